@@ -1,0 +1,1 @@
+"""One module for each subcommand: arguments in, one engine call, the result shown."""

@@ -1,0 +1,41 @@
+"""Options that several subcommands share, spelled once."""
+
+from typing import Annotated, Literal
+
+import typer
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout.", rich_help_panel="Common")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", "-n", help="Say what would happen, touch nothing.", rich_help_panel="Common"
+    ),
+]
+OnDevice = Annotated[
+    Device, typer.Option("--device", help="Where to compute.", rich_help_panel="Common")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one recipe key; the value is TOML. May be repeated.",
+        rich_help_panel="Common",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes to use.", show_default="one per core")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel="Common")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel="Common")
+]

@@ -1,0 +1,30 @@
+"""A prepared folder at a glance."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands._console import emit_json, say
+from commands._options import AsJson
+
+HELP = "Draw a contact sheet of a prepared folder: every picture, its age and its verdict."
+EXAMPLE = "tm prep sheet aligned/ --out sheet.png"
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A prepared folder.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The picture to write.", show_default="DIR-sheet.png")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Pictures in a row.")] = 8,
+    cell: Annotated[int, typer.Option(min=48, max=1024, help="Pixels a picture.")] = 160,
+    as_json: AsJson = False,
+) -> None:
+    from engine.prep.sheet import draw_sheet
+
+    path = folder.with_name(f"{folder.resolve().name}-sheet.png") if out is None else out
+    count = draw_sheet(folder, path, columns=columns, cell=cell)
+    if as_json:
+        emit_json({"sheet": str(path), "pictures": count})
+    say(f"{count} pictures on `{path}`")

@@ -1,0 +1,32 @@
+"""A recipe as it will be used."""
+
+from typing import Annotated
+
+import typer
+
+from commands._console import emit_json, out
+from commands._curve import draw_curve
+from commands._options import AsJson, Settings
+
+HELP = "Print a recipe resolved, every default written out, and draw its schedules."
+EXAMPLE = "tm recipe show prep/photos --set detection.rotations=false"
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A path, or the name of a shipped recipe.")],
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    from engine.recipe.curves import schedules_in
+    from engine.recipe.load import load_recipe
+    from engine.recipe.write import recipe_toml
+
+    loaded = load_recipe(recipe, settings or ())
+    if as_json:
+        emit_json(loaded.dump())
+        return
+    out.print(recipe_toml(loaded), markup=False, end="")
+    for place, schedule in schedules_in(loaded):
+        if schedule.length:
+            out.print()
+            draw_curve(place, schedule)

@@ -1,0 +1,1 @@
+"""Everything `tm` can do, with no knowledge of the terminal."""

@@ -1,0 +1,1 @@
+"""Ground floor: errors, registries, strict tables, files that are whole or absent."""

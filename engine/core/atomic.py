@@ -1,0 +1,79 @@
+"""Files that are whole or absent: written under a temporary name, synced, renamed."""
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from engine.core.errors import DiskError, TmError, UsageError
+
+
+@contextmanager
+def written(path: Path) -> Generator[IO[bytes]]:
+    """Open `path` for writing such that a killed process leaves the old file or the new one.
+
+    Raises DiskError when the disk is full and UsageError when the folder may not be written.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by `content` in one step."""
+    with written(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace the file at `path` by UTF-8 text in one step."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace the file at `path` by indented JSON in one step."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written below `folder`."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def disk_error(error: OSError, path: Path) -> TmError:
+    """Turn what the operating system said about writing `path` into a sentence and a hint."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskError(f"no space left to write `{path}`", hint="free some space, then run again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UsageError(f"`{path}` may not be written", hint="choose a folder of your own")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return UsageError(f"`{path}` cannot be written: {error.strerror}")
+    return DiskError(f"`{path}` cannot be written: {error.strerror or error}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where folders can be synced."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,55 @@
+"""Every failure that a user can meet, each with what to try next and an exit code."""
+
+from typing import Literal
+
+
+class TmError(Exception):
+    """A failure told in one sentence, with an optional hint of what to try next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(TmError):
+    """The request itself cannot be served: a wrong path, a locked folder, a value out of range."""
+
+    exit_code = 2
+
+
+class RecipeError(TmError):
+    """A recipe that cannot be used; the message lists all of its faults."""
+
+    exit_code = 2
+
+
+class InputError(TmError):
+    """No usable picture or face in what was given."""
+
+    exit_code = 3
+
+
+class WeightsError(TmError):
+    """A weights file is missing, damaged or of another network."""
+
+    exit_code = 4
+
+
+class DiskError(TmError):
+    """Writing failed for a reason that no retry will mend, such as a full disk."""
+
+    exit_code = 1
+
+
+class PictureError(Exception):
+    """One picture of a batch cannot be used; the batch records the reason and goes on.
+
+    `status` is `failed` for what could not be read and `skipped` for what holds nothing to use.
+    """
+
+    def __init__(self, reason: str, *, status: Literal["skipped", "failed"] = "failed") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status: Literal["skipped", "failed"] = status

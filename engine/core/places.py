@@ -1,0 +1,17 @@
+"""Folders the user decides about through the environment."""
+
+import os
+from pathlib import Path
+
+WEIGHTS = "TM_WEIGHTS"
+
+
+def weights_folder() -> Path:
+    """The folder of checkpoints: `TM_WEIGHTS`, else `.cache/tm/weights` at home."""
+    chosen = os.environ.get(WEIGHTS)
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "tm" / "weights"
+
+
+def offline() -> bool:
+    """Whether `TM_OFFLINE` forbids any use of the network."""
+    return os.environ.get("TM_OFFLINE", "0") not in ("", "0")

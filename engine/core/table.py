@@ -1,0 +1,99 @@
+"""The strict base of every recipe table, and the choice of a class by its `kind`."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from engine.core.registry import Registry
+
+WORDING = {
+    "missing": "this key is required",
+    "model_type": "expected a table",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a table",
+    "float_type": "expected a number",
+    "int_type": "expected a whole number",
+    "bool_type": "expected true or false",
+    "string_type": "expected text",
+    "float_parsing": "expected a number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "bool_parsing": "expected true or false",
+}
+
+
+class Table(BaseModel):
+    """Frozen, typed, and intolerant of keys that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def dump(self) -> dict[str, Any]:
+        """Everything the table holds, ready for TOML or JSON.
+
+        A field typed by a base class must say `SerializeAsAny`, or its subclass' keys are lost.
+        """
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest(cls, value: object, build: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return build(value)
+        except ValidationError as error:
+            faults = [cls._reword(fault) for fault in error.errors()]
+            raise ValidationError.from_exception_data(cls.__name__, faults) from None
+
+    @classmethod
+    def _reword(cls, fault: ErrorDetails) -> InitErrorDetails:
+        loc, message = fault["loc"], WORDING.get(fault["type"], fault["msg"])
+        if fault["type"] == "extra_forbidden" and len(loc) == 1:
+            near = get_close_matches(str(loc[0]), cls.model_fields, n=1)
+            message = "unknown key" + (f", did you mean `{near[0]}`?" if near else "")
+        elif fault["type"] == "value_error":
+            message = fault["msg"].removeprefix("Value error, ")
+        elif fault["type"] == "literal_error":
+            message = _nearest_choice(fault)
+        return InitErrorDetails(type=fault_of(message), loc=loc, input=fault["input"])
+
+
+def fault_of(message: str) -> PydanticCustomError:
+    """A validation fault that says exactly `message`."""
+    return PydanticCustomError("fault", "{message}", {"message": message})
+
+
+def one_of(
+    registry: Registry[Any], *, short: Callable[[object], object] | None = None
+) -> BeforeValidator:
+    """Let a table choose its class by `kind`; `short` expands a shorthand into a table first."""
+
+    def choose(value: object) -> object:
+        if short is not None:
+            value = short(value)
+        if not isinstance(value, dict):
+            return value
+        if "kind" not in value:
+            raise fault_of(f"the key `kind` is required, one of: {', '.join(registry)}")
+        kind = value["kind"]  # pyright: ignore[reportUnknownVariableType]
+        if kind not in registry:
+            raise fault_of(registry.miss(str(kind)))  # pyright: ignore[reportUnknownArgumentType]
+        return registry[str(kind)].model_validate(value)  # pyright: ignore[reportUnknownArgumentType]
+
+    return BeforeValidator(choose)
+
+
+def _nearest_choice(fault: ErrorDetails) -> str:
+    expected = str(fault.get("ctx", {}).get("expected", ""))
+    choices = [part.strip("' ") for part in expected.replace(" or ", ", ").split(", ")]
+    near = get_close_matches(str(fault["input"]), choices, n=1)
+    known = f"expected one of: {', '.join(choices)}"
+    return f"unknown value `{fault['input']}`, " + (f"did you mean `{near[0]}`?" if near else known)

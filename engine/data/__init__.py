@@ -1,0 +1,1 @@
+"""Data sets: manifests, ages, splits."""

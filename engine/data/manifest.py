@@ -1,0 +1,133 @@
+"""`manifest.jsonl`: one row for each picture of a prepared folder, kept by every `tm prep` verb."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.core.digest import file_sha256
+from engine.core.errors import InputError, UsageError
+from engine.core.ledger import Ledger, read_rows
+from engine.data.ages import AgeSource
+from engine.images.reading import find_pictures
+
+MANIFEST = "manifest.jsonl"
+Status = Literal["done", "skipped", "failed"]
+Point = tuple[float, float]
+
+ALWAYS = ("source", "output", "status", "reason", "sha256", "age", "box", "score")
+"""Keys that stand in every row, null or not; the rest only where there is something to say."""
+
+
+class Row(BaseModel):
+    """What is known of one picture; keys of later versions are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    source: str | None = None
+    """The photo it was made from, seen from the manifest's folder; null if it was rendered."""
+    output: str | None = None
+    """The picture, seen from the manifest's folder; null if there is none."""
+    status: Status = "done"
+    reason: str | None = None
+    sha256: str | None = None
+    """Digest of the source, or of the output if there is no source."""
+    age: float | None = None
+    age_by: str | None = None
+    """Who told the age: `csv`, `name`, `date` or `truth`."""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom in the upright source, pixels."""
+    score: float | None = None
+    landmarks: tuple[Point, ...] | None = None
+    """68 points in the upright source, pixels."""
+    quad: tuple[Point, ...] | None = None
+    """Top left, bottom left, bottom right, top right of the FFHQ square, in the same pixels."""
+    photo_size: tuple[int, int] | None = None
+    """Width and height of the upright source."""
+    face: int = 1
+    """Which face of the source it is, the largest being 1."""
+    detector: str | None = None
+    profile: bool | None = None
+    gray: bool | None = None
+    taken: date | None = None
+    settings: str | None = None
+    """Digest of the settings it was made with."""
+    scores: dict[str, float | bool] | None = None
+    descriptor: tuple[float, ...] | None = None
+    """dlib's 128-D descriptor of the output."""
+    dhash: str | None = None
+    scored: str | None = None
+    """Digest of the output's content when it was scored."""
+    verdict: Literal["keep", "drop"] | None = None
+    reasons: tuple[str, ...] | None = None
+    duplicate_of: str | None = None
+    split: Literal["train", "test"] | None = None
+    person: str | None = None
+    truth: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes the row the same one in a rerun."""
+        return f"{self.output} {self.face}" if self.source is None else f"{self.source} {self.face}"
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a picture that nothing has spoken against."""
+        return self.status == "done" and self.verdict != "drop"
+
+    def dump(self) -> dict[str, Any]:
+        """The row as JSON: the keys that always stand, then those that say something."""
+        told = self.model_dump(mode="json")
+        return {key: value for key, value in told.items() if key in ALWAYS or value is not None}
+
+
+def key_of(row: dict[str, Any]) -> str:
+    """`Row.key` of a row still in JSON."""
+    return Row.model_validate(row).key
+
+
+def ledger_of(folder: Path) -> Ledger:
+    """The ledger behind a folder's manifest."""
+    try:
+        return Ledger(folder / MANIFEST, key=key_of)
+    except ValidationError as error:
+        raise _unreadable(folder / MANIFEST, error) from None
+
+
+def read_manifest(folder: Path) -> list[Row]:
+    """The rows of a prepared folder; InputError if it has no manifest."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"`{folder}` has no {MANIFEST}", hint="make one with `tm prep align`")
+    try:
+        return [Row.model_validate(row) for row in read_rows(path)]
+    except ValidationError as error:
+        raise _unreadable(path, error) from None
+
+
+def adopt(folder: Path, ages: AgeSource) -> list[Row]:
+    """Rows for a folder of pictures that no verb has prepared yet."""
+    found = find_pictures(folder)
+    rows: list[Row] = []
+    for path in found.pictures:
+        name, age = path.relative_to(folder).as_posix(), ages.age_of(path, None)
+        told = (age.years, age.source) if age is not None else (None, None)
+        rows.append(Row(output=name, sha256=file_sha256(path), age=told[0], age_by=told[1]))
+    if not rows:
+        raise InputError(f"nothing to prepare in `{folder}`: {found.explanation}")
+    return rows
+
+
+def seen_from(folder: Path, path: Path) -> str:
+    """`path` as the manifest in `folder` names it; absolute where there is no way between them."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+
+
+def _unreadable(path: Path, error: ValidationError) -> UsageError:
+    fault = error.errors()[0]
+    return UsageError(f"`{path}` is damaged: {'.'.join(map(str, fault['loc']))}: {fault['msg']}")

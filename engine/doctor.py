@@ -1,0 +1,141 @@
+"""What works on this machine and what does not, one check after another."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.core.errors import WeightsError
+from engine.core.places import WEIGHTS, offline, weights_folder
+from engine.runtime.pool import cores
+
+State = Literal["ok", "note", "fault"]
+
+BASE = ("torch", "torchvision", "numpy", "opencv-python-headless", "dlib-bin", "faiss-cpu")
+EXTRAS = {"heif": "pillow_heif", "video": "av", "vlm": "transformers"}
+GIGABYTE = 1 << 30
+LITTLE_ROOM = 5 * GIGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; a `fault` breaks the base, a `note` only takes something away."""
+
+    name: str
+    state: State
+    found: str
+    hint: str = ""
+
+    def told(self) -> dict[str, str]:
+        """The finding as JSON."""
+        return asdict(self)
+
+
+def examine() -> list[Check]:
+    """Make every check; none of them changes anything but a file it deletes again."""
+    return [check for examination in EXAMINATIONS for check in examination()]
+
+
+def verdict(checks: list[Check]) -> bool:
+    """Whether the base works."""
+    return all(check.state != "fault" for check in checks)
+
+
+def _machine() -> Iterator[Check]:
+    yield Check("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    found = f"{cores()} cores"
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        found += f", {memory / GIGABYTE:.0f} GiB of memory"
+    yield Check("machine", "ok", found)
+
+
+def _packages() -> Iterator[Check]:
+    for name in ("tm-toolkit", *BASE):
+        try:
+            yield Check(name, "ok", importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(name, "fault", "not installed", "run `make setup`, or install tm again")
+
+
+def _torch() -> Iterator[Check]:
+    try:
+        import torch
+        from torchvision.ops import nms
+    except Exception as error:  # a broken build raises anything, and to name it is this check's job
+        yield Check("torchvision.ops", "fault", f"cannot be imported: {error}", "install both anew")
+        return
+    boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0]]).repeat(2, 1), torch.tensor([0.9, 0.8])
+    kept = nms(boxes, scores, 0.5).tolist()
+    if kept == [0]:
+        yield Check("torchvision.ops", "ok", "nms runs")
+    else:
+        yield Check("torchvision.ops", "fault", f"nms kept {kept}, not [0]", "install both anew")
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        memory = f"{properties.total_memory / GIGABYTE:.0f} GiB"
+        yield Check("device", "ok", f"cuda: {properties.name}, {memory}, {torch.version.cuda}")
+    elif torch.backends.mps.is_available():
+        yield Check("device", "note", "mps: Apple GPU", "we could not test this device ourselves")
+    else:
+        yield Check("device", "ok", f"cpu, {torch.get_num_threads()} threads; no GPU seen")
+
+
+def _detectors() -> Iterator[Check]:
+    from engine.faces.files import DLIB_FILES, dlib_file
+
+    yield Check("face detector", "ok", "dlib HOG, built in")
+    for purpose in DLIB_FILES:
+        try:
+            yield Check(purpose, "ok", dlib_file(purpose).name)
+        except WeightsError as error:
+            yield Check(purpose, "note", "not found", error.hint or str(error))
+
+
+def _extras() -> Iterator[Check]:
+    for extra, module in EXTRAS.items():
+        if importlib.util.find_spec(module) is not None:
+            yield Check(f"extra {extra}", "ok", f"{module} is installed")
+        else:
+            hint = f"run `pip install 'tm-toolkit[{extra}]'` if you need it"
+            yield Check(f"extra {extra}", "note", f"{module} is not installed", hint)
+
+
+def _folders() -> Iterator[Check]:
+    weights = weights_folder()
+    held = len([path for path in weights.glob("*") if path.is_file()]) if weights.is_dir() else 0
+    network = ", offline" if offline() else ""
+    yield Check("weights folder", "ok", f"{weights} ({held} files; {WEIGHTS} moves it{network})")
+    for name, folder in (
+        ("this folder", Path.cwd()),
+        ("temporary folder", Path(tempfile.gettempdir())),
+    ):
+        yield _writable(name, folder)
+
+
+def _writable(name: str, folder: Path) -> Check:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check(name, "note", f"{folder} may not be written", str(error.strerror))
+    found = f"writable, {free / GIGABYTE:.0f} GiB free"
+    if free < LITTLE_ROOM:
+        return Check(name, "note", found, "training runs need several gigabytes")
+    return Check(name, "ok", found)
+
+
+EXAMINATIONS: tuple[Callable[[], Iterator[Check]], ...] = (
+    _machine,
+    _packages,
+    _torch,
+    _detectors,
+    _extras,
+    _folders,
+)

@@ -1,0 +1,1 @@
+"""Faces in pictures: finding, cropping, judging and comparing them."""

@@ -1,0 +1,121 @@
+"""dlib behind small typed functions; each net is loaded once per process, at first use."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dlib as _dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import WeightsError
+from engine.faces.files import CNN_DETECTOR, DESCRIPTOR, POINTS_68, dlib_file
+
+# dlib ships no type stubs; `Any` ends in this file.
+dlib: Any = _dlib
+
+Pixels = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+# Half a detector window: nothing thinner shows a face, and dlib refuses the strides of one column.
+THINNEST = 40
+
+# dlib's own margin around the face in the 150 px chip that its net sees.
+CHIP_PADDING = 0.25
+
+
+class Hit(NamedTuple):
+    """A detection: box (l, t, r, b) with r and b exclusive, dlib's score, HOG sub-detector."""
+
+    box: Box
+    score: float
+    view: int
+
+
+def hog_hits(pixels: Pixels, threshold: float) -> list[Hit]:
+    """Run the frontal HOG detector on uint8 (h, w) or (h, w, 3); sees faces from 80 px on.
+
+    Views: 0 front, 1 and 2 turned to a side, 3 and 4 front but tilted.
+    """
+    if min(pixels.shape[:2]) < THINNEST:
+        return []
+    boxes, scores, views = _hog().run(np.ascontiguousarray(pixels), 0, threshold)
+    return [
+        Hit(_box(box), float(score), int(view))
+        for box, score, view in zip(boxes, scores, views, strict=True)
+    ]
+
+
+def cnn_hits(pixels: Pixels) -> list[Hit]:
+    """Run the CNN detector on (h, w, 3) uint8 RGB; about 4 s a megapixel on one core."""
+    if min(pixels.shape[:2]) < THINNEST:
+        return []
+    found = _cnn()(np.ascontiguousarray(pixels), 0)
+    return [Hit(_box(one.rect), float(one.confidence), 0) for one in found]
+
+
+def points_68(pixels: Pixels, box: Box, file: Path | None) -> NDArray[np.float64]:
+    """Fit the 68 points (x, y) to the face in `box`; dlib rounds them to whole pixels."""
+    path = file if file is not None else dlib_file(POINTS_68)
+    return _xy(_predictor(path)(np.ascontiguousarray(pixels), _rectangle(box)))
+
+
+def descriptor(pixels: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Embed the face of (h, w, 3) uint8 RGB whose 68 points are given: (128,) float32."""
+    parts = dlib.points([dlib.point(round(x), round(y)) for x, y in points.tolist()])
+    # dlib cuts its chip by the points alone; the box only has to be there.
+    shape = dlib.full_object_detection(_rectangle((0, 0, *pixels.shape[1::-1])), parts)
+    picture = np.ascontiguousarray(pixels)
+    vector = _embedder().compute_face_descriptor(picture, shape, 0, CHIP_PADDING)
+    return np.array(vector, dtype=np.float32)
+
+
+@cache
+def _hog() -> Any:
+    return dlib.get_frontal_face_detector()
+
+
+@cache
+def _cnn() -> Any:
+    return _load(dlib.cnn_face_detection_model_v1, dlib_file(CNN_DETECTOR))
+
+
+@cache
+def _embedder() -> Any:
+    return _load(dlib.face_recognition_model_v1, dlib_file(DESCRIPTOR))
+
+
+@cache
+def _predictor(path: Path) -> Any:
+    predictor = _load(dlib.shape_predictor, path)
+    probe = predictor(np.zeros((8, 8), np.uint8), dlib.rectangle(0, 0, 7, 7))
+    if probe.num_parts != 68:
+        raise WeightsError(
+            f"`{path}` places {probe.num_parts} points, not 68",
+            hint="give a dlib shape predictor trained on the 68 points of iBUG 300-W",
+        )
+    return predictor
+
+
+def _load(build: Any, path: Path) -> Any:
+    try:
+        return build(str(path))
+    except RuntimeError as error:
+        raise WeightsError(
+            f"`{path}` cannot be loaded by dlib: {' '.join(str(error).split())}",
+            hint="the file is missing, damaged, or of another kind of model",
+        ) from error
+
+
+def _box(rectangle: Any) -> Box:
+    left, top = float(rectangle.left()), float(rectangle.top())
+    return left, top, left + rectangle.width(), top + rectangle.height()
+
+
+def _rectangle(box: Box) -> Any:
+    left, top, right, bottom = (round(side) for side in box)
+    return dlib.rectangle(left, top, right - 1, bottom - 1)
+
+
+def _xy(shape: Any) -> NDArray[np.float64]:
+    return np.array([(part.x, part.y) for part in shape.parts()], dtype=np.float64)

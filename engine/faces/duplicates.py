@@ -1,0 +1,90 @@
+"""Near-duplicates by perceptual hash and by descriptor, the best of each group kept.
+
+Groups are stars, not chains: every duplicate lies within the limit of the picture kept for it.
+Loops run over pictures, never over pairs; pairs are compared in blocks of bounded memory.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.faces.quality import Scores
+from engine.faces.turning import Pixels
+
+HASH_LIMIT = 4
+# Recompressing, halving or cropping a photo moves its descriptor by 0.02-0.19, and so may a
+# second shot of the same sitting; its hash moves by 0-10 bits, by 7 or more for a second shot.
+DESCRIPTOR_LIMIT, ALIKE_HASH_LIMIT = 0.2, 8
+# Comparisons held at once: 8 M float32 are 32 MB.
+BLOCK = 8_000_000
+
+Indices = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+
+def dhash(pixels: Pixels) -> np.uint64:
+    """Hash (h, w, 3) RGB into 64 bits: which of 9 x 8 mean lumas is brighter than the next."""
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    small = np.asarray(cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA))
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return bits.view(">u8")[0].astype(np.uint64)
+
+
+def best_first(scores: Sequence[Scores], reasons: Sequence[Sequence[str]]) -> Indices:
+    """Order by fewest reasons, then by detail of the source, then sharpness, then position."""
+    faults = np.array([len(told) for told in reasons], dtype=np.int64)
+    sides = np.array([0.0 if score.side is None else score.side for score in scores])
+    sharpness = np.array([score.laplacian for score in scores])
+    return np.lexsort((np.arange(len(scores)), -sharpness, -sides, faults))
+
+
+def kept_by_hash(hashes: Hashes, order: Indices, limit: int = HASH_LIMIT) -> Indices:
+    """Name for each of n pictures the one kept for it: itself, or the best within `limit` bits."""
+
+    def near(rows: Indices) -> NDArray[np.bool_]:
+        return np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= limit
+
+    return _kept(len(hashes), order, near)
+
+
+def kept_by_descriptor(
+    descriptors: NDArray[np.float32],
+    hashes: Hashes,
+    order: Indices,
+    limit: float = DESCRIPTOR_LIMIT,
+    hash_limit: int = ALIKE_HASH_LIMIT,
+) -> Indices:
+    """Name for each of (n, 128) descriptors the one kept for it.
+
+    The Euclidean distance alone would call two shots of one sitting copies, so the pictures must
+    look alike too: hashes within `hash_limit` bits.
+    """
+    norms = (descriptors**2).sum(axis=1)
+
+    def near(rows: Indices) -> NDArray[np.bool_]:
+        products = descriptors[rows] @ descriptors.T
+        same_face = norms[rows, None] + norms[None, :] - 2 * products <= limit**2
+        return same_face & (np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= hash_limit)
+
+    return _kept(len(descriptors), order, near)
+
+
+def _kept(count: int, order: Indices, near: Callable[[Indices], NDArray[np.bool_]]) -> Indices:
+    """Let each picture, best first, claim what is near it and not yet claimed."""
+    keeper = np.full(count, -1, dtype=np.int64)
+    step = max(BLOCK // max(count, 1), 1)
+    at = 0
+    while at < count:
+        # Duplicates found so far need no row of their own.
+        rows = order[at:]
+        rows = rows[keeper[rows] < 0][:step]
+        if len(rows) == 0:
+            break
+        at = int(np.flatnonzero(order == rows[-1])[0]) + 1
+        for row, close in zip(rows, near(rows), strict=True):
+            if keeper[row] < 0:
+                keeper[close & (keeper < 0)] = row
+                keeper[row] = row
+    return keeper

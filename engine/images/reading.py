@@ -1,0 +1,278 @@
+"""Reading any picture a person may own: upright, sRGB, 8 bits, or one sentence why not."""
+
+import datetime
+import io
+import os
+import stat
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from engine.core.errors import PictureError, UsageError
+from engine.images.srgb import Pixels, to_srgb
+
+# Named, so that no picture ever starts Ghostscript or an exotic parser.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+PLAIN_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif")
+RARE_EXTENSIONS = (".jpe", ".jfif", ".mpo", ".apng", ".ppm", ".pgm", ".pbm", ".jp2")
+EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
+# EXIF orientation -> quarter turns anticlockwise, after a left-right mirroring or not.
+TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
+         8: (1, False)}  # fmt: skip
+ORIENTATION, EXIF_TABLE, ORIGINAL, DIGITIZED, CHANGED = 0x0112, 0x8769, 0x9003, 0x9004, 0x0132
+EARLIEST = datetime.date(1826, 1, 1)
+BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error)
+
+# A format that no plugin has registered yet would be a KeyError in `Image.open`.
+Image.init()
+
+# `warnings` filters belong to the whole process: only one thread at a time may bend them.
+_quiet_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture: (h, w, 3) uint8 sRGB, turned upright, transparency laid on mid-grey."""
+
+    pixels: Pixels
+    gray: bool
+    taken: datetime.date | None
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture says of itself before any pixel is decoded; the size is as stored."""
+
+    width: int
+    height: int
+    format: str
+
+    @property
+    def megapixels(self) -> float:
+        return self.width * self.height / 1e6
+
+
+def picture_header(path: Path) -> Header:
+    """Read the size and format only, whatever the size."""
+    with _opened(path) as image:
+        return _header(image)
+
+
+def read_picture(path: Path, *, max_megapixels: float) -> Picture:
+    """Decode the first frame at full resolution, or raise `PictureError` with the reason."""
+    with _opened(path) as image:
+        header = _header(image)
+        if header.megapixels > max_megapixels:
+            raise PictureError(
+                f"holds {header.width} x {header.height} pixels, over the limit of"
+                f" {max_megapixels:g} megapixels"
+            )
+        image.load()
+        exif = _exif(image)
+        was_gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+        pixels = _upright(to_srgb(image), exif.get(ORIENTATION, 1))
+        if was_gray:
+            pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
+        return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif), header.format)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The pictures of a folder in a stable order, and how much else was met on the way."""
+
+    pictures: tuple[Path, ...]
+    others: int
+    unreadable: tuple[Path, ...]
+
+    @property
+    def explanation(self) -> str:
+        """Say in one clause what a listing without pictures has seen."""
+        seen = "the folder is empty"
+        if self.others:
+            seen = f"no pictures among {self.others} file(s)"
+        if self.unreadable:
+            seen += f", {len(self.unreadable)} folder(s) unreadable"
+        return f"{seen}; looked for {' '.join(sorted(EXTENSIONS))}"
+
+
+def find_pictures(folder: Path) -> Listing:
+    """List pictures recursively by extension; each real folder counts once, hidden names never.
+
+    A single file is its own listing, whatever its name.
+    """
+    if folder.is_file():
+        return Listing((folder,), 0, ())
+    if not folder.is_dir():
+        raise UsageError(f"`{folder}` is not a folder", hint="check the path")
+    pictures: list[Path] = []
+    others = 0
+    unreadable: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    # Links wait until every real folder was seen, so that a picture keeps its real path.
+    waiting, links = [folder], []
+    while waiting or links:
+        place = waiting.pop() if waiting else links.pop(0)
+        try:
+            identity = os.stat(place)
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            unreadable.append(place)
+            continue
+        if (identity.st_dev, identity.st_ino) in seen:
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                (links if entry.is_symlink() else waiting).append(Path(entry))
+            elif Path(entry).suffix.lower() in EXTENSIONS:
+                pictures.append(Path(entry))
+            else:
+                others += 1
+    return Listing(tuple(sorted(pictures)), others, tuple(unreadable))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
+    with _quiet_lock, warnings.catch_warnings(), _unlimited():
+        warnings.simplefilter("ignore")
+        try:
+            with open(path, "rb", opener=_open_regular) as file, _open_any(file) as image:
+                yield image
+        except PictureError:
+            raise
+        except Exception as error:
+            # Decoders raise anything on hostile bytes; a batch must outlive all of it.
+            raise PictureError(_reason(error)) from error
+
+
+@contextmanager
+def _unlimited() -> Iterator[None]:
+    """Lift Pillow's limit of 179 megapixels: some phones pass it, and ours is checked."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _open_regular(name: str, flags: int) -> int:
+    # Without O_NONBLOCK, opening a named pipe would wait for ever.
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PictureError("is not a regular file")
+    return descriptor
+
+
+def _open_any(file: io.BufferedReader) -> Image.Image:
+    head = file.read(512)
+    file.seek(0)
+    if not head:
+        raise PictureError("is empty (0 bytes)")
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        return _open_heif(file)
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise PictureError(_what_else(head)) from error
+
+
+def _open_heif(file: io.BufferedReader) -> Image.Image:
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise PictureError(
+            "is a HEIC picture; reading it needs `pip install 'tm-toolkit[heif]'`"
+        ) from error
+    # Not `register_heif_opener`: that would change Pillow for the whole process.
+    return cast("Any", pillow_heif).HeifImageFile(file)
+
+
+def _what_else(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not a picture"
+    if start.startswith((b"<svg", b"<?xml")):
+        return "is an XML or SVG drawing, not a photo"
+    if b"\0" not in head and not any(byte < 9 for byte in head):
+        return "is a text file, not a picture"
+    return "is no picture of a known format, or its header is damaged"
+
+
+def _reason(error: Exception) -> str:
+    """Word a fault of opening or decoding for the ledger."""
+    match error:
+        case PermissionError():
+            return "may not be read (permission denied)"
+        case IsADirectoryError():
+            return "is a folder"
+        case FileNotFoundError():
+            return "does not exist, or is a link to nothing"
+        case MemoryError():
+            return "needs more memory than there is"
+    text = " ".join(str(error).split())
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return f"is cut short: {text}"
+    if "MAX_TEXT" in text or "text chunk" in text.lower():
+        return f"carries a text chunk that unpacks to a bomb: {text}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return f"cannot be decoded: {text} ({type(error).__name__})"
+
+
+def _header(image: Image.Image) -> Header:
+    kind = image.format if image.format is not None else "unknown"
+    return Header(image.width, image.height, kind)
+
+
+def _exif(image: Image.Image) -> dict[int, Any]:
+    """Read the tags that are used here; a damaged block counts as none."""
+    try:
+        tags = image.getexif()
+        # Thumbnails and maker notes are left alone: they are what is most often damaged.
+        return {**tags.get_ifd(EXIF_TABLE), **tags}
+    except BROKEN_EXIF:
+        return {}
+
+
+def _taken(exif: dict[int, Any]) -> datetime.date | None:
+    for tag in (ORIGINAL, DIGITIZED, CHANGED):
+        try:
+            text = str(exif.get(tag, "")).strip("\0 ")[:10]
+            day = datetime.datetime.strptime(text, "%Y:%m:%d").date()
+        except ValueError:
+            continue
+        if EARLIEST <= day <= datetime.date.today():
+            return day
+    return None
+
+
+def _upright(pixels: Pixels, orientation: object) -> Pixels:
+    turns, mirrored = (
+        TURNS.get(orientation, (0, False)) if isinstance(orientation, int) else (0, False)
+    )
+    if mirrored:
+        pixels = np.flip(pixels, axis=1)
+    return np.ascontiguousarray(np.rot90(pixels, turns))
+
+
+def _is_gray(pixels: Pixels) -> bool:
+    # A sparse look settles colour photos, sparing two passes over millions of pixels.
+    for look in (pixels[::37, ::41], pixels):
+        red, green, blue = look[..., 0], look[..., 1], look[..., 2]
+        if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+            return False
+    return True

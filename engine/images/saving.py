@@ -1,0 +1,46 @@
+"""Pictures to files: lossless, whole or absent, with what made them written inside."""
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from engine.core.atomic import write_bytes
+
+KEY = "tm"
+"""The PNG text entry that holds the provenance as JSON."""
+
+
+def save_png(path: Path, pixels: np.ndarray, provenance: dict[str, Any]) -> None:
+    """Write uint8 RGB pixels (h, w, 3) with their provenance.
+
+    Raises DiskError or UsageError as `engine.core.atomic.written` does.
+    """
+    write_bytes(path, png_bytes(pixels, provenance))
+
+
+def png_bytes(pixels: np.ndarray, provenance: dict[str, Any]) -> bytes:
+    """The PNG file of uint8 RGB pixels (h, w, 3)."""
+    info, buffer = PngInfo(), BytesIO()
+    info.add_itxt(KEY, json.dumps({"tool": f"tm {_version()}", **provenance}, ensure_ascii=False))
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
+    return buffer.getvalue()
+
+
+def provenance_of(path: Path) -> dict[str, Any] | None:
+    """What a PNG of ours says of itself; None for any other picture."""
+    with Image.open(path) as picture:
+        told = picture.info.get(KEY)
+    return json.loads(told) if told is not None else None
+
+
+def _version() -> str:
+    try:
+        return version("tm-toolkit")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "from source"

@@ -1,0 +1,1 @@
+"""From a folder of photos, or from nothing, to a prepared data set."""

@@ -1,0 +1,123 @@
+"""Train and test photos: by content, in every age band, copies on the same side."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from engine.core.errors import InputError, UsageError
+from engine.core.lock import locked
+from engine.data.manifest import Row, ledger_of, read_manifest
+from engine.faces.duplicates import kept_by_hash
+from engine.prep.filter import picture_dhash
+
+BAND = 5
+"""Width in years of the age bands that are split alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures that may not be separated: one photo and its copies."""
+
+    keys: tuple[str, ...]
+    band: int
+    draw: str
+
+
+def split_rows(rows: Sequence[Row], *, test: float, seed: int) -> list[Row]:
+    """The rows with `split` set: about `test` of each 5-year age band goes to the test side.
+
+    Which ones is decided by a hash of their content and `seed`, so neither names nor the order of
+    the folder matter. Rows that are not usable get no side. Raises UsageError for a share outside
+    0..1, InputError if there is nothing to split.
+    """
+    if not 0 < test < 1:
+        raise UsageError(f"the test share {test:g} is outside 0..1")
+    groups = _groups(rows, seed)
+    if len(groups) < 2:
+        raise InputError("a split needs at least two different usable pictures")
+    chosen = _choose(groups, test)
+    return [
+        row.model_copy(update={"split": _side(row, chosen) if row.usable else None}) for row in rows
+    ]
+
+
+def _hashed(folder: Path, rows: list[Row]) -> list[Row]:
+    """The rows with the dHash of every usable picture: copies show without a filter run, too."""
+    return [
+        row.model_copy(update={"dhash": picture_dhash(folder / str(row.output))})
+        if row.usable and row.dhash is None
+        else row
+        for row in rows
+    ]
+
+
+def _groups(rows: Sequence[Row], seed: int) -> list[Group]:
+    """Usable pictures grouped with their copies, in an order that depends on content alone."""
+    usable = sorted((row for row in rows if row.usable), key=lambda row: str(row.sha256))
+    members: dict[int, list[Row]] = defaultdict(list)
+    for row, first in zip(usable, _first_alike(usable), strict=True):
+        members[first].append(row)
+    groups: list[Group] = []
+    for same in members.values():
+        digest = str(same[0].sha256)
+        draw = hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()
+        ages = [row.age for row in same if row.age is not None]
+        band = int(ages[0] // BAND) if ages else -1
+        groups.append(Group(tuple(row.key for row in same), band, draw))
+    return sorted(groups, key=lambda group: (group.band, group.draw))
+
+
+def _first_alike(rows: Sequence[Row]) -> list[int]:
+    """For each row the index of the first that is the same photo or, by its dHash, nearly so."""
+    hashed = [index for index, row in enumerate(rows) if row.dhash is not None]
+    codes = np.array([int(str(rows[index].dhash), 16) for index in hashed], np.uint64)
+    keepers = kept_by_hash(codes, np.arange(len(hashed)))
+    first: dict[str, int] = {}
+    alike = [first.setdefault(str(row.sha256), index) for index, row in enumerate(rows)]
+    for index, keeper in zip(hashed, keepers, strict=True):
+        alike[index] = min(alike[index], alike[hashed[keeper]])
+    return alike
+
+
+def _choose(groups: list[Group], test: float) -> set[str]:
+    """The keys of the test side.
+
+    Rounding is carried from band to band, so the whole keeps the share that no small band can;
+    inside a band the lowest draws go, so a photo added later moves at most its neighbours.
+    """
+    chosen: set[str] = set()
+    owed = 0.0
+    for _, band in groupby(groups, key=lambda group: group.band):
+        members = list(band)
+        owed += test * sum(len(group.keys) for group in members)
+        for group in members:
+            if owed < len(group.keys) / 2:
+                break
+            chosen.update(group.keys)
+            owed -= len(group.keys)
+    # A share too small or too large for so few pictures still leaves both sides somebody.
+    by_draw = sorted(groups, key=lambda group: group.draw)
+    if not chosen:
+        chosen.update(by_draw[0].keys)
+    if all(chosen.issuperset(group.keys) for group in groups):
+        chosen.difference_update(by_draw[-1].keys)
+    return chosen
+
+
+def _side(row: Row, chosen: set[str]) -> str:
+    return "test" if row.key in chosen else "train"
+
+
+def split_folder(folder: Path, *, test: float, seed: int, write: bool) -> list[Row]:
+    """Split a prepared folder and note the sides in its manifest, unless only to tell them."""
+    rows = split_rows(_hashed(folder, read_manifest(folder)), test=test, seed=seed)
+    if write:
+        with locked(folder), ledger_of(folder) as ledger:
+            for row in rows:
+                ledger.add(row.dump())
+    return rows

@@ -1,0 +1,121 @@
+"""Portraits rendered from nothing, whose truth is known: people, ages, photos of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from engine.core.digest import file_sha256, settings_digest
+from engine.core.errors import UsageError
+from engine.core.lock import locked
+from engine.core.numbers import Span
+from engine.core.progress import Progress, reported
+from engine.data.manifest import Row, ledger_of
+from engine.images.saving import save_png
+from engine.runtime.pool import in_processes
+from engine.worlds.portraits import VERSION, identity, render, scene
+from engine.worlds.portraits.seeds import scene_seed
+
+OLDEST_RENDERED = 100
+SMALLEST, LARGEST = 16, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class SynthPlan:
+    """Everything that decides what is rendered."""
+
+    out: Path
+    people: int
+    per_person: int
+    ages: Span = Span(5, 95)
+    size: int = 256
+    seed: int = 0
+    wild: float = 0.0
+    """0: framed as if aligned already; 1: loose snapshots that have to be aligned."""
+
+    def __post_init__(self) -> None:
+        if self.people < 1 or self.per_person < 1:
+            raise UsageError("at least one person and one picture of each are needed")
+        if not 0 <= self.ages.low <= self.ages.high <= OLDEST_RENDERED:
+            raise UsageError(f"the ages {self.ages} are outside 0..{OLDEST_RENDERED}")
+        if not SMALLEST <= self.size <= LARGEST:
+            raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
+        if not 0 <= self.wild <= 1:
+            raise UsageError(f"`wild` is {self.wild:g}, outside 0..1")
+        if self.seed < 0:
+            raise UsageError(f"the seed {self.seed} is negative")
+
+    @property
+    def settings(self) -> str:
+        """Changes whenever a rerun would give other pictures of the same names."""
+        return settings_digest({"version": VERSION, "size": self.size, "wild": self.wild})
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture to render: who, how old, which scene, and where it goes."""
+
+    person: int
+    age: int
+    index: int
+    output: str
+
+
+def plan_shots(plan: SynthPlan) -> Iterator[Shot]:
+    """The pictures of a plan: each person's ages are spread evenly over the range."""
+    for person in range(plan.seed, plan.seed + plan.people):
+        for index in range(plan.per_person):
+            share = index / (plan.per_person - 1) if plan.per_person > 1 else 0.5
+            age = round(plan.ages.low + share * (plan.ages.high - plan.ages.low))
+            yield Shot(person, age, index, f"{person:06d}/{age}_{index}.png")
+
+
+def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[int, int]:
+    """Render what the folder does not hold yet; returns how many are new and how many stood."""
+    shots = list(plan_shots(plan))
+    with locked(plan.out), ledger_of(plan.out) as ledger:
+        left = [shot for shot in shots if not _stands(shot, plan, ledger.rows)]
+        work = partial(render_shot, plan=plan)
+        with reported(progress, "Rendering", len(left)):
+            for outcome in in_processes(work, left, workers=workers if len(left) > 8 else 1):
+                if outcome.result is None:
+                    raise MemoryError(f"the process rendering `{outcome.item.output}` died")
+                ledger.add(outcome.result.dump())
+                progress.advance(outcome.item.output)
+    return len(left), len(shots) - len(left)
+
+
+def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
+    """Render and save one picture with its truth."""
+    view_seed = scene_seed(shot.person, shot.index)
+    view = scene(view_seed, wild=plan.wild)
+    portrait = render(identity(shot.person), shot.age, view, plan.size)
+    truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}
+    path = plan.out / shot.output
+    made = {"made": "rendered", "synthetic": True, "world": f"portraits {VERSION}", "truth": truth}
+    save_png(path, portrait.picture, made)
+    return Row(
+        output=shot.output,
+        sha256=file_sha256(path),
+        age=shot.age,
+        age_by="truth",
+        landmarks=tuple((round(float(x), 2), round(float(y), 2)) for x, y in portrait.landmarks),
+        settings=plan.settings,
+        person=str(shot.person),
+        truth=truth,
+    )
+
+
+def _stands(shot: Shot, plan: SynthPlan, rows: dict[str, dict[str, object]]) -> bool:
+    told = rows.get(Row(output=shot.output).key)
+    if told is None or told["settings"] != plan.settings:
+        return False
+    return (plan.out / shot.output).is_file()
+
+
+def parse_ages(text: str) -> Span:
+    """A range of ages such as `20..50`, or one age."""
+    try:
+        return Span.parse(text if ".." in text else f"{text}..{text}")
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,58 @@
+"""Where a recipe is: a path, the full name of a shipped one, or its bare stem."""
+
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+
+from engine.core.errors import RecipeError
+
+FAVOURITE = "mytm"
+"""The folder in which a bare stem is looked up before all others."""
+
+
+def shipped_folder() -> Path:
+    """The folder of shipped recipes, in a checkout and in an installed wheel alike."""
+    return Path(str(files("recipes")))
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Full names (`prep/photos`) of the shipped recipes and their files, in order of name."""
+    folder = shipped_folder()
+    paths = sorted(folder.rglob("*.toml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def find_recipe(name: str, *, beside: Path | None = None) -> Path:
+    """The file that `name` means; RecipeError offers the nearest names if there is none.
+
+    Looked up as a path (seen from the folder `beside` if given, else from here), as the full name
+    of a shipped recipe, under `mytm/`, and last anywhere among the shipped ones if that is unique.
+    """
+    path = (beside or Path()) / Path(name).expanduser()
+    if path.is_file():
+        return path
+    shipped, stem = shipped_recipes(), Path(name).as_posix().removesuffix(".toml")
+    for full in (stem, f"{FAVOURITE}/{stem}"):
+        if full in shipped:
+            return shipped[full]
+    alike = [full for full in shipped if full.rpartition("/")[2] == stem]
+    if len(alike) == 1:
+        return shipped[alike[0]]
+    if alike:
+        raise RecipeError(f"`{name}` may mean {_listed(alike)}", hint="write the full name")
+    raise RecipeError(f"no recipe at `{name}`", hint=_nearest(name, stem, path, list(shipped)))
+
+
+def _nearest(name: str, stem: str, path: Path, shipped: list[str]) -> str:
+    beside = sorted(p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+    if near := get_close_matches(path.name, beside, n=1):
+        return f"did you mean `{path.parent / near[0]}`?"
+    near = get_close_matches(stem, shipped, n=1)
+    near = near or [s for s in shipped if get_close_matches(stem, [s.rpartition("/")[2]], n=1)]
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"shipped recipes: {', '.join(shipped)}"
+
+
+def _listed(names: list[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)

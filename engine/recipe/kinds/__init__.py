@@ -1,0 +1,1 @@
+"""The root tables, one file for each kind of recipe."""

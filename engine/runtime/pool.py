@@ -1,0 +1,115 @@
+"""The same work on many items over processes, where one bad item costs only itself."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 4
+"""Items handed out per worker before their results are taken: bounds what waits in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Result]):
+    """An item and what came of it; `result` is None when its process died over it."""
+
+    item: Item
+    result: Result | None
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Iterator[Outcome[Item, Result]]:
+    """Yield each item's outcome as it comes, in no set order.
+
+    One worker means this process. An exception of `work` ends the batch and is raised here; a
+    process that dies (out of memory, a crash in native code) is replaced, and the items it held
+    are tried again one at a time, so that the guilty one is known.
+    """
+    if workers <= 1:
+        for item in items:
+            yield Outcome(item, work(item))
+        return
+    left = iter(items)
+    while True:
+        unfinished: list[Item] = []
+        yield from _until_broken(work, left, workers, unfinished)
+        if not unfinished:
+            return
+        for item in unfinished:
+            yield _alone(work, item)
+
+
+def _until_broken(
+    work: Callable[[Item], Result], left: Iterator[Item], workers: int, unfinished: list[Item]
+) -> Iterator[Outcome[Item, Result]]:
+    """Work through `left`; if a process dies, return with what was not done in `unfinished`."""
+    pool, pending = _pool(workers), dict[Future[Result], Item]()
+
+    def hand_out(count: int) -> None:
+        for item in islice(left, count):
+            unfinished.append(item)
+            pending[pool.submit(work, item)] = item
+
+    try:
+        hand_out(workers * AHEAD)
+        while pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                result, item = future.result(), pending.pop(future)
+                unfinished.remove(item)
+                yield Outcome(item, result)
+                hand_out(1)
+    except BrokenProcessPool:
+        pool.shutdown(wait=False, cancel_futures=True)
+    except BaseException:
+        _stop(pool)
+        raise
+    else:
+        pool.shutdown()
+
+
+def _alone(work: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
+    with _pool(1) as pool:
+        try:
+            return Outcome(item, pool.submit(work, item).result())
+        except BrokenProcessPool:
+            return Outcome(item, None)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not fork: the parent may hold threads (BLAS, torch), and a forked child would hang on them.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
+
+
+def _prepare() -> None:
+    """Make a fresh worker single-threaded and leave Ctrl-C to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before numpy is first imported here: every core has a worker of its own already.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers now: an interrupt must not wait for a picture that takes a minute."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    pool.shutdown(cancel_futures=True)

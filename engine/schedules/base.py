@@ -1,0 +1,63 @@
+"""What a schedule is, and the short forms that recipes may write for one."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Any
+
+from pydantic import SerializeAsAny, TypeAdapter, ValidationError
+
+from engine.core.errors import RecipeError
+from engine.core.numbers import parse_count, parse_number
+from engine.core.registry import Registry
+from engine.core.table import Table, fault_of, one_of
+
+SCHEDULES: Registry["Schedule"] = Registry("schedule", package="engine.schedules")
+
+
+class Schedule(Table, ABC):
+    """A pure function of the step: it keeps no counter, so resuming costs nothing."""
+
+    kind: str
+
+    @abstractmethod
+    def at(self, step: int) -> float:
+        """The value at `step`, counted from 0."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """The step from which the value no longer changes."""
+
+
+def expand(value: object) -> object:
+    """Turn a bare number, or text such as `0:0.05, 20k:0.07`, into the table it stands for."""
+    if isinstance(value, bool):
+        raise fault_of("expected a schedule, not true or false")
+    if isinstance(value, int | float):
+        return {"kind": "constant", "value": value}
+    if not isinstance(value, str):
+        return value
+    try:
+        if ":" not in value:
+            return {"kind": "constant", "value": parse_number(value)}
+        points = [token.partition(":") for token in value.split(",")]
+        return {
+            "kind": "steps",
+            "points": [[parse_count(step), parse_number(level)] for step, _, level in points],
+        }
+    except ValueError as error:
+        raise fault_of(f"`{value}` is not a schedule: {error}") from None
+
+
+ScheduleValue = Annotated[SerializeAsAny[Schedule], one_of(SCHEDULES, short=expand)]
+"""The type of every recipe key that may change with the step."""
+
+
+def parse_schedule(value: Any) -> Schedule:
+    """Read one schedule outside a recipe; RecipeError lists its faults."""
+    try:
+        return TypeAdapter(ScheduleValue).validate_python(value)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, f['loc']))}: {f['msg']}".lstrip(": ") for f in error.errors()
+        ]
+        raise RecipeError("; ".join(faults), hint="write it as `0:0.05, 20k:0.07`") from None

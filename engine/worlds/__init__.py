@@ -1,0 +1,1 @@
+"""Procedural worlds whose truth is known."""

@@ -1,0 +1,14 @@
+"""Which identity seeds may be used for what, so that no judge or test has met its people before."""
+
+TRAIN = range(200_000)  # generator, encoder, prior and the nets used in losses
+JUDGE = range(200_000, 400_000)  # nets that only score
+VALIDATION = range(400_000, 450_000)
+IMPOSTORS = range(450_000, 460_000)  # strangers in identity banks
+TEST_START = 900_000  # from here on: never trained or tuned on
+DEMO_PERSON = 900_000
+PERSONAL_TEST = range(900_001, 900_006)
+
+
+def scene_seed(person: int, photo: int) -> int:
+    """The scene of a person's photo, counted from 0; scenes keep to the range of their person."""
+    return person * 1_000 + photo

@@ -1,0 +1,39 @@
+from engine.doctor import Check, verdict
+
+
+def test_doctor_finds_a_working_base(tm):
+    told = tm("doctor", "--json")
+    assert told.code == 0
+    assert told.json["works"] is True
+    names = {check["name"] for check in told.json["checks"]}
+    assert {"python", "torch", "torchvision.ops", "device", "face detector"} <= names
+
+
+def test_doctor_is_a_table_for_people(tm):
+    told = tm("doctor")
+    assert "nms runs" in told.out
+    assert "weights folder" in told.out
+
+
+def test_a_fault_breaks_the_base_and_a_note_does_not():
+    assert verdict([Check("a", "ok", ""), Check("b", "note", "")])
+    assert not verdict([Check("a", "ok", ""), Check("b", "fault", "")])
+
+
+def test_doctor_exits_1_where_the_base_is_broken(tm, monkeypatch):
+    monkeypatch.setattr("engine.doctor.EXAMINATIONS", (lambda: [Check("x", "fault", "no", "do")],))
+    told = tm("doctor")
+    assert told.code == 1
+    assert "do" in told.out
+
+
+def test_an_unwritable_folder_is_noted(monkeypatch):
+    from engine import doctor
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    states = {check.name: check for check in doctor.examine()}
+    assert states["this folder"].state == "note"
+    assert "may not be written" in states["this folder"].found

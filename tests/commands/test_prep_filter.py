@@ -1,0 +1,140 @@
+"""`tm prep filter`, `split` and `sheet` on a small album with known faults."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from engine.data.manifest import read_manifest
+
+skimage_data = pytest.importorskip("skimage.data")
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """Aligned pictures of one person with a copy, a blurred, a dark and a grey one among them."""
+    from engine.prep.synth import SynthPlan, synthesise
+
+    folder = tmp_path_factory.mktemp("album")
+    made = SynthPlan(folder / "world", people=1, per_person=8, size=256, seed=400_000)
+    from engine.core.progress import Silence
+
+    synthesise(made, workers=1, progress=Silence())
+    out = folder / "faces"
+    out.mkdir()
+    for path in sorted((folder / "world" / "400000").glob("*.png")):
+        Image.open(path).save(out / path.name)
+    first = Image.open(next(iter(sorted(out.glob("*.png")))))
+    first.save(out / "40_90.jpg", quality=70)
+    first.filter(ImageFilter.GaussianBlur(6)).save(out / "41_91.png")
+    Image.fromarray((np.asarray(first) * 0.06).astype(np.uint8)).save(out / "42_92.png")
+    first.convert("L").convert("RGB").save(out / "43_93.png")
+    (out / "44_94.png").write_bytes(b"broken")
+    return out
+
+
+@pytest.fixture
+def faces(album, tmp_path):
+    """A copy of the album that a test may write to."""
+    import shutil
+
+    return shutil.copytree(album, tmp_path / "faces")
+
+
+def test_every_fault_is_named_and_nothing_is_deleted(tm, faces):
+    before = sorted(path.name for path in faces.iterdir())
+    told = tm("prep", "filter", faces, "--json", "--workers", 1)
+    assert told.code == 0
+    rows = {row.output: row for row in read_manifest(faces)}
+    heads = {
+        name: {text.partition(":")[0] for text in row.reasons or ()} for name, row in rows.items()
+    }
+    assert "blurry" in heads["41_91.png"]
+    assert "too dark" in heads["42_92.png"]
+    assert "grey" in heads["43_93.png"]
+    assert rows["44_94.png"].status == "failed"
+    first = min(before)
+    pair = {rows["40_90.jpg"].duplicate_of, rows[first].duplicate_of}
+    assert pair in ({None, first}, {None, "40_90.jpg"})
+    assert {row.verdict for row in rows.values() if row.status == "done"} == {"keep", "drop"}
+    assert sorted(p.name for p in faces.iterdir() if p.name[0] not in ".m") == before
+
+
+def test_photos_of_other_ages_are_no_copies(tm, faces):
+    tm("prep", "filter", faces, "--workers", 1)
+    untouched = [
+        row
+        for row in read_manifest(faces)
+        if not row.output.startswith("4") or "_9" not in row.output
+    ]
+    real = [row for row in untouched if row.output.split("_")[1].startswith(tuple("01234567"))]
+    assert len(real) == 8
+    assert [row.duplicate_of for row in real if row.duplicate_of not in (None, "40_90.jpg")] == []
+
+
+def test_a_second_run_scores_nothing_again_and_says_the_same(tm, faces, monkeypatch):
+    first = tm("prep", "filter", faces, "--json", "--workers", 1)
+    before = read_manifest(faces)
+
+    def never(row, *, folder):
+        raise AssertionError(f"{row.output} was scored twice")
+
+    monkeypatch.setattr("engine.prep.filter.score_row", never)
+    assert tm("prep", "filter", faces, "--json", "--workers", 1).json == first.json
+    assert read_manifest(faces) == before
+
+
+def test_other_limits_judge_again(tm, faces):
+    strict = tm("prep", "filter", faces, "--json", "--workers", 1)
+    lenient = tm("prep", "filter", faces, "--json", "--set", "quality.allow_gray=true")
+    assert lenient.json["reasons"].get("grey") is None
+    assert strict.json["reasons"]["grey"] == 1
+
+
+def test_what_is_kept_is_copied_with_its_rows(tm, faces, tmp_path):
+    told = tm("prep", "filter", faces, "--out", tmp_path / "kept", "--json", "--workers", 1).json
+    assert told["copied"] == told["keep"] > 0
+    rows = read_manifest(tmp_path / "kept")
+    assert len(rows) == told["keep"]
+    assert all((tmp_path / "kept" / row.output).is_file() for row in rows)
+
+
+def test_a_dry_run_only_counts(tm, faces):
+    told = tm("prep", "filter", faces, "--dry-run", "--json")
+    assert told.json["pictures"] == 13
+    assert not (faces / "manifest.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_folder_with_nothing_to_judge_is_told(tm, tmp_path, content):
+    folder = tmp_path / "x"
+    if content is not None:
+        folder.mkdir()
+    told = tm("prep", "filter", folder)
+    assert told.code in (2, 3)
+    assert told.err.startswith("error:")
+
+
+def test_the_split_is_noted_and_can_be_told_first(tm, faces):
+    tm("prep", "filter", faces, "--workers", 1)
+    dry = tm("prep", "split", faces, "--test", 0.25, "--dry-run", "--json").json
+    assert {row.split for row in read_manifest(faces)} == {None}
+    told = tm("prep", "split", faces, "--test", 0.25, "--json").json
+    assert (told["train"], told["test"]) == (dry["train"], dry["test"])
+    rows = read_manifest(faces)
+    assert {row.split for row in rows if row.usable} == {"train", "test"}
+    assert {row.split for row in rows if not row.usable} == {None}
+
+
+def test_a_folder_that_was_never_prepared_cannot_be_split(tm, tmp_path):
+    told = tm("prep", "split", tmp_path)
+    assert told.code == 3
+    assert "no manifest.jsonl" in told.err
+
+
+def test_the_sheet_shows_every_picture(tm, faces, tmp_path):
+    tm("prep", "filter", faces, "--workers", 1)
+    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--columns", 4, "--json")
+    assert told.json["pictures"] == 12
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width == 10 + 4 * 170
+        assert np.asarray(sheet).std() > 20

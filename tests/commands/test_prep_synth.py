@@ -1,0 +1,68 @@
+"""`tm prep synth`: pictures, their truth, and what a rerun does."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.data.manifest import read_manifest
+from engine.images.saving import provenance_of
+
+SMALL = ("--people", 2, "--per-person", 3, "--ages", "20..50", "--size", 64, "--json")
+
+
+def test_people_and_ages_are_as_asked_for_and_the_truth_stands_beside(tm, tmp_path):
+    told = tm("prep", "synth", tmp_path / "w", "--seed", 900_000, *SMALL)
+    assert (told.code, told.json["done"]) == (0, 6)
+    names = sorted(path.relative_to(tmp_path / "w").as_posix() for path in tmp_path.rglob("*.png"))
+    assert names == [
+        f"90000{p}/{age}_{k}.png" for p in (0, 1) for k, age in enumerate((20, 35, 50))
+    ]
+    row = read_manifest(tmp_path / "w")[0]
+    assert (row.age, row.age_by, len(row.landmarks)) == (20.0, "truth", 68)
+    assert row.truth["person"] == 900_000
+    assert set(row.truth["style"]) == {"greying", "wrinkling", "thinning", "fat", "sagging"}
+    assert provenance_of(tmp_path / "w" / row.output)["synthetic"] is True
+
+
+def test_the_same_seed_gives_the_same_pictures(tm, tmp_path):
+    for name in ("a", "b"):
+        tm("prep", "synth", tmp_path / name, *SMALL, "--workers", 1 if name == "a" else 2)
+    pairs = [
+        (p, tmp_path / "b" / p.relative_to(tmp_path / "a")) for p in (tmp_path / "a").rglob("*.png")
+    ]
+    assert len(pairs) == 6
+    for one, other in pairs:
+        assert np.array_equal(np.asarray(Image.open(one)), np.asarray(Image.open(other)))
+
+
+def test_a_rerun_renders_only_what_is_missing(tm, tmp_path):
+    out = tmp_path / "w"
+    tm("prep", "synth", out, *SMALL)
+    (out / "000000" / "35_1.png").unlink()
+    told = tm("prep", "synth", out, *SMALL).json
+    assert (told["done"], told["kept"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--ages", "50..20"),
+        ("--ages", "5..150"),
+        ("--ages", "old"),
+        ("--size", 5_000),
+        ("--wild", 2),
+        ("--people", 0),
+        ("--seed", -1),
+    ],
+)
+def test_what_cannot_be_rendered_is_told(tm, tmp_path, option, value):
+    told = tm("prep", "synth", tmp_path / "w", *SMALL[:8], option, value)
+    assert told.code == 2
+    assert told.err.startswith("error:")
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_dry_run_renders_nothing(tm, tmp_path):
+    told = tm("prep", "synth", tmp_path / "w", *SMALL, "--dry-run")
+    assert told.json["pictures"] == 6
+    assert not (tmp_path / "w").exists()

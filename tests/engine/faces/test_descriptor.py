@@ -1,0 +1,62 @@
+"""Descriptors agree between a photo and its aligned crop, and tell people apart."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from engine.faces.crop import crop_face
+from engine.faces.descriptor import SAME_PERSON, describe_aligned, describe_face, distances
+from engine.faces.detect import FaceFinder
+from engine.faces.turning import turned
+from engine.geometry.ffhq import quad_of
+from engine.images.reading import read_picture
+
+PHOTOS = Path(__file__).parents[3].parent / "shared" / "photos"
+
+
+@pytest.fixture(scope="module")
+def found():
+    pixels = astronaut()
+    (face,) = FaceFinder().find(pixels)
+    return pixels, face, describe_face(pixels, face)
+
+
+def gap(one, other):
+    return float(distances(one[None], other)[0])
+
+
+@pytest.mark.parametrize("size", [96, 128, 256, 512])
+def test_the_aligned_crop_has_the_descriptor_of_the_photo(found, size):
+    pixels, face, reference = found
+    quad = quad_of(face.landmarks)
+    crop = crop_face(pixels, quad, size)
+    assert reference.shape == (128,)
+    assert reference.dtype == np.float32
+    assert gap(describe_aligned(crop, face.landmarks, quad=quad), reference) < 0.2
+    assert gap(describe_aligned(crop), reference) < 0.2
+
+
+def test_small_pictures_are_enlarged_to_256_first(found):
+    pixels, face, _ = found
+    crop = crop_face(pixels, quad_of(face.landmarks), 100)
+    larger = cv2.resize(crop, (256, 256), interpolation=cv2.INTER_LINEAR)
+    points = quad_of(face.landmarks).unit_points(face.landmarks)
+    one = describe_aligned(crop, points * 100 - 0.5)
+    np.testing.assert_allclose(one, describe_aligned(larger, points * 256 - 0.5), atol=1e-6)
+
+
+def test_a_turned_picture_keeps_the_descriptor(found):
+    pixels, _, reference = found
+    sideways = turned(pixels, 90)
+    (face,) = FaceFinder().find(sideways)
+    assert gap(describe_face(sideways, face), reference) < 0.25
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="no shared photos here")
+def test_two_people_are_further_apart_than_the_limit(found):
+    pixels = read_picture(PHOTOS / "migrant_mother_1936.jpg", max_megapixels=10).pixels
+    (face,) = FaceFinder().find(pixels)
+    assert gap(describe_face(pixels, face), found[2]) > SAME_PERSON

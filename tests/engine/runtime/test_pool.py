@@ -1,0 +1,80 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from engine.runtime.pool import cores, in_processes
+
+# Work has to be importable by a fresh process, and tests are not: it comes from the library.
+
+
+def test_one_worker_means_this_process():
+    assert [o.result for o in in_processes(lambda _: os.getpid(), range(3), workers=1)] == [
+        os.getpid()
+    ] * 3
+
+
+def test_every_item_comes_back_once():
+    outcomes = list(in_processes(abs, range(-50, 50), workers=2))
+    assert sorted(o.item for o in outcomes) == list(range(-50, 50))
+    assert all(o.result == abs(o.item) for o in outcomes)
+
+
+def test_an_exception_of_the_work_is_raised_here():
+    with pytest.raises(TypeError, match="bad operand"):
+        list(in_processes(abs, [1, "x"], workers=2))
+
+
+def test_a_process_that_dies_costs_only_its_own_item():
+    # exit status 7 kills the worker; os._exit(None) would be a TypeError, so ints only
+    outcomes = {o.item: o.result for o in in_processes(_exit_on_seven, range(12), workers=2)}
+    assert outcomes == {n: (None if n == 7 else n) for n in range(12)}
+
+
+def test_an_interrupt_ends_the_workers_at_once(tmp_path):
+    script = tmp_path / "sleepers.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import time
+            from engine.runtime.pool import in_processes
+            if __name__ == "__main__":
+                print("ready", flush=True)
+                for _ in in_processes(time.sleep, [0.01, 600, 600], workers=2):
+                    print("one", flush=True)
+            """
+        )
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == "one\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in told
+
+
+def test_there_is_at_least_one_core():
+    assert cores() >= 1
+
+
+class _ExitOnSeven:
+    """Picklable by what it stands for: the built-in that ends a process."""
+
+    def __call__(self, number):
+        raise NotImplementedError
+
+    def __reduce__(self):
+        code = "lambda n: __import__('os')._exit(1) if n == 7 else n"
+        return (eval, (code,))
+
+
+_exit_on_seven = _ExitOnSeven()

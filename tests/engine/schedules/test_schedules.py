@@ -1,0 +1,88 @@
+import pytest
+
+from engine.core.errors import RecipeError
+from engine.schedules import SCHEDULES, Schedule, parse_schedule
+
+EXAMPLES = {
+    "constant": 0.3,
+    "steps": "0:0.05, 20k:0.07, 36k:0.05",
+    "linear": {"kind": "linear", "start": 0.0, "end": 0.5, "steps": "3k"},
+    "cosine": {"kind": "cosine", "start": 1e-4, "end": 5e-7, "steps": 1000},
+    "warmup": {"kind": "warmup", "to": 1e-4, "steps": 500},
+    "chain": {
+        "kind": "chain",
+        "links": [
+            {"steps": 500, "schedule": {"kind": "warmup", "to": 1e-4, "steps": 500}},
+            {"schedule": {"kind": "cosine", "start": 1e-4, "end": 5e-7, "steps": 59_500}},
+        ],
+    },
+}
+
+
+def test_every_kind_has_an_example():
+    assert set(EXAMPLES) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("kind", list(SCHEDULES))
+def test_a_schedule_names_itself_and_survives_a_round_trip(kind):
+    schedule = parse_schedule(EXAMPLES[kind])
+    assert schedule.kind == kind
+    assert parse_schedule(schedule.dump()) == schedule
+
+
+@pytest.mark.parametrize("kind", list(SCHEDULES))
+def test_a_schedule_is_pure_in_the_step(kind):
+    schedule = parse_schedule(EXAMPLES[kind])
+    forward = [schedule.at(step) for step in range(0, 2_000, 7)]
+    assert forward == [schedule.at(step) for step in reversed(range(0, 2_000, 7))][::-1]
+
+
+@pytest.mark.parametrize("kind", list(SCHEDULES))
+def test_a_schedule_is_constant_from_its_length_on(kind):
+    schedule = parse_schedule(EXAMPLES[kind])
+    assert schedule.at(schedule.length) == pytest.approx(schedule.at(schedule.length + 10_000))
+
+
+@pytest.mark.parametrize(
+    ("step", "weight"),
+    [(0, 0.05), (19_999, 0.05), (20_000, 0.07), (35_999, 0.07), (36_000, 0.05)],
+)
+def test_the_roi_boost_matches_the_user_s_document(step, weight):
+    assert parse_schedule("0:0.05, 20k:0.07, 36k:0.05").at(step) == weight
+
+
+def test_warm_up_then_cosine_meets_the_published_ends():
+    rate = parse_schedule(EXAMPLES["chain"])
+    assert rate.at(0) == pytest.approx(1e-4 / 500)
+    assert rate.at(500) == pytest.approx(1e-4)
+    assert rate.at(60_000) == pytest.approx(5e-7)
+
+
+def test_zero_is_a_value():
+    assert parse_schedule(0).at(0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("0:0.05, 20k", "is not a schedule"),
+        ("0:0.05, x:1", "is not a schedule"),
+        ("5:0.05", "must start at step 0"),
+        ("0:1, 5:2, 5:3", "must start at step 0 and rise"),
+        (True, "not true or false"),
+        ({"kind": "stepz"}, "did you mean `steps`"),
+        ({"value": 3}, "`kind` is required"),
+        ({"kind": "linear", "start": 0, "end": 1, "steps": 0}, "greater than 0"),
+        ({"kind": "chain", "links": []}, "at least one link"),
+        ({"kind": "chain", "links": [{"schedule": 1}, {"schedule": 2}]}, "every link but the last"),
+        ([1, 2], "expected a table"),
+    ],
+)
+def test_a_faulty_schedule_is_told(written, words):
+    with pytest.raises(RecipeError, match=words):
+        parse_schedule(written)
+
+
+def test_a_schedule_cannot_be_built_without_its_function():
+    with pytest.raises(TypeError, match="abstract"):
+        Schedule(kind="x")

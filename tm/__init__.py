@@ -1,0 +1,3 @@
+"""The `tm` command: assembles the subcommands, prints errors, exits."""
+
+VERSION = "0.1.0"

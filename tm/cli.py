@@ -1,0 +1,81 @@
+"""Assemble the subcommands; the only place that prints errors and exits."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from commands._console import complain, out
+from commands._voice import voiced
+from engine.core.errors import TmError
+from tm import VERSION
+
+COMMANDS = ("prep", "recipe", "doctor")
+"""In the order of `tm --help`; each is a module of `commands`, or a package of such modules."""
+
+OUT_OF_MEMORY = 5
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = _group("Make a person older or younger as themself.")
+    app.callback()(_root)
+    for name in COMMANDS:
+        _add(app, name, import_module(f"commands.{name}"))
+    return app
+
+
+def main() -> None:
+    """Run `tm`: 0 done, else the exit code of the failure, which is told on stderr."""
+    try:
+        build()()
+    except TmError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    except MemoryError as error:
+        complain(TmError(f"out of memory: {error}", hint="use fewer workers or a smaller size"))
+        sys.exit(OUT_OF_MEMORY)
+
+
+class Ordered(TyperGroup):
+    """A group that lists its subcommands in our order, whatever Typer would do."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        ours = [name for name in COMMANDS if name in self.commands]
+        return ours or list(self.commands)
+
+
+def _group(about: str) -> typer.Typer:
+    return typer.Typer(
+        cls=Ordered,
+        help=about,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+
+
+def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
+    """Add a subcommand, or a group of them where the module lists its own COMMANDS."""
+    if hasattr(module, "COMMANDS"):
+        group = _group(module.HELP)
+        group.callback()(lambda: None)
+        for part in module.COMMANDS:
+            _add(group, part, import_module(f"{module.__name__}.{part}"))
+        app.add_typer(group, name=name)
+    else:
+        app.command(name, help=module.HELP, epilog=f"Example: `{module.EXAMPLE}`")(
+            voiced(module.run)
+        )
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    if version:
+        out.print(VERSION)
+        raise typer.Exit
