@@ -24,9 +24,9 @@ from engine.worlds.portraits.face import (
 from engine.worlds.portraits.palette import blend, hair_colour, iris_colour, skin_colour
 from engine.worlds.portraits.traits import GEOMETRY, Identity
 
-# Set by dlib's descriptor, which tells people apart mostly by eyes, brows, nose and mouth; the outline
-# is held closer to the mean, or faces turn into caricatures.
-OUTLINE_GAIN, FEATURE_GAIN = 1.5, 2.0
+# dlib's descriptor tells people apart by eyes, brows, nose and mouth far more than by the outline,
+# which is held closer to the mean so that no face turns into a caricature.
+OUTLINE_GAIN, FEATURE_GAIN = 1.1, 2.0
 OUTLINE = ("face_width", "face_height", "jaw", "chin", "cheek", "forehead", "ear")
 
 
@@ -39,7 +39,7 @@ class Stage:
     prime: float  # 0 up to 24 years, 1 from 54
     years: float  # slow and straight: 0 at 24, 1 at 86
     decline: float  # 0 up to 45 years, 1 from 90
-    beard: float  # 0 up to 15 years, 1 from 28
+    beard: float  # 0 up to 15 years, 1 from 23
     male: float  # 0 feminine, 1 masculine; children lie between
     greying: float  # share of grey hair
     wrinkling: float
@@ -64,7 +64,7 @@ def stage(person: Identity, age: float) -> Stage:
         prime=prime,
         years=_clip((age - 24) / 62, 0, 1.15),
         decline=decline,
-        beard=_rise(age, 15, 28),
+        beard=_rise(age, 15, 23),
         male=adult_male + (0.4 - adult_male) * childhood,
         greying=_clip((age - first_grey) / 22, 0, 1) ** 0.9,
         wrinkling=_clip(lines * (1 + 0.28 * own["wrinkling"]), 0, 1.3),
@@ -108,7 +108,7 @@ def _skull(shape: dict[str, float], at: Stage) -> Skull:
         chin_y=1.81 + long - 0.29 * child - 0.09 * youth,
         temple_w=1.03 + wide + 0.04 * child + 0.01 * youth - 0.02 * at.decline,
         cheek_w=1.08 + 1.7 * wide + 0.03 * shape["cheek"] + 0.025 * youth + 0.035 * fat,
-        jaw_w=0.87 + jaw - 0.02 * child + 0.01 * youth + 0.045 * sag + 0.085 * fat,
+        jaw_w=0.87 + jaw - 0.02 * child + 0.01 * youth + 0.035 * sag + 0.078 * fat,
         chin_w=0.48 + chin - 0.03 * youth + 0.05 * sag + 0.06 * fat,
         ear_size=1 + 0.08 * shape["ear"] - 0.06 * child + 0.16 * at.years,
         ear_drop=0.09 * at.years,
@@ -119,7 +119,7 @@ def _skull(shape: dict[str, float], at: Stage) -> Skull:
 
 def _eyes(person: Identity, shape: dict[str, float], at: Stage) -> Eyes:
     child, youth, sag = at.childhood, at.youth, at.sagging
-    lift = 1 + 0.34 * child + 0.08 * youth - 0.06 * at.prime - 0.22 * sag - 0.03 * at.decline
+    lift = 1 + 0.34 * child + 0.08 * youth - 0.06 * at.prime - 0.11 * sag - 0.03 * at.decline
     return Eyes(
         x=0.487 + 0.020 * shape["eye_gap"] - 0.01 * child,
         width=(0.227 + 0.014 * shape["eye_width"])
@@ -129,22 +129,22 @@ def _eyes(person: Identity, shape: dict[str, float], at: Stage) -> Eyes:
         iris_r=0.096 * (1 + 0.19 * child + 0.03 * youth),
         crease=0.055 + 0.015 * shape["lid"] - 0.012 * at.prime - 0.03 * min(sag, 1.0),
         hood=0.25 * at.prime + 0.85 * sag,
-        lash=1.05 - 0.30 * at.male - 0.15 * at.decline,
+        lash=1.10 - 0.18 * at.male + 0.10 * at.decline,
         iris=iris_colour(person["iris_light"], person["iris_hue"]),
-        white=np.array([0.80, 0.74, 0.71]) - at.years * np.array([0.05, 0.06, 0.10]),
+        white=np.array([0.82, 0.76, 0.73]) - at.years * np.array([0.04, 0.05, 0.09]),
     )
 
 
 def _brows(shape: dict[str, float], at: Stage) -> Brows:
     child, youth, sag = at.childhood, at.youth, at.sagging
-    height = 0.335 + 0.035 * shape["brow_height"] - 0.03 * at.male
+    height = 0.335 + 0.029 * shape["brow_height"] - 0.03 * at.male
     thickness = 0.045 + 0.011 * shape["brow_thickness"] + 0.014 * at.male
     return Brows(
         y=-height - 0.04 * child - 0.02 * youth + 0.04 * sag,
         thickness=max(thickness - 0.014 * child - 0.006 * youth, 0.015),
-        arch=0.075 + 0.025 * shape["brow_arch"] - 0.015 * at.male,
-        tilt=0.4 + 0.6 * shape["brow_tilt"],
-        droop=0.015 * at.prime + 0.09 * sag,
+        arch=0.075 + 0.022 * shape["brow_arch"] - 0.015 * at.male,
+        tilt=0.3 + 0.6 * shape["brow_tilt"],
+        droop=0.015 * at.prime + 0.07 * sag,
         density=0.93 - 0.28 * child - 0.05 * youth - 0.2 * at.decline,
         grey=_clip(at.greying * 1.0 - 0.35, 0, 0.55),
     )
@@ -155,7 +155,7 @@ def _nose(shape: dict[str, float], at: Stage) -> Nose:
     width = 0.268 + 0.026 * shape["nose_width"] + 0.02 * at.male
     bridge = 0.18 + 0.025 * shape["nose_bridge"] + 0.03 * at.male
     return Nose(
-        y=0.755 + 0.05 * shape["nose_length"] - 0.16 * child - 0.045 * youth + 0.06 * old,
+        y=0.755 + 0.045 * shape["nose_length"] - 0.16 * child - 0.045 * youth + 0.06 * old,
         width=width - 0.035 * child - 0.012 * youth + 0.03 * old,
         bridge=bridge - 0.05 * child - 0.02 * youth,
         tip=0.15 + 0.02 * shape["nose_tip"],
@@ -170,7 +170,10 @@ def _mouth(
     upper = (0.086 + 0.015 * shape["upper_lip"]) * (1 - 0.2 * at.male)
     lower = 0.122 + 0.022 * shape["lower_lip"]
     width = 0.385 + 0.03 * shape["mouth_width"] - 0.05 * at.childhood - 0.01 * youth
-    red = np.array([0.86, 0.54, 0.55]) * (1 + 0.08 * person["lip_red"] * np.array([1, -0.6, -0.4]))
+    # Lips darken light skin and brighten dark skin.
+    darkness = (person["melanin"] + 2) / 4
+    red = np.array([0.86, 0.54, 0.55]) + darkness * np.array([0.22, 0.04, 0.08])
+    red = red * (1 + 0.12 * person["lip_red"] * np.array([1, -0.6, -0.4]))
     pale = min(0.10 + 0.10 * at.male - 0.10 * youth + 0.12 * prime + 0.25 * decline, 0.6)
     return Mouth(
         y=nose.y + (skull.chin_y - nose.y) * (0.335 + 0.015 * shape["mouth_height"]),
@@ -202,8 +205,8 @@ def _skin(person: Identity, at: Stage) -> Skin:
     darkness = (person["melanin"] + 2) / 4
     colour = skin_colour(person["melanin"], person["undertone"])
     colour = colour * (1 + youth * np.array([0.035, 0.030, 0.030]))
-    colour = colour * (1 - prime * np.array([0.045, 0.060, 0.070]))
-    colour = blend(colour, np.full(3, colour.mean() + 0.05 * darkness), 0.26 * decline)
+    colour = colour * (1 - prime * (1 - 0.5 * darkness) * np.array([0.045, 0.060, 0.070]))
+    colour = blend(colour, np.full(3, colour.mean() + 0.14 * darkness), 0.28 * decline)
     fair = person["melanin"] < 0
     return Skin(
         colour=np.clip(colour, 0.03, 1),
@@ -231,7 +234,7 @@ def _lines(at: Stage) -> Lines:
         forehead=wrinkling,
         frown=0.85 * wrinkling - 0.08,
         crow_feet=wrinkling,
-        under_eye=0.10 + 0.62 * wrinkling + 0.12 * sag,
+        under_eye=0.10 + 0.26 * wrinkling + 0.08 * sag,
         nasolabial=0.12 + 0.28 * wrinkling + 0.34 * sag + 0.08 * at.prime,
         marionette=0.62 * sag + 0.15 * wrinkling - 0.12,
         lip=0.80 * wrinkling - 0.38,

@@ -58,7 +58,7 @@ def lid_arc(along: np.ndarray) -> np.ndarray:
 def brow_line(brows: Brows, eyes: Eyes, side: int, points: int = 9) -> np.ndarray:
     """Middle line of an eyebrow from its inner to its outer end, (points, 2)."""
     t = np.linspace(0, 1, points)
-    x = eyes.x - 0.31 + t * (0.65 + 0.28 * (brows.thickness - 0.045))
+    x = eyes.x - 0.32 + t * (0.69 + 0.28 * (brows.thickness - 0.045))
     arch = brows.arch * np.sin(0.93 * np.pi * t)
     y = brows.y - arch + 0.02 + 0.06 * t**3 - 0.03 * brows.tilt * t + brows.droop * t
     return np.stack([side * x, y], 1)
@@ -101,9 +101,8 @@ def landmarks(face: Face) -> np.ndarray:
 
 def _jaw(face: Face) -> np.ndarray:
     mouth_y, chin_y = face.mouth.y, face.skull.chin_y
-    y = np.concatenate(
-        [np.linspace(0.02, mouth_y, 5), np.linspace(mouth_y + 0.26, chin_y - 0.045, 3)]
-    )
+    lower = (mouth_y + 0.27, (mouth_y + chin_y) / 2 + 0.12, chin_y - 0.05)
+    y = np.concatenate([np.linspace(0.02, mouth_y, 5), lower])
     left = np.stack([-0.98 * half_width(face, y), y], 1)
     chin = np.array([[0.0, chin_y - 0.02]])
     return np.concatenate([left, chin, left[::-1] * (-1, 1)])
@@ -118,7 +117,7 @@ def _nose_points(face: Face) -> np.ndarray:
     nose = face.nose
     ridge = [(0.0, y) for y in np.linspace(0.02, nose.y - 0.16, 4)]
     base = [
-        (t * nose.width * 0.62, nose.y - 0.01 + 0.03 * (1 - abs(t))) for t in (-1, -0.5, 0, 0.5, 1)
+        (t * nose.width * 0.70, nose.y - 0.01 + 0.03 * (1 - abs(t))) for t in (-1, -0.5, 0, 0.5, 1)
     ]
     return np.array(ridge + base)
 
@@ -129,12 +128,17 @@ def _eye_points(face: Face) -> np.ndarray:
     left = [eye_point(face.eyes, -1, *place) for place in rim]
     right = [eye_point(face.eyes, 1, *rim[place]) for place in (3, 2, 1, 0, 5, 4)]
     # The lid seems to end below its lashes, the eye below its wet rim.
-    return np.array(left + right) + np.array([0.0, 0.015])
+    return np.array(left + right) + np.array([0.0, 0.024])
 
 
 def _mouth_points(face: Face) -> np.ndarray:
     upper, middle, lower = lip_lines(face.mouth)
     inner = inner_lower_lip(face.mouth, middle)
+    # Soft edges: the lips' colour reaches a little past their curves, the dark between them too.
+    upper, lower, inner = (
+        line + np.array([0.0, reach])
+        for line, reach in ((upper, -0.024), (lower, 0.036), (inner, 0.03))
+    )
     return np.concatenate(
         [
             upper[[0, 4, 8, 10, 12, 16, 20]],

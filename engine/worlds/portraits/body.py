@@ -128,5 +128,6 @@ def _lay_clothes(backdrop: Backdrop, face: Face, view: Scene, level: float) -> N
         (1.15 * neck, chin + 0.36),
         (wide, chin + 0.72),
         (1.4 * wide, 4.0),
+        (1.5 * wide, 14.0),  # beyond the frame of the widest shot
     ]
     backdrop.lay(_mirrored(outline), -0.35, cloth * level, 1.2)

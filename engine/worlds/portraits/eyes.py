@@ -90,7 +90,7 @@ def _lash_line(
     near: np.ndarray,
 ) -> np.ndarray:
     thick = np.exp(-(((y - upper) / 0.017) ** 2)) * (0.45 + 0.35 * np.clip(along, -0.6, 1))
-    thin = 0.22 * np.exp(-(((y - lower) / 0.014) ** 2))
+    thin = 0.34 * np.exp(-(((y - lower) / 0.014) ** 2))
     return np.clip((thick * face.eyes.lash + thin) * near, 0, 0.95)
 
 

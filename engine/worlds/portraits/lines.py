@@ -48,7 +48,7 @@ def _eye(face: Face, side: int, layout: np.random.Generator) -> list[Stroke]:
     along = np.linspace(-0.9, 1.0, 9)
     for fold in range(2):
         x = eyes.x + along * eyes.width * (1 + 0.1 * fold)
-        sink = 0.07 + 0.07 * fold + (0.05 + 0.02 * fold) * (1 - along * along)
+        sink = 0.085 + 0.07 * fold + (0.05 + 0.02 * fold) * (1 - along * along)
         points = np.stack([side * x, 0.6 * eyes.height + sink], 1)
         strokes.append(Stroke(points, lines.under_eye * (1 - 0.35 * fold), 2.2))
     return strokes

@@ -28,7 +28,7 @@ GREY_HAIR = np.array([0.735, 0.735, 0.74])
 
 def skin_colour(melanin: float, undertone: float) -> np.ndarray:
     """Skin from light (-2) to dark (2)."""
-    return _along(_SKIN, melanin) * (1 + 0.03 * undertone * np.array([1, -0.3, -1.0]))
+    return _along(_SKIN, melanin) * (1 + 0.035 * undertone * np.array([1, -0.3, -1.0]))
 
 
 def hair_colour(darkness: float, redness: float) -> np.ndarray:

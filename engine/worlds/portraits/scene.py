@@ -53,6 +53,9 @@ def scene(seed: int, *, pose: float = 1.0, wild: float = 0.0) -> Scene:
 
     smile = min(max(0.40 + normal(0.36), -0.1), 1.1)
     wall = random.uniform(0.12, 0.8, (2, 1)) + random.normal(0, 0.08, (2, 3))
+    framing = np.random.default_rng([13, seed])
+    zoom = 1 - wild * float(framing.uniform(0.1, 0.55))
+    room = max(0.5 - 0.45 * zoom, 0.0)  # how far the head may move before the frame cuts it
     return Scene(
         seed=seed,
         yaw=normal(9 * pose),
@@ -76,9 +79,9 @@ def scene(seed: int, *, pose: float = 1.0, wild: float = 0.0) -> Scene:
         blur=uniform(0.2, 0.6),
         grain=uniform(0.0015, 0.005),
         offsets=tuple(random.integers(0, 256, 4).tolist()),
-        zoom=1 - wild * uniform(0, 0.4),
-        shift_x=normal(0.15 * wild),
-        shift_y=normal(0.1 * wild),
+        zoom=zoom,
+        shift_x=wild * float(framing.uniform(-room, room)),
+        shift_y=wild * float(framing.uniform(-room, room)),
     )
 
 

@@ -69,7 +69,7 @@ def _tone(face: Face, canvas: Canvas, lines: np.ndarray, offsets: list[int]) -> 
     skin, eyes = face.skin, face.eyes
     bumps = [(-skin.eye_shadow, side * (eyes.x - 0.04), 0.17, 0.17, 0.075) for side in SIDES]
     bumps += [(-strength, x, y, radius, radius) for x, y, radius, strength in skin.moles]
-    tone = 1 + canvas.bumps(bumps) - (0.17 + 0.24 * skin.roughness) * lines
+    tone = 1 + canvas.bumps(bumps) - (0.17 + 0.16 * skin.roughness) * lines
     tone += (0.016 + 0.8 * skin.mottle) * _patch("cloud", canvas, offsets[3])
     tone += (0.004 + 0.5 * skin.mottle + 0.022 * skin.roughness) * _patch(
         "speckle", canvas, offsets[4]
@@ -97,7 +97,9 @@ def _grow_beard(
     opacity = where * hair.stubble * (0.14 + (0.66 * hair.beard) * bristles)
     turned = hair.beard_grey * 1.7 - 0.2 + 0.2 * _patch("pores", canvas, offsets[1])
     grey = np.clip(turned, 0, 1) * min(1.0, 5 * hair.beard_grey)
-    dark, white = ((0.9 * hair.colour) ** 2).tolist(), ((0.92 * GREY_HAIR) ** 2).tolist()
+    # A beard lets the skin through: on dark skin a white one is grey.
+    lightest = np.minimum(0.92 * GREY_HAIR, face.skin.colour.mean() + 0.24)
+    dark, white = ((0.9 * hair.colour) ** 2).tolist(), (lightest**2).tolist()
     shades = [pigment + grey * (pale - pigment) for pigment, pale in zip(dark, white, strict=True)]
     colour += opacity[..., None] * (cv2.merge(shades) - colour)
 

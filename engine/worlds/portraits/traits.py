@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Face geometry: multiplied by `ageing.GEOMETRY_GAIN`, which sets how far apart people are.
+# Face geometry: how strongly it shows is set by the gains in `ageing`.
 GEOMETRY = (
     "face_width",
     "face_height",
