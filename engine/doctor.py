@@ -14,6 +14,7 @@ from typing import Literal
 from engine.core.errors import WeightsError
 from engine.core.places import WEIGHTS, offline, weights_folder
 from engine.runtime.pool import cores
+from engine.weights.folder import files_in
 
 State = Literal["ok", "note", "fault"]
 
@@ -109,7 +110,7 @@ def _extras() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     weights = weights_folder()
-    held = len([path for path in weights.glob("*") if path.is_file()]) if weights.is_dir() else 0
+    held = len(list(files_in(weights)))
     network = ", offline" if offline() else ""
     yield Check("weights folder", "ok", f"{weights} ({held} files; {WEIGHTS} moves it{network})")
     for name, folder in (

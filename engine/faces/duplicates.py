@@ -55,18 +55,23 @@ def kept_by_descriptor(
     order: Indices,
     limit: float = DESCRIPTOR_LIMIT,
     hash_limit: int = ALIKE_HASH_LIMIT,
+    ages: NDArray[np.float64] | None = None,
 ) -> Indices:
     """Name for each of (n, 128) descriptors the one kept for it.
 
     The Euclidean distance alone would call two shots of one sitting copies, so the pictures must
-    look alike too: hashes within `hash_limit` bits.
+    look alike too: hashes within `hash_limit` bits. Photos known to be taken at different `ages`,
+    (n,) years with NaN for unknown, are no copies however alike.
     """
     norms = (descriptors**2).sum(axis=1)
+    years = ages if ages is not None else np.full(len(descriptors), np.nan)
 
     def near(rows: Indices) -> NDArray[np.bool_]:
         products = descriptors[rows] @ descriptors.T
         same_face = norms[rows, None] + norms[None, :] - 2 * products <= limit**2
-        return same_face & (np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= hash_limit)
+        same_look = np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= hash_limit
+        other_age = np.abs(years[rows, None] - years[None, :]) >= 1
+        return same_face & same_look & ~other_age
 
     return _kept(len(descriptors), order, near)
 

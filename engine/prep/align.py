@@ -25,6 +25,7 @@ from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, Face, FaceFinder
 from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import yaw
+from engine.images.naming import stems
 from engine.images.reading import Picture, find_pictures, read_picture
 from engine.images.saving import save_png
 from engine.runtime.pool import in_processes
@@ -101,8 +102,6 @@ class AlignReport:
 
 def plan_jobs(plan: AlignPlan) -> list[Job]:
     """The photos of the source in order of path; InputError explains an empty one."""
-    if plan.source.is_file():
-        return [Job(plan.source, plan.out / plan.source.stem)]
     if not plan.source.exists():
         raise UsageError(f"`{plan.source}` does not exist")
     out = plan.out.resolve()
@@ -110,16 +109,7 @@ def plan_jobs(plan: AlignPlan) -> list[Job]:
     photos = [path for path in found.pictures if out not in path.resolve().parents]
     if not photos:
         raise InputError(f"nothing to align in `{plan.source}`: {found.explanation}")
-    jobs: list[Job] = []
-    taken: set[str] = set()
-    for photo in photos:
-        place = photo.relative_to(plan.source).with_suffix("")
-        # Two photos may differ by suffix alone; the later one then keeps it in its name.
-        if place.as_posix().casefold() in taken:
-            place = place.with_name(f"{place.name}-{photo.suffix.lstrip('.')}")
-        taken.add(place.as_posix().casefold())
-        jobs.append(Job(photo, plan.out / place))
-    return jobs
+    return [Job(photo, plan.out / stem) for photo, stem in stems(photos, plan.source).items()]
 
 
 def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignReport:

@@ -131,7 +131,10 @@ def judge_rows(rows: Sequence[Row], limits: QualityLimits, likeness: Likeness) -
     order = best_first(scores, reasons)
     hashes = np.array([int(str(row.dhash), 16) for row in scored], np.uint64)
     by_hash = kept_by_hash(hashes, order, likeness.hash_distance)
-    by_descriptor = kept_by_descriptor(descriptors, hashes, order, likeness.descriptor_distance)
+    ages = np.array([np.nan if row.age is None else row.age for row in scored])
+    by_descriptor = kept_by_descriptor(
+        descriptors, hashes, order, likeness.descriptor_distance, ages=ages
+    )
     judged = dict[str, Row]()
     for index, row in enumerate(scored):
         # What the hash calls a copy needs no second opinion.

@@ -1,10 +1,30 @@
-"""Which device the work runs on; asking for one that cannot serve is an error."""
+"""Which device the work runs on and in which number format; what cannot serve is an error."""
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from engine.core.errors import UsageError
 
+if TYPE_CHECKING:
+    import torch
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device and the number format that networks run in there."""
+
+    device: "torch.device"
+    dtype: "torch.dtype"
+    name: str
+    caveat: str = ""
+
+    def __str__(self) -> str:
+        dtype = str(self.dtype).removeprefix("torch.")
+        told = f"device {self.name}, {dtype}, pure-torch operators"
+        return f"{told}; {self.caveat}" if self.caveat else told
 
 
 def require_cpu(device: Device, work: str) -> None:
@@ -13,3 +33,29 @@ def require_cpu(device: Device, work: str) -> None:
         raise UsageError(
             f"{work} runs on the processor, not on `{device}`", hint="leave the device at `auto`"
         )
+
+
+def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
+    """The best device there is, or the one asked for; UsageError if it cannot serve.
+
+    `auto` is cuda, then mps, then cpu, and float32: the published weights were trained in it.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = device
+    if name == "auto":
+        name = next((kind for kind, available in there.items() if available), "cpu")
+    elif not there.get(name, True):
+        raise UsageError(f"there is no `{name}` device here", hint="try `auto`, or see `tm doctor`")
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    match name:
+        case "cuda":
+            told = f"cuda ({torch.cuda.get_device_name()})"
+            return Compute(torch.device("cuda"), dtype, told)
+        case "mps":
+            caveat = "an Apple GPU, which we could not test: compare one picture with `cpu`"
+            return Compute(torch.device("mps"), dtype, "mps", caveat)
+        case _:
+            told = f"cpu ({torch.get_num_threads()} threads)"
+            return Compute(torch.device("cpu"), dtype, told)

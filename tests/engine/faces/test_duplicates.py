@@ -88,6 +88,12 @@ def test_two_shots_that_look_different_are_no_copies_however_alike_the_faces():
     assert kept_by_descriptor(rows, far, np.arange(2)).tolist() == [0, 1]
 
 
+def test_photos_of_different_ages_are_no_copies_and_unknown_ages_do_not_matter():
+    rows, looks = np.zeros((3, 128), np.float32), np.zeros(3, np.uint64)
+    ages = np.array([30.0, 31.0, np.nan])
+    assert kept_by_descriptor(rows, looks, np.arange(3), ages=ages).tolist() == [0, 1, 0]
+
+
 def test_a_chain_of_small_steps_does_not_become_one_group():
     hashes = np.array([0b0, 0b1111, 0b11111111, 0b111111111111], dtype=np.uint64)
     assert kept_by_hash(hashes, np.arange(4)).tolist() == [0, 0, 2, 2]

@@ -1,0 +1,109 @@
+"""Photos at other ages."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from commands._console import detail, emit_json, say, warn
+from commands._options import AsJson, DryRun, OnDevice, Settings
+from commands._progress import LiveProgress
+
+HELP = "Re-age photos: find the face, invert it, move it to the target ages, render it."
+EXAMPLE = "tm infer photo.jpg --ages 20,40,60 --out aged/ --weights sam --strip"
+NOTHING_USABLE = 3
+
+
+def run(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO|DIR", help="A photo, or a folder.")],
+    ages: Annotated[str, typer.Option(help="Target ages in years, with commas.")],
+    out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
+    weights: Annotated[
+        str, typer.Option(help="A checkpoint file, or a name from `tm weights list`.")
+    ] = "sam",
+    strength: Annotated[float, typer.Option(help="0: as is; 1: all the way.")] = 1.0,
+    size: Annotated[
+        int | None, typer.Option(min=32, max=4096, help="Side in pixels.", show_default="as made")
+    ] = None,
+    coupled: Annotated[
+        bool, typer.Option("--coupled", help="Also input and output in one.")
+    ] = False,
+    strip: Annotated[bool, typer.Option("--strip", help="Also all ages in a row.")] = False,
+    morph: Annotated[
+        Literal["gif", "mp4"] | None, typer.Option(help="Also a film across the ages.")
+    ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The pictures are aligned faces already.")
+    ] = False,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Also the photo with its new face.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on where a check says no.")] = False,
+    recipe: Annotated[str, typer.Option(help="Recipe of kind `infer`.")] = "infer/portrait",
+    settings: Settings = None,
+    device: OnDevice = "auto",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    from engine.core.digest import settings_digest
+    from engine.faces.choose import FaceChoice
+    from engine.inference.folder import photos_of, reage_photos
+    from engine.inference.plan import InferPlan, parse_ages
+    from engine.recipe.kinds.infer import load_infer
+    from engine.runtime.device import choose
+
+    loaded = load_infer(recipe, settings or ())
+    plan = InferPlan(
+        source=photo,
+        out=out,
+        ages=parse_ages(ages),
+        strength=strength,
+        size=size,
+        coupled=coupled,
+        strip=strip,
+        film=morph,
+        aligned=aligned,
+        paste=paste,
+        force=force,
+        judge=loaded.judge,
+        choice=FaceChoice.parse(loaded.face),
+        detection=loaded.detection,
+        morphing=loaded.morphing,
+        settings=settings_digest({"weights": weights, "recipe": loaded.dump()}),
+    )
+    compute = choose(device, loaded.precision)
+    if not 0 <= strength <= 1:
+        warn(f"the strength {strength:g} is outside 0..1: it goes beyond what was learned")
+    photos = photos_of(plan)
+    if dry_run:
+        if as_json:
+            emit_json({"dry_run": True, "photos": len(photos), "ages": plan.ages})
+        say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
+        return
+    from engine.inference.assemble import find_checkpoint, time_machine
+    from engine.inference.reage import Reager
+
+    say(f"{compute}; weights `{escape(weights)}`")
+    reager = Reager(
+        time_machine(find_checkpoint(weights)),
+        compute,
+        edit=loaded.edit,
+        strength=strength,
+        noise=loaded.noise,
+        batch=loaded.batch,
+        shrunk=lambda batch: warn(f"memory ran out: going on with {batch} pictures at once"),
+    )
+    report = reage_photos(plan, reager, LiveProgress())
+    if as_json:
+        counts = {state: report.count(state) for state in ("done", "skipped", "failed")}
+        emit_json({"out": str(out), **counts, "kept": report.kept})
+    before = f", {report.kept} photos stood already" if report.kept else ""
+    say(f"[green]{report.count('done')} portraits[/] in `{escape(str(out))}`{before}")
+    for row in report.rows:
+        if row["status"] == "done":
+            detail(f"  {escape(str(row['output']))}: identity {row['identity']}")
+        else:
+            say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
+    if not report.kept and not report.count("done"):
+        raise typer.Exit(NOTHING_USABLE)

@@ -1,0 +1,27 @@
+"""How sizes and terms are said."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.weights.manifest import Weight
+
+COMMERCIAL = {"yes": "yes", "no": "no", "unknown": "ask the authors"}
+
+
+def told_size(count: int | None, *, exact: bool = True) -> str:
+    """Bytes for people; what is known roughly gets a `~`."""
+    if count is None:
+        return "?"
+    about = "" if exact else "~"
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{about}{count / factor:.3g} {unit}"
+    return f"{about}{count} B"
+
+
+def told_terms(weight: "Weight") -> str:
+    """Licence, commercial use and training data in one line."""
+    return (
+        f"licence: {weight.licence}; commercial use: {COMMERCIAL[weight.commercial]}; "
+        f"trained on: {weight.data}"
+    )

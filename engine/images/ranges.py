@@ -1,0 +1,21 @@
+"""The only conversions between pictures in files and pictures in networks."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LEVELS = 255
+
+
+def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 RGB (h, w, 3) to float32 (1, 3, h, w) in [-1, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+    return planes.to(torch.float32) * (2 / LEVELS) - 1
+
+
+def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
+    """(1, 3, h, w) or (3, h, w), clipped to [-1, 1], to uint8 RGB (h, w, 3)."""
+    planes = picture.detach().reshape(picture.shape[-3:]).float().cpu()
+    levels = ((planes.clamp(-1, 1) + 1) * (LEVELS / 2)).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).contiguous().numpy()

@@ -1,0 +1,192 @@
+"""A photo, or a folder of them, to portraits: files, ledger, resumable."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from engine.core.digest import file_sha256
+from engine.core.errors import InputError, PictureError, UsageError
+from engine.core.ledger import Ledger
+from engine.core.lock import locked
+from engine.core.progress import Progress, reported
+from engine.data.manifest import seen_from
+from engine.faces.turning import Pixels
+from engine.images.naming import stems
+from engine.images.ranges import to_pixels, to_tensor
+from engine.images.reading import find_pictures
+from engine.images.saving import save_png
+from engine.inference.edit import Mixing
+from engine.inference.judges import Judges
+from engine.inference.outputs import at_size, provenance, save_beside, save_morph, save_strip
+from engine.inference.plan import InferPlan
+from engine.inference.reage import Codes, Reager
+from engine.inference.subject import Subject, aligned_subject, find_subject
+
+RESULTS = "results.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class InferReport:
+    """The rows of this run, and how many photos an earlier one had done already."""
+
+    rows: tuple[dict[str, Any], ...]
+    kept: int
+
+    def count(self, status: str) -> int:
+        """How many rows have a status."""
+        return sum(row["status"] == status for row in self.rows)
+
+
+def photos_of(plan: InferPlan) -> list[Path]:
+    """The photos of the source, those it made itself left out; InputError explains an empty one."""
+    if not plan.source.exists():
+        raise UsageError(f"`{plan.source}` does not exist")
+    found = find_pictures(plan.source)
+    out = plan.out.resolve()
+    photos = [path for path in found.pictures if out not in path.resolve().parents]
+    if not photos:
+        raise InputError(f"nothing to age in `{plan.source}`: {found.explanation}")
+    return photos
+
+
+def reage_photos(plan: InferPlan, reager: Reager, progress: Progress) -> InferReport:
+    """Age every photo that the ledger does not hold yet under the same settings."""
+    photos, digest = photos_of(plan), plan.digest
+    judges = Judges(reager.compute.device) if plan.judge else None
+    other = _mixed_in(plan, reager)
+    fresh: list[dict[str, Any]] = []
+    with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
+        places = stems(photos, plan.source)
+        left = [photo for photo in photos if not _stands(photo, plan, digest, ledger)]
+        with reported(progress, "Ageing", len(left)):
+            for photo in left:
+                rows = _reage_one(photo, plan.out / places[photo], plan, reager, judges, other)
+                source = seen_from(plan.out, photo)
+                ledger.drop([key for key, row in ledger.rows.items() if row["source"] == source])
+                rows = [{"source": source, **row, "settings": digest} for row in rows]
+                for row in rows:
+                    ledger.add(row)
+                fresh += rows
+                progress.advance(photo.name)
+    return InferReport(tuple(fresh), len(photos) - len(left))
+
+
+def _reage_one(
+    photo: Path,
+    stem: Path,
+    plan: InferPlan,
+    reager: Reager,
+    judges: Judges | None,
+    other: Tensor | None,
+) -> list[dict[str, Any]]:
+    try:
+        subject = _subject(photo, plan)
+    except PictureError as error:
+        return [
+            {"output": None, "status": error.status, "reason": error.reason, "target_age": None}
+        ]
+    started = time.perf_counter()
+    face = subject.face(reager.input_size)
+    codes = reager.codes(to_tensor(face), plan.ages, other)
+    judged = Judged(judges, subject, reager, codes) if judges is not None else None
+    rows: list[dict[str, Any]] = []
+    shown: list[Pixels] = []
+    for age, picture in zip(
+        plan.ages, reager.pictures(codes.targets, subject.content), strict=True
+    ):
+        pixels = at_size(to_pixels(picture), plan.size)
+        made = provenance(subject, plan, age)
+        path = stem.with_name(f"{stem.name}_age{age:g}.png")
+        save_png(path, pixels, made)
+        save_beside(path, pixels, subject, plan, made)
+        shown.append(pixels)
+        row = {
+            "output": seen_from(plan.out, path),
+            "status": "done",
+            "reason": None,
+            "target_age": age,
+        }
+        row |= judged.row(picture) if judged is not None else NOT_JUDGED
+        # No run of a person's own is behind these weights, so there is no range to lie beyond.
+        row |= {"extrapolated_years": None, "sha256": subject.sha256}
+        rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
+        started = time.perf_counter()
+    if plan.strip:
+        save_strip(stem, subject, shown, plan, rows)
+    if plan.film is not None:
+        save_morph(stem, subject, codes, reager, plan)
+    return rows
+
+
+NOT_JUDGED = {
+    **dict.fromkeys(("predicted_age", "age_by", "identity", "identity_reconstruction")),
+    "identity_by": None,
+    "why_null": "judging was turned off",
+}
+
+
+class Judged:
+    """The judges' view of one photo: its own face and its plain inversion, looked at once."""
+
+    def __init__(self, judges: Judges, subject: Subject, reager: Reager, codes: Codes) -> None:
+        self.judges = judges
+        self.own = judges.embedding(to_tensor(subject.face(max(reager.size, 256))))
+        (plain,) = reager.pictures(codes.inverted, subject.content)
+        inverted = judges.embedding(plain[None])
+        self.reconstruction = judges.identity(inverted, self.own)
+
+    def row(self, picture: Tensor) -> dict[str, Any]:
+        """The columns of `results.jsonl` that are estimates."""
+        portrait = picture[None]
+        identity = self.judges.identity(self.judges.embedding(portrait), self.own)
+        age = self.judges.age(portrait)
+        row: dict[str, Any] = {
+            "predicted_age": None if age is None else round(age, 2),
+            "age_by": self.judges.age_by,
+            "identity": round(identity.value, 4),
+            "identity_reconstruction": round(self.reconstruction.value, 4),
+            "identity_by": identity.judge,
+        }
+        if identity.strangers is not None:
+            row["identity_strangers"] = identity.strangers
+        if self.judges.why_no_age is not None:
+            row["why_null"] = self.judges.why_no_age
+        return row
+
+
+def _subject(photo: Path, plan: InferPlan) -> Subject:
+    if plan.aligned:
+        return aligned_subject(photo, plan.detection, trusted=plan.force)
+    return find_subject(photo, plan.choice, plan.detection)
+
+
+def _mixed_in(plan: InferPlan, reager: Reager) -> Tensor | None:
+    """What the recipe's mixing takes layers from: a reference's inversion, or a random draw."""
+    mixing: Mixing | None = reager.edit.mixing
+    if mixing is None:
+        return None
+    if mixing.reference is None:
+        return reager.drawn(mixing.seed)
+    try:
+        reference = find_subject(Path(mixing.reference), plan.choice, plan.detection)
+    except PictureError as error:
+        raise InputError(f"the reference `{mixing.reference}` {error.reason}") from error
+    return reager.inversion(to_tensor(reference.face(reager.input_size)))
+
+
+def _key(row: dict[str, Any]) -> str:
+    return f"{row['source']} {row['target_age']}"
+
+
+def _stands(photo: Path, plan: InferPlan, digest: str, ledger: Ledger) -> bool:
+    source = seen_from(plan.out, photo)
+    rows = [row for row in ledger.rows.values() if row["source"] == source]
+    if not rows or any(row["settings"] != digest or row["status"] != "done" for row in rows):
+        return False
+    if {row["target_age"] for row in rows} != set(plan.ages):
+        return False
+    whole = all((plan.out / str(row["output"])).is_file() for row in rows)
+    return whole and rows[0]["sha256"] == file_sha256(photo)

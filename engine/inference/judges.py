@@ -1,0 +1,116 @@
+"""What a portrait shows, by estimators that are named: its age, and whether it is the person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.core.errors import WeightsError
+from engine.core.places import weights_folder
+from engine.faces.descriptor import describe_aligned
+from engine.images.ranges import to_pixels, to_tensor
+from engine.nets.age.mivolo import AgeScale, MiVolo
+from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
+from engine.nets.loading import frozen
+from engine.weights.folder import standing, weights_file
+from engine.weights.load import read_known, read_tensors
+from engine.weights.manifest import known_weights
+
+ARCFACE, MIVOLO, DLIB = "ir-se50", "mivolo", "dlib"
+STRANGERS = 0.8
+"""Mean dlib distance between different people in photos; dlib takes 0.6 as the same person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How alike two faces are by one judge: for dlib `1 - d/d0`, for ArcFace the cosine."""
+
+    value: float
+    judge: str
+    strangers: float | None = None
+    """d0, where the judge has one."""
+
+
+class Judges:
+    """Whichever estimators have their weights here: MiVOLO for the age, ArcFace or else dlib."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._arcface = _arcface(device)
+        self._mivolo = _mivolo(device)
+
+    @property
+    def age_by(self) -> str | None:
+        """The judge of ages, None if there is none."""
+        return MIVOLO if self._mivolo is not None else None
+
+    @property
+    def why_no_age(self) -> str | None:
+        """Why `age` gives nothing, None if it does."""
+        if self._mivolo is not None:
+            return None
+        return f"no judge of ages here that is in no loss: the weights `{MIVOLO}` are missing"
+
+    @torch.inference_mode()
+    def age(self, portrait: Tensor) -> float | None:
+        """Years of an aligned portrait (1, 3, s, s) in [-1, 1]; None without a judge."""
+        if self._mivolo is None:
+            return None
+        net, scale = self._mivolo
+        return float(net.age(_resized(portrait, net.spec.size).to(self.device), scale))
+
+    @torch.inference_mode()
+    def embedding(self, portrait: Tensor) -> np.ndarray:
+        """What identity is compared by: (n,), of an aligned portrait (1, 3, s, s) in [-1, 1]."""
+        if self._arcface is not None:
+            face = _resized(portrait, ALIGNED).to(self.device)
+            return self._arcface.face_embedding(face)[0].float().cpu().numpy()
+        return describe_aligned(to_pixels(portrait))
+
+    def identity(self, one: np.ndarray, other: np.ndarray) -> Identity:
+        """Compare two embeddings of this judge."""
+        if self._arcface is not None:
+            return Identity(float(one @ other), "arcface")
+        gap = float(np.linalg.norm(one - other))
+        return Identity(1 - gap / STRANGERS, DLIB, STRANGERS)
+
+
+def _arcface(device: torch.device) -> ArcFace | None:
+    if not _here(ARCFACE):
+        return None
+    return frozen(ArcFace.from_state(read_known(ARCFACE).part("identity"))).to(device)
+
+
+def _mivolo(device: torch.device) -> tuple[MiVolo, AgeScale] | None:
+    """MiVOLO and the scale of ages its file states (`specs/agetransformer.md` 3.2)."""
+    if not _here(MIVOLO):
+        return None
+    path = weights_file(MIVOLO)
+    content: dict[str, Any] = read_tensors(path)
+    state = content.get("state_dict_ema", content.get("state_dict"))
+    absent = [key for key in ("min_age", "max_age", "avg_age") if key not in content]
+    if not isinstance(state, dict) or absent:
+        raise WeightsError(
+            f"`{path}` is no MiVOLO checkpoint: it lacks {', '.join(absent) or 'weights'}"
+        )
+    scale = AgeScale(
+        float(content["min_age"]), float(content["max_age"]), float(content["avg_age"])
+    )
+    kept = {key: value for key, value in state.items() if not key.startswith("fds.")}
+    return frozen(MiVolo.from_state(kept)).to(device), scale
+
+
+def _here(name: str) -> bool:
+    folder = weights_folder()
+    return standing(known_weights(folder)[name], folder).here
+
+
+def _resized(portrait: Tensor, size: int) -> Tensor:
+    if portrait.shape[-1] == size:
+        return portrait
+    # Bilinear, as both were published with; Pillow's averages when it shrinks.
+    picture = Image.fromarray(to_pixels(portrait)).resize((size, size), Image.Resampling.BILINEAR)
+    return to_tensor(np.asarray(picture))

@@ -1,0 +1,81 @@
+"""The files made of one photo: portraits, pairs, the photo with its new face, strip, film."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.faces.paste import paste_face
+from engine.faces.turning import Pixels
+from engine.images.ranges import to_pixels
+from engine.images.saving import save_png
+from engine.images.sheet import contact_sheet
+from engine.inference.morph import glide, save_film
+from engine.inference.plan import InferPlan
+from engine.inference.reage import Codes, Reager
+from engine.inference.subject import Subject
+
+
+def at_size(pixels: Pixels, size: int | None) -> Pixels:
+    if size is None or size == pixels.shape[0]:
+        return pixels
+    picture = Image.fromarray(pixels)
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def provenance(subject: Subject, plan: InferPlan, age: float) -> dict[str, Any]:
+    return {
+        "made": "re-aged",
+        "synthetic": True,
+        "target_age": age,
+        "strength": plan.strength,
+        "source_sha256": subject.sha256,
+    }
+
+
+def save_beside(
+    path: Path, pixels: Pixels, subject: Subject, plan: InferPlan, made: dict[str, Any]
+) -> None:
+    if plan.coupled:
+        pair = np.hstack([subject.face(pixels.shape[0]), pixels])
+        save_png(path.with_name(f"{path.stem}_coupled.png"), pair, made)
+    if plan.paste:
+        whole = paste_face(subject.photo, pixels, subject.quad)
+        save_png(path.with_name(f"{path.stem}_pasted.png"), whole, made)
+
+
+def save_strip(
+    stem: Path,
+    subject: Subject,
+    shown: Sequence[Pixels],
+    plan: InferPlan,
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    cell = min(shown[0].shape[0], 256)
+    captions = ["input\n", *(_caption(row) for row in rows)]
+    pictures = [subject.face(cell), *shown]
+    strip = contact_sheet(pictures, captions, columns=len(pictures), cell=cell)
+    made = {"made": "re-aged strip", "synthetic": True, "target_ages": list(plan.ages)}
+    save_png(stem.with_name(f"{stem.name}_strip.png"), strip, made)
+
+
+def _caption(row: dict[str, Any]) -> str:
+    told = (
+        [f"{row['predicted_age']:.0f} by {row['age_by']}"]
+        if row["predicted_age"] is not None
+        else []
+    )
+    if row["identity"] is not None:
+        told.append(f"identity {row['identity']:.2f}")
+    return f"{row['target_age']:g} years\n{', '.join(told)}"
+
+
+def save_morph(stem: Path, subject: Subject, codes: Codes, reager: Reager, plan: InferPlan) -> None:
+    assert plan.film is not None
+    frames: list[Pixels] = []
+    for w_plus in glide(codes.targets, plan.morphing.frames):
+        (picture,) = reager.pictures(w_plus[None], subject.content)
+        frames.append(at_size(to_pixels(picture), min(plan.morphing.side, reager.size)))
+    save_film(stem.with_name(f"{stem.name}_morph.{plan.film}"), frames, plan.film)

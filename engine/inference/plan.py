@@ -1,0 +1,73 @@
+"""What is to be made of each photo."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from engine.core.digest import settings_digest
+from engine.core.errors import UsageError
+from engine.core.numbers import parse_number
+from engine.core.table import Table
+from engine.faces.choose import FaceChoice
+from engine.faces.detect import Detection
+from engine.inference.morph import Film
+
+OLDEST = 120
+
+
+class Morphing(Table):
+    """How a film across the ages is made."""
+
+    frames: int = Field(default=8, ge=1, le=240)
+    """Pictures from one age to the next."""
+    side: int = Field(default=512, ge=32)
+    """A film of the whole 1024 px would be large."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferPlan:
+    """What is made of each photo."""
+
+    source: Path
+    out: Path
+    ages: tuple[float, ...]
+    strength: float = 1.0
+    size: int | None = None
+    coupled: bool = False
+    strip: bool = False
+    film: Film | None = None
+    aligned: bool = False
+    paste: bool = False
+    force: bool = False
+    judge: bool = True
+    choice: FaceChoice = FaceChoice()
+    detection: Detection = Detection()
+    morphing: Morphing = Morphing()
+    settings: str = ""
+    """Digest of the weights and of the recipe, for the ledger."""
+
+    def __post_init__(self) -> None:
+        if not self.ages:
+            raise UsageError("no target age was given")
+        for age in self.ages:
+            if not 0 <= age <= OLDEST:
+                raise UsageError(f"the target age {age:g} is outside 0..{OLDEST}")
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever a rerun would give other pictures."""
+        told = {name: str(getattr(self, name)) for name in self.__dataclass_fields__}
+        told = {
+            name: value for name, value in told.items() if name not in ("source", "out", "ages")
+        }
+        return settings_digest(told)
+
+
+def parse_ages(text: str) -> tuple[float, ...]:
+    """Target ages such as `20,40,60`, each of them once."""
+    try:
+        ages = tuple(parse_number(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"`{text}` is no list of ages", hint="write it as `20,40,60`") from None
+    return tuple(dict.fromkeys(ages))

@@ -1,0 +1,116 @@
+"""One aligned face to portraits at many ages, no network run more often than is needed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from engine.inference.edit import Edit, layer_strengths, mixed, moved
+from engine.nets.timemachine import TimeMachine
+from engine.runtime.device import Compute
+from engine.runtime.memory import in_batches
+
+Noise = Literal["stored", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A photo's w+ (1, n, width) at its own age, and (ages, n, width) at the targets."""
+
+    inverted: Tensor
+    targets: Tensor
+
+
+class Reager:
+    """Ages faces with one model; it keeps nothing of a photo from one call to the next."""
+
+    def __init__(
+        self,
+        machine: TimeMachine,
+        compute: Compute,
+        *,
+        edit: Edit | None = None,
+        strength: float = 1.0,
+        noise: Noise = "stored",
+        batch: int = 4,
+        shrunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self.machine = machine.to(compute.device).eval().requires_grad_(False)
+        self.compute = compute
+        self.edit = edit if edit is not None else Edit()
+        self.strength = strength
+        self.noise: Noise = noise
+        self.batch = batch
+        self.shrunk = shrunk
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the pictures that the generator makes."""
+        return self.machine.decoder.spec.size
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of the aligned face that the encoders read."""
+        return self.machine.psp.spec.size
+
+    @torch.inference_mode()
+    def codes(self, face: Tensor, ages: Sequence[float], other: Tensor | None = None) -> Codes:
+        """Codes of a face (1, 3, s, s) in [-1, 1]: one pSp pass, and one SAM pass for each age.
+
+        `other` (1, n, width) is what the recipe's mixing takes layers from.
+        """
+        face = face.to(self.compute.device)
+        with self._precision():
+            inverted = self.machine.invert(face).float()
+
+        def aged(some: Sequence[float]) -> Sequence[Tensor]:
+            years = torch.tensor(list(some), device=face.device)
+            with self._precision():
+                return list(self.machine.codes(face, years, inverted=inverted).float())
+
+        raw = torch.stack(list(in_batches(aged, ages, batch=self.batch, shrunk=self.shrunk)))
+        shares = layer_strengths(raw.shape[1], self.strength, self.edit)
+        targets = moved(inverted, raw, shares)
+        if self.edit.mixing is not None and other is not None:
+            targets = mixed(targets, other.to(targets), self.edit.mixing)
+        return Codes(inverted, targets)
+
+    @torch.inference_mode()
+    def inversion(self, face: Tensor) -> Tensor:
+        """The plain inversion (1, n, width) of a face, for mixing."""
+        with self._precision():
+            return self.machine.invert(face.to(self.compute.device)).float()
+
+    @torch.inference_mode()
+    def drawn(self, seed: int) -> Tensor:
+        """A random w (1, n, width) of the generator's own, for mixing."""
+        draw = torch.Generator().manual_seed(seed)
+        z = torch.randn(1, self.machine.decoder.spec.style_width, generator=draw)
+        decoder = self.machine.decoder
+        return decoder.repeated(decoder.map(z.to(self.compute.device)))
+
+    def pictures(self, w_plus: Tensor, content: int) -> Iterator[Tensor]:
+        """Decode codes (b, n, width) one after another to (3, size, size), about [-1, 1].
+
+        `content` seeds the noise where it is not stored with the weights: the same face has the
+        same noise at every age.
+        """
+        planes = self._planes(content)
+
+        def decoded(some: Sequence[Tensor]) -> Sequence[Tensor]:
+            with torch.inference_mode(), self._precision():
+                return list(self.machine.decode(torch.stack(list(some)), noise=planes).float())
+
+        yield from in_batches(decoded, list(w_plus), batch=self.batch, shrunk=self.shrunk)
+
+    def _planes(self, content: int) -> list[Tensor]:
+        if self.noise == "stored":
+            return self.machine.decoder.stored_noise()
+        draw = torch.Generator().manual_seed(content)
+        return self.machine.decoder.fresh_noise(1, draw)
+
+    def _precision(self) -> torch.autocast:
+        lower = self.compute.dtype != torch.float32
+        return torch.autocast(self.compute.device.type, self.compute.dtype, enabled=lower)

@@ -1,0 +1,80 @@
+"""The face that is to be aged, and where in its photo it was."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.core.digest import file_sha256
+from engine.core.errors import PictureError
+from engine.faces.choose import FaceChoice
+from engine.faces.crop import crop_face
+from engine.faces.detect import Detection, FaceFinder
+from engine.faces.turning import Pixels
+from engine.geometry.ffhq import Quad, is_aligned, quad_of
+from engine.images.reading import read_picture
+
+MEGAPIXELS = 250.0
+LEAST_FACE = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """A photo (h, w, 3), the quad of its face, and the SHA-256 of its file."""
+
+    path: Path
+    sha256: str
+    photo: Pixels
+    quad: Quad
+
+    @property
+    def content(self) -> int:
+        """A number that belongs to the photo's content: what seeds its noise."""
+        return int(self.sha256[:15], 16)
+
+    def face(self, size: int) -> Pixels:
+        """The aligned face (size, size, 3)."""
+        height, width = self.photo.shape[:2]
+        if np.array_equal(self.quad.corners, Quad.frame(width, height).corners):
+            picture = Image.fromarray(self.photo)
+            return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
+        return crop_face(self.photo, self.quad, size)
+
+
+def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subject:
+    """Find the chosen face of a photo; PictureError where there is none, or none is usable."""
+    digest, photo = _read(path)
+    faces = FaceFinder(detection).find(photo, every=choice.needs_all_sizes)
+    face = choice.among(faces, photo)[0]
+    return Subject(path, digest, photo, quad_of(face.landmarks))
+
+
+def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subject:
+    """Take a whole picture as an aligned face.
+
+    Unless it is trusted, the claim is checked: PictureError where a face is found that the FFHQ
+    square would cut otherwise, or where none is found to check it by.
+    """
+    digest, photo = _read(path)
+    height, width = photo.shape[:2]
+    if height != width:
+        raise PictureError(f"is not aligned: {width} x {height} px is no square")
+    if not trusted:
+        faces = FaceFinder(detection).find(photo, every=False)
+        if not faces:
+            raise PictureError("no face found to check the alignment by", status="skipped")
+        if not is_aligned(faces[0].landmarks, width):
+            gap = quad_of(faces[0].landmarks).against(Quad.frame(width, height))
+            raise PictureError(
+                f"is not aligned the FFHQ way: its face is off by {gap.centre:.0%} of the side, "
+                f"{gap.side:+.0%} in size, {gap.angle:+.0f} degrees"
+            )
+    return Subject(path, digest, photo, Quad.frame(width, height))
+
+
+def _read(path: Path) -> tuple[str, Pixels]:
+    photo = read_picture(path, max_megapixels=MEGAPIXELS).pixels
+    if min(photo.shape[:2]) < LEAST_FACE:
+        raise PictureError(f"is {photo.shape[1]} x {photo.shape[0]} px: too small for a face")
+    return file_sha256(path), photo

@@ -1,0 +1,1 @@
+"""The networks: the published ones under their authors' state-dict keys, and our own."""

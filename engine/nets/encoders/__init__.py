@@ -1,0 +1,1 @@
+"""Encoders of aligned portraits into w+ (pSp, SAM), on the IR-SE50 body."""

@@ -1,0 +1,1 @@
+"""How different two pictures look to a person."""

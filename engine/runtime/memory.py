@@ -1,0 +1,38 @@
+"""Work in batches that shrink when memory runs out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_batches(
+    work: Callable[[Sequence[Item]], Sequence[Result]],
+    items: Sequence[Item],
+    *,
+    batch: int,
+    shrunk: Callable[[int], None] | None = None,
+) -> Iterator[Result]:
+    """Yield the results of all items in order, `batch` of them at a time.
+
+    Out of memory halves the batch, from there on, and tries again; `shrunk` is told the new size.
+    One item that does not fit raises MemoryError.
+    """
+    done = 0
+    while done < len(items):
+        try:
+            results = work(items[done : done + batch])
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            if batch == 1:
+                raise MemoryError("a single picture does not fit into memory") from error
+            batch = max(batch // 2, 1)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if shrunk is not None:
+                shrunk(batch)
+            continue
+        yield from results
+        done += len(results)

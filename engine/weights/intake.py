@@ -1,0 +1,198 @@
+"""Taking a file into the weights folder: recognised, verified, converted to our own format."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.core.atomic import written
+from engine.core.digest import file_sha256
+from engine.core.errors import DiskError, UsageError, WeightsError
+from engine.core.lock import locked
+from engine.core.places import weights_folder
+from engine.weights.checkpoint import Checkpoint
+from engine.weights.folder import NATIVE
+from engine.weights.load import read_checkpoint, read_tensors, require_sound
+from engine.weights.lockfile import Lock
+from engine.weights.manifest import Manifest, Weight, known_weights
+from engine.weights.native import save_native
+from engine.weights.signature import form_of
+
+NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A file that was recognised, and where it goes."""
+
+    source: Path
+    sha256: str
+    name: str
+    output: Path
+    weight: Weight | None
+    """The known entry that it is, if any."""
+    checkpoint: Checkpoint | None
+    """What it holds; None for a file that is kept as it is, for a library that reads it."""
+
+    @property
+    def parts(self) -> Mapping[str, int]:
+        """Learned numbers by part."""
+        if self.checkpoint is None:
+            return {}
+        return {name: self.checkpoint.parameters(name) for name in self.checkpoint.parts}
+
+    @property
+    def licence(self) -> str:
+        """The terms of the weights, as far as they are known."""
+        return "not known to tm" if self.weight is None else self.weight.licence
+
+    def told(self) -> dict[str, Any]:
+        """The intake as JSON."""
+        found = self.checkpoint
+        return {
+            "name": self.name,
+            "source": str(self.source),
+            "sha256": self.sha256,
+            "output": str(self.output),
+            "kind": None if found is None else found.kind,
+            "converted": found is not None,
+            "parts": dict(self.parts),
+            "ema": found is not None and found.ema,
+            "step": None if found is None else found.step,
+            "licence": self.licence,
+        }
+
+
+def recognise(
+    path: Path, *, name: str | None = None, ema: bool = True, folder: Path | None = None
+) -> Intake:
+    """Find out what a file is and whether it is what `name` says; writes nothing.
+
+    Without a name, a published file is known by its file name or its digest, and any other keeps
+    its own name. WeightsError if it is damaged, of another network, or not the published file.
+    """
+    home = weights_folder() if folder is None else folder
+    require_sound(path)
+    manifest, digest = known_weights(home), file_sha256(path)
+    chosen = _slug(path.stem if name is None else name)
+    weight = _published(path, digest, manifest) if name is None else None
+    if weight is None:
+        weight = manifest.by_name.get(chosen)
+    if weight is not None:
+        _require_published(path, digest, weight)
+    if weight is not None and weight.kind is None:
+        form = form_of(path)
+        if form != "other":
+            read_tensors(path)  # refuses code and damage
+        file = f"{weight.name}{NATIVE}" if form == "safetensors" else weight.file
+        return Intake(path, digest, weight.name, home / file, weight, None)
+    found = read_checkpoint(path, ema=ema)
+    if weight is not None and found.kind != weight.kind:
+        raise WeightsError(
+            f"`{path}` holds `{found.kind}` weights, `{weight.name}` needs `{weight.kind}`",
+            hint="choose another name for it",
+        )
+    chosen = chosen if weight is None else weight.name
+    found = replace(found, card={**found.card, **_card(path, digest, weight, found)})
+    return Intake(path, digest, chosen, home / f"{chosen}{NATIVE}", weight, found)
+
+
+def take_in(intake: Intake, *, replacing: bool = False) -> bool:
+    """Write a recognised file into the weights folder; False if it is there already.
+
+    UsageError if another file has that name, unless `replacing`.
+    """
+    folder = intake.output.parent
+    with locked(folder):
+        lock = Lock(folder)
+        if intake.output.exists() and not replacing:
+            if _same(intake, lock):
+                return False
+            raise UsageError(
+                f"there are other weights at `{intake.output}`",
+                hint="choose another name, or ask for them to be replaced",
+            )
+        _require_room(folder, intake)
+        if intake.checkpoint is not None:
+            save_native(intake.output, intake.checkpoint)
+        elif intake.source.resolve() != intake.output.resolve():
+            with intake.source.open("rb") as source, written(intake.output) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        lock.record(intake.output, file_sha256(intake.output), _origin(intake))
+        lock.save()
+    return True
+
+
+def _published(path: Path, digest: str, manifest: Manifest) -> Weight | None:
+    """The entry that this file is, by its digest, else by its name."""
+    by_digest = (weight for weight in manifest.weights if weight.sha256 == digest)
+    return next(by_digest, manifest.of_file(path.name))
+
+
+def _require_published(path: Path, digest: str, weight: Weight) -> None:
+    size = path.stat().st_size
+    if weight.folder:
+        raise UsageError(
+            f"`{weight.name}` is a folder of several files", hint="put it into the weights folder"
+        )
+    if weight.bytes not in (None, size):
+        raise WeightsError(
+            f"`{path}` has {size:,} bytes, the published `{weight.file}` {weight.bytes:,}",
+            hint="fetch it again, or choose another name for it",
+        )
+    if not weight.agrees(digest):
+        raise WeightsError(
+            f"`{path}` is not the published `{weight.file}`: its SHA-256 is {digest}",
+            hint="fetch it again, or choose another name for it",
+        )
+
+
+def _card(path: Path, digest: str, weight: Weight | None, found: Checkpoint) -> dict[str, Any]:
+    if weight is None:
+        what, licence = f"{found.kind} weights", "not known to tm"
+    else:
+        what, licence = weight.about, weight.licence
+    if found.card:  # a file of our own keeps what it says of itself
+        return {"source": path.name, "source_sha256": digest}
+    return {
+        "what": what,
+        "made_by": "tm weights import",
+        "source": path.name,
+        "source_sha256": digest,
+        "licence": licence,
+    }
+
+
+def _slug(text: str) -> str:
+    """A name for the command line.
+
+    >>> _slug("Best Model (2)")
+    'best-model-2'
+    """
+    slug = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")
+    if not NAME.match(slug):
+        raise UsageError(f"`{text}` makes no name for weights", hint="give one in plain letters")
+    return slug
+
+
+def _origin(intake: Intake) -> str:
+    averaged = intake.checkpoint is not None and intake.checkpoint.ema
+    return f"{intake.source.name} {intake.sha256}{' averaged' if averaged else ''}"
+
+
+def _same(intake: Intake, lock: Lock) -> bool:
+    seen = lock.files.get(lock.key(intake.output))
+    if seen is None or not seen.still(intake.output):
+        return False
+    return seen.source == _origin(intake) or seen.sha256 == intake.sha256
+
+
+def _require_room(folder: Path, intake: Intake) -> None:
+    need, free = intake.source.stat().st_size, shutil.disk_usage(folder).free
+    if free < need:
+        raise DiskError(
+            f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",
+            hint="free some space, or choose another folder with TM_WEIGHTS",
+        )

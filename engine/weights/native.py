@@ -1,0 +1,104 @@
+"""Our own weights files: safetensors with a card in the header, read without copying."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from engine.core.errors import WeightsError
+from engine.weights.checkpoint import Checkpoint, StateDict
+from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
+
+HEADER = "tm"
+SCHEMA = 1
+LATENT = "latent_avg"
+BETWEEN = "/"
+TOLD = ("kind", "parts", "step", "ema", "facts", "card")
+
+
+def save_native(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in one step: parts under `part/key`, the rest as JSON in the header.
+
+    Dtypes are kept. `raw` is not: a file holds the weights that are used.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, state in checkpoint.parts.items():
+        if BETWEEN in name or name == LATENT:
+            raise ValueError(f"a part cannot be called {name!r}")
+        tensors |= {f"{name}{BETWEEN}{key}": tensor for key, tensor in state.items()}
+    if checkpoint.latent_avg is not None:
+        tensors[LATENT] = checkpoint.latent_avg
+    told = {
+        "schema": SCHEMA,
+        "kind": checkpoint.kind,
+        "parts": list(checkpoint.parts),
+        "step": checkpoint.step,
+        "ema": checkpoint.ema,
+        "facts": dict(checkpoint.facts),
+        "card": dict(checkpoint.card),
+    }
+    text = json.dumps(told, ensure_ascii=False)
+    write_safetensors(path, tensors, {"format": "pt", HEADER: text})
+
+
+def read_native(path: Path) -> Checkpoint | None:
+    """Read a file of ours; None if the safetensors file is someone else's."""
+    header, tensors = read_safetensors(path)
+    if HEADER not in header:
+        return None
+    told = _told(path, header[HEADER])
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in told["parts"]}
+    strange: list[str] = []
+    for key, tensor in tensors.items():
+        part, _, rest = key.partition(BETWEEN)
+        if part in parts:
+            parts[part][rest] = tensor
+        elif key != LATENT:
+            strange.append(key)
+    empty = [name for name, state in parts.items() if not state]
+    if strange or empty:
+        raise WeightsError(
+            f"`{path}` does not hold the parts its header names: "
+            f"{', '.join(empty) or 'none'} missing, {', '.join(strange[:8]) or 'none'} unexpected",
+            hint="get the file again, or import the original anew",
+        )
+    return Checkpoint(
+        kind=told["kind"],
+        parts=cast("Mapping[str, StateDict]", parts),
+        latent_avg=tensors.get(LATENT),
+        step=told["step"],
+        ema=told["ema"],
+        facts=told["facts"],
+        card=told["card"],
+    )
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The header of a file of ours without its tensors: `kind`, `parts`, `facts`, `card`."""
+    with opened_safetensors(path) as file:
+        header = file.metadata() or {}
+    if HEADER not in header:
+        raise WeightsError(f"`{path}` is not a file of our own format")
+    return _told(path, header[HEADER])
+
+
+def _told(path: Path, text: str) -> dict[str, Any]:
+    """The JSON of our header, complete and of a layout that this version reads."""
+    try:
+        told = json.loads(text)
+        schema = told["schema"]
+    except (ValueError, KeyError, TypeError):
+        raise WeightsError(
+            f"the header of `{path}` is damaged", hint="get the file again"
+        ) from None
+    if schema != SCHEMA:
+        raise WeightsError(
+            f"`{path}` has layout {schema} of our own format, not {SCHEMA}",
+            hint="use the version of tm that wrote it, or a newer one",
+        )
+    absent = [key for key in TOLD if key not in told]
+    if absent:
+        raise WeightsError(f"the header of `{path}` lacks {', '.join(absent)}")
+    return told

@@ -1,0 +1,359 @@
+"""`tm infer` with small networks in the containers the published ones come in."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.images.ranges import to_pixels, to_tensor
+from engine.images.saving import provenance_of
+from engine.nets.adapter import Adapter, AdapterSpec
+from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
+from engine.nets.stylegan2.generator import Generator
+from engine.nets.stylegan2.spec import GeneratorSpec
+from engine.nets.timemachine import TimeMachine
+
+skimage_data = pytest.importorskip("skimage.data")
+
+SMALL = {"n_styles": 8, "style_width": 16, "widths": (4, 6, 8, 10), "depths": (1, 1, 1, 1)}
+OFF = ("--set", "judge=false")
+
+
+def encoder(planes, layout="published"):
+    net = GradualStyleEncoder(EncoderSpec(planes=planes, layout=layout, **SMALL)).eval()
+    # Fresh batch norms and heads would answer nearly alike to every picture and age.
+    for parameter in net.parameters():
+        parameter.data.mul_(3.0)
+    return net
+
+
+@pytest.fixture(scope="module")
+def nets():
+    torch.manual_seed(0)
+    adapter = Adapter(AdapterSpec(n_styles=8, style_width=16, narrow=4, summary=8, age_width=4))
+    for parameter in adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return {
+        "psp": encoder(3),
+        "sam": encoder(4),
+        "fork_psp": encoder(3, "fork"),
+        "fork_sam": encoder(4, "fork"),
+        "decoder": Generator(GeneratorSpec(32, (16, 16, 16, 16), 16, 2)).eval(),
+        "averaged": Generator(GeneratorSpec(32, (16, 16, 16, 16), 16, 2)).eval(),
+        "adapter": adapter.eval(),
+        "latent": torch.randn(8, 16),
+    }
+
+
+def joined(**parts):
+    return {f"{name}.{k}": v for name, net in parts.items() for k, v in net.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def containers(nets, tmp_path_factory):
+    """A file of each published container, and the model that it must become."""
+    folder = tmp_path_factory.mktemp("containers")
+    plain = joined(encoder=nets["sam"], decoder=nets["decoder"], pretrained_encoder=nets["psp"])
+    forked = joined(
+        encoder=nets["fork_sam"], decoder=nets["decoder"], pretrained_encoder=nets["fork_psp"]
+    )
+    shadow = nets["averaged"].state_dict()
+    written = {
+        "sam": {"state_dict": plain, "latent_avg": nets["latent"], "opts": {"output_size": 32}},
+        "mytm": {
+            "state_dict": plain | joined(blender=nets["adapter"]),
+            "latent_avg": nets["latent"],
+            "opts": {"coach": "delta"},
+        },
+        "fork": {
+            "state_dict": forked,
+            "latent_avg": nets["latent"],
+            "opts": {"coach": "orig_nn"},
+            "global_step": 40_000,
+            "optimizer": {},
+            "ema": {"decoder": {"decay": 0.999, "shadow": shadow}},
+            "ema_scope": "decoder",
+            "ema_decay": 0.999,
+        },
+    }
+    for name, content in written.items():
+        torch.save(content, folder / f"{name}.pt")
+    rosinality = {"g_ema": nets["decoder"].state_dict(), "latent_avg": nets["latent"][0]}
+    torch.save(rosinality, folder / "rosinality.pt")
+
+    def machine(psp, sam, decoder, adapter=None):
+        return TimeMachine(
+            psp=nets[psp],
+            sam=nets[sam],
+            latent_average=nets["latent"],
+            decoder=nets[decoder],
+            adapter=nets[adapter] if adapter else None,
+        ).eval()
+
+    models = {
+        "sam": machine("psp", "sam", "decoder"),
+        "mytm": machine("psp", "sam", "decoder", "adapter"),
+        "fork": machine("fork_psp", "fork_sam", "averaged"),
+    }
+    return folder, models
+
+
+@pytest.fixture
+def photo(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(skimage_data.astronaut()).save(folder / "eve.png")
+    return folder / "eve.png"
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def rows_of(out):
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def directly(model, photo, age):
+    """The picture that the networks give without any of the command's code around them."""
+    from engine.faces.choose import FaceChoice
+    from engine.faces.detect import Detection
+    from engine.inference.subject import find_subject
+
+    face = to_tensor(find_subject(photo, FaceChoice(), Detection()).face(256))
+    with torch.inference_mode():
+        return to_pixels(model(face, torch.tensor([float(age)])).image)
+
+
+@pytest.mark.parametrize("kind", ["sam", "mytm", "fork"])
+def test_each_container_gives_the_picture_that_its_networks_give(
+    tm, containers, photo, tmp_path, kind
+):
+    folder, models = containers
+    out = tmp_path / "out"
+    argv = ("--ages", "20,70", "--out", out, "--weights", folder / f"{kind}.pt", *OFF)
+    assert tm("infer", photo, *argv).code == 0
+    for age in (20, 70):
+        gap = np.abs(
+            pixels(out / f"eve_age{age}.png").astype(int) - directly(models[kind], photo, age)
+        )
+        assert gap.max() <= 1
+    assert not np.array_equal(pixels(out / "eve_age20.png"), pixels(out / "eve_age70.png"))
+
+
+def test_a_generator_alone_cannot_age_and_says_so(tm, containers, photo, tmp_path):
+    weights = containers[0] / "rosinality.pt"
+    told = tm("infer", photo, "--ages", "20", "--out", tmp_path / "out", "--weights", weights)
+    assert told.code == 4
+    assert "cannot age a face" in told.err
+    assert "`encoder`, `pretrained_encoder`" in told.err
+
+
+def renamed(state):
+    state["encoder.input_layer.0.wait"] = state.pop("encoder.input_layer.0.weight")
+
+
+def reshaped(state):
+    state["decoder.conv1.conv.weight"] = state["decoder.conv1.conv.weight"][:, :-1]
+
+
+def lost(state):
+    del state["pretrained_encoder.styles.0.linear.bias"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "key"),
+    [
+        (renamed, "input_layer.0.weight"),
+        (reshaped, "conv1.conv.weight"),
+        (lost, "styles.0.linear.bias"),
+    ],
+)
+def test_one_wrong_key_ends_with_4_and_is_named(tm, containers, photo, tmp_path, harm, key):
+    content = torch.load(containers[0] / "sam.pt")
+    harm(content["state_dict"])
+    torch.save(content, tmp_path / "harmed.pt")
+    argv = ("--ages", "20", "--out", tmp_path / "out", "--weights", tmp_path / "harmed.pt")
+    told = tm("infer", photo, *argv)
+    assert told.code == 4
+    assert key in told.err
+
+
+def test_strength_goes_from_the_inversion_to_the_target(tm, containers, photo, tmp_path):
+    folder, models = containers
+
+    def at(strength):
+        out = tmp_path / f"out{strength}"
+        argv = ("--weights", folder / "sam.pt", "--strength", strength, *OFF)
+        tm("infer", photo, "--ages", "70", "--out", out, *argv)
+        return pixels(out / "eve_age70.png").astype(int)
+
+    from engine.faces.choose import FaceChoice
+    from engine.faces.detect import Detection
+    from engine.inference.subject import find_subject
+
+    model = models["sam"]
+    face = to_tensor(find_subject(photo, FaceChoice(), Detection()).face(256))
+    with torch.inference_mode():
+        inversion = to_pixels(model.decode(model.invert(face))).astype(int)
+    assert np.abs(at(0) - inversion).max() <= 1
+    assert np.abs(at(1) - directly(model, photo, 70)).max() <= 1
+    assert not np.array_equal(at(0.5), at(1))
+
+
+def test_a_strength_beyond_is_warned_about(tm, containers, photo, tmp_path):
+    argv = ("--weights", containers[0] / "sam.pt", "--strength", 1.5, *OFF)
+    told = tm("infer", photo, "--ages", "70", "--out", tmp_path / "out", *argv)
+    assert told.code == 0
+    assert "outside 0..1" in told.err
+
+
+def test_every_extra_is_made_and_says_that_it_is_synthetic(tm, containers, photo, tmp_path):
+    out = tmp_path / "out"
+    argv = ("--coupled", "--strip", "--morph", "gif", "--paste", "--size", 48, *OFF)
+    told = tm(
+        *("infer", photo, "--ages", "20,50", "--out", out, "--weights", containers[0] / "sam.pt"),
+        *(*argv, "--set", "morphing.frames=2", "--json"),
+    )
+    assert (told.code, told.json["done"]) == (0, 2)
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    each = {f"eve_age{age}{part}.png" for age in (20, 50) for part in ("", "_coupled", "_pasted")}
+    assert names == {*each, "eve_strip.png", "eve_morph.gif", "results.jsonl"}
+    for name in each:
+        told = provenance_of(out / name)
+        assert told["synthetic"] is True
+        assert told["target_age"] in (20.0, 50.0)
+    assert pixels(out / "eve_age20.png").shape == (48, 48, 3)
+    assert pixels(out / "eve_age20_coupled.png").shape == (48, 96, 3)
+    assert pixels(out / "eve_age20_pasted.png").shape == (512, 512, 3)
+    with Image.open(out / "eve_morph.gif") as film:
+        assert film.n_frames >= 3
+
+
+def test_a_row_tells_the_judges_and_why_there_is_no_age(tm, containers, photo, tmp_path):
+    out = tmp_path / "out"
+    tm("infer", photo, "--ages", "20", "--out", out, "--weights", containers[0] / "sam.pt")
+    (row,) = rows_of(out)
+    assert (row["target_age"], row["predicted_age"], row["identity_by"]) == (20.0, None, "dlib")
+    assert "mivolo" in row["why_null"]
+    assert isinstance(row["identity"], float)
+    assert isinstance(row["identity_reconstruction"], float)
+    assert row["identity_strangers"] > 0
+    assert row["extrapolated_years"] is None
+    assert row["seconds"] > 0
+
+
+def test_good_bad_and_faceless_photos_each_get_their_row(tm, containers, photo, tmp_path):
+    (photo.parent / "text.jpg").write_text("no picture")
+    Image.fromarray(skimage_data.brick()).save(photo.parent / "wall.png")
+    out = tmp_path / "out"
+    argv = ("infer", photo.parent, "--ages", "20,70", "--out", out)
+    weights = ("--weights", containers[0] / "sam.pt", *OFF)
+    told = tm(*argv, *weights, "--json")
+    assert (told.code, told.json["done"], told.json["skipped"], told.json["failed"]) == (0, 2, 1, 1)
+    by_source = {Path(row["source"]).name: row for row in rows_of(out)}
+    assert by_source["wall.png"]["reason"] == "no face found"
+    assert by_source["text.jpg"]["status"] == "failed"
+    again = tm(*argv, *weights, "--json")
+    assert (again.json["done"], again.json["kept"]) == (0, 1)
+    other = tm("infer", photo.parent, "--ages", "30", "--out", out, *weights, "--json")
+    assert other.json["done"] == 1
+
+
+def test_nothing_usable_exits_3(tm, containers, tmp_path):
+    Image.fromarray(skimage_data.brick()).save(tmp_path / "wall.png")
+    argv = ("--ages", "20", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
+    assert tm("infer", tmp_path / "wall.png", *argv).code == 3
+
+
+def test_a_claim_of_alignment_is_checked(tm, containers, photo, tmp_path):
+    argv = ("--ages", "20", "--weights", containers[0] / "sam.pt", "--aligned", *OFF)
+    tm("prep", "align", photo, tmp_path / "aligned", "--size", 256)
+    good = tm("infer", tmp_path / "aligned" / "eve.png", *argv, "--out", tmp_path / "good")
+    assert good.code == 0
+    loose = np.zeros((900, 900, 3), np.uint8)
+    loose[300:812, 300:812] = skimage_data.astronaut()
+    Image.fromarray(loose).save(tmp_path / "loose.png")
+    bad = tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "bad")
+    assert bad.code == 3
+    assert "not aligned the FFHQ way" in bad.err
+    assert tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "x", "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--ages", "young", "no list of ages"),
+        ("--ages", "20,500", "outside 0..120"),
+        ("--device", "cuda", "there is no `cuda` device"),
+        ("--set", "edit.pose=stirct", "did you mean `strict`"),
+        ("--weights", "nowhere", "nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_told(tm, photo, tmp_path, option, value, words):
+    if option == "--device" and torch.cuda.is_available():
+        pytest.skip("there is a cuda device here")
+    argv = {"--ages": "20", "--out": tmp_path / "out", option: value}
+    told = tm("infer", photo, *(part for pair in argv.items() for part in pair))
+    assert told.code in (2, 4)
+    assert words in told.err
+
+
+def test_mixing_takes_layers_from_a_reference_or_a_draw(tm, containers, photo, tmp_path):
+    plain = ("infer", photo, "--ages", "20", "--weights", containers[0] / "sam.pt", *OFF)
+    tm(*plain, "--out", tmp_path / "plain")
+    settings = {
+        "drawn": ("--set", "edit.mixing={seed=3, layers=[4,5,6,7]}"),
+        "itself": ("--set", f"edit.mixing={{reference='{photo}', layers=[0,1,2,3,4,5,6,7]}}"),
+        "none": ("--set", "edit.mixing={alpha=0.0, layers=[4,5,6,7]}"),
+        "no layers": ("--set", "edit.layers=[]"),
+    }
+    shown = {}
+    for name, setting in settings.items():
+        assert tm(*plain, "--out", tmp_path / name, *setting).code == 0
+        shown[name] = pixels(tmp_path / name / "eve_age20.png")
+    untouched = pixels(tmp_path / "plain" / "eve_age20.png")
+    assert not np.array_equal(shown["drawn"], untouched)
+    assert np.array_equal(shown["none"], untouched)
+    # A face mixed wholly with itself, or aged on no layer, is its plain inversion.
+    assert np.abs(shown["itself"].astype(int) - shown["no layers"]).max() <= 1
+
+
+def test_an_interrupted_folder_keeps_what_was_done(tm, containers, photo, tmp_path):
+    for number in range(12):
+        darker = skimage_data.astronaut() - np.minimum(skimage_data.astronaut(), number)
+        Image.fromarray(darker).save(photo.parent / f"{number:02}.png")
+    out, weights = tmp_path / "out", str(containers[0] / "sam.pt")
+    argv = [
+        "infer",
+        str(photo.parent),
+        "--ages",
+        "20",
+        "--out",
+        str(out),
+        "--weights",
+        weights,
+        *OFF,
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "tm", *argv], stderr=subprocess.PIPE)
+    for _ in range(600):
+        if len(list(out.glob("*_age20.png"))) >= 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    before = {row["source"] for row in rows_of(out)}
+    assert len(before) >= 1
+    told = tm(*argv, "--json")
+    assert told.json["kept"] == len(before)
+    assert told.json["kept"] + told.json["done"] == 13
+    assert not [name for name in os.listdir(out) if name.endswith(".partial")]

@@ -1,0 +1,253 @@
+import argparse
+
+import pytest
+import torch
+
+from engine.core.errors import WeightsError
+from engine.weights.containers import read_container
+from engine.weights.load import read_checkpoint
+
+
+@pytest.fixture
+def fork(toys):
+    """What the fork's coach saves: averaged decoder beside the raw one, optimiser, longer heads."""
+
+    def make(**rest):
+        parts = {"encoder": toys.encoder(4, fork=True), "decoder": toys.decoder()}
+        parts |= {"blender": toys.blender(), "pretrained_encoder": toys.encoder(3, fork=True)}
+        shadow = {key: value + 1 for key, value in parts["decoder"].items()}
+        content = {
+            "state_dict": toys.joined(**parts),
+            "optimizer": {"state": {0: {"slow_buffer": torch.ones(2)}}, "param_groups": []},
+            "global_step": 50500,
+            "opts": {"coach": "orig_nn", "ema": True},
+            "latent_avg": torch.randn(8, 512),
+            "ema": {"decoder": {"decay": 0.999, "shadow": shadow}},
+            "ema_scope": "decoder",
+            "ema_decay": 0.999,
+        }
+        return content | rest, parts
+
+    return make
+
+
+def test_sam_gives_three_parts_and_the_average_latent(toys, saved, same):
+    content = toys.sam()
+    found = read_checkpoint(saved(content))
+    assert found.kind == "sam"
+    assert set(found.parts) == {"encoder", "decoder", "pretrained_encoder"}
+    for part, state in found.parts.items():
+        prefix = f"{part}."
+        stored = {
+            k[len(prefix) :]: v for k, v in content["state_dict"].items() if k.startswith(prefix)
+        }
+        assert same(state, stored)
+    assert torch.equal(found.latent_avg, content["latent_avg"])
+    assert found.facts["layout"] == "published"
+    assert found.facts["input_channels"] == 4
+    assert found.facts["size"] == 32
+    assert found.facts["options"] == {"coach": None, "lr": 1e-4}
+    assert not found.ema
+    assert not found.raw
+
+
+def test_an_encoder_is_not_mistaken_for_the_pretrained_one(toys):
+    content = toys.sam()
+    found = read_container(content)
+    key = "input_layer.0.weight"
+    assert found.part("encoder")[key].shape[1] == 4
+    assert found.part("pretrained_encoder")[key].shape[1] == 3
+
+
+def test_psp_has_no_prior(toys, saved):
+    state = toys.joined(encoder=toys.encoder(3), decoder=toys.decoder())
+    content = {"state_dict": state, "latent_avg": torch.ones(8, 512), "opts": {}}
+    found = read_checkpoint(saved(content))
+    assert found.kind == "psp"
+    assert set(found.parts) == {"encoder", "decoder"}
+    with pytest.raises(WeightsError, match="with `encoder`, `decoder` has no `adapter`"):
+        found.part("adapter")
+
+
+def test_mytm_gives_its_adapter_and_the_step_in_its_name(toys, saved, same):
+    content = toys.sam()
+    content["state_dict"] |= toys.joined(blender=toys.blender())
+    found = read_checkpoint(saved(content, "iteration_15000.pt"))
+    assert found.kind == "mytm"
+    assert set(found.parts["adapter"]) == {"age_mlp.0.weight", "fc_0.2.bias"}
+    assert found.step == 15000
+    assert found.facts["adapter_used"]
+
+
+@pytest.mark.parametrize("coach", ["tune_no_psp", "orig"])
+def test_an_adapter_that_its_coach_never_trained_is_named_as_unused(toys, coach):
+    content = toys.sam(opts={"coach": coach})
+    content["state_dict"] |= toys.joined(blender=toys.blender())
+    assert not read_container(content).facts["adapter_used"]
+
+
+def test_the_fork_is_read_with_its_averaged_decoder(fork, saved, same):
+    content, parts = fork()
+    found = read_checkpoint(saved(content))
+    assert found.kind == "fork"
+    assert found.ema
+    assert found.step == 50500
+    assert found.facts["layout"] == "fork"
+    assert found.facts["coach"] == "orig_nn"
+    assert not found.facts["adapter_used"]
+    assert same(found.parts["decoder"], {k: v + 1 for k, v in parts["decoder"].items()})
+    assert same(found.parts["encoder"], parts["encoder"])
+    assert set(found.raw) == {"decoder"}
+    assert same(found.raw["decoder"], parts["decoder"])
+
+
+def test_the_forks_raw_weights_are_there_for_who_asks(fork, same):
+    content, parts = fork()
+    found = read_container(content, ema=False)
+    assert not found.ema
+    assert not found.raw
+    assert same(found.parts["decoder"], parts["decoder"])
+
+
+def test_a_fork_without_averages_is_read_raw(fork, same):
+    content, parts = fork()
+    del content["ema"]
+    found = read_container(content)
+    assert found.kind == "fork"
+    assert not found.ema
+    assert same(found.parts["decoder"], parts["decoder"])
+
+
+def test_averages_over_the_adapter_and_over_everything_are_applied(fork, toys):
+    content, parts = fork()
+    both = {name: {"decay": 0.9, "shadow": {}} for name in ("blender", "all")}
+    both["blender"]["shadow"] = {k: v * 0 for k, v in parts["blender"].items()}
+    both["all"]["shadow"] = {"encoder.latlayer1.bias": torch.full((4,), 9.0)}
+    found = read_container(content | {"ema": both})
+    assert found.parts["adapter"]["fc_0.2.bias"].tolist() == [0, 0, 0, 0]
+    assert found.parts["encoder"]["latlayer1.bias"].tolist() == [9, 9, 9, 9]
+    assert set(found.raw) == {"adapter", "encoder"}
+
+
+def test_averaged_counters_keep_their_type(fork):
+    content, _ = fork()
+    shadow = {"body.0.res_layer.0.num_batches_tracked": torch.tensor(3.7)}
+    found = read_container(content | {"ema": {"encoder": {"decay": 0.9, "shadow": shadow}}})
+    assert found.parts["encoder"]["body.0.res_layer.0.num_batches_tracked"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("ema", "said"),
+    [
+        ([1], "is list"),
+        ({"decoder": {"decay": 0.9}}, "`ema.decoder` has no `shadow`"),
+        ({"decoder": {"shadow": {"nonsense": torch.ones(1)}}}, "averages `nonsense`"),
+        ({"decoder": {"shadow": {"style.1.weight": torch.ones(3)}}}, r"as \[3\], not \[4, 4\]"),
+    ],
+)
+def test_averages_that_do_not_belong_are_an_error(fork, ema, said):
+    content, _ = fork(ema=ema)
+    with pytest.raises(WeightsError, match=said):
+        read_container(content)
+
+
+def test_rosinality_gives_the_averaged_generator_and_repeats_its_latent(toys, saved, same):
+    averaged, raw, latent = toys.decoder(64), toys.decoder(64), torch.randn(512)
+    options = argparse.Namespace(size=64)
+    content = {"g": raw, "g_ema": averaged, "d": {"final_conv.0.weight": torch.ones(2)}}
+    found = read_checkpoint(saved(content | {"latent_avg": latent, "args": options}))
+    assert found.kind == "rosinality"
+    assert found.ema
+    assert same(found.parts["decoder"], averaged)
+    assert same(found.raw["decoder"], raw)
+    assert set(found.parts) == {"decoder", "discriminator"}
+    assert found.latent_avg.shape == (10, 512)
+    assert all(torch.equal(row, latent) for row in found.latent_avg)
+    assert found.facts == {"size": 64, "options": {"size": 64}}
+
+
+def test_rosinality_without_extras(toys, same):
+    state = toys.decoder(1024)
+    found = read_container({"g_ema": state, "latent_avg": torch.zeros(512)})
+    assert found.latent_avg.shape == (18, 512)
+    assert not found.raw
+    assert read_container({"g_ema": state}).latent_avg is None
+
+
+@pytest.mark.parametrize("latent", [torch.ones(7, 512), torch.ones(3), 3.0])
+def test_an_average_latent_of_another_shape_is_an_error(toys, latent):
+    with pytest.raises(WeightsError, match="latent_avg"):
+        read_container(toys.sam(latent_avg=latent))
+
+
+def test_ir_se50_is_a_bare_state_dict(toys, saved, same):
+    state = toys.ir_se50()
+    found = read_checkpoint(saved(state, "model_ir_se50.pth"))
+    assert found.kind == "ir_se50"
+    assert same(found.parts["identity"], state)
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_dex_names_lose_their_dashes(toys, saved, wrapped):
+    state = toys.dex()
+    found = read_checkpoint(saved({"state_dict": state} if wrapped else state))
+    assert found.kind == "dex"
+    assert set(found.parts["age"]) == {
+        "conv1_1.weight",
+        "conv5_3.weight",
+        "fc6.weight",
+        "fc8_101.bias",
+    }
+
+
+def test_agetransformer_is_told_from_rosinality_and_takes_the_averaged_generator(toys, saved, same):
+    averaged, raw = toys.agetransformer(), toys.agetransformer()
+    content = {"g": raw, "d": {"convs.0.0.weight": torch.ones(1)}, "g_ema": averaged}
+    content |= {"g_optim": {"state": {}}, "d_optim": {"state": {}}}
+    found = read_checkpoint(saved(content, "600000.pt"))
+    assert found.kind == "agetransformer"
+    assert found.step == 600000
+    assert same(found.parts["generator"], averaged)
+    assert same(found.raw["generator"], raw)
+    assert set(found.parts) == {"generator", "discriminator"}
+    only_raw = read_container({"g": raw})
+    assert not only_raw.ema
+    assert same(only_raw.parts["generator"], raw)
+
+
+def test_a_namespace_around_everything_is_opened(toys):
+    assert read_container(argparse.Namespace(**toys.sam())).kind == "sam"
+
+
+def test_a_key_of_no_part_is_an_error_that_names_it(toys, saved):
+    content = toys.sam()
+    content["state_dict"]["encodr.latlayer1.bias"] = torch.ones(1)
+    with pytest.raises(
+        WeightsError, match="keys of no known part: `encodr.latlayer1.bias`"
+    ) as error:
+        read_checkpoint(saved(content))
+    assert str(saved(content)) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": {}},
+        {},
+        [1, 2],
+        torch.ones(3),
+        {"state_dict": 3},
+        {"state_dict": {"w": torch.ones(1)}},
+    ],
+)
+def test_a_file_of_another_project_is_refused(saved, content):
+    with pytest.raises(WeightsError, match="no checkpoint that is known here") as error:
+        read_checkpoint(saved(content))
+    assert "SAM, pSp" in error.value.hint
+
+
+def test_values_that_are_no_tensors_are_named(toys):
+    content = toys.sam()
+    content["state_dict"]["encoder.note"] = "hello"
+    with pytest.raises(WeightsError, match="no tensors: encoder.note"):
+        read_container(content)

@@ -1,0 +1,132 @@
+"""Containers with every key and shape of the published networks, written without their bulk."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.core.errors import WeightsError
+from engine.weights.keys import check_keys
+from engine.weights.load import read_checkpoint
+
+PARITY = Path(__file__).parents[4] / "shared" / "parity" / "manifest.json"
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    if not PARITY.is_file():
+        pytest.skip("no shared parity here")
+    told = json.loads(PARITY.read_text(encoding="utf-8"))
+    return {
+        net: {key: tuple(shape) for key, (shape, _) in keys.items()} for net, keys in told.items()
+    }
+
+
+@pytest.fixture
+def hollow(shapes):
+    """The state dict of a published network whose tensors share one number each."""
+
+    def make(net, prefix=""):
+        return {prefix + key: torch.zeros(()).expand(shape) for key, shape in shapes[net].items()}
+
+    return make
+
+
+def joined(*states):
+    return {key: value for state in states for key, value in state.items()}
+
+
+@pytest.fixture
+def written(hollow, saved):
+    """Every container of the published networks; name -> (path, part -> network)."""
+
+    def make(name):
+        decoder = hollow("stylegan2_1024", "decoder.")
+        encoder = hollow("sam_encoder", "encoder.")
+        prior = hollow("psp_encoder", "pretrained_encoder.")
+        blender, latent = hollow("mytm_blender", "blender."), torch.zeros(18, 512)
+        long = hollow("fork_encoder", "encoder.")
+        psp = {"decoder": "stylegan2_1024", "pretrained_encoder": "psp_encoder"}
+        content, parts = {
+            "sam": (
+                {"state_dict": joined(encoder, decoder, prior), "latent_avg": latent, "opts": {}},
+                {**psp, "encoder": "sam_encoder"},
+            ),
+            "mytm": (
+                {"state_dict": joined(encoder, decoder, prior, blender), "latent_avg": latent},
+                {**psp, "encoder": "sam_encoder", "adapter": "mytm_blender"},
+            ),
+            "fork": (
+                {
+                    "state_dict": joined(long, decoder, prior, blender),
+                    "latent_avg": latent,
+                    "global_step": 60000,
+                    "ema": {"decoder": {"decay": 0.999, "shadow": hollow("stylegan2_1024")}},
+                },
+                {**psp, "encoder": "fork_encoder", "adapter": "mytm_blender"},
+            ),
+            "rosinality": (
+                {"g_ema": hollow("stylegan2_256"), "latent_avg": torch.zeros(512)},
+                {"decoder": "stylegan2_256"},
+            ),
+            "dex": (
+                {"state_dict": {k.replace("_", "-"): v for k, v in hollow("dex_vgg").items()}},
+                {"age": "dex_vgg"},
+            ),
+            "agetransformer": (
+                {"g_ema": hollow("agetransformer_g128"), "d": hollow("agetransformer_d128")},
+                {"generator": "agetransformer_g128", "discriminator": "agetransformer_d128"},
+            ),
+        }[name]
+        return saved(content, f"{name}.pt"), parts
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["sam", "mytm", "fork", "rosinality", "dex", "agetransformer"])
+def test_every_published_key_arrives_in_its_part(written, shapes, name):
+    path, parts = written(name)
+    found = read_checkpoint(path)
+    assert found.kind == name
+    assert set(found.parts) == set(parts)
+    for part, net in parts.items():
+        check_keys(found.part(part), shapes[net])
+
+
+def test_ir_se50_arrives_whole(hollow, shapes, saved):
+    body, output = hollow("irse50"), "output_layer.3.weight"
+    if not any(key.startswith("output_layer.") for key in body):
+        body[output] = torch.zeros(()).expand(512, 25088)
+    assert read_checkpoint(saved(body)).kind == "ir_se50"
+
+
+def test_parameters_are_those_of_the_papers(written):
+    fork = read_checkpoint(written("fork")[0])
+    mytm = read_checkpoint(written("mytm")[0])
+    assert mytm.parameters("adapter") == 11_187_888
+    assert round(mytm.parameters("encoder") / 1e6, 1) == 267.1
+    assert round(mytm.parameters("decoder") / 1e6, 2) == 30.37
+    assert round(fork.parameters("encoder") / 1e6, 1) == 309.6
+    assert fork.facts["layout"] == "fork"
+    assert mytm.facts["layout"] == "published"
+    assert fork.facts["size"] == 1024
+
+
+def test_one_key_renamed_one_missing_one_misshapen_are_all_named(written, shapes):
+    path, _ = written("sam")
+    content = torch.load(path)
+    state = content["state_dict"]
+    state["encoder.latlayer1.bais"] = state.pop("encoder.latlayer1.bias")
+    del state["encoder.styles.3.linear.bias"]
+    state["encoder.input_layer.0.weight"] = torch.zeros(64, 3, 3, 3)
+    torch.save(content, path)
+    with pytest.raises(WeightsError) as error:
+        check_keys(read_checkpoint(path).part("encoder"), shapes["sam_encoder"], what="`encoder`")
+    told = str(error.value)
+    assert "2 missing (latlayer1.bias, styles.3.linear.bias)" in told or (
+        "2 missing (styles.3.linear.bias, latlayer1.bias)" in told
+    )
+    assert "1 unexpected (latlayer1.bais)" in told
+    assert "1 misshapen (input_layer.0.weight 64x3x3x3 instead of 64x4x3x3)" in told
+    assert error.value.exit_code == 4
