@@ -21,6 +21,8 @@ def advise(rows: Sequence[Row], advice: Advice) -> list[str]:
     usable = [row for row in rows if row.usable]
     ages = [row.age for row in usable if row.age is not None]
     warnings: list[str] = []
+    if not usable:
+        return warnings  # that nothing came of it is told already, and why
     if len(usable) < advice.fewest_photos:
         few = "1 usable picture is" if len(usable) == 1 else f"{len(usable)} usable pictures are"
         warnings.append(f"{few} few to learn a person from; {advice.fewest_photos} or more help")
