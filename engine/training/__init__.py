@@ -1,0 +1,1 @@
+"""Training: optimisers, averages, guards."""

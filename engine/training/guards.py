@@ -1,0 +1,72 @@
+"""What watches over the steps: numbers that are none, and curves that no longer move."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from engine.core.errors import TmError
+
+
+class DivergedError(TmError):
+    """Too many steps in a row gave numbers that are not finite."""
+
+
+@dataclass(slots=True)
+class FiniteGuard:
+    """Says whether a step may be taken, and ends the run after `patience` bad ones in a row."""
+
+    patience: int = 10
+    bad: int = 0
+    skipped: int = 0
+
+    def allows(self, step: int, terms: Mapping[str, Tensor], norm: Tensor) -> bool:
+        """Whether the loss terms and the gradient's norm are finite at a step.
+
+        DivergedError names the first term that was not, once `patience` steps in a row were bad.
+        """
+        if bool(torch.isfinite(norm)) and all(
+            bool(torch.isfinite(t).all()) for t in terms.values()
+        ):
+            self.bad = 0
+            return True
+        self.bad += 1
+        self.skipped += 1
+        if self.bad >= self.patience:
+            told = next((name for name, t in terms.items() if not torch.isfinite(t).all()), None)
+            what = f"the term `{told}`" if told is not None else "the gradient, and no term,"
+            raise DivergedError(
+                f"{self.bad} steps up to {step} were not finite: {what} was the first",
+                hint="lower the rate, or look at the photos of those steps",
+            )
+        return False
+
+
+@dataclass(slots=True)
+class Plateau:
+    """Marks a curve that found no new lowest value for `window` steps."""
+
+    window: int
+    least: float = float("inf")
+    since: int = 0
+    recent: deque[tuple[int, float]] = field(default_factory=deque[tuple[int, float]])
+
+    def reached(self, step: int, value: float) -> bool:
+        """Take in a value; whether the last `window` steps brought nothing new."""
+        self.recent.append((step, value))
+        while self.recent and self.recent[0][0] <= step - self.window:
+            self.recent.popleft()
+        if value < self.least:
+            self.least, self.since = value, step
+        return step - self.since >= self.window
+
+    @property
+    def trend(self) -> float:
+        """The mean over the later half of the window less that of the earlier half; 0 if empty."""
+        values = [value for _, value in self.recent]
+        half = len(values) // 2
+        if not half:
+            return 0.0
+        return sum(values[-half:]) / half - sum(values[:half]) / half
