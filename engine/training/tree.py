@@ -1,0 +1,52 @@
+"""Nested state, such as an optimiser's, as named tensors and JSON; nothing is pickled."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import Tensor
+
+TENSOR, PAIRS, TUPLE = "$tensor", "$pairs", "$tuple"
+
+
+def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """JSON that stands for `value`; its tensors go into `tensors` under dotted names.
+
+    Takes mappings with keys of any plain kind, lists, tuples, tensors, numbers, text and None;
+    TypeError for anything else, naming where it stands.
+    """
+    match value:
+        case Tensor():
+            tensors[name] = value
+            return {TENSOR: name}
+        case Mapping():
+            # JSON would turn the whole-number keys of an optimiser's state into text.
+            items = cast(Mapping[Any, Any], value).items()
+            return {PAIRS: [[key, pack(part, f"{name}.{key}", tensors)] for key, part in items]}
+        case tuple():
+            return {TUPLE: _packed(cast(tuple[Any, ...], value), name, tensors)}
+        case list():
+            return _packed(cast(list[Any], value), name, tensors)
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            raise TypeError(f"`{name}` is a {type(value).__name__}, which a checkpoint cannot keep")
+
+
+def unpack(told: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `pack` was given, its tensors taken from `tensors`; KeyError if one is missing."""
+    if isinstance(told, list):
+        return [unpack(part, tensors) for part in cast(list[Any], told)]
+    if not isinstance(told, dict):
+        return told
+    (kind, content), *_ = cast(dict[str, Any], told).items()
+    if kind == TENSOR:
+        return tensors[content]
+    if kind == TUPLE:
+        return tuple(unpack(part, tensors) for part in content)
+    return {key: unpack(part, tensors) for key, part in content}
+
+
+def _packed(
+    values: list[Any] | tuple[Any, ...], name: str, tensors: dict[str, Tensor]
+) -> list[Any]:
+    return [pack(part, f"{name}.{index}", tensors) for index, part in enumerate(values)]

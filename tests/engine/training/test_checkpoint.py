@@ -1,0 +1,178 @@
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from engine.core.errors import WeightsError
+from engine.core.progress import Silence
+from engine.training.average import WeightAverage
+from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot
+from engine.training.random import Streams
+from engine.training.ranger import Ranger
+from engine.training.tree import pack, unpack
+
+
+class Told(Silence):
+    def __init__(self):
+        self.remarks = []
+
+    def remark(self, text):
+        self.remarks.append(text)
+
+
+def snapshot(step, value=1.0):
+    return Snapshot(
+        step, {"net": {"weight": torch.full((3,), value)}}, {"rate": 0.1}, {"l2": value}
+    )
+
+
+def test_any_nested_state_comes_back_as_it_was():
+    state = {
+        "optimiser": {"state": {0: {"step": 3, "m": torch.arange(4.0)}}, "betas": (0.9, 0.99)},
+        "none": None,
+        "flags": [True, 1.5, "x", [torch.tensor(7)]],
+        "empty": {},
+    }
+    tensors = {}
+    again = unpack(pack(state, "s", tensors), tensors)
+    assert again["optimiser"]["state"][0]["step"] == 3
+    assert again["optimiser"]["betas"] == (0.9, 0.99)
+    assert torch.equal(again["optimiser"]["state"][0]["m"], torch.arange(4.0))
+    assert again["flags"][:3] == [True, 1.5, "x"]
+    assert again["flags"][3][0].item() == 7
+    assert (again["none"], again["empty"]) == (None, {})
+
+
+def test_what_a_checkpoint_cannot_keep_is_named():
+    with pytest.raises(TypeError, match=r"`s\.a\.0` is a set"):
+        pack({"a": [set()]}, "s", {})
+
+
+def test_the_last_few_stay_and_the_best_beside_them(tmp_path):
+    kept = Checkpoints(tmp_path, keep=2)
+    for step in (5, 10, 20, 100):
+        kept.save(snapshot(step, float(step)))
+    kept.save_best(snapshot(10, 10.0))
+    kept.save_best(snapshot(20, 20.0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "step_100", "step_20"]
+    best = read_snapshot(tmp_path / "best")
+    assert (best.step, best.metrics, best.state) == (20, {"l2": 20.0}, {})
+    assert kept.newest(Silence()).step == 100
+
+
+def test_a_damaged_checkpoint_is_told_of_and_the_one_before_it_is_taken(tmp_path):
+    kept, told = Checkpoints(tmp_path, keep=3), Told()
+    for step in (1, 2, 3):
+        kept.save(snapshot(step))
+    whole = (tmp_path / "step_3" / "nets.safetensors").read_bytes()
+    (tmp_path / "step_3" / "nets.safetensors").write_bytes(whole[:-4])
+    (tmp_path / "step_2" / "state.json").write_text("{")
+    assert kept.newest(told).step == 1
+    assert len(told.remarks) == 2
+    assert "step_3" in told.remarks[0]
+
+
+def test_an_empty_run_has_no_checkpoint(tmp_path):
+    assert Checkpoints(tmp_path / "none").newest(Silence()) is None
+    with pytest.raises(WeightsError, match="is damaged"):
+        read_snapshot(tmp_path / "none")
+
+
+def test_killed_between_the_two_renames_the_old_best_still_stands(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save_best(snapshot(1, 1.0))
+    (tmp_path / "best").rename(tmp_path / ".best.old")
+    assert read_snapshot(tmp_path / "best").step == 1
+
+
+def test_streams_do_not_move_each_other_and_go_on_where_they_stood():
+    one, other = Streams(7), Streams(7)
+    torch.rand(5, generator=other["noise"])
+    assert torch.equal(torch.rand(3, generator=one["ages"]), torch.rand(3, generator=other["ages"]))
+    assert not torch.equal(
+        torch.rand(3, generator=Streams(7)["ages"]), torch.rand(3, generator=Streams(8)["ages"])
+    )
+    tensors = {}
+    again = Streams(7)
+    again.load_state_dict(unpack(pack(one.state_dict(), "s", tensors), tensors))
+    assert torch.equal(torch.rand(3, generator=one["ages"]), torch.rand(3, generator=again["ages"]))
+    with pytest.raises(ValueError, match="of seed 8, not 7"):
+        again.load_state_dict(Streams(8).state_dict())
+
+
+def pieces():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    return net, Ranger(net.parameters(), 1e-2), WeightAverage(net, 0.9), Streams(3)
+
+
+def train(net, optimiser, average, streams, steps):
+    for _ in steps:
+        batch = torch.randn(8, 4, generator=streams["data"])
+        optimiser.zero_grad()
+        net(batch).square().mean().backward()
+        optimiser.step()
+        average.update(net)
+
+
+def state_of(optimiser, average, streams):
+    return {
+        "optimiser": optimiser.state_dict(),
+        "average": average.state_dict(),
+        "streams": streams.state_dict(),
+    }
+
+
+def test_a_training_taken_from_the_disk_goes_on_bit_for_bit(tmp_path):
+    whole = pieces()
+    train(*whole, range(17))
+    net, *rest = pieces()
+    train(net, *rest, range(8))
+    Checkpoints(tmp_path).save(Snapshot(8, {"net": net.state_dict()}, state_of(*rest)))
+    found = Checkpoints(tmp_path).newest(Silence())
+    again, optimiser, average, streams = pieces()
+    again.load_state_dict(found.nets["net"])
+    optimiser.load_state_dict(found.state["optimiser"])
+    average.load_state_dict(found.state["average"])
+    streams.load_state_dict(found.state["streams"])
+    train(again, optimiser, average, streams, range(found.step, 17))
+    for one, other in zip(whole[0].parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(whole[2].shadow["0.weight"], average.shadow["0.weight"])
+
+
+def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
+    script = tmp_path / "saver.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import sys, torch
+            from pathlib import Path
+            from engine.training.checkpoint import Checkpoints, Snapshot
+            kept = Checkpoints(Path(sys.argv[1]), keep=2)
+            for step in range(1, 100_000):
+                nets = {"net": {"weight": torch.full((200_000,), float(step))}}
+                kept.save(Snapshot(step, nets, {"step": step}))
+                kept.save_best(Snapshot(step, nets))
+                print(step, flush=True)
+            """
+        )
+    )
+    for pause in (0.0, 0.013, 0.05):
+        folder = tmp_path / f"run{pause}"
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3):
+            process.stdout.readline()
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        for found in (Checkpoints(folder).newest(Silence()), read_snapshot(folder / "best")):
+            assert found.step >= 3
+            assert bool((found.nets["net"]["weight"] == found.step).all())
