@@ -119,7 +119,7 @@ def _skull(shape: dict[str, float], at: Stage) -> Skull:
 
 def _eyes(person: Identity, shape: dict[str, float], at: Stage) -> Eyes:
     child, youth, sag = at.childhood, at.youth, at.sagging
-    lift = 1 + 0.34 * child + 0.08 * youth - 0.06 * at.prime - 0.11 * sag - 0.03 * at.decline
+    lift = 1 + 0.34 * child + 0.08 * youth - 0.06 * at.prime - 0.08 * sag
     return Eyes(
         x=0.487 + 0.020 * shape["eye_gap"] - 0.01 * child,
         width=(0.227 + 0.014 * shape["eye_width"])
@@ -193,7 +193,7 @@ def _relief(shape: dict[str, float], at: Stage) -> Relief:
         temple_hollow=0.02 * prime + 0.05 * decline - 0.012 * fat,
         brow_ridge=0.04 + 0.035 * at.male - 0.02 * youth + 0.02 * at.years,
         chin_boss=0.09 + 0.02 * shape["chin"] - 0.015 * youth,
-        eye_bag=0.015 + 0.02 * prime + 0.06 * sag,
+        eye_bag=0.015 + 0.02 * prime + 0.05 * sag,
         jowl=0.02 * prime + 0.15 * sag + 0.012 * fat,
         double_chin=_clip(0.12 + 0.30 * fat + 0.30 * sag - 0.25 * youth, 0, 1.3),
     )
@@ -234,7 +234,7 @@ def _lines(at: Stage) -> Lines:
         forehead=wrinkling,
         frown=0.85 * wrinkling - 0.08,
         crow_feet=wrinkling,
-        under_eye=0.10 + 0.26 * wrinkling + 0.08 * sag,
+        under_eye=0.10 + 0.22 * wrinkling + 0.06 * sag,
         nasolabial=0.12 + 0.28 * wrinkling + 0.34 * sag + 0.08 * at.prime,
         marionette=0.62 * sag + 0.15 * wrinkling - 0.12,
         lip=0.80 * wrinkling - 0.38,

@@ -127,8 +127,8 @@ def _eye_points(face: Face) -> np.ndarray:
     rim = ((0.94, 1), (0.4, -1), (-0.4, -1), (-0.94, 1), (-0.4, 1), (0.4, 1))
     left = [eye_point(face.eyes, -1, *place) for place in rim]
     right = [eye_point(face.eyes, 1, *rim[place]) for place in (3, 2, 1, 0, 5, 4)]
-    # The lid seems to end below its lashes, the eye below its wet rim.
-    return np.array(left + right) + np.array([0.0, 0.024])
+    # The eye seems to end below its wet rim.
+    return np.array(left + right) + np.array([0.0, 0.004])
 
 
 def _mouth_points(face: Face) -> np.ndarray:

@@ -97,8 +97,8 @@ def _grow_beard(
     opacity = where * hair.stubble * (0.14 + (0.66 * hair.beard) * bristles)
     turned = hair.beard_grey * 1.7 - 0.2 + 0.2 * _patch("pores", canvas, offsets[1])
     grey = np.clip(turned, 0, 1) * min(1.0, 5 * hair.beard_grey)
-    # A beard lets the skin through: on dark skin a white one is grey.
-    lightest = np.minimum(0.92 * GREY_HAIR, face.skin.colour.mean() + 0.24)
+    # A beard lets the skin through: on dark skin a white one is pepper and salt.
+    lightest = np.minimum(0.92 * GREY_HAIR, face.skin.colour.mean() + 0.15)
     dark, white = ((0.9 * hair.colour) ** 2).tolist(), (lightest**2).tolist()
     shades = [pigment + grey * (pale - pigment) for pigment, pale in zip(dark, white, strict=True)]
     colour += opacity[..., None] * (cv2.merge(shades) - colour)
