@@ -21,7 +21,9 @@ from engine.weights.manifest import known_weights
 
 ARCFACE, MIVOLO, DLIB = "ir-se50", "mivolo", "dlib"
 STRANGERS = 0.8
-"""Mean dlib distance between different people in photos; dlib takes 0.6 as the same person."""
+"""What counts as a stranger's dlib distance in photos: a third above dlib's own limit of 0.6 for
+the same person. A convention until it is measured on photos by age, sex and skin; it stands beside
+every figure made with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,30 @@ SMALL = {"n_styles": 8, "style_width": 16, "widths": (4, 6, 8, 10), "depths": (1
 OFF = ("--set", "judge=false")
 
 
+@torch.no_grad()
 def encoder(planes, layout="published"):
+    """A small random encoder whose codes lie about 0 and plainly depend on what it sees."""
     net = GradualStyleEncoder(EncoderSpec(planes=planes, layout=layout, **SMALL)).eval()
-    # Fresh batch norms and heads would answer nearly alike to every picture and age.
-    for parameter in net.parameters():
-        parameter.data.mul_(3.0)
+    seen = torch.rand(1, planes, 256, 256).expand(2, -1, -1, -1) * 2 - 1
+    seen = seen * torch.tensor([0.2, 0.9]).view(2, 1, 1, 1)
+    if planes == 4:
+        seen = torch.cat([seen[:1, :3].expand(2, -1, -1, -1), seen[:, 3:]], dim=1)
+        seen[:, 3] = torch.tensor([0.2, 0.7]).view(2, 1, 1)
+    for head, codes in zip(net.styles, net(seen).transpose(0, 1), strict=True):
+        stretch = 0.5 / (codes[0] - codes[1]).std()
+        head.linear.weight.mul_(stretch)
+        head.linear.bias.sub_(stretch * codes.mean(0))
+    return net
+
+
+def generator():
+    net = Generator(GeneratorSpec(32, (16, 16, 16, 16), 16, 2)).eval()
+    for name, parameter in net.named_parameters():
+        if name.endswith("noise.weight"):
+            parameter.data.fill_(0.2)
+        elif name.startswith("to_rgb") and name.endswith("conv.weight"):
+            # Pictures that are clipped to black and white would hide every difference.
+            parameter.data.mul_(0.04)
     return net
 
 
@@ -46,8 +65,8 @@ def nets():
         "sam": encoder(4),
         "fork_psp": encoder(3, "fork"),
         "fork_sam": encoder(4, "fork"),
-        "decoder": Generator(GeneratorSpec(32, (16, 16, 16, 16), 16, 2)).eval(),
-        "averaged": Generator(GeneratorSpec(32, (16, 16, 16, 16), 16, 2)).eval(),
+        "decoder": generator(),
+        "averaged": generator(),
         "adapter": adapter.eval(),
         "latent": torch.randn(8, 16),
     }
@@ -146,7 +165,9 @@ def test_each_container_gives_the_picture_that_its_networks_give(
             pixels(out / f"eve_age{age}.png").astype(int) - directly(models[kind], photo, age)
         )
         assert gap.max() <= 1
-    assert not np.array_equal(pixels(out / "eve_age20.png"), pixels(out / "eve_age70.png"))
+    young, old = pixels(out / "eve_age20.png"), pixels(out / "eve_age70.png")
+    assert np.abs(young.astype(int) - old).mean() > 2
+    assert np.mean((young == 0) | (young == 255)) < 0.5
 
 
 def test_a_generator_alone_cannot_age_and_says_so(tm, containers, photo, tmp_path):
@@ -325,6 +346,17 @@ def test_mixing_takes_layers_from_a_reference_or_a_draw(tm, containers, photo, t
     assert np.array_equal(shown["none"], untouched)
     # A face mixed wholly with itself, or aged on no layer, is its plain inversion.
     assert np.abs(shown["itself"].astype(int) - shown["no layers"]).max() <= 1
+
+
+def test_noise_by_content_is_the_same_twice_and_not_the_stored_one(tm, containers, photo, tmp_path):
+    plain = ("infer", photo, "--ages", "20", "--weights", containers[0] / "sam.pt", *OFF)
+    for name, noise in (("one", "content"), ("two", "content"), ("stored", "stored")):
+        assert tm(*plain, "--out", tmp_path / name, "--set", f"noise={noise}").code == 0
+    one, two, stored = (
+        pixels(tmp_path / name / "eve_age20.png") for name in ("one", "two", "stored")
+    )
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, stored)
 
 
 def test_an_interrupted_folder_keeps_what_was_done(tm, containers, photo, tmp_path):
