@@ -1,5 +1,6 @@
 """Photos at other ages."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,7 +71,6 @@ def run(
         choice=FaceChoice.parse(loaded.face),
         detection=loaded.detection,
         morphing=loaded.morphing,
-        settings=settings_digest({"weights": weights, "recipe": loaded.dump()}),
     )
     compute = choose(device, loaded.precision)
     if not 0 <= strength <= 1:
@@ -81,12 +81,16 @@ def run(
             emit_json({"dry_run": True, "photos": len(photos), "ages": plan.ages})
         say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
         return
-    from engine.inference.assemble import find_checkpoint, time_machine
+    from engine.inference.assemble import find_weights, stamp_of, time_machine
     from engine.inference.reage import Reager
+    from engine.weights.load import read_checkpoint
 
     say(f"{compute}; weights `{escape(weights)}`")
+    file = find_weights(weights)
+    stamp = settings_digest({"weights": stamp_of(file), "recipe": loaded.dump()})
+    plan = replace(plan, settings=stamp)
     reager = Reager(
-        time_machine(find_checkpoint(weights)),
+        time_machine(read_checkpoint(file)),
         compute,
         edit=loaded.edit,
         strength=strength,

@@ -9,16 +9,22 @@ from engine.nets.loading import built
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint, StateDict
-from engine.weights.load import read_checkpoint, read_known
+from engine.weights.folder import weights_file
 
 ENCODER_SIZE = 256
 NEEDED = ("encoder", "pretrained_encoder", "decoder")
 
 
-def find_checkpoint(name: str) -> Checkpoint:
-    """The weights that `name` means: a file, or a name in the weights folder."""
+def find_weights(name: str) -> Path:
+    """The file that `name` means: a path, or a name in the weights folder (then checked)."""
     path = Path(name).expanduser()
-    return read_checkpoint(path) if path.exists() else read_known(name)
+    return path if path.exists() else weights_file(name)
+
+
+def stamp_of(path: Path) -> str:
+    """What changes when a weights file is replaced: its place, size and time of change."""
+    told = path.stat()
+    return f"{path.resolve()} {told.st_size} {told.st_mtime_ns}"
 
 
 def time_machine(checkpoint: Checkpoint) -> TimeMachine:

@@ -359,6 +359,15 @@ def test_noise_by_content_is_the_same_twice_and_not_the_stored_one(tm, container
     assert not np.array_equal(one, stored)
 
 
+def test_a_replaced_weights_file_makes_every_picture_anew(tm, containers, photo, tmp_path):
+    weights = tmp_path / "mine.pt"
+    argv = ("infer", photo, "--ages", "20", "--out", tmp_path / "out", "--weights", weights, *OFF)
+    for kind in ("sam", "mytm"):
+        weights.write_bytes((containers[0] / f"{kind}.pt").read_bytes())
+        assert tm(*argv, "--json").json["done"] == 1
+    assert tm(*argv, "--json").json["done"] == 0
+
+
 def test_an_interrupted_folder_keeps_what_was_done(tm, containers, photo, tmp_path):
     for number in range(12):
         darker = skimage_data.astronaut() - np.minimum(skimage_data.astronaut(), number)
