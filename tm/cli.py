@@ -73,9 +73,14 @@ def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
         )
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
         out.print(VERSION)
         raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=_tell_version
+    ),
+) -> None: ...
