@@ -81,8 +81,9 @@ def run(
             emit_json({"dry_run": True, "photos": len(photos), "ages": plan.ages})
         say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
         return
-    from engine.inference.assemble import find_weights, stamp_of, time_machine
+    from engine.inference.assemble import stamp_of, time_machine
     from engine.inference.reage import Reager
+    from engine.weights.find import find_weights
     from engine.weights.load import read_checkpoint
 
     say(f"{compute}; weights `{escape(weights)}`")

@@ -25,6 +25,7 @@ def _seeded():
 def _away_from_home(tmp_path, monkeypatch):
     """No test sees the real weights folder or the colours of the developer's terminal."""
     monkeypatch.setenv("TM_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("TM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TM_OFFLINE", "1")
     for name in ("FORCE_COLOR", "TM_RECIPE"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
 """The published checkpoints: which there are, on which terms, and what is here."""
 
-HELP = "Published checkpoints: list them, fetch, import, check what is here."
-COMMANDS = ("list", "pull", "import", "check")
+HELP = "Checkpoints: list the published ones, fetch, import, export a run, check what is here."
+COMMANDS = ("list", "pull", "import", "export", "check")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-WEIGHTS = "TM_WEIGHTS"
+WEIGHTS, CACHE = "TM_WEIGHTS", "TM_CACHE"
 
 
 def weights_folder() -> Path:
@@ -15,3 +15,9 @@ def weights_folder() -> Path:
 def offline() -> bool:
     """Whether `TM_OFFLINE` forbids any use of the network."""
     return os.environ.get("TM_OFFLINE", "0") not in ("", "0")
+
+
+def cache_folder() -> Path:
+    """The folder of what can be made again: `TM_CACHE`, else `.cache/tm` at home."""
+    chosen = os.environ.get(CACHE)
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "tm"

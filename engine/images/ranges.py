@@ -14,6 +14,12 @@ def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return planes.to(torch.float32) * (2 / LEVELS) - 1
 
 
+def to_tensors(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 RGB (b, h, w, 3) to float32 (b, 3, h, w) in [-1, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    return planes.to(torch.float32, memory_format=torch.contiguous_format) * (2 / LEVELS) - 1
+
+
 def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
     """(1, 3, h, w) or (3, h, w), clipped to [-1, 1], to uint8 RGB (h, w, 3)."""
     planes = picture.detach().reshape(picture.shape[-3:]).float().cpu()

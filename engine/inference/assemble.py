@@ -9,16 +9,9 @@ from engine.nets.loading import built
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint, StateDict
-from engine.weights.folder import weights_file
 
 ENCODER_SIZE = 256
 NEEDED = ("encoder", "pretrained_encoder", "decoder")
-
-
-def find_weights(name: str) -> Path:
-    """The file that `name` means: a path, or a name in the weights folder (then checked)."""
-    path = Path(name).expanduser()
-    return path if path.exists() else weights_file(name)
 
 
 def stamp_of(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Work in batches that shrink when memory runs out."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -36,3 +37,15 @@ def in_batches(
             continue
         yield from results
         done += len(results)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Most bytes held so far: on the GPU, else by this process; None where nobody can tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

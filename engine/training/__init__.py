@@ -1,1 +1,1 @@
-"""Training: optimisers, averages, guards."""
+"""Training: the one loop, and what it needs."""

@@ -4,8 +4,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from engine.core.atomic import disk_error, write_json
 from engine.core.errors import WeightsError
 from engine.core.progress import Progress
 from engine.training.tree import pack, unpack
+from engine.weights.checkpoint import Checkpoint
+from engine.weights.native import save_native
 from engine.weights.tensors import read_safetensors, write_safetensors
 
 NETS, STATE, TOLD = "nets.safetensors", "state.safetensors", "state.json"
@@ -48,15 +50,20 @@ class Checkpoints:
     def save(self, snapshot: Snapshot) -> Path:
         """Write `step_{N}` and drop the oldest beyond those to keep."""
         path = self.folder / f"step_{snapshot.step}"
-        _write(path, snapshot)
+        _write(path, lambda folder: _fill(folder, snapshot))
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(old)
         return path
 
-    def save_best(self, snapshot: Snapshot) -> Path:
-        """Replace `best`: its nets and metrics are what is delivered, so it holds no more."""
+    def save_best(self, step: int, delivered: Checkpoint, metrics: Mapping[str, float]) -> Path:
+        """Replace `best`: a file of our own format, as `tm` loads it, and its figures."""
         path = self.folder / BEST
-        _write(path, Snapshot(snapshot.step, snapshot.nets, metrics=snapshot.metrics))
+
+        def fill(folder: Path) -> None:
+            save_native(folder / NETS, replace(delivered, step=step))
+            write_json(folder / TOLD, {"step": step, "metrics": dict(metrics)})
+
+        _write(path, fill)
         return path
 
     def steps(self) -> list[Path]:
@@ -76,7 +83,7 @@ class Checkpoints:
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Read one checkpoint; WeightsError if any of its files is missing or damaged."""
-    folder = _standing(folder)
+    folder = standing(folder)
     try:
         told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
         nets: dict[str, dict[str, Tensor]] = {name: {} for name in told["nets"]}
@@ -89,9 +96,19 @@ def read_snapshot(folder: Path) -> Snapshot:
         raise WeightsError(f"the checkpoint `{folder}` is damaged: {error}") from None
 
 
-def _write(path: Path, snapshot: Snapshot) -> None:
+def _write(path: Path, fill: Callable[[Path], None]) -> None:
     """Write a checkpoint beside its place and put it there by renaming."""
     partial = path.with_name(f".{path.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        fill(partial)
+        _replace(partial, path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _fill(folder: Path, snapshot: Snapshot) -> None:
     tensors: dict[str, Tensor] = {}
     told = {
         "step": snapshot.step,
@@ -104,15 +121,9 @@ def _write(path: Path, snapshot: Snapshot) -> None:
         for name, state in snapshot.nets.items()
         for key, tensor in state.items()
     }
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write_safetensors(partial / NETS, weights, {})
-        write_safetensors(partial / STATE, tensors, {})
-        write_json(partial / TOLD, told)
-        _replace(partial, path)
-    except OSError as error:
-        raise disk_error(error, path) from error
+    write_safetensors(folder / NETS, weights, {})
+    write_safetensors(folder / STATE, tensors, {})
+    write_json(folder / TOLD, told)
 
 
 def _replace(partial: Path, path: Path) -> None:
@@ -129,7 +140,7 @@ def _replace(partial: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _standing(folder: Path) -> Path:
+def standing(folder: Path) -> Path:
     """The folder itself, or the one it was about to replace when the run was killed."""
     return folder if folder.exists() or not _old(folder).exists() else _old(folder)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
@@ -18,10 +19,11 @@ BETWEEN = "/"
 TOLD = ("kind", "parts", "step", "ema", "facts", "card")
 
 
-def save_native(path: Path, checkpoint: Checkpoint) -> None:
+def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     """Write a checkpoint in one step: parts under `part/key`, the rest as JSON in the header.
 
-    Dtypes are kept. `raw` is not: a file holds the weights that are used.
+    Dtypes are kept; `half` stores float32 matrices and kernels as float16, and reading gives them
+    back as float32. `raw` is not kept: a file holds the weights that are used.
     """
     tensors: dict[str, Tensor] = {}
     for name, state in checkpoint.parts.items():
@@ -30,6 +32,8 @@ def save_native(path: Path, checkpoint: Checkpoint) -> None:
         tensors |= {f"{name}{BETWEEN}{key}": tensor for key, tensor in state.items()}
     if checkpoint.latent_avg is not None:
         tensors[LATENT] = checkpoint.latent_avg
+    halved = sorted(key for key, tensor in tensors.items() if half and _wide(tensor))
+    tensors |= {key: tensors[key].half() for key in halved}
     told = {
         "schema": SCHEMA,
         "kind": checkpoint.kind,
@@ -38,6 +42,7 @@ def save_native(path: Path, checkpoint: Checkpoint) -> None:
         "ema": checkpoint.ema,
         "facts": dict(checkpoint.facts),
         "card": dict(checkpoint.card),
+        "halved": halved,
     }
     text = json.dumps(told, ensure_ascii=False)
     write_safetensors(path, tensors, {"format": "pt", HEADER: text})
@@ -51,6 +56,8 @@ def read_native(path: Path) -> Checkpoint | None:
     told = _told(path, header[HEADER])
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in told["parts"]}
     strange: list[str] = []
+    for key in told.get("halved", ()):
+        tensors[key] = tensors[key].float()
     for key, tensor in tensors.items():
         part, _, rest = key.partition(BETWEEN)
         if part in parts:
@@ -82,6 +89,11 @@ def read_card(path: Path) -> dict[str, Any]:
     if HEADER not in header:
         raise WeightsError(f"`{path}` is not a file of our own format")
     return _told(path, header[HEADER])
+
+
+def _wide(tensor: Tensor) -> bool:
+    """Whether a tensor is worth halving: means, variances and biases are few and want digits."""
+    return tensor.dtype == torch.float32 and tensor.dim() >= 2
 
 
 def _told(path: Path, text: str) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from torch import nn
 
 from engine.core.errors import WeightsError
 from engine.core.progress import Silence
+from engine.runtime.draws import Draws
 from engine.training.average import WeightAverage
-from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot
-from engine.training.random import Streams
-from engine.training.ranger import Ranger
+from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot, standing
+from engine.training.optimisers.ranger import Ranger
 from engine.training.tree import pack, unpack
+from engine.weights.checkpoint import Checkpoint
+from engine.weights.find import find_weights
+from engine.weights.native import read_native
 
 
 class Told(Silence):
@@ -29,6 +33,10 @@ def snapshot(step, value=1.0):
     return Snapshot(
         step, {"net": {"weight": torch.full((3,), value)}}, {"rate": 0.1}, {"l2": value}
     )
+
+
+def delivered(value):
+    return Checkpoint("native", {"net": {"weight": torch.full((3,), value)}})
 
 
 def test_any_nested_state_comes_back_as_it_was():
@@ -57,11 +65,13 @@ def test_the_last_few_stay_and_the_best_beside_them(tmp_path):
     kept = Checkpoints(tmp_path, keep=2)
     for step in (5, 10, 20, 100):
         kept.save(snapshot(step, float(step)))
-    kept.save_best(snapshot(10, 10.0))
-    kept.save_best(snapshot(20, 20.0))
+    kept.save_best(10, delivered(10.0), {"l2": 10.0})
+    kept.save_best(20, delivered(20.0), {"l2": 20.0})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "step_100", "step_20"]
-    best = read_snapshot(tmp_path / "best")
-    assert (best.step, best.metrics, best.state) == (20, {"l2": 20.0}, {})
+    best = read_native(tmp_path / "best" / "nets.safetensors")
+    assert (best.step, best.part("net")["weight"].tolist()) == (20, [20.0] * 3)
+    told = json.loads((tmp_path / "best" / "state.json").read_text())
+    assert told == {"step": 20, "metrics": {"l2": 20.0}}
     assert kept.newest(Silence()).step == 100
 
 
@@ -84,48 +94,34 @@ def test_an_empty_run_has_no_checkpoint(tmp_path):
 
 
 def test_killed_between_the_two_renames_the_old_best_still_stands(tmp_path):
-    kept = Checkpoints(tmp_path)
-    kept.save_best(snapshot(1, 1.0))
-    (tmp_path / "best").rename(tmp_path / ".best.old")
-    assert read_snapshot(tmp_path / "best").step == 1
+    Checkpoints(tmp_path / "checkpoints").save_best(1, delivered(1.0), {})
+    (tmp_path / "checkpoints" / "best").rename(tmp_path / "checkpoints" / ".best.old")
+    assert read_native(find_weights(str(tmp_path))).step == 1
 
 
-def test_streams_do_not_move_each_other_and_go_on_where_they_stood():
-    one, other = Streams(7), Streams(7)
-    torch.rand(5, generator=other["noise"])
-    assert torch.equal(torch.rand(3, generator=one["ages"]), torch.rand(3, generator=other["ages"]))
-    assert not torch.equal(
-        torch.rand(3, generator=Streams(7)["ages"]), torch.rand(3, generator=Streams(8)["ages"])
-    )
-    tensors = {}
-    again = Streams(7)
-    again.load_state_dict(unpack(pack(one.state_dict(), "s", tensors), tensors))
-    assert torch.equal(torch.rand(3, generator=one["ages"]), torch.rand(3, generator=again["ages"]))
-    with pytest.raises(ValueError, match="of seed 8, not 7"):
-        again.load_state_dict(Streams(8).state_dict())
+def test_killed_between_the_two_renames_a_checkpoint_still_stands(tmp_path):
+    Checkpoints(tmp_path).save(snapshot(1, 1.0))
+    (tmp_path / "step_1").rename(tmp_path / ".step_1.old")
+    assert read_snapshot(tmp_path / "step_1").step == 1
 
 
 def pieces():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
-    return net, Ranger(net.parameters(), 1e-2), WeightAverage(net, 0.9), Streams(3)
+    return net, Ranger(net.parameters(), 1e-2), WeightAverage(net, 0.9)
 
 
-def train(net, optimiser, average, streams, steps):
-    for _ in steps:
-        batch = torch.randn(8, 4, generator=streams["data"])
+def train(net, optimiser, average, steps):
+    for step in steps:
+        batch = Draws(3, step, range(8)).normal("data", 4)
         optimiser.zero_grad()
         net(batch).square().mean().backward()
         optimiser.step()
         average.update(net)
 
 
-def state_of(optimiser, average, streams):
-    return {
-        "optimiser": optimiser.state_dict(),
-        "average": average.state_dict(),
-        "streams": streams.state_dict(),
-    }
+def state_of(optimiser, average):
+    return {"optimiser": optimiser.state_dict(), "average": average.state_dict()}
 
 
 def test_a_training_taken_from_the_disk_goes_on_bit_for_bit(tmp_path):
@@ -135,12 +131,11 @@ def test_a_training_taken_from_the_disk_goes_on_bit_for_bit(tmp_path):
     train(net, *rest, range(8))
     Checkpoints(tmp_path).save(Snapshot(8, {"net": net.state_dict()}, state_of(*rest)))
     found = Checkpoints(tmp_path).newest(Silence())
-    again, optimiser, average, streams = pieces()
+    again, optimiser, average = pieces()
     again.load_state_dict(found.nets["net"])
     optimiser.load_state_dict(found.state["optimiser"])
     average.load_state_dict(found.state["average"])
-    streams.load_state_dict(found.state["streams"])
-    train(again, optimiser, average, streams, range(found.step, 17))
+    train(again, optimiser, average, range(found.step, 17))
     for one, other in zip(whole[0].parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
     assert torch.equal(whole[2].shadow["0.weight"], average.shadow["0.weight"])
@@ -154,11 +149,12 @@ def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
             import sys, torch
             from pathlib import Path
             from engine.training.checkpoint import Checkpoints, Snapshot
+            from engine.weights.checkpoint import Checkpoint
             kept = Checkpoints(Path(sys.argv[1]), keep=2)
             for step in range(1, 100_000):
                 nets = {"net": {"weight": torch.full((200_000,), float(step))}}
                 kept.save(Snapshot(step, nets, {"step": step}))
-                kept.save_best(Snapshot(step, nets))
+                kept.save_best(step, Checkpoint("native", nets), {})
                 print(step, flush=True)
             """
         )
@@ -173,6 +169,8 @@ def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        for found in (Checkpoints(folder).newest(Silence()), read_snapshot(folder / "best")):
-            assert found.step >= 3
-            assert bool((found.nets["net"]["weight"] == found.step).all())
+        found = Checkpoints(folder).newest(Silence())
+        best = read_native(standing(folder / "best") / "nets.safetensors")
+        for step, nets in ((found.step, found.nets), (best.step, best.parts)):
+            assert step >= 2
+            assert bool((nets["net"]["weight"] == step).all())

@@ -8,7 +8,7 @@ GOOD, BAD = torch.tensor(1.0), torch.tensor(float("nan"))
 
 def test_good_steps_pass_and_forgive_the_bad_ones_before_them():
     guard = FiniteGuard(patience=3)
-    pattern = [guard.allows(0, {"l2": t}, GOOD) for t in (GOOD, BAD, BAD, GOOD, BAD, BAD, GOOD)]
+    pattern = [guard.allows(0, {"l2": t}, t) for t in (GOOD, BAD, BAD, GOOD, BAD, BAD, GOOD)]
     assert pattern == [True, False, False, True, False, False, True]
     assert guard.skipped == 4
 

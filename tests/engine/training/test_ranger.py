@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.training.ranger import Ranger, step_size
+from engine.training.optimisers.ranger import Ranger, step_size
 
 
 def plain_ranger(weights, gradients, lr, betas=(0.95, 0.999), eps=1e-5, ahead=6, pull=0.5):

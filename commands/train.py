@@ -1,0 +1,117 @@
+"""Any training, from a recipe."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from commands._console import emit_json, emit_table, say
+from commands._options import AsJson, DryRun, Settings
+from commands._training import tell, watcher
+
+if TYPE_CHECKING:
+    from engine.recipe.base import Recipe
+
+HELP = "Train from a recipe: networks, an ageing prior, a person."
+EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
+MEBIBYTE = 1 << 20
+
+
+def run(
+    recipe: Annotated[
+        str | None, typer.Option(help="A path, or the name of a shipped recipe.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Weights to begin from: a run, a file, a name.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    list_them: Annotated[bool, typer.Option("--list", help="List the recipes to train.")] = False,
+    settings: Settings = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to compute.", show_default="as the recipe says")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    from engine.core.errors import UsageError
+    from engine.recipe.load import load_recipe
+    from engine.recipe.series import begin_any
+
+    if list_them:
+        _list(as_json)
+        return
+    if recipe is None:
+        raise UsageError("which recipe?", hint="`tm train --list` shows them")
+    overrides = [*(settings or ())]
+    overrides += [f"start={_quoted(start)}"] if start is not None else []
+    overrides += [f"device={_quoted(device)}"] if device is not None else []
+    loaded = load_recipe(recipe, overrides)
+    if dry_run:
+        _forecast(loaded, as_json)
+        return
+    folder, outcome = begin_any(loaded, out, devices=devices, watcher=watcher)
+    tell(folder, outcome, as_json=as_json)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _list(as_json: bool) -> None:
+    from engine.recipe.find import shipped_recipes
+    from engine.recipe.kinds.series import SeriesRecipe
+    from engine.recipe.load import load_recipe
+    from engine.recipe.training import TrainingRecipe
+
+    trained = (TrainingRecipe, SeriesRecipe)
+    recipes = {name: load_recipe(path) for name, path in shipped_recipes().items()}
+    rows = [(n, r.kind, r.about) for n, r in recipes.items() if isinstance(r, trained)]
+    if as_json:
+        emit_json({"recipes": [{"name": n, "kind": k, "about": a} for n, k, a in rows]})
+    else:
+        emit_table(("recipe", "kind", "about"), rows)
+
+
+def _forecast(loaded: "Recipe", as_json: bool) -> None:
+    from engine.core.errors import RecipeError
+    from engine.recipe.kinds.series import SeriesRecipe
+    from engine.recipe.launch import forecast
+    from engine.recipe.series import members
+    from engine.recipe.training import TrainingRecipe
+
+    if isinstance(loaded, SeriesRecipe):
+        rows = [(p.name, r.kind, r.plan().steps) for p, r in members(loaded, Path())]
+        if as_json:
+            runs = [{"run": n, "kind": k, "steps": s} for n, k, s in rows]
+            emit_json({"dry_run": True, "recipe": loaded.name, "runs": runs})
+        else:
+            emit_table(("run", "kind", "steps"), rows, title=loaded.name)
+        return
+    if not isinstance(loaded, TrainingRecipe):
+        raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
+    seen = forecast(loaded)
+    if as_json:
+        phases = [
+            {"name": name, "steps": steps, "trainable": list(names), "parameters": learned}
+            for name, steps, names, learned in seen.phases
+        ]
+        told = {"memory_bytes": seen.memory, "disk_bytes": seen.disk}
+        emit_json({"dry_run": True, "recipe": loaded.name, "phases": phases, **told})
+        return
+    rows = [
+        (name, f"{steps:,}", ", ".join(names), f"{learned:,}")
+        for name, steps, names, learned in seen.phases
+    ]
+    emit_table(("phase", "steps", "learns", "parameters"), rows, title=loaded.name)
+    say(
+        f"memory: {seen.memory / MEBIBYTE:.0f} MiB for weights, gradients, optimiser and averages,"
+        f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:.0f} MiB"
+    )
+    if loaded.about:
+        say(escape(loaded.about))

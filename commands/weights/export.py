@@ -1,0 +1,37 @@
+"""A run as one shareable file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commands._console import emit_json, say
+from commands._options import AsJson, DryRun
+
+HELP = "Write what a run delivers into one file, with a card that says how it was made."
+EXAMPLE = "tm weights export runs/identity identity.safetensors"
+MEBIBYTE = 1 << 20
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to, ending .safetensors.")],
+    half: Annotated[
+        bool, typer.Option("--half", help="Matrices and kernels as float16: half the size.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    from engine.recipe.export import export_run
+    from engine.weights.find import find_weights
+
+    if dry_run:
+        say(f"would write `{escape(str(find_weights(str(folder))))}` to `{escape(str(file))}`")
+        return
+    card = export_run(folder, file, half=half)
+    if as_json:
+        emit_json({"file": str(file), **card})
+    say(f"[green]written[/]: `{escape(str(file))}`, {card['bytes'] / MEBIBYTE:.1f} MiB")
+    for name, value in card["metrics"].items():
+        say(f"  {escape(name)}: {value:.4g}")

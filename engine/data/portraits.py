@@ -1,0 +1,165 @@
+"""Sets of the portrait world for training: rendered once, kept on the disk, mapped into memory."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from engine.core.atomic import disk_error
+from engine.core.digest import settings_digest
+from engine.core.numbers import Count, Span
+from engine.core.places import cache_folder
+from engine.core.progress import Progress, reported
+from engine.core.table import Table
+from engine.images.ranges import to_tensors
+from engine.runtime.pool import cores, in_processes
+from engine.worlds.portraits import VERSION, identity, render, scene
+from engine.worlds.portraits.seeds import scene_seed
+
+PICTURES, TRUTH = "pictures.npy", "truth.npz"
+WORTH_PROCESSES = 400
+"""Pictures from which starting other processes is worth its seconds."""
+
+
+class PortraitPlan(Table):
+    """Which people, photographs and ages of the portrait world make up a set."""
+
+    first: Count = Field(ge=0)
+    """Identity seed of the first person."""
+    people: Count = Field(ge=1)
+    scenes: int = Field(default=4, ge=1, le=1000)
+    """Photographs of each person."""
+    ages: int = Field(default=3, ge=1)
+    """Ages of each photograph: the very same scene, younger and older."""
+    span: Span = Span(5, 95)
+    """Ages are drawn from here, one from each of as many equal parts as a photograph has ages."""
+    fixed: tuple[float, ...] | None = None
+    """These ages for every photograph, in place of `ages` and `span`."""
+    size: int = Field(default=128, ge=16, le=1024)
+    pose: float = Field(default=1.0, ge=0, le=2)
+    """Share of the world's spread of pose."""
+    wild: float = Field(default=0.0, ge=0, le=1)
+    """0: framed the FFHQ way; 1: loose snapshots."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.fixed == ():
+            raise ValueError("`fixed` names no age")
+        return self
+
+    @property
+    def per_scene(self) -> int:
+        """Pictures of one photograph."""
+        return self.ages if self.fixed is None else len(self.fixed)
+
+    @property
+    def count(self) -> int:
+        """Pictures in all."""
+        return self.people * self.scenes * self.per_scene
+
+    def ages_of(self, photo: int) -> tuple[float, ...]:
+        """The ages in years at which a photograph (a scene seed) is rendered, youngest first."""
+        if self.fixed is not None:
+            return self.fixed
+        places = np.random.default_rng([17, photo]).random(self.ages)
+        width = (self.span.high - self.span.low) / self.ages
+        return tuple(float(self.span.low + width * (i + p)) for i, p in enumerate(places))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortraitSet:
+    """The pictures of a plan with their truth: person by person, scene by scene, age by age.
+
+    pictures: uint8 RGB (n, size, size, 3), mapped from the disk; landmarks: float32 (n, 68, 2) in
+    pixels; ages: float32 (n,) in years; people, scenes: int64 (n,), the seeds.
+    """
+
+    plan: PortraitPlan
+    pictures: np.ndarray
+    landmarks: np.ndarray
+    ages: np.ndarray
+    people: np.ndarray
+    scenes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def tensor(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Pictures as float32 RGB (b, 3, size, size) in [-1, 1]."""
+        rows = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+        return to_tensors(self.pictures[rows])
+
+
+def rendered(plan: PortraitPlan, progress: Progress, *, workers: int | None = None) -> PortraitSet:
+    """The set of a plan: from the cache folder, or rendered into it now."""
+    told = {"version": VERSION, **plan.model_dump(mode="json")}
+    folder = cache_folder() / "portraits" / settings_digest(told)
+    if not (folder / TRUTH).exists():
+        try:
+            _render_into(folder, plan, progress, workers)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+    with np.load(folder / TRUTH) as truth:
+        return PortraitSet(plan, np.load(folder / PICTURES, mmap_mode="r"), **truth)
+
+
+def _render_into(folder: Path, plan: PortraitPlan, progress: Progress, workers: int | None) -> None:
+    """Render everything beside its place, then rename: another process may be at it as well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial_folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    try:
+        shape = (plan.count, plan.size, plan.size, 3)
+        pictures = np.lib.format.open_memmap(
+            partial_folder / PICTURES, mode="w+", dtype=np.uint8, shape=shape
+        )
+        landmarks = np.empty((plan.count, 68, 2), np.float32)
+        each = plan.scenes * plan.per_scene
+        if workers is None:
+            workers = cores() if plan.count >= WORTH_PROCESSES else 1
+        with reported(progress, "Rendering people", plan.people):
+            for outcome in in_processes(
+                partial(_render_person, plan=plan), range(plan.people), workers=workers
+            ):
+                if outcome.result is None:
+                    raise MemoryError("a process that rendered portraits died")
+                rows = slice(outcome.item * each, (outcome.item + 1) * each)
+                pictures[rows], landmarks[rows] = outcome.result
+                progress.advance()
+        pictures.flush()
+        photos = [
+            scene_seed(plan.first + person, photo)
+            for person in range(plan.people)
+            for photo in range(plan.scenes)
+        ]
+        np.savez(
+            partial_folder / TRUTH,
+            landmarks=landmarks,
+            ages=np.asarray([plan.ages_of(photo) for photo in photos], np.float32).ravel(),
+            people=np.repeat(np.arange(plan.first, plan.first + plan.people), each),
+            scenes=np.repeat(np.asarray(photos, np.int64), plan.per_scene),
+        )
+        if not folder.exists():
+            partial_folder.rename(folder)
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def _render_person(index: int, *, plan: PortraitPlan) -> tuple[np.ndarray, np.ndarray]:
+    """All pictures (n, size, size, 3) and landmarks (n, 68, 2) of the plan's person `index`."""
+    seed = plan.first + index
+    person = identity(seed)
+    views = [scene_seed(seed, photo) for photo in range(plan.scenes)]
+    portraits = [
+        render(person, age, scene(view, pose=plan.pose, wild=plan.wild), plan.size)
+        for view in views
+        for age in plan.ages_of(view)
+    ]
+    pictures = np.stack([portrait.picture for portrait in portraits])
+    return pictures, np.stack([portrait.landmarks for portrait in portraits])

@@ -1,0 +1,60 @@
+"""A run as one weights file that says how it was made."""
+
+import json
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine.core.digest import file_sha256, settings_digest
+from engine.core.errors import UsageError, WeightsError
+from engine.recipe.launch import stands_at
+from engine.recipe.load import load_recipe_as
+from engine.recipe.training import TrainingRecipe
+from engine.training.checkpoint import TOLD, read_snapshot
+from engine.training.run_folder import COMMAND, RECIPE, RunFolder
+from engine.weights.find import find_weights
+from engine.weights.native import read_native, save_native
+from engine.worlds.portraits import VERSION
+from engine.worlds.portraits.reference import REFERENCE_DIGESTS
+
+LICENCE = "that of tm"
+
+
+def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any]:
+    """Write what a run delivers into one file with its card, which is returned.
+
+    half: keep matrices and kernels as float16. UsageError for a folder that holds no run,
+    WeightsError for a run that has not validated yet.
+    """
+    if file.suffix != ".safetensors":
+        raise UsageError(f"`{file}` must end in `.safetensors`")
+    run = RunFolder(folder)
+    environment = run.environment()
+    recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
+    best = find_weights(str(folder))
+    delivered = read_native(best)
+    if delivered is None:
+        raise WeightsError(f"`{best}` is not of our own format")
+    told = json.loads(best.with_name(TOLD).read_text(encoding="utf-8"))
+    last = read_snapshot(run.checkpoints / f"step_{stands_at(folder)}")
+    card = {
+        "what": recipe.about,
+        "made_by": f"tm {version('tm-toolkit')}",
+        "licence": LICENCE,
+        "recipe": recipe.name,
+        "recipe_digest": settings_digest(recipe.dump()),
+        "command": (folder / COMMAND).read_text(encoding="utf-8").strip(),
+        "seed": recipe.seed,
+        "step": told["step"],
+        "steps": last.step,
+        "metrics": told["metrics"],
+        "minutes": round(last.state["seconds"] / 60, 1),
+        "hardware": f"{environment.device}, {environment.cores} cores, "
+        f"{environment.devices} x {environment.threads} threads, {environment.precision}",
+        "packages": dict(environment.packages),
+        "began_from": dict(environment.weights),
+        "portraits": {"version": VERSION, "references": list(REFERENCE_DIGESTS)},
+    }
+    save_native(file, replace(delivered, card=card), half=half)
+    return card | {"sha256": file_sha256(file), "bytes": file.stat().st_size}

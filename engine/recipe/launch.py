@@ -1,0 +1,160 @@
+"""From a recipe to a run, and from a run to the rest of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.core.digest import file_sha256
+from engine.core.errors import UsageError
+from engine.recipe.load import load_recipe_as
+from engine.recipe.training import TrainingRecipe
+from engine.recipe.write import recipe_toml
+from engine.runtime.draws import seed_torch
+from engine.training.checkpoint import Checkpoints
+from engine.training.loop import Outcome, train
+from engine.training.phases import parameters_of
+from engine.training.processes import Processes
+from engine.training.run_folder import (
+    RECIPE,
+    Environment,
+    RunFolder,
+    describe,
+    fresh_folder,
+    held,
+    holds_run,
+)
+from engine.training.task import Task
+from engine.training.watch import Watcher
+
+RUNS = Path("runs")
+FLOAT = 4
+ADAM = 2
+"""Numbers that an optimiser keeps for each that it moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would take: learned numbers by phase, bytes of memory and of disk.
+
+    memory counts weights, gradients, optimiser and averages, not what a forward pass keeps.
+    """
+
+    phases: tuple[tuple[str, int, tuple[str, ...], int], ...]
+    memory: int
+    disk: int
+
+
+def built_task(recipe: TrainingRecipe) -> Task:
+    """The recipe's task, its fresh networks drawn from the recipe's seed.
+
+    RecipeError for a phase that trains what the task does not have.
+    """
+    seed_torch(recipe.seed)
+    task = recipe.task()
+    for phase in recipe.phases:
+        phase.learning(task.parts)
+    return task
+
+
+def forecast(recipe: TrainingRecipe) -> Forecast:
+    """What the recipe would train and take; builds the networks, reads no data."""
+    task = built_task(recipe)
+    rows = list[tuple[str, int, tuple[str, ...], int]]()
+    for phase in recipe.phases:
+        names = phase.learning(task.parts)
+        learned = sum(p.numel() for own in parameters_of(task.parts, names).values() for p in own)
+        rows.append((phase.name, phase.steps, names, learned))
+    parts, kept = _numbers(task.parts.values()), _numbers(task.frozen.values())
+    most = max(learned for *_, learned in rows)
+    averaged = parts if recipe.average is not None else 0
+    moved = most * ADAM + averaged
+    return Forecast(
+        phases=tuple(rows),
+        memory=FLOAT * (parts + kept + most + moved),
+        disk=FLOAT * ((recipe.keep + 1) * (parts + moved) + parts),
+    )
+
+
+def begin(
+    recipe: TrainingRecipe,
+    out: Path | None,
+    *,
+    devices: int,
+    watcher: Callable[[bool], Watcher],
+) -> tuple[Path, Outcome]:
+    """Start a run in `out`, or in a new folder below `runs/`, and train it to its end.
+
+    `watcher` is made in every process, and told whether it is the first.
+    """
+    processes = Processes(recipe.device, devices, recipe.precision)
+    task = built_task(recipe)
+    weights = {name: file_sha256(path) for name, path in recipe.inputs().items()}
+    if out is not None and holds_run(out):
+        raise already_there(out)
+    processes.launch(recipe.threads)
+    folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
+    with held(folder, by_first=processes.first) as run:
+        if processes.first:
+            environment = Environment.now(
+                device=processes.kind,
+                devices=processes.count,
+                precision=recipe.precision,
+                threads=torch.get_num_threads(),
+                weights=weights,
+            )
+            describe(folder, recipe_toml(recipe), environment)
+        outcome = train(task, recipe.plan(), run, processes, watcher(processes.first))
+        processes.close()
+    return folder, outcome
+
+
+def resume(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher]) -> Outcome:
+    """Go on with a run where it stopped, as it was begun: device, processes, threads."""
+    run = RunFolder(folder)
+    begun = run.environment()
+    recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
+    if begun.device != recipe.device:
+        recipe = recipe.model_copy(update={"device": begun.device})
+    processes = Processes(recipe.device, begun.devices, recipe.precision)
+    task = built_task(recipe)
+    processes.launch(begun.threads)
+    told = watcher(processes.first)
+    with held(folder, by_first=processes.first) as run:
+        weights = {name: file_sha256(path) for name, path in recipe.inputs().items()}
+        if weights != dict(begun.weights):
+            raise UsageError(
+                f"the weights that `{folder}` was begun with have changed",
+                hint="put the old files back, or begin a new run",
+            )
+        now = Environment.now(
+            device=processes.kind,
+            devices=processes.count,
+            precision=recipe.precision,
+            threads=torch.get_num_threads(),
+            weights=weights,
+        )
+        if processes.first:
+            for difference in begun.differs(now):
+                told.remark(f"{difference}: the run may end in other last bits")
+        outcome = train(task, recipe.plan(), run, processes, told, until=until)
+        processes.close()
+    return outcome
+
+
+def already_there(folder: Path) -> UsageError:
+    """What to say about a new run in the folder of an old one."""
+    hint = "go on with it by `resume`, or choose another folder"
+    return UsageError(f"`{folder}` holds a run already", hint=hint)
+
+
+def stands_at(folder: Path) -> int:
+    """The step of a run's last checkpoint, 0 if it has none."""
+    steps = Checkpoints(RunFolder(folder).checkpoints).steps()
+    return int(steps[-1].name.removeprefix("step_")) if steps else 0
+
+
+def _numbers(nets: Iterable[nn.Module]) -> int:
+    return sum(tensor.numel() for net in nets for tensor in net.state_dict().values())

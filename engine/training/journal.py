@@ -1,0 +1,64 @@
+"""The journal of a run: one JSON row a logged step, and the same for TensorBoard."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Self
+
+from engine.core.atomic import disk_error, write_text
+
+METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
+
+
+class Journal:
+    """`metrics.jsonl` and `tensorboard/` of a run, opened to go on after a step.
+
+    What a killed process wrote beyond that step is dropped: it will be lived through again.
+    """
+
+    def __init__(self, folder: Path, *, after: int) -> None:
+        # Imported here: TensorBoard takes a second, which a dry run need not pay.
+        from torch.utils.tensorboard import SummaryWriter
+
+        path = folder / METRICS
+        rows = read_journal(path)
+        kept = [row for row in rows if row["step"] <= after]
+        if len(kept) < len(rows) or not path.exists():
+            write_text(path, "".join(_line(row) for row in kept))
+        self._path = path
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=after + 1)
+
+    def write(self, step: int, phase: str, figures: Mapping[str, float]) -> None:
+        """Add a row; DiskError when the disk is full."""
+        row: dict[str, Any] = {"step": step, "phase": phase, **figures}
+        try:
+            self._file.write(_line(row))
+            self._file.flush()
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+        for name, value in figures.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write out what is waiting."""
+        self._file.close()
+        self._board.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The rows of a `metrics.jsonl`; a last line that was cut short does not count."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

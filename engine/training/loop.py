@@ -1,0 +1,365 @@
+"""The one training loop."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from engine.images.saving import save_png
+from engine.nets.loading import frozen
+from engine.runtime.draws import Draws, seed_torch
+from engine.runtime.memory import peak_memory
+from engine.training.average import WeightAverage
+from engine.training.checkpoint import Checkpoints, Snapshot
+from engine.training.guards import FiniteGuard
+from engine.training.journal import Journal
+from engine.training.phases import Phase, module_of, optimiser_of, parameters_of
+from engine.training.plan import TrainingPlan
+from engine.training.processes import Processes, on_device, to_device
+from engine.training.run_folder import RunFolder
+from engine.training.stopping import StopRequest, stop_requests
+from engine.training.task import Batch, Moment, Task
+from engine.training.watch import Standing, Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: steps done, why, and what the best weights are worth."""
+
+    step: int
+    ended: Literal["finished", "until", "stopped"]
+    best: float | None
+    seconds: float
+
+
+@dataclass(slots=True)
+class State:
+    """All that changes during a run, beside the networks."""
+
+    step: int = 0
+    best: float | None = None
+    seconds: float = 0.0
+    guards: dict[str, FiniteGuard] = field(default_factory=dict[str, FiniteGuard])
+    averages: dict[str, WeightAverage] = field(default_factory=dict[str, WeightAverage])
+    optimisers: dict[str, Optimizer] = field(default_factory=dict[str, Optimizer])
+
+
+def train(
+    task: Task,
+    plan: TrainingPlan,
+    run: RunFolder,
+    processes: Processes,
+    watcher: Watcher,
+    *,
+    until: int | None = None,
+) -> Outcome:
+    """Take a task through the phases of its plan, from the run's last checkpoint on.
+
+    Stops after the step `until`, or when Ctrl-C or SIGTERM ask for it; the state is saved then.
+    DivergedError after `plan.patience` steps in a row that were not finite.
+    """
+    if processes.first:
+        task.prepare(watcher)
+    processes.wait()
+    if not processes.first:
+        task.prepare(watcher)
+    return Trainer(task, plan, run, processes, watcher).run(until)
+
+
+class Trainer:
+    """One run in this process: what `train` keeps between steps."""
+
+    def __init__(
+        self,
+        task: Task,
+        plan: TrainingPlan,
+        run: RunFolder,
+        processes: Processes,
+        watcher: Watcher,
+    ) -> None:
+        self.task, self.plan, self.run_folder = task, plan, run
+        self.processes, self.watcher = processes, watcher
+        self.device = processes.device
+        self.positions = processes.positions(plan.batch)
+        self.checkpoints = Checkpoints(run.checkpoints, keep=plan.keep)
+        self.best = task.best if plan.best is None else plan.best
+        to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
+        self.state = State(guards={turn: FiniteGuard(plan.patience) for turn in task.turns})
+        if plan.average is not None:
+            self.state.averages = {
+                name: WeightAverage(part, plan.average.decay, warm_up=plan.average.warm_up)
+                for name, part in task.parts.items()
+            }
+        self.phase: Phase | None = None
+        self.learning: dict[str, list[nn.Parameter]] = {}
+        self.told = _Mean()
+
+    def run(self, until: int | None) -> Outcome:
+        """Go on from the last checkpoint to the end."""
+        self._restore()
+        last = self.plan.steps if until is None else min(until, self.plan.steps)
+        journal = Journal(self.run_folder.path, after=self.state.step) if self._first else None
+        ended: Literal["finished", "until", "stopped"] = "finished"
+        with stop_requests() as request, ThreadPoolExecutor(1) as ahead:
+            try:
+                ended = self._steps(last, journal, request, ahead)
+            finally:
+                self.watcher.finished()
+                if journal is not None:
+                    journal.close()
+        return Outcome(self.state.step, ended, self.state.best, self.state.seconds)
+
+    def _steps(
+        self,
+        last: int,
+        journal: Journal | None,
+        request: StopRequest,
+        ahead: ThreadPoolExecutor,
+    ) -> Literal["finished", "until", "stopped"]:
+        state, plan = self.state, self.plan
+        upcoming = self._fetch(ahead, state.step) if state.step < last else None
+        while state.step < last:
+            assert upcoming is not None
+            begun = time.perf_counter()
+            moment, batch = upcoming.result()
+            waited = time.perf_counter() - begun
+            upcoming = self._fetch(ahead, state.step + 1) if state.step + 1 < last else None
+            self._enter(moment)
+            self._step(moment, on_device(batch, self.device))
+            state.step += 1
+            spent = time.perf_counter() - begun
+            state.seconds += spent
+            self.told.time(spent, waited, plan.batch)
+            self.watcher.stepped(self._standing(moment))
+            stop = self.processes.any(request.made)
+            self._record(moment, journal, final=state.step == plan.steps)
+            if stop or state.step == last or state.step % plan.save_every == 0:
+                self._save(moment)
+            if stop:
+                return "stopped"
+        return "finished" if last == plan.steps else "until"
+
+    @property
+    def _first(self) -> bool:
+        return self.processes.first
+
+    def _moment(self, step: int) -> Moment:
+        index, phase_step = self.plan.phase_at(step)
+        phase = self.plan.phases[index]
+        trainable = frozenset(phase.learning(self.task.parts))
+        draws = Draws(self.plan.seed, step, self.positions)
+        return Moment(step, phase.name, phase_step, trainable, draws)
+
+    def _fetch(self, ahead: ThreadPoolExecutor, step: int) -> "Future[tuple[Moment, Batch]]":
+        moment = self._moment(step)
+        return ahead.submit(lambda: (moment, self.task.batch(moment, self.plan.batch)))
+
+    def _enter(self, moment: Moment) -> None:
+        """Set rates, and at the first step of a phase what learns and by which optimisers."""
+        phase = self.plan.phases[self.plan.phase_at(moment.step)[0]]
+        if phase is not self.phase:
+            self._begin(phase)
+        for optimiser in self.state.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = phase.rate_at(group["name"], moment.phase_step)
+
+    def _begin(self, phase: Phase) -> None:
+        self.phase = phase
+        names = phase.learning(self.task.parts)
+        for part in self.task.parts.values():
+            part.eval().requires_grad_(False)
+        for name in names:
+            module_of(self.task.parts, name).train()
+        self.learning = parameters_of(self.task.parts, names)
+        self.state.optimisers = {}
+        for turn, moved in self.task.turns.items():
+            own = {n: p for n, p in self.learning.items() if n.partition(".")[0] in moved}
+            if any(own.values()):
+                self.state.optimisers[turn] = optimiser_of(phase, turn, own)
+
+    def _step(self, moment: Moment, batch: Batch) -> None:
+        seed_torch(self.plan.seed, moment.step, self.processes.rank)
+        for turn, optimiser in self.state.optimisers.items():
+            own = [p for group in optimiser.param_groups for p in group["params"]]
+            for p in own:
+                p.requires_grad_(True)
+            self._turn(turn, optimiser, own, batch, moment)
+            for p in own:
+                p.requires_grad_(False)
+        for name, average in self.state.averages.items():
+            if any(entry.partition(".")[0] == name for entry in self.learning):
+                average.update(self.task.parts[name])
+
+    def _turn(
+        self,
+        turn: str,
+        optimiser: Optimizer,
+        own: list[nn.Parameter],
+        batch: Batch,
+        moment: Moment,
+    ) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        with self.processes.autocast():
+            terms = self.task.terms(turn, batch, moment)
+            weighted = [term.value.float() * term.weight for term in terms.values() if term.weight]
+        values = {name: term.value.detach() for name, term in terms.items()}
+        self.told.add({f"loss/{name}": value for name, value in values.items()})
+        if not weighted:  # the turn is off at this step
+            return
+        total = torch.stack(weighted).sum()
+        total.backward()
+        self.processes.average_gradients(own)
+        clip = self.phase.clip if self.phase is not None else None
+        gradients = [p.grad for p in own if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients, foreach=True)
+        if self.state.guards[turn].allows(moment.step, values, norm):
+            if clip is not None:
+                nn.utils.clip_grads_with_norm_(own, clip, norm, foreach=True)
+            optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        self.told.add({f"loss/total_{turn}": total.detach(), f"norm/{turn}": norm.detach()})
+
+    def _standing(self, moment: Moment) -> Standing:
+        return Standing(self.state.step, self.plan.steps, moment.phase, self.told.speed)
+
+    def _record(self, moment: Moment, journal: Journal | None, *, final: bool) -> None:
+        """Log, draw a sample and validate where the plan says so, and at the end."""
+        step, plan = self.state.step, self.plan
+        standing = self._standing(moment)
+        figures: dict[str, float] = {}
+        if step % plan.log_every == 0 or final:
+            figures = {**self.processes.average(self.told.taken()), **self._figures()}
+            self.told = _Mean()
+            self.watcher.logged(standing, figures)
+        sampled = _due(step, plan.sample_every) or final
+        validated = _due(step, plan.validate_every) or final
+        if self._first and (sampled or validated):
+            nets = self.delivered()
+            if validated:
+                figures |= self._validate(nets, standing)
+            if sampled and (picture := self.task.sample(nets, self.device)) is not None:
+                save_png(self.run_folder.sample(step), picture, {"made": "training", "step": step})
+        if sampled or validated:
+            self.processes.wait()
+        if journal is not None and figures:
+            journal.write(step, moment.phase, figures)
+
+    def _figures(self) -> dict[str, float]:
+        """What a row tells beside the losses."""
+        told = {"images_per_second": self.told.speed, "waiting": self.told.waiting}
+        for optimiser in self.state.optimisers.values():
+            for group in optimiser.param_groups:
+                told[f"lr/{group['name']}"] = group["lr"]
+        skipped = sum(guard.skipped for guard in self.state.guards.values())
+        memory = peak_memory(self.device)
+        if memory is not None:
+            told["memory_mib"] = round(memory / 2**20, 1)
+        return told | {"skipped": float(skipped), "seconds": self.state.seconds}
+
+    def _validate(self, nets: Mapping[str, nn.Module], standing: Standing) -> dict[str, float]:
+        with torch.no_grad():
+            figures = self.task.validate(nets, self.device)
+        value = figures[self.best.metric]
+        told = None
+        if self.best.better(value, self.state.best):
+            self.state.best = value
+            told = f"{self.best.metric} {value:.4g}"
+            delivered = self.task.checkpoint(nets)
+            self.checkpoints.save_best(self.state.step, delivered, figures)
+        self.watcher.validated(standing, figures, told)
+        return {f"val/{name}": value for name, value in figures.items()}
+
+    def delivered(self) -> dict[str, nn.Module]:
+        """Copies of the parts as they would be delivered: averaged if the plan says so, frozen."""
+        nets = {name: frozen(deepcopy(part)) for name, part in self.task.parts.items()}
+        for name, average in self.state.averages.items():
+            average.copy_to(nets[name])
+        return nets
+
+    def _save(self, moment: Moment) -> None:
+        if self._first:
+            state = self.state
+            kept: dict[str, Any] = {
+                "phase": self.plan.phase_at(moment.step)[0],
+                "best": state.best,
+                "seconds": state.seconds,
+                "guards": {turn: [g.bad, g.skipped] for turn, g in state.guards.items()},
+                "averages": {name: a.state_dict() for name, a in state.averages.items()},
+                "optimisers": {turn: o.state_dict() for turn, o in state.optimisers.items()},
+            }
+            nets = {name: part.state_dict() for name, part in self.task.parts.items()}
+            self.checkpoints.save(Snapshot(state.step, nets, kept))
+        self.processes.wait()
+
+    def _restore(self) -> None:
+        """Take up the last checkpoint that is whole, if there is one."""
+        snapshot = self.checkpoints.newest(self.watcher)
+        if snapshot is None:
+            return
+        state, kept = self.state, snapshot.state
+        for name, part in self.task.parts.items():
+            part.load_state_dict(snapshot.nets[name])
+        for name, average in state.averages.items():
+            average.load_state_dict(kept["averages"][name])
+        state.step, state.best, state.seconds = snapshot.step, kept["best"], kept["seconds"]
+        for turn, (bad, skipped) in kept["guards"].items():
+            state.guards[turn].bad, state.guards[turn].skipped = bad, skipped
+        if state.step == self.plan.steps:
+            return
+        index = self.plan.phase_at(state.step)[0]
+        self._begin(self.plan.phases[index])
+        if index == kept["phase"]:
+            for turn, optimiser in state.optimisers.items():
+                _load_optimiser(optimiser, kept["optimisers"][turn])
+
+
+class _Mean:
+    """Means of what was told since the last row, without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._seconds = self._waited = 0.0
+        self._pictures = 0
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def time(self, seconds: float, waited: float, pictures: int) -> None:
+        self._seconds += seconds
+        self._waited += waited
+        self._pictures += pictures
+
+    def taken(self) -> dict[str, Tensor]:
+        return {name: total / self._counts[name] for name, total in self._sums.items()}
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second."""
+        return self._pictures / self._seconds if self._seconds else 0.0
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time spent waiting for data."""
+        return self._waited / self._seconds if self._seconds else 0.0
+
+
+def _due(step: int, every: int | None) -> bool:
+    return every is not None and step % every == 0
+
+
+def _load_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
+    """Load an optimiser's state in the memory layout of its parameters, which fused steps need."""
+    optimiser.load_state_dict(dict(state))
+    for p, held in optimiser.state.items():
+        for name, value in held.items():
+            if isinstance(value, Tensor) and value.shape == p.shape:
+                held[name] = torch.empty_like(p).copy_(value)

@@ -1,0 +1,1 @@
+"""The optimisers that a recipe may choose."""

@@ -1,0 +1,74 @@
+"""Adam, AdamW, SGD and Ranger as recipe tables."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from engine.core.numbers import Real
+from engine.training.optimisers.base import OPTIMISERS, OptimiserChoice
+from engine.training.optimisers.ranger import Ranger
+
+
+@OPTIMISERS.register("adam")
+class AdamChoice(OptimiserChoice):
+    """Adam (Kingma and Ba 2015), fused."""
+
+    kind: Literal["adam"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: Real = Field(default=1e-8, gt=0)
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
+        return Adam(groups, betas=self.betas, eps=self.eps, fused=True)
+
+
+@OPTIMISERS.register("adamw")
+class AdamWChoice(OptimiserChoice):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), fused."""
+
+    kind: Literal["adamw"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: Real = Field(default=1e-8, gt=0)
+    weight_decay: Real = Field(default=1e-2, ge=0)
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
+        return AdamW(
+            groups, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
+        )
+
+
+@OPTIMISERS.register("sgd")
+class SgdChoice(OptimiserChoice):
+    """Stochastic gradient descent."""
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: Real = Field(default=0.0, ge=0)
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
+        return SGD(groups, momentum=self.momentum, weight_decay=self.weight_decay)
+
+
+@OPTIMISERS.register("ranger")
+class RangerChoice(OptimiserChoice):
+    """Rectified Adam that looks ahead, with centred gradients."""
+
+    kind: Literal["ranger"] = "ranger"
+    betas: tuple[float, float] = (0.95, 0.999)
+    eps: Real = Field(default=1e-5, gt=0)
+    weight_decay: Real = Field(default=0.0, ge=0)
+    ahead: int = Field(default=6, ge=1)
+    pull: float = Field(default=0.5, ge=0, le=1)
+    centred: bool = True
+
+    def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
+        return Ranger(
+            groups,
+            betas=self.betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            ahead=self.ahead,
+            pull=self.pull,
+            centred=self.centred,
+        )

@@ -1,0 +1,84 @@
+"""Phases: what learns, at which rate, until when."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+from torch.optim import Optimizer
+
+from engine.core.errors import RecipeError
+from engine.core.numbers import Count, Real
+from engine.core.table import Table
+from engine.schedules import ScheduleValue, parse_schedule
+from engine.training.optimisers.base import OptimiserValue
+from engine.training.optimisers.choices import AdamChoice
+
+
+class Phase(Table):
+    """A stretch of a training. Its schedules count from its own first step."""
+
+    name: str = "main"
+    steps: Count = Field(gt=0)
+    trainable: tuple[str, ...] | None = None
+    """Parts that learn, or dotted modules of parts; every part if absent."""
+    rate: ScheduleValue = parse_schedule(1e-3)
+    rates: dict[str, ScheduleValue] = Field(default_factory=dict[str, ScheduleValue])
+    """Rates of single entries of `trainable`, in place of `rate`."""
+    optimiser: OptimiserValue = AdamChoice()
+    optimisers: dict[str, OptimiserValue] = Field(default_factory=dict[str, OptimiserValue])
+    """Optimisers of single turns, in place of `optimiser`."""
+    clip: Real | None = Field(default=None, gt=0)
+    """Largest norm of a turn's gradient."""
+
+    def learning(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
+        """The entries that learn; RecipeError for one that no part has."""
+        chosen = tuple(parts) if self.trainable is None else self.trainable
+        for name in chosen:
+            part, _, rest = name.partition(".")
+            if part not in parts:
+                known = ", ".join(f"`{name}`" for name in parts)
+                raise RecipeError(
+                    f"phase `{self.name}`: there is no part `{part}` to train, only {known}"
+                )
+            if rest not in dict(parts[part].named_modules()):
+                raise RecipeError(f"phase `{self.name}`: `{part}` has no module `{rest}`")
+        strange = sorted(self.rates.keys() - set(chosen))
+        if strange:
+            raise RecipeError(f"phase `{self.name}`: a rate for `{strange[0]}`, which never learns")
+        return chosen
+
+    def rate_at(self, name: str, phase_step: int) -> float:
+        """The rate of one entry of `trainable`."""
+        return self.rates.get(name, self.rate).at(phase_step)
+
+
+def module_of(parts: Mapping[str, nn.Module], name: str) -> nn.Module:
+    """The module that `part` or `part.module` means."""
+    part, _, rest = name.partition(".")
+    return parts[part].get_submodule(rest)
+
+
+def parameters_of(
+    parts: Mapping[str, nn.Module], names: Iterable[str]
+) -> dict[str, list[nn.Parameter]]:
+    """The parameters under each name, none of them twice: the first name to claim one keeps it."""
+    taken: set[int] = set()
+    found: dict[str, list[nn.Parameter]] = {}
+    for name in names:
+        own = [p for p in module_of(parts, name).parameters() if id(p) not in taken]
+        taken |= {id(p) for p in own}
+        found[name] = own
+    return found
+
+
+def optimiser_of(
+    phase: Phase, turn: str, parameters: Mapping[str, list[nn.Parameter]]
+) -> Optimizer:
+    """A fresh optimiser of one turn: one group a name, in the order of `parameters`."""
+    groups: list[dict[str, Any]] = [
+        {"params": own, "lr": phase.rate_at(name, 0), "name": name}
+        for name, own in parameters.items()
+        if own
+    ]
+    return phase.optimisers.get(turn, phase.optimiser).build(groups)

@@ -1,0 +1,162 @@
+"""Devices, number formats and processes of a training, through Lightning Fabric."""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from engine.core.errors import UsageError
+from engine.runtime.device import Device, Precision, choose
+
+Shared = TypeVar("Shared")
+ORPHAN_CHECK = 0.5
+"""Seconds between two looks of a child at whether its parent still lives."""
+
+
+class Processes:
+    """This process among those that share a training; the first one keeps the run's files.
+
+    Every process holds the whole networks and a slice of every batch; gradients are averaged
+    explicitly, so that a task may call its networks in any way, several times, and twice
+    differentiate (regularisers), which the wrappers of data parallelism do not allow.
+    """
+
+    def __init__(
+        self, device: Device = "auto", devices: int = 1, precision: Precision = "auto"
+    ) -> None:
+        compute = choose(device, precision)
+        kind = compute.device.type
+        if kind == "cuda" and devices > torch.cuda.device_count():
+            raise UsageError(f"there are {torch.cuda.device_count()} GPUs here, not {devices}")
+        if kind == "mps" and devices > 1:
+            raise UsageError("there is one Apple GPU, and `devices` is more")
+        self.told = str(compute)
+        self.kind = kind
+        self._fabric: Any = Fabric(
+            accelerator=kind,
+            devices=devices,
+            strategy="ddp" if devices > 1 else "auto",
+            precision="bf16-mixed" if compute.dtype == torch.bfloat16 else "32-true",
+        )
+
+    def launch(self, threads: int | None = None) -> None:
+        """Start the other processes (each runs this very command) and meet them."""
+        self._fabric.launch()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if not self.first:
+            _die_with_parent()
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the run's files."""
+        return bool(self._fabric.is_global_zero)
+
+    @property
+    def count(self) -> int:
+        """Processes in all."""
+        return int(self._fabric.world_size)
+
+    @property
+    def rank(self) -> int:
+        """The number of this process, from 0."""
+        return int(self._fabric.global_rank)
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self._fabric.device
+
+    def positions(self, batch: int) -> range:
+        """The places of the whole batch that this process computes; UsageError if they differ."""
+        if batch % self.count:
+            raise UsageError(f"a batch of {batch} cannot be shared by {self.count} processes")
+        each = batch // self.count
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The number format of the forward pass."""
+        return self._fabric.autocast()
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace the gradients by their mean over all processes, in one message."""
+        if self.count == 1:
+            return
+        found = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in found]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= self.count
+        sizes = [gradient.numel() for gradient in gradients]
+        for p, gradient, part in zip(found, gradients, flat.split(sizes), strict=True):
+            gradient.copy_(part.view_as(gradient))
+            p.grad = gradient
+
+    def average(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """The mean of named scalars over all processes."""
+        if not values:
+            return {}
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.count > 1:
+            torch.distributed.all_reduce(stacked)
+            stacked /= self.count
+        return dict(zip(values, stacked.tolist(), strict=True))
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.count == 1:
+            return flag
+        told = torch.tensor(float(flag), device=self.device)
+        torch.distributed.all_reduce(told)
+        return bool(told.item() > 0)
+
+    def share(self, value: Shared) -> Shared:
+        """What the first process has, in all of them."""
+        return value if self.count == 1 else self._fabric.broadcast(value)
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.count > 1:
+            self._fabric.barrier()
+
+    def close(self) -> None:
+        """Leave the group of processes."""
+        if self.count > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def is_child() -> bool:
+    """Whether this process was started by another one to share its training."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def on_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The batch on a device."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def to_device(nets: Sequence[nn.Module], device: torch.device) -> None:
+    """Networks on a device, their convolutions in the layout that is fastest there."""
+    for net in nets:
+        net.to(device=device)
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that started it is gone, however that came."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_CHECK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

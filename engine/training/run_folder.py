@@ -1,0 +1,150 @@
+"""The folder of a run: what was asked, with what, and everything that came of it."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from engine.core.atomic import write_json, write_text
+from engine.core.errors import UsageError
+from engine.core.lock import locked
+from engine.runtime.pool import cores
+
+RECIPE, COMMAND, ENVIRONMENT = "recipe.toml", "command.txt", "environment.json"
+CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a run was begun; going on elsewhere may change its last bits.
+
+    weights: SHA-256 of every weights file that went into it, by name.
+    """
+
+    tm: str
+    python: str
+    platform: str
+    packages: Mapping[str, str]
+    device: str
+    devices: int
+    precision: str
+    threads: int
+    cores: int
+    git: str | None
+    weights: Mapping[str, str]
+    started: str
+
+    @classmethod
+    def now(
+        cls, *, device: str, devices: int, precision: str, threads: int, weights: Mapping[str, str]
+    ) -> "Environment":
+        """What holds in this process."""
+        return cls(
+            tm=version("tm-toolkit"),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            packages={name: version(name) for name in PACKAGES},
+            device=device,
+            devices=devices,
+            precision=precision,
+            threads=threads,
+            cores=cores(),
+            git=_revision(),
+            weights=dict(weights),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def differs(self, other: "Environment") -> list[str]:
+        """What another environment has otherwise, of all that may change a run's last bits."""
+        mine, theirs = asdict(self), asdict(other)
+        watched = ("tm", "python", "platform", "packages", "device", "devices", "threads")
+        return [
+            f"{name} was {mine[name]}, is {theirs[name]}"
+            for name in watched
+            if mine[name] != theirs[name]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a run, by name."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """`step_{N}` for the last few, and `best`."""
+        return self.path / CHECKPOINTS
+
+    def sample(self, step: int) -> Path:
+        """Where the picture of a step goes."""
+        return self.path / SAMPLES / f"step_{step:06d}.png"
+
+    def environment(self) -> Environment:
+        """Where the run was begun; UsageError if the folder holds no run."""
+        try:
+            told = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(
+                f"`{self.path}` holds no run", hint="give the folder that a training left"
+            ) from None
+        except ValueError:
+            raise UsageError(f"the file `{ENVIRONMENT}` of `{self.path}` is damaged") from None
+        return Environment(**{field.name: told[field.name] for field in fields(Environment)})
+
+
+def describe(folder: Path, recipe_toml: str, environment: Environment) -> None:
+    """Write what a new run needs to explain itself, the environment last: it makes it a run."""
+    write_text(folder / RECIPE, recipe_toml)
+    write_text(folder / COMMAND, shlex.join(["tm", *sys.argv[1:]]) + "\n")
+    write_json(folder / ENVIRONMENT, asdict(environment))
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run was begun in the folder."""
+    return (folder / ENVIRONMENT).is_file()
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """A folder for a new run below `parent`: the name, or the name with the next free number."""
+    taken = {path.name for path in parent.glob(f"{name}*")} if parent.is_dir() else set[str]()
+    if name not in taken:
+        return parent / name
+    number = next(n for n in range(2, len(taken) + 3) if f"{name}-{n}" not in taken)
+    return parent / f"{name}-{number}"
+
+
+@contextmanager
+def held(folder: Path, *, by_first: bool) -> Generator[RunFolder]:
+    """The run folder, locked by the first process; UsageError names who holds it already."""
+    if not by_first:
+        yield RunFolder(folder)
+        return
+    with locked(folder):
+        yield RunFolder(folder)
+
+
+def _revision() -> str | None:
+    """The git revision of a checkout we run from; None for an installed package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        told = subprocess.run(
+            ["git", "-C", os.fspath(root), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no commit: nothing to tell
+        return None
+    return told.stdout.strip()

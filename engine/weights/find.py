@@ -1,0 +1,36 @@
+"""The weights file that a name means."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from engine.core.errors import WeightsError
+from engine.weights.folder import weights_file
+
+DELIVERED = ("checkpoints/best/nets.safetensors", "checkpoints/.best.old/nets.safetensors")
+"""What a run delivers, seen from its folder; the second while the first is being replaced."""
+
+
+def shipped_weights() -> dict[str, Path]:
+    """The weights files of the package, by name."""
+    folder = Path(str(files("engine.shipped")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_weights(name: str) -> Path:
+    """A run's best weights, a file, shipped weights, or a name in the weights folder (checked)."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _of_run(path)
+    if path.exists():
+        return path
+    return shipped_weights().get(name) or weights_file(name)
+
+
+def _of_run(folder: Path) -> Path:
+    for delivered in DELIVERED:
+        if (folder / delivered).is_file():
+            return folder / delivered
+    raise WeightsError(
+        f"`{folder}` holds no best weights yet",
+        hint="give a run that has validated at least once, or a weights file",
+    )

@@ -1,0 +1,211 @@
+"""`tm train` and `tm resume` as a user meets them, on a toy."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+
+from engine.recipe.base import RECIPES
+from engine.recipe.training import TrainingRecipe
+from engine.weights.load import read_checkpoint
+
+SPEC = spec_from_file_location(
+    "toy_of_train", Path(__file__).parents[1] / "engine" / "training" / "toy.py"
+)
+toy = module_from_spec(SPEC)
+SPEC.loader.exec_module(toy)
+
+
+class ToyRecipe(TrainingRecipe):
+    """A recipe for the toy."""
+
+    kind: Literal["toy"] = "toy"
+    broken_from: int | None = None
+
+    def task(self):
+        return toy.Parabola(broken_from=self.broken_from)
+
+
+@pytest.fixture(autouse=True)
+def recipe(tmp_path, monkeypatch):
+    assert "toy" not in RECIPES
+    monkeypatch.setitem(RECIPES._classes, "toy", ToyRecipe)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "curve.toml"
+    path.write_text(
+        """
+kind = "toy"
+about = "A curve"
+batch = 8
+save_every = 10
+validate_every = 20
+log_every = 10
+threads = 1
+
+[average]
+decay = 0.9
+
+[[phase]]
+name = "first"
+steps = 20
+rate = "0:5e-2, 10:1e-2"
+
+[[phase]]
+name = "second"
+steps = "0.02k"
+trainable = ["net.0"]
+optimiser = "ranger"
+"""
+    )
+    return path
+
+
+def test_a_run_folder_explains_itself(tm, recipe):
+    told = tm("train", "--recipe", str(recipe), "--out", "run", "--json")
+    assert told.code == 0, told.err
+    assert told.json["ended"] == "finished"
+    assert (told.json["run"], told.json["step"]) == ("run", 40)
+    names = {path.name for path in Path("run").iterdir() if not path.name.startswith(".")}
+    assert names == {
+        *("recipe.toml", "command.txt", "environment.json", "metrics.jsonl"),
+        *("tensorboard", "checkpoints"),
+    }
+    assert Path("run/command.txt").read_text().startswith("tm train --recipe")
+    assert "second 40/40" in told.err
+    assert "validation at 20: error" in told.err
+    assert {p.name for p in Path("run/checkpoints").iterdir()} == {"step_30", "step_40", "best"}
+
+
+def test_runs_without_a_name_get_the_next_free_one(tm, recipe):
+    for _ in range(3):
+        assert tm("train", "--recipe", str(recipe), "--set", "phase.0.steps=1", "-q").code == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["curve", "curve-2", "curve-3"]
+
+
+def test_a_run_is_not_overwritten(tm, recipe):
+    assert tm("train", "--recipe", str(recipe), "--out", "run", "-q").code == 0
+    told = tm("train", "--recipe", str(recipe), "--out", "run")
+    assert told.code == 2
+    assert "`run` holds a run already" in told.err
+
+
+def test_a_finished_run_has_nothing_left_and_a_cut_one_goes_on(tm, recipe):
+    assert tm("train", "--recipe", str(recipe), "--out", "whole", "-q").code == 0
+    assert tm("resume", "whole", "--json").json["ended"] == "finished"
+    assert tm("train", "--recipe", str(recipe), "--out", "cut", "-q").code == 0
+    for step in (30, 40):
+        folder = Path("cut/checkpoints") / f"step_{step}"
+        folder.rename(folder.with_name(f"gone_{step}"))
+    Path("cut/checkpoints/gone_30").rename("cut/checkpoints/step_30")
+    told = tm("resume", "cut", "--dry-run", "--json").json
+    assert told["runs"] == [{"run": "cut", "step": 30, "steps": 40}]
+    assert tm("resume", "cut", "--until", "33", "--json").json["ended"] == "until"
+    assert tm("resume", "cut", "--json").json["step"] == 40
+    same = [Path(name) / "checkpoints/step_40/nets.safetensors" for name in ("cut", "whole")]
+    assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
+    told = tm("train", "--recipe", str(recipe), "--dry-run", "--json")
+    first, second = told.json["phases"]
+    assert first == {
+        "name": "first",
+        "steps": 20,
+        "trainable": ["net", "critic"],
+        "parameters": 32 + 17 + 16 + 9,
+    }
+    assert (second["trainable"], second["parameters"]) == (["net.0"], 32)
+    assert told.json["disk_bytes"] > told.json["memory_bytes"] > 0
+    table = tm("train", "--recipe", str(recipe), "--dry-run")
+    assert "net, critic" in table.out
+    assert sorted(path.name for path in Path().iterdir()) == ["curve.toml"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (["steps=3"], "`steps` belongs into each `[[phase]]` here"),
+        (["phase.0.trainable=['nett']"], "there is no part `nett` to train"),
+        (["phase.1.optimiser='rangr'"], "did you mean `ranger`?"),
+        (["phase.1.name='first'"], "needs a name of its own"),
+        (["start='x'"], "begins from nothing"),
+        (["batch=0"], "greater than or equal to 1"),
+    ],
+)
+def test_a_faulty_recipe_leaves_no_run(tm, recipe, settings, fault):
+    more = [token for setting in settings for token in ("--set", setting)]
+    told = tm("train", "--recipe", str(recipe), "--out", "run", *more)
+    assert told.code == 2
+    assert fault in " ".join(told.err.split())
+    assert not Path("run/environment.json").exists()
+
+
+def test_a_diverging_run_names_the_term(tm, recipe):
+    told = tm("train", "--recipe", str(recipe), "--out", "run", "--set", "broken_from=12")
+    assert told.code == 1
+    assert "10 steps up to 21 were not finite: the term `l2` was the first" in told.err
+    assert tm("resume", "run", "--dry-run", "--json").json["runs"][0]["step"] == 20
+
+
+def test_what_is_no_run_is_not_resumed(tm):
+    told = tm("resume", "nowhere")
+    assert (told.code, "`nowhere` holds no run" in told.err) == (2, True)
+
+
+def test_a_recipe_is_required_and_must_train(tm):
+    assert "which recipe?" in tm("train").err
+    told = tm("train", "--recipe", "prep/photos")
+    assert (told.code, "trains nothing" in told.err) == (2, True)
+
+
+def test_a_run_is_exported_with_its_card(tm, recipe):
+    assert tm("train", "--recipe", str(recipe), "--out", "run", "-q").code == 0
+    card = tm("weights", "export", "run", "curve.safetensors", "--half", "--json").json
+    assert card["command"].startswith("tm train")
+    assert (card["recipe"], card["seed"], card["steps"]) == ("curve", 0, 40)
+    assert card["metrics"]["error"] == tm("resume", "run", "--json").json["best"]
+    assert len(card["portraits"]["references"]) == 6
+    whole = read_checkpoint(Path("run/checkpoints/best/nets.safetensors"))
+    half = read_checkpoint(Path("curve.safetensors"))
+    assert half.card["recipe_digest"] == card["recipe_digest"]
+    for key, tensor in whole.part("net").items():
+        assert half.part("net")[key].dtype == torch.float32
+        assert torch.allclose(half.part("net")[key], tensor, atol=1e-3)
+    assert Path("curve.safetensors").stat().st_size < 3 * 1024
+
+
+def test_a_series_trains_what_is_left_of_it(tm, recipe):
+    series = Path("both.toml")
+    series.write_text(
+        """
+kind = "series"
+about = "Two curves"
+[[run]]
+recipe = "curve.toml"
+name = "one"
+[[run]]
+recipe = "curve.toml"
+name = "two"
+set = ["seed=1", "about='after {out}/one'"]
+"""
+    )
+    listed = tm("train", "--recipe", "both.toml", "--dry-run", "--json").json
+    assert [run["run"] for run in listed["runs"]] == ["one", "two"]
+    assert tm("train", "--recipe", "both.toml", "--out", "all", "-q").code == 0
+    assert "after all/one" in Path("all/two/recipe.toml").read_text()
+    one = Path("all/one/checkpoints/step_40/nets.safetensors").stat().st_mtime_ns
+    Path("all/two/environment.json").unlink()
+    assert tm("resume", "all", "--json").json["ended"] == "finished"
+    assert Path("all/one/checkpoints/step_40/nets.safetensors").stat().st_mtime_ns == one
+    assert tm("train", "--recipe", "both.toml", "--out", "all").code == 2
+
+
+def test_a_second_run_on_a_locked_folder_names_the_process(tm, recipe):
+    from engine.core.lock import locked
+
+    assert tm("train", "--recipe", str(recipe), "--out", "run", "-q").code == 0
+    with locked(Path("run")):
+        told = tm("resume", "run")
+    assert (told.code, "is in use by process" in told.err) == (2, True)
