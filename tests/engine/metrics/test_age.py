@@ -1,0 +1,37 @@
+import pytest
+
+from engine.metrics.age import bias, correlation, mae, spearman
+
+
+def test_the_error_and_the_bias_are_in_years():
+    assert mae([10, 20, 30], [12, 20, 26]) == 2
+    assert bias([10, 20, 30], [12, 20, 26]) == pytest.approx(-2 / 3)
+
+
+def test_a_line_correlates_fully_in_either_direction():
+    assert correlation([1, 2, 3], [5, 7, 9]) == pytest.approx(1)
+    assert correlation([1, 2, 3], [9, 7, 5]) == pytest.approx(-1)
+
+
+def test_spearman_sees_only_the_order():
+    assert spearman([10, 20, 30, 40], [1, 2, 100, 1000]) == pytest.approx(1)
+
+
+def test_spearman_by_hand():
+    # Ranks 1 2 3 4 against 2 1 4 3: 1 - 6 * 4 / (4 * 15).
+    assert spearman([10, 20, 30, 40], [20, 10, 40, 30]) == pytest.approx(0.6)
+
+
+def test_ties_share_their_rank():
+    # Ranks 1 2 3 against 1.5 1.5 3: 1.5 / sqrt(2 * 1.5).
+    assert spearman([1, 2, 3], [5, 5, 6]) == pytest.approx(1.5 / 3**0.5)
+
+
+def test_a_constant_answer_keeps_no_order():
+    assert spearman([10, 20, 30], [40, 40, 40]) == 0
+    assert correlation([10, 20, 30], [40, 40, 40]) == 0
+
+
+def test_lists_of_other_lengths_make_no_pairs():
+    with pytest.raises(ValueError, match="no pairs"):
+        mae([1, 2], [1])

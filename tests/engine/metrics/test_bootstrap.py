@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from engine.metrics.bootstrap import mean_interval
+
+
+def test_the_interval_is_that_of_the_normal_distribution(rng):
+    numbers = rng.normal(3, 2, 400)
+    mean, low, high = mean_interval(numbers)
+    assert mean == pytest.approx(numbers.mean())
+    half = 1.96 * numbers.std() / 20
+    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    numbers = np.arange(20.0)
+    assert mean_interval(numbers, seed=3) == mean_interval(numbers, seed=3)
+    assert mean_interval(numbers, seed=3) != mean_interval(numbers, seed=4)
+
+
+def test_copies_of_a_person_are_no_evidence():
+    people = np.arange(20.0)
+    alone = mean_interval(people)
+    copied = mean_interval(np.repeat(people, 9), groups=np.repeat(np.arange(20), 9))
+    assert copied == pytest.approx(alone)
+
+
+def test_groups_must_go_with_the_numbers():
+    with pytest.raises(ValueError, match="3 numbers and 2 groups"):
+        mean_interval([1, 2, 3], groups=[0, 1])
