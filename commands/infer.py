@@ -71,6 +71,7 @@ def run(
         choice=FaceChoice.parse(loaded.face),
         detection=loaded.detection,
         morphing=loaded.morphing,
+        truth=Path(loaded.truth) if loaded.truth is not None else None,
     )
     compute = choose(device, loaded.precision)
     if not 0 <= strength <= 1:

@@ -23,6 +23,9 @@ def run(
     wild: Annotated[
         float, typer.Option(help="0: framed like aligned faces; 1: loose snapshots.")
     ] = 0.0,
+    same_scene: Annotated[
+        bool, typer.Option("--same-scene", help="One photograph of each, at every age.")
+    ] = False,
     world: Annotated[Literal["portraits"], typer.Option(help="Which world.")] = "portraits",
     workers: Workers = None,
     dry_run: DryRun = False,
@@ -31,7 +34,7 @@ def run(
     from engine.prep.synth import SynthPlan, parse_ages, synthesise
     from engine.runtime.pool import cores
 
-    plan = SynthPlan(out, people, per_person, parse_ages(ages), size, seed, wild)
+    plan = SynthPlan(out, people, per_person, parse_ages(ages), size, seed, wild, same_scene)
     total = people * per_person
     if dry_run:
         if as_json:

@@ -1,6 +1,7 @@
 """A photo, or a folder of them, to portraits: files, ledger, resumable."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from engine.inference.outputs import at_size, provenance, save_beside, save_morp
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Codes, Reager
 from engine.inference.subject import Subject, aligned_subject, find_subject
+from engine.inference.truth import read_truth
 
 RESULTS = "results.jsonl"
 
@@ -55,6 +57,7 @@ def photos_of(plan: InferPlan) -> list[Path]:
 def reage_photos(plan: InferPlan, reager: Reager, progress: Progress) -> InferReport:
     """Age every photo that the ledger does not hold yet under the same settings."""
     photos, digest = photos_of(plan), plan.digest
+    truth = read_truth(plan.truth) if plan.truth is not None else {}
     judges = Judges(reager.compute.device) if plan.judge else None
     other = _mixed_in(plan, reager)
     fresh: list[dict[str, Any]] = []
@@ -63,7 +66,9 @@ def reage_photos(plan: InferPlan, reager: Reager, progress: Progress) -> InferRe
         left = [photo for photo in photos if not _stands(photo, plan, digest, ledger)]
         with reported(progress, "Ageing", len(left)):
             for photo in left:
-                rows = _reage_one(photo, plan.out / places[photo], plan, reager, judges, other)
+                rows = _reage_one(
+                    photo, plan.out / places[photo], plan, reager, judges, other, truth
+                )
                 source = seen_from(plan.out, photo)
                 ledger.drop([key for key, row in ledger.rows.items() if row["source"] == source])
                 rows = [{"source": source, **row, "settings": digest} for row in rows]
@@ -81,6 +86,7 @@ def _reage_one(
     reager: Reager,
     judges: Judges | None,
     other: Tensor | None,
+    truth: Mapping[float, Pixels],
 ) -> list[dict[str, Any]]:
     try:
         subject = _subject(photo, plan)
@@ -109,13 +115,13 @@ def _reage_one(
             "reason": None,
             "target_age": age,
         }
-        row |= judged.row(picture) if judged is not None else NOT_JUDGED
+        row |= judged.row(picture, truth.get(age)) if judged is not None else NOT_JUDGED
         # No run of a person's own is behind these weights, so there is no range to lie beyond.
         row |= {"extrapolated_years": None, "sha256": subject.sha256}
         rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
         started = time.perf_counter()
     if plan.strip:
-        save_strip(stem, subject, shown, plan, rows)
+        save_strip(stem, subject, shown, plan, rows, truth)
     if plan.film is not None:
         save_morph(stem, subject, codes, reager, plan)
     return rows
@@ -138,10 +144,11 @@ class Judged:
         inverted = judges.embedding(plain[None])
         self.reconstruction = judges.identity(inverted, self.own)
 
-    def row(self, picture: Tensor) -> dict[str, Any]:
-        """The columns of `results.jsonl` that are estimates."""
+    def row(self, picture: Tensor, truth: Pixels | None) -> dict[str, Any]:
+        """The columns of `results.jsonl` that are estimates; identity is to the truth if known."""
         portrait = picture[None]
-        identity = self.judges.identity(self.judges.embedding(portrait), self.own)
+        reference = self.own if truth is None else self.judges.embedding(to_tensor(truth))
+        identity = self.judges.identity(self.judges.embedding(portrait), reference)
         age = self.judges.age(portrait)
         row: dict[str, Any] = {
             "predicted_age": None if age is None else round(age, 2),
@@ -150,6 +157,8 @@ class Judged:
             "identity_reconstruction": round(self.reconstruction.value, 4),
             "identity_by": identity.judge,
         }
+        if truth is not None:
+            row["identity_to"] = "truth"
         if identity.strangers is not None:
             row["identity_strangers"] = identity.strangers
         if self.judges.why_no_age is not None:

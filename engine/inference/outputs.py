@@ -1,6 +1,6 @@
 """The files made of one photo: portraits, pairs, the photo with its new face, strip, film."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from engine.faces.paste import paste_face
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
-from engine.images.sheet import contact_sheet
+from engine.images.sheet import PAPER, contact_sheet
 from engine.inference.morph import glide, save_film
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Codes, Reager
@@ -52,11 +52,17 @@ def save_strip(
     shown: Sequence[Pixels],
     plan: InferPlan,
     rows: Sequence[dict[str, Any]],
+    truth: Mapping[float, Pixels],
 ) -> None:
-    cell = min(shown[0].shape[0], 256)
+    cell = min(max(shown[0].shape[0], 192), 256)
     captions = ["input\n", *(_caption(row) for row in rows)]
-    pictures = [subject.face(cell), *shown]
-    strip = contact_sheet(pictures, captions, columns=len(pictures), cell=cell)
+    pictures = [at_size(picture, cell) for picture in (subject.face(cell), *shown)]
+    columns = len(pictures)
+    if truth:
+        blank = np.full((cell, cell, 3), PAPER, np.uint8)
+        pictures += [blank, *(at_size(truth.get(age, blank), cell) for age in plan.ages)]
+        captions += ["\n", *(f"truth at {a:g}\n" if a in truth else "\n" for a in plan.ages)]
+    strip = contact_sheet(pictures, captions, columns=columns, cell=cell)
     made = {"made": "re-aged strip", "synthetic": True, "target_ages": list(plan.ages)}
     save_png(stem.with_name(f"{stem.name}_strip.png"), strip, made)
 

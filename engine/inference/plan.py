@@ -44,6 +44,8 @@ class InferPlan:
     choice: FaceChoice = FaceChoice()
     detection: Detection = Detection()
     morphing: Morphing = Morphing()
+    truth: Path | None = None
+    """Folder of pictures of the very photograph at other ages, where those are known."""
     settings: str = ""
     """Digest of the weights and of the recipe, for the ledger."""
 

@@ -48,12 +48,12 @@ class Reager:
     @property
     def size(self) -> int:
         """Side in pixels of the pictures that the generator makes."""
-        return self.machine.decoder.spec.size
+        return self.machine.decoder.shape.size
 
     @property
     def input_size(self) -> int:
         """Side in pixels of the aligned face that the encoders read."""
-        return self.machine.psp.spec.size
+        return self.machine.psp.shape.size
 
     @torch.inference_mode()
     def codes(self, face: Tensor, ages: Sequence[float], other: Tensor | None = None) -> Codes:
@@ -87,9 +87,7 @@ class Reager:
     def drawn(self, seed: int) -> Tensor:
         """A random w (1, n, width) of the generator's own, for mixing."""
         draw = torch.Generator().manual_seed(seed)
-        z = torch.randn(1, self.machine.decoder.spec.style_width, generator=draw)
-        decoder = self.machine.decoder
-        return decoder.repeated(decoder.map(z.to(self.compute.device)))
+        return self.machine.decoder.random_codes(1, draw)
 
     def pictures(self, w_plus: Tensor, content: int) -> Iterator[Tensor]:
         """Decode codes (b, n, width) one after another to (3, size, size), about [-1, 1].

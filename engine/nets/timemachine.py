@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.nets.adapter import Adapter
-from engine.nets.encoders.gradual import GradualStyleEncoder, with_age_plane
+from engine.nets.encoders.gradual import with_age_plane
 from engine.nets.loading import frozen
-from engine.nets.stylegan2.generator import Generator, NoiseSource
+from engine.nets.style import NoiseSource, StyleDecoder, StyleEncoder
 
 
 class Portrait(NamedTuple):
@@ -32,18 +32,18 @@ class TimeMachine(nn.Module):
     def __init__(
         self,
         *,
-        psp: GradualStyleEncoder,
-        sam: GradualStyleEncoder,
+        psp: StyleEncoder,
+        sam: StyleEncoder,
         latent_average: Tensor,
-        decoder: Generator,
+        decoder: StyleDecoder,
         adapter: Adapter | None = None,
-        encoder: GradualStyleEncoder | None = None,
+        encoder: StyleEncoder | None = None,
     ) -> None:
         super().__init__()
-        wanted = (decoder.spec.n_latent, decoder.spec.style_width)
+        wanted = (decoder.shape.n_latent, decoder.shape.style_width)
         if tuple(latent_average.shape) != wanted:
             raise ValueError(f"the latent average must be {wanted}, not {latent_average.shape}")
-        if sam.spec.planes != psp.spec.planes + 1:
+        if sam.shape.planes != psp.shape.planes + 1:
             raise ValueError("SAM's encoder takes one plane more than pSp's: the age")
         self.psp = frozen(psp)
         self.sam = frozen(sam)
@@ -60,6 +60,19 @@ class TimeMachine(nn.Module):
         self.encoder = deepcopy(self.sam).requires_grad_(True)
         return self
 
+    def with_parts(
+        self, *, encoder: StyleEncoder | None, adapter: Adapter | None, decoder: StyleDecoder
+    ) -> "TimeMachine":
+        """The same frozen prior with other personal parts; nothing is copied."""
+        return TimeMachine(
+            psp=self.psp,
+            sam=self.sam,
+            latent_average=self.latent_average,
+            decoder=decoder,
+            adapter=adapter,
+            encoder=encoder,
+        ).eval()
+
     def train(self, mode: bool = True) -> Self:
         """As of any module, but no batch norm leaves its running statistics."""
         super().train(mode)
@@ -69,7 +82,7 @@ class TimeMachine(nn.Module):
         return self
 
     def invert(self, photo: Tensor) -> Tensor:
-        """w+ of the photo (b, 3, 256, 256) at its own age: pSp's codes on the latent average."""
+        """w+ of the photo (b, 3, s, s) at its own age: pSp's codes on the latent average."""
         return self.psp(photo) + self.latent_average
 
     def prior(self, photo: Tensor, ages: Tensor, inverted: Tensor | None = None) -> Tensor:
@@ -117,7 +130,7 @@ class TimeMachine(nn.Module):
 
     def _aged(
         self,
-        encoder: GradualStyleEncoder,
+        encoder: StyleEncoder,
         photo: Tensor,
         ages: Tensor,
         inverted: Tensor | None,

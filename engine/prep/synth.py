@@ -32,6 +32,8 @@ class SynthPlan:
     seed: int = 0
     wild: float = 0.0
     """0: framed as if aligned already; 1: loose snapshots that have to be aligned."""
+    same_scene: bool = False
+    """Every picture of a person is the same photograph, at another age."""
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.per_person < 1:
@@ -48,7 +50,8 @@ class SynthPlan:
     @property
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures of the same names."""
-        return settings_digest({"version": VERSION, "size": self.size, "wild": self.wild})
+        told = {"version": VERSION, "size": self.size, "wild": self.wild}
+        return settings_digest(told | ({"same_scene": True} if self.same_scene else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[in
 
 def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
     """Render and save one picture with its truth."""
-    view_seed = scene_seed(shot.person, shot.index)
+    view_seed = scene_seed(shot.person, 0 if plan.same_scene else shot.index)
     view = scene(view_seed, wild=plan.wild)
     portrait = render(identity(shot.person), shot.age, view, plan.size)
     truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}

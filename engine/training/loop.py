@@ -96,6 +96,7 @@ class Trainer:
                 name: WeightAverage(part, plan.average.decay, warm_up=plan.average.warm_up)
                 for name, part in task.parts.items()
             }
+        task.settle(self.device, watcher)
         self.phase: Phase | None = None
         self.learning: dict[str, list[nn.Parameter]] = {}
         self.told = _Mean()
@@ -205,15 +206,24 @@ class Trainer:
         moment: Moment,
     ) -> None:
         optimiser.zero_grad(set_to_none=True)
-        with self.processes.autocast():
-            terms = self.task.terms(turn, batch, moment)
-            weighted = [term.value.float() * term.weight for term in terms.values() if term.weight]
-        values = {name: term.value.detach() for name, term in terms.items()}
+        values: dict[str, Tensor] = {}
+        totals: list[Tensor] = []
+        rounds = self.task.rounds(turn, batch, moment)
+        while True:
+            with self.processes.autocast():
+                terms = next(rounds, None)
+                if terms is None:
+                    break
+                weighted = [t.value.float() * t.weight for t in terms.values() if t.weight]
+            values |= {name: term.value.detach() for name, term in terms.items()}
+            if weighted:
+                total = torch.stack(weighted).sum()
+                total.backward()
+                totals.append(total.detach())
         self.told.add({f"loss/{name}": value for name, value in values.items()})
-        if not weighted:  # the turn is off at this step
+        if not totals:  # the turn is off at this step
             return
-        total = torch.stack(weighted).sum()
-        total.backward()
+        total = torch.stack(totals).sum()
         self.processes.average_gradients(own)
         clip = self.phase.clip if self.phase is not None else None
         gradients = [p.grad for p in own if p.grad is not None]
@@ -223,7 +233,7 @@ class Trainer:
                 nn.utils.clip_grads_with_norm_(own, clip, norm, foreach=True)
             optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        self.told.add({f"loss/total_{turn}": total.detach(), f"norm/{turn}": norm.detach()})
+        self.told.add({f"loss/total_{turn}": total, f"norm/{turn}": norm.detach()})
 
     def _standing(self, moment: Moment) -> Standing:
         return Standing(self.state.step, self.plan.steps, moment.phase, self.told.speed)

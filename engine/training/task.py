@@ -1,7 +1,7 @@
 """What a training computes: the loop asks, a task answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -68,6 +68,9 @@ class Task(ABC):
     def prepare(self, progress: Progress) -> None:  # noqa: B027, a task may need nothing
         """Get the data ready: render, read, measure; called once, before the first step."""
 
+    def settle(self, device: torch.device, progress: Progress) -> None:  # noqa: B027
+        """Compute once what never changes, such as codes of photos; the networks are in place."""
+
     @abstractmethod
     def batch(self, moment: Moment, batch: int) -> Batch:
         """The examples of one step, on the CPU; `batch` is the size over all processes.
@@ -78,6 +81,10 @@ class Task(ABC):
     @abstractmethod
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
         """The loss of one turn, term by term; `batch` is on the device."""
+
+    def rounds(self, turn: str, batch: Batch, moment: Moment) -> Iterator[dict[str, Term]]:
+        """The loss in parts whose gradients add up; what a part kept is freed before the next."""
+        yield self.terms(turn, batch, moment)
 
     @abstractmethod
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from engine.core.errors import WeightsError
 from engine.nets.encoders.ir_se import DEPTHS, WIDTHS, Layout, body, body_shape, stem
 from engine.nets.loading import built
+from engine.nets.style import StyleEncoder
 from engine.nets.stylegan2.layers import EqualLinear
 
 COARSE, MIDDLE = 3, 7  # styles below these read the smallest and the middle level
@@ -82,7 +83,7 @@ class StyleHead(nn.Module):
         return self.linear(self.convs(x).flatten(1))
 
 
-class GradualStyleEncoder(nn.Module):
+class GradualStyleEncoder(StyleEncoder):
     """Aligned portraits (b, planes, size, size) to style vectors (b, n_styles, style width)."""
 
     def __init__(self, spec: EncoderSpec) -> None:
@@ -105,6 +106,11 @@ class GradualStyleEncoder(nn.Module):
         """The encoder that a state dict describes, holding its tensors."""
         spec = EncoderSpec.of(state, size=size)
         return built(lambda: cls(spec), state, name=f"a {spec.layout} style encoder")
+
+    @property
+    def shape(self) -> EncoderSpec:
+        """What goes in and what comes out."""
+        return self.spec
 
     def pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at 1/4, 1/8 and 1/16 of the input (twice that in the fork's layout)."""

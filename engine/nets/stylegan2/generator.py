@@ -1,20 +1,18 @@
 """StyleGAN2's generator under rosinality's state-dict keys (`specs/mytm.md` 2.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from engine.nets.loading import built
+from engine.nets.style import NoiseSource, StyleDecoder
 from engine.nets.stylegan2.layers import EqualLinear, PixelNorm, StyledConv, ToRGB
 from engine.nets.stylegan2.spec import RGB, GeneratorSpec
 
 MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network, StyleGAN section B
-
-NoiseSource = Literal["stored"] | Sequence[Tensor] | torch.Generator
-"""The planes kept in the state dict, given planes, or fresh ones from a generator."""
 
 
 class Constant(nn.Module):
@@ -25,7 +23,7 @@ class Constant(nn.Module):
         self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
 
 
-class Generator(nn.Module):
+class Generator(StyleDecoder):
     """Style vectors to pictures; call it with w+."""
 
     def __init__(self, spec: GeneratorSpec) -> None:
@@ -55,6 +53,16 @@ class Generator(nn.Module):
         """The generator that a state dict describes, holding its tensors."""
         spec = GeneratorSpec.of(state)
         return built(lambda: cls(spec), state, name=f"a {spec.size} px StyleGAN2 generator")
+
+    @property
+    def shape(self) -> GeneratorSpec:
+        """What goes in and what comes out."""
+        return self.spec
+
+    def random_codes(self, batch: int, draw: torch.Generator) -> Tensor:
+        """w+ (batch, n_latent, style width): one w of the mapping network at every layer."""
+        z = torch.randn(batch, self.spec.style_width, generator=draw, device=draw.device)
+        return self.repeated(self.map(z.to(self.input.input.device)))
 
     def map(self, z: Tensor) -> Tensor:
         """Standard normal z (b, style width) to w of the same shape."""

@@ -31,6 +31,9 @@ class InferRecipe(Recipe):
     judge: bool = True
     """Estimate age and identity of every output with the judges that are here."""
     morphing: Morphing = Morphing()
+    truth: str | None = None
+    """A folder that holds the very photograph at other ages, as `tm prep synth --same-scene` makes
+    it: outputs are compared with the picture of their age, and strips show both."""
 
 
 def load_infer(name: str, settings: Sequence[str] = ()) -> InferRecipe:
