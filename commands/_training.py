@@ -123,7 +123,9 @@ def tell(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
             }
         )
     place = escape(str(folder))
-    if outcome.ended == "finished":
+    if outcome.ended == "plateau":
+        say(f"[green]done[/]: no more to gain after {outcome.step} steps, in `{place}`")
+    elif outcome.ended == "finished":
         say(f"[green]done[/]: {outcome.step} steps in `{place}`")
     else:
         say(f"saved after step {outcome.step}; `tm resume {place}` goes on")

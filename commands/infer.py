@@ -14,6 +14,10 @@ from commands._progress import LiveProgress
 HELP = "Re-age photos: find the face, invert it, move it to the target ages, render it."
 EXAMPLE = "tm infer photo.jpg --ages 20,40,60 --out aged/ --weights sam --strip"
 NOTHING_USABLE = 3
+OUTSIDE = (
+    "for photographs bring SAM's weights, `tm weights list` says where from; "
+    "`--force` ages them all the same"
+)
 
 
 def run(
@@ -22,7 +26,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
     weights: Annotated[
         str, typer.Option(help="A checkpoint file, or a name from `tm weights list`.")
-    ] = "sam",
+    ] = "nano",
     strength: Annotated[float, typer.Option(help="0: as is; 1: all the way.")] = 1.0,
     size: Annotated[
         int | None, typer.Option(min=32, max=4096, help="Side in pixels.", show_default="as made")
@@ -83,6 +87,7 @@ def run(
         say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
         return
     from engine.inference.assemble import stamp_of, time_machine
+    from engine.inference.domain import Known
     from engine.inference.reage import Reager
     from engine.weights.find import find_weights
     from engine.weights.load import read_checkpoint
@@ -91,13 +96,16 @@ def run(
     file = find_weights(weights)
     stamp = settings_digest({"weights": stamp_of(file), "recipe": loaded.dump()})
     plan = replace(plan, settings=stamp)
+    checkpoint = read_checkpoint(file)
+    known = Known.of(checkpoint)
     reager = Reager(
-        time_machine(read_checkpoint(file)),
+        time_machine(checkpoint),
         compute,
         edit=loaded.edit,
         strength=strength,
         noise=loaded.noise,
         batch=loaded.batch,
+        known=known,
         shrunk=lambda batch: warn(f"memory ran out: going on with {batch} pictures at once"),
     )
     report = reage_photos(plan, reager, LiveProgress())
@@ -111,5 +119,7 @@ def run(
             detail(f"  {escape(str(row['output']))}: identity {row['identity']}")
         else:
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
+    if known.familiar is not None and report.count("skipped") and not report.count("done"):
+        say(f"\n[cyan]hint:[/] {OUTSIDE}")
     if not report.kept and not report.count("done"):
         raise typer.Exit(NOTHING_USABLE)

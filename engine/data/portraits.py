@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -20,7 +20,7 @@ from engine.core.progress import Progress, reported
 from engine.core.table import Table
 from engine.images.ranges import to_tensors
 from engine.runtime.pool import cores, in_processes
-from engine.worlds.portraits import VERSION, identity, render, scene
+from engine.worlds.portraits import VERSION, Scene, identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
 PICTURES, TRUTH = "pictures.npy", "truth.npz"
@@ -47,6 +47,8 @@ class PortraitPlan(Table):
     """Share of the world's spread of pose."""
     wild: float = Field(default=0.0, ge=0, le=1)
     """0: framed the FFHQ way; 1: loose snapshots."""
+    loose: float = Field(default=1.0, ge=0, le=2)
+    """How far the framing strays: 1 as when a detector finds the face, 0 exactly by the truth."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -151,13 +153,32 @@ def _render_into(folder: Path, plan: PortraitPlan, progress: Progress, workers: 
         shutil.rmtree(partial_folder, ignore_errors=True)
 
 
+def view_of(plan: PortraitPlan, photo: int) -> Scene:
+    """The scene of a photograph, its framing off by what a detector's landmarks are off by.
+
+    Measured with dlib on 90 renders: side of the square -2 +- 6.6 %, centre 0.6 % of the side,
+    angle 0.7 degrees.
+    """
+    view = scene(photo, pose=plan.pose, wild=plan.wild)
+    if not plan.loose:
+        return view
+    side, across, down, angle = np.random.default_rng([19, photo]).standard_normal(4).clip(-2, 2)
+    return replace(
+        view,
+        zoom=view.zoom / (1 + plan.loose * float(-0.02 + 0.066 * side)),
+        shift_x=view.shift_x + plan.loose * float(0.005 * across),
+        shift_y=view.shift_y + plan.loose * float(0.006 * down),
+        roll=view.roll + plan.loose * float(0.7 * angle),
+    )
+
+
 def _render_person(index: int, *, plan: PortraitPlan) -> tuple[np.ndarray, np.ndarray]:
     """All pictures (n, size, size, 3) and landmarks (n, 68, 2) of the plan's person `index`."""
     seed = plan.first + index
     person = identity(seed)
     views = [scene_seed(seed, photo) for photo in range(plan.scenes)]
     portraits = [
-        render(person, age, scene(view, pose=plan.pose, wild=plan.wild), plan.size)
+        render(person, age, view_of(plan, view), plan.size)
         for view in views
         for age in plan.ages_of(view)
     ]

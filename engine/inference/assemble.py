@@ -1,14 +1,22 @@
 """A checkpoint to the ageing model it holds."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from engine.core.digest import file_sha256
 from engine.core.errors import WeightsError
 from engine.nets.adapter import Adapter
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
 from engine.nets.loading import built
+from engine.nets.nano.ageing import NanoAgeing
+from engine.nets.nano.encoder import NanoEncoder
+from engine.nets.nano.generator import NanoGenerator
+from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint, StateDict
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
 
 ENCODER_SIZE = 256
 NEEDED = ("encoder", "pretrained_encoder", "decoder")
@@ -26,6 +34,8 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
     Raises WeightsError for a checkpoint without an ageing prior, and for any key too many, too few
     or of another shape. The networks hold the very tensors of the checkpoint.
     """
+    if "prior" in checkpoint.facts:
+        checkpoint = _on_its_prior(checkpoint)
     absent = [name for name in NEEDED if name not in checkpoint.parts]
     if absent:
         raise WeightsError(
@@ -43,11 +53,46 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
         psp=_encoder(checkpoint.part("pretrained_encoder"), size, "pSp's encoder"),
         sam=_encoder(checkpoint.part("encoder"), size, "the ageing encoder"),
         latent_average=checkpoint.latent_avg.float(),
-        decoder=Generator.from_state(checkpoint.part("decoder")),
+        decoder=_decoder(checkpoint.part("decoder")),
         adapter=Adapter.from_state(adapter) if adapter is not None else None,
+        encoder=_trained(checkpoint, size),
     ).eval()
 
 
-def _encoder(state: StateDict, size: int, name: str) -> GradualStyleEncoder:
+def _trained(checkpoint: Checkpoint, size: int) -> StyleEncoder | None:
+    """The encoder that a personal run trained, if it did."""
+    state = checkpoint.parts.get("trained_encoder")
+    return None if state is None else _encoder(state, size, "the trained encoder")
+
+
+def _on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
+    """What a personal run trained, laid over the frozen prior that its facts name."""
+    told = checkpoint.facts["prior"]
+    path = Path(told["path"])
+    if not path.is_file() or file_sha256(path) != told["sha256"]:
+        path = find_weights(told["name"])
+    if file_sha256(path) != told["sha256"]:
+        raise WeightsError(
+            f"these weights stand on the prior `{told['name']}`, and `{path}` is another file now",
+            hint="put the old file back, or use `tm weights export`, which keeps both in one",
+        )
+    prior = read_checkpoint(path)
+    parts = {**prior.parts, **checkpoint.parts}
+    facts = {**prior.facts, **checkpoint.facts}
+    return replace(checkpoint, parts=parts, latent_avg=prior.latent_avg, facts=facts)
+
+
+def _decoder(state: StateDict) -> StyleDecoder:
+    if "coarse_1.style.weight" in state:
+        return NanoGenerator.from_state(state)
+    return Generator.from_state(state)
+
+
+def _encoder(state: StateDict, size: int, name: str) -> StyleEncoder:
+    """The encoder of a family known by its keys."""
+    if "unfolds.0.up.weight" in state:
+        return NanoAgeing.from_state(state)
+    if "stem.conv.weight" in state:
+        return NanoEncoder.from_state(state)
     spec = EncoderSpec.of(state, size=size)
     return built(lambda: GradualStyleEncoder(spec), state, name=name)

@@ -58,7 +58,7 @@ def reage_photos(plan: InferPlan, reager: Reager, progress: Progress) -> InferRe
     """Age every photo that the ledger does not hold yet under the same settings."""
     photos, digest = photos_of(plan), plan.digest
     truth = read_truth(plan.truth) if plan.truth is not None else {}
-    judges = Judges(reager.compute.device) if plan.judge else None
+    judges = Judges(reager.compute.device, reager.known.domain) if plan.judge else None
     other = _mixed_in(plan, reager)
     fresh: list[dict[str, Any]] = []
     with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
@@ -90,13 +90,15 @@ def _reage_one(
 ) -> list[dict[str, Any]]:
     try:
         subject = _subject(photo, plan)
+        face = to_tensor(subject.face(reager.input_size))
+        if not plan.force:
+            reager.known.require(reager.machine, face)
     except PictureError as error:
         return [
             {"output": None, "status": error.status, "reason": error.reason, "target_age": None}
         ]
     started = time.perf_counter()
-    face = subject.face(reager.input_size)
-    codes = reager.codes(to_tensor(face), plan.ages, other)
+    codes = reager.codes(face, plan.ages, other)
     judged = Judged(judges, subject, reager, codes) if judges is not None else None
     rows: list[dict[str, Any]] = []
     shown: list[Pixels] = []

@@ -12,18 +12,23 @@ from engine.core.errors import WeightsError
 from engine.core.places import weights_folder
 from engine.faces.descriptor import describe_aligned
 from engine.images.ranges import to_pixels, to_tensor
+from engine.inference.domain import Domain
 from engine.nets.age.mivolo import AgeScale, MiVolo
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
+from engine.nets.named import load_age_reader
 from engine.weights.folder import standing, weights_file
 from engine.weights.load import read_known, read_tensors
 from engine.weights.manifest import known_weights
 
-ARCFACE, MIVOLO, DLIB = "ir-se50", "mivolo", "dlib"
+ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-judge"
 STRANGERS = 0.8
 """What counts as a stranger's dlib distance in photos: a third above dlib's own limit of 0.6 for
 the same person. A convention until it is measured on photos by age, sex and skin; it stands beside
 every figure made with it."""
+DRAWN_STRANGERS = 0.48
+"""The same among drawn portraits: the mean over strata of age, sex and skin, which lie between 0.43
+and 0.52 (`benchmarks/nano.py`, 100 people in two photographs at nine ages)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +42,38 @@ class Identity:
 
 
 class Judges:
-    """Whichever estimators have their weights here: MiVOLO for the age, ArcFace or else dlib."""
+    """Whichever estimators have their weights here: MiVOLO for the age, ArcFace or else dlib.
 
-    def __init__(self, device: torch.device) -> None:
+    Drawn portraits are judged by the nano age judge, which is in no loss, and by dlib.
+    """
+
+    def __init__(self, device: torch.device, domain: Domain = "photos") -> None:
         self.device = device
-        self._arcface = _arcface(device)
-        self._mivolo = _mivolo(device)
+        drawn = domain == "portraits"
+        self.strangers = DRAWN_STRANGERS if drawn else STRANGERS
+        self._arcface = None if drawn else _arcface(device)
+        self._mivolo = None if drawn else _mivolo(device)
+        self._nano = load_age_reader(NANO, device) if drawn else None
 
     @property
     def age_by(self) -> str | None:
         """The judge of ages, None if there is none."""
+        if self._nano is not None:
+            return NANO
         return MIVOLO if self._mivolo is not None else None
 
     @property
     def why_no_age(self) -> str | None:
         """Why `age` gives nothing, None if it does."""
-        if self._mivolo is not None:
+        if self.age_by is not None:
             return None
         return f"no judge of ages here that is in no loss: the weights `{MIVOLO}` are missing"
 
     @torch.inference_mode()
     def age(self, portrait: Tensor) -> float | None:
         """Years of an aligned portrait (1, 3, s, s) in [-1, 1]; None without a judge."""
+        if self._nano is not None:
+            return float(self._nano.years(portrait.to(self.device)))
         if self._mivolo is None:
             return None
         net, scale = self._mivolo
@@ -77,7 +92,7 @@ class Judges:
         if self._arcface is not None:
             return Identity(float(one @ other), "arcface")
         gap = float(np.linalg.norm(one - other))
-        return Identity(1 - gap / STRANGERS, DLIB, STRANGERS)
+        return Identity(1 - gap / self.strangers, DLIB, self.strangers)
 
 
 def _arcface(device: torch.device) -> ArcFace | None:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from engine.inference.domain import Known
 from engine.inference.edit import Edit, layer_strengths, mixed, moved
 from engine.nets.timemachine import TimeMachine
 from engine.runtime.device import Compute
@@ -36,6 +37,7 @@ class Reager:
         noise: Noise = "stored",
         batch: int = 4,
         shrunk: Callable[[int], None] | None = None,
+        known: Known | None = None,
     ) -> None:
         self.machine = machine.to(compute.device).eval().requires_grad_(False)
         self.compute = compute
@@ -44,6 +46,7 @@ class Reager:
         self.noise: Noise = noise
         self.batch = batch
         self.shrunk = shrunk
+        self.known = known if known is not None else Known()
 
     @property
     def size(self) -> int:

@@ -13,11 +13,11 @@ from engine.metrics.album import Album, Pixels, measured, person_energies
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.colour import ColourRange, region_planes
 from engine.metrics.dlib_identity import Described, pairwise
-from engine.metrics.features import FeatureDistance
 from engine.metrics.figures import Examined, Figure
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
 from engine.metrics.verification import auc, equal_error
+from engine.nets.perceptual.features import FeatureDistance
 
 ASKED_AGE, ASKED_ORDER, ASKED_ORDERED = 8.0, 0.9, 0.95
 WIDE = 20

@@ -8,11 +8,11 @@ from engine.metrics.album import Album, Pixels, measured, person_energies
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.dlib_identity import Described, StrangerTable
 from engine.metrics.energy import BANDS, REGIONS
-from engine.metrics.features import FeatureDistance
 from engine.metrics.figures import Examined, Figure
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
 from engine.metrics.strata import Stratum, age_band
+from engine.nets.perceptual.features import FeatureDistance
 
 ASKED_IDENTITY, ASKED_FOUND, ASKED_ENERGY = 0.5, 0.95, (0.8, 1.25)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.core.digest import file_sha256
-from engine.core.errors import UsageError
+from engine.core.errors import RecipeError, UsageError
 from engine.recipe.load import load_recipe_as
 from engine.recipe.training import TrainingRecipe
 from engine.recipe.write import recipe_toml
@@ -56,6 +56,10 @@ def built_task(recipe: TrainingRecipe) -> Task:
     task = recipe.task()
     for phase in recipe.phases:
         phase.learning(task.parts)
+    averaged = recipe.average.parts if recipe.average is not None else None
+    for name in averaged if averaged is not None else ():
+        if name not in task.parts:
+            raise RecipeError(f"`average` names the part `{name}`, which there is not")
     return task
 
 

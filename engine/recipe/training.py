@@ -14,7 +14,7 @@ from engine.runtime.device import Device, Precision
 from engine.schedules import ScheduleValue
 from engine.training.optimisers.base import OptimiserValue
 from engine.training.phases import Phase
-from engine.training.plan import Averaging, TrainingPlan
+from engine.training.plan import Averaging, PlateauRule, TrainingPlan
 from engine.training.task import Best, Task
 
 IN_PHASES = ("steps", "rate", "optimiser", "clip")
@@ -44,6 +44,7 @@ class TrainingRecipe(Recipe, ABC):
     average: Averaging | None = None
     best: Best | None = None
     """Which figure of the validation picks the best; the task's own choice if absent."""
+    plateau: PlateauRule | None = None
     patience: int = Field(default=10, ge=1)
     """Steps in a row that may be not finite before the run ends."""
     start: str | None = None
@@ -92,6 +93,7 @@ class TrainingRecipe(Recipe, ABC):
             best=self.best,
             precision=self.precision,
             patience=self.patience,
+            plateau=self.plateau,
         )
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,15 @@ class Plateau:
         if value < self.least:
             self.least, self.since = value, step
         return step - self.since >= self.window
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs to go on."""
+        return {"least": self.least, "since": self.since, "recent": [[*p] for p in self.recent]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where a saved curve ended."""
+        self.least, self.since = float(state["least"]), int(state["since"])
+        self.recent = deque((int(step), float(value)) for step, value in state["recent"])
 
     @property
     def trend(self) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -31,7 +32,9 @@ class Journal:
 
     def write(self, step: int, phase: str, figures: Mapping[str, float]) -> None:
         """Add a row; DiskError when the disk is full."""
-        row: dict[str, Any] = {"step": step, "phase": phase, **figures}
+        # JSON knows no NaN: what could not be measured is null.
+        told = {name: value if isfinite(value) else None for name, value in figures.items()}
+        row: dict[str, Any] = {"step": step, "phase": phase, **told}
         try:
             self._file.write(_line(row))
             self._file.flush()

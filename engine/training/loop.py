@@ -17,8 +17,9 @@ from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
 from engine.training.average import WeightAverage
 from engine.training.checkpoint import Checkpoints, Snapshot
-from engine.training.guards import FiniteGuard
+from engine.training.guards import FiniteGuard, Plateau
 from engine.training.journal import Journal
+from engine.training.means import Means
 from engine.training.phases import Phase, module_of, optimiser_of, parameters_of
 from engine.training.plan import TrainingPlan
 from engine.training.processes import Processes, on_device, to_device
@@ -27,13 +28,15 @@ from engine.training.stopping import StopRequest, stop_requests
 from engine.training.task import Batch, Moment, Task
 from engine.training.watch import Standing, Watcher
 
+Ended = Literal["finished", "until", "stopped", "plateau"]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended: steps done, why, and what the best weights are worth."""
 
     step: int
-    ended: Literal["finished", "until", "stopped"]
+    ended: Ended
     best: float | None
     seconds: float
 
@@ -45,6 +48,8 @@ class State:
     step: int = 0
     best: float | None = None
     seconds: float = 0.0
+    plateau: Plateau | None = None
+    flat: bool = False
     guards: dict[str, FiniteGuard] = field(default_factory=dict[str, FiniteGuard])
     averages: dict[str, WeightAverage] = field(default_factory=dict[str, WeightAverage])
     optimisers: dict[str, Optimizer] = field(default_factory=dict[str, Optimizer])
@@ -91,22 +96,25 @@ class Trainer:
         self.best = task.best if plan.best is None else plan.best
         to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
         self.state = State(guards={turn: FiniteGuard(plan.patience) for turn in task.turns})
+        if plan.plateau is not None:
+            self.state.plateau = Plateau(plan.plateau.window)
         if plan.average is not None:
             self.state.averages = {
                 name: WeightAverage(part, plan.average.decay, warm_up=plan.average.warm_up)
                 for name, part in task.parts.items()
+                if plan.average.parts is None or name in plan.average.parts
             }
         task.settle(self.device, watcher)
         self.phase: Phase | None = None
         self.learning: dict[str, list[nn.Parameter]] = {}
-        self.told = _Mean()
+        self.told = Means()
 
     def run(self, until: int | None) -> Outcome:
         """Go on from the last checkpoint to the end."""
         self._restore()
         last = self.plan.steps if until is None else min(until, self.plan.steps)
         journal = Journal(self.run_folder.path, after=self.state.step) if self._first else None
-        ended: Literal["finished", "until", "stopped"] = "finished"
+        ended: Ended = "finished"
         with stop_requests() as request, ThreadPoolExecutor(1) as ahead:
             try:
                 ended = self._steps(last, journal, request, ahead)
@@ -122,7 +130,7 @@ class Trainer:
         journal: Journal | None,
         request: StopRequest,
         ahead: ThreadPoolExecutor,
-    ) -> Literal["finished", "until", "stopped"]:
+    ) -> Ended:
         state, plan = self.state, self.plan
         upcoming = self._fetch(ahead, state.step) if state.step < last else None
         while state.step < last:
@@ -140,10 +148,13 @@ class Trainer:
             self.watcher.stepped(self._standing(moment))
             stop = self.processes.any(request.made)
             self._record(moment, journal, final=state.step == plan.steps)
-            if stop or state.step == last or state.step % plan.save_every == 0:
+            flat = state.flat and plan.plateau is not None and plan.plateau.stop
+            if stop or flat or state.step == last or state.step % plan.save_every == 0:
                 self._save(moment)
             if stop:
                 return "stopped"
+            if flat:
+                return "plateau"
         return "finished" if last == plan.steps else "until"
 
     @property
@@ -245,7 +256,8 @@ class Trainer:
         figures: dict[str, float] = {}
         if step % plan.log_every == 0 or final:
             figures = {**self.processes.average(self.told.taken()), **self._figures()}
-            self.told = _Mean()
+            figures |= self._trend(figures)
+            self.told = Means()
             self.watcher.logged(standing, figures)
         sampled = _due(step, plan.sample_every) or final
         validated = _due(step, plan.validate_every) or final
@@ -259,6 +271,18 @@ class Trainer:
             self.processes.wait()
         if journal is not None and figures:
             journal.write(step, moment.phase, figures)
+
+    def _trend(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """Follow the curve that the plan watches; tell once where it has become flat."""
+        rule, curve = self.plan.plateau, self.state.plateau
+        if rule is None or curve is None or rule.metric not in figures:
+            return {}
+        flat = curve.reached(self.state.step, figures[rule.metric])
+        if flat and not self.state.flat:
+            told = f"`{rule.metric}` found no new lowest value for {rule.window} steps"
+            self.watcher.remark(f"plateau at step {self.state.step}: {told}")
+        self.state.flat = flat
+        return {f"trend/{rule.metric}": curve.trend, "plateau": float(flat)}
 
     def _figures(self) -> dict[str, float]:
         """What a row tells beside the losses."""
@@ -299,6 +323,8 @@ class Trainer:
                 "phase": self.plan.phase_at(moment.step)[0],
                 "best": state.best,
                 "seconds": state.seconds,
+                "plateau": None if state.plateau is None else state.plateau.state_dict(),
+                "flat": state.flat,
                 "guards": {turn: [g.bad, g.skipped] for turn, g in state.guards.items()},
                 "averages": {name: a.state_dict() for name, a in state.averages.items()},
                 "optimisers": {turn: o.state_dict() for turn, o in state.optimisers.items()},
@@ -318,6 +344,9 @@ class Trainer:
         for name, average in state.averages.items():
             average.load_state_dict(kept["averages"][name])
         state.step, state.best, state.seconds = snapshot.step, kept["best"], kept["seconds"]
+        state.flat = kept["flat"]
+        if state.plateau is not None and kept["plateau"] is not None:
+            state.plateau.load_state_dict(kept["plateau"])
         for turn, (bad, skipped) in kept["guards"].items():
             state.guards[turn].bad, state.guards[turn].skipped = bad, skipped
         if state.step == self.plan.steps:
@@ -327,39 +356,6 @@ class Trainer:
         if index == kept["phase"]:
             for turn, optimiser in state.optimisers.items():
                 _load_optimiser(optimiser, kept["optimisers"][turn])
-
-
-class _Mean:
-    """Means of what was told since the last row, without waiting for the device."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._seconds = self._waited = 0.0
-        self._pictures = 0
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def time(self, seconds: float, waited: float, pictures: int) -> None:
-        self._seconds += seconds
-        self._waited += waited
-        self._pictures += pictures
-
-    def taken(self) -> dict[str, Tensor]:
-        return {name: total / self._counts[name] for name, total in self._sums.items()}
-
-    @property
-    def speed(self) -> float:
-        """Pictures a second."""
-        return self._pictures / self._seconds if self._seconds else 0.0
-
-    @property
-    def waiting(self) -> float:
-        """Share of the time spent waiting for data."""
-        return self._waited / self._seconds if self._seconds else 0.0
 
 
 def _due(step: int, every: int | None) -> bool:

@@ -15,6 +15,19 @@ class Averaging(Table):
 
     decay: float = Field(default=0.999, ge=0, lt=1)
     warm_up: bool = True
+    parts: tuple[str, ...] | None = None
+    """Parts that are averaged; all of them if absent."""
+
+
+class PlateauRule(Table):
+    """A curve that is watched: its trend is told, and where it stays flat it may end the run."""
+
+    metric: str
+    """A figure of the journal, such as `loss/real/identity`; lower is better."""
+    window: int = Field(gt=0)
+    """Steps without a new lowest value that make a plateau."""
+    stop: bool = False
+    """Whether a plateau ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class TrainingPlan:
     best: Best | None = None
     precision: Precision = "auto"
     patience: int = 10
+    plateau: PlateauRule | None = None
 
     @property
     def steps(self) -> int:

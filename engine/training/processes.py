@@ -1,5 +1,6 @@
 """Devices, number formats and processes of a training, through Lightning Fabric."""
 
+import logging
 import os
 import threading
 import time
@@ -36,6 +37,8 @@ class Processes:
             raise UsageError(f"there are {torch.cuda.device_count()} GPUs here, not {devices}")
         if kind == "mps" and devices > 1:
             raise UsageError("there is one Apple GPU, and `devices` is more")
+        # What it says at every start is in the run folder already.
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.told = str(compute)
         self.kind = kind
         self._fabric: Any = Fabric(

@@ -1,5 +1,6 @@
 """Our own weights files: safetensors with a card in the header, read without copying."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ HEADER = "tm"
 SCHEMA = 1
 LATENT = "latent_avg"
 BETWEEN = "/"
+WORTH_TYING = 4096
+"""Numbers from which equal tensors are looked for."""
 TOLD = ("kind", "parts", "step", "ema", "facts", "card")
 
 
@@ -23,7 +26,8 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
     """Write a checkpoint in one step: parts under `part/key`, the rest as JSON in the header.
 
     Dtypes are kept; `half` stores float32 matrices and kernels as float16, and reading gives them
-    back as float32. `raw` is not kept: a file holds the weights that are used.
+    back as float32. Equal tensors of several parts are stored once. `raw` is not kept: a file holds
+    the weights that are used.
     """
     tensors: dict[str, Tensor] = {}
     for name, state in checkpoint.parts.items():
@@ -34,6 +38,8 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
         tensors[LATENT] = checkpoint.latent_avg
     halved = sorted(key for key, tensor in tensors.items() if half and _wide(tensor))
     tensors |= {key: tensors[key].half() for key in halved}
+    tied = _ties(tensors)
+    tensors = {key: tensor for key, tensor in tensors.items() if key not in tied}
     told = {
         "schema": SCHEMA,
         "kind": checkpoint.kind,
@@ -43,6 +49,7 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
         "facts": dict(checkpoint.facts),
         "card": dict(checkpoint.card),
         "halved": halved,
+        "tied": tied,
     }
     text = json.dumps(told, ensure_ascii=False)
     write_safetensors(path, tensors, {"format": "pt", HEADER: text})
@@ -56,6 +63,8 @@ def read_native(path: Path) -> Checkpoint | None:
     told = _told(path, header[HEADER])
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in told["parts"]}
     strange: list[str] = []
+    for key, same in told.get("tied", {}).items():
+        tensors[key] = tensors[same]
     for key in told.get("halved", ()):
         tensors[key] = tensors[key].float()
     for key, tensor in tensors.items():
@@ -89,6 +98,22 @@ def read_card(path: Path) -> dict[str, Any]:
     if HEADER not in header:
         raise WeightsError(f"`{path}` is not a file of our own format")
     return _told(path, header[HEADER])
+
+
+def _ties(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Keys whose tensors equal that of another key, and that key; small ones are not worth it."""
+    first: dict[str, str] = {}
+    tied: dict[str, str] = {}
+    for key in sorted(tensors):
+        tensor = tensors[key].detach().cpu().contiguous()
+        if tensor.numel() < WORTH_TYING:
+            continue
+        content = hashlib.sha256(tensor.reshape(-1).view(torch.uint8).numpy().data).hexdigest()
+        told = f"{content} {tensor.dtype} {tuple(tensor.shape)}"
+        if told in first:
+            tied[key] = first[told]
+        first.setdefault(told, key)
+    return tied
 
 
 def _wide(tensor: Tensor) -> bool:

@@ -3,11 +3,11 @@ import pytest
 from pydantic import ValidationError
 
 from engine.core.progress import Silence
-from engine.data.portraits import PortraitPlan, rendered
+from engine.data.portraits import PortraitPlan, rendered, view_of
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
-PLAN = PortraitPlan(first=7, people=3, scenes=2, ages=2, size=32)
+PLAN = PortraitPlan(first=7, people=3, scenes=2, ages=2, size=32, loose=0)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,21 @@ def test_the_ages_of_a_photograph_are_spread_and_its_scene_is_the_same():
     assert len(np.unique(ages)) == 12
     fixed = rendered(PLAN.model_copy(update={"fixed": (10.0, 40.0, 90.0)}), Silence())
     assert fixed.ages.reshape(-1, 3).tolist() == [[10, 40, 90]] * 6
+
+
+def test_loose_framing_strays_as_a_detector_does():
+    plan = PLAN.model_copy(update={"loose": 1.0})
+    exact, loose = (np.array([_frame(p, s) for s in range(400)]) for p in (PLAN, plan))
+    side = exact[:, 0] / loose[:, 0] - 1
+    assert abs(side.mean() + 0.02) < 0.01
+    assert abs(side.std() - 0.06) < 0.01
+    assert abs(loose[:, 1:] - exact[:, 1:]).max() < 2
+    assert np.ptp(exact[:, 0]) == 0
+
+
+def _frame(plan, photo):
+    view = view_of(plan, photo)
+    return view.zoom, view.shift_x, view.shift_y, view.roll
 
 
 def test_a_second_call_reads_what_the_first_one_rendered(cache):

@@ -138,3 +138,26 @@ def test_tensors_that_the_header_does_not_name_are_an_error(tmp_path):
 def test_a_part_cannot_have_a_name_that_would_be_lost(tmp_path):
     with pytest.raises(ValueError, match="cannot be called"):
         save_native(tmp_path / "x", Checkpoint("native", {"a/b": {}}))
+
+
+def test_halved_matrices_come_back_as_float32_and_vectors_lose_nothing(tmp_path):
+    part = {"matrix": torch.randn(20, 30), "mean": torch.randn(30), "count": torch.tensor(3)}
+    save_native(tmp_path / "toy.safetensors", Checkpoint("native", {"net": part}), half=True)
+    found = read_checkpoint(tmp_path / "toy.safetensors").part("net")
+    assert found["matrix"].dtype == torch.float32
+    assert torch.equal(found["matrix"], part["matrix"].half().float())
+    assert torch.equal(found["mean"], part["mean"])
+    assert torch.equal(found["count"], part["count"])
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_parts_share_is_stored_once(tmp_path, half):
+    shared = torch.randn(100, 100)
+    parts = {"one": {"base": shared, "own": torch.randn(80, 80)}, "two": {"base": shared.clone()}}
+    path = tmp_path / "toy.safetensors"
+    save_native(path, Checkpoint("native", parts), half=half)
+    assert path.stat().st_size < (16_400 * 4 // (2 if half else 1)) + 2_000
+    found = read_checkpoint(path)
+    wanted = shared.half().float() if half else shared
+    assert torch.equal(found.part("two")["base"], wanted)
+    assert torch.equal(found.part("one")["base"], wanted)

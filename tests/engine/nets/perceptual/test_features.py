@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from engine.metrics.features import FeatureDistance, feature_distance
 from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.perceptual.features import FeatureDistance, feature_distance
 
 
 def test_directions_across_channels_are_compared():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Features = Callable[[Tensor], Sequence[Tensor]]
 """Pictures (b, 3, h, w) in [-1, 1] to maps (b, c, h', w') of several depths."""
@@ -21,10 +21,14 @@ class FeatureDistance:
 
     name: str
     features: Features
+    net: nn.Module | None = None
+    """The network itself, where somebody has to move it to a device."""
 
-    @torch.no_grad()
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
-        """Distance of (b, 3, h, w) pictures in [-1, 1], one for each: (b,), in [0, 4]."""
+        """Distance of (b, 3, h, w) pictures in [-1, 1], one for each: (b,), in [0, 4].
+
+        Differentiable.
+        """
         return feature_distance(self.features(one), self.features(other))
 
 

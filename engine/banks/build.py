@@ -1,0 +1,205 @@
+"""A folder of aligned pictures with ages to a bank: resumable, and no picture stops it."""
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.banks.bank import BIN, Bank, sorted_bank
+from engine.banks.faces import NO_AGE, Face, faces_in, in_sizes, read_portrait
+from engine.banks.files import require_place, save_bank
+from engine.core.digest import file_sha256
+from engine.core.errors import InputError, PictureError, UsageError
+from engine.core.ledger import Ledger
+from engine.core.progress import Progress, reported
+from engine.data.ages import AgeSource
+from engine.data.manifest import seen_from
+from engine.nets.faces import AgeReader, Recogniser
+from engine.runtime.memory import in_batches
+
+BATCH = 32
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BankPlan:
+    """Where the pictures are, where the bank goes, and how its bins are cut."""
+
+    source: Path
+    out: Path
+    bin_size: int = BIN
+    ages: AgeSource = AgeSource()
+    batch: int = BATCH
+
+    def __post_init__(self) -> None:
+        require_place(self.out)
+        if self.bin_size < 1:
+            raise UsageError(f"a bin is at least a year wide, not {self.bin_size}")
+
+    @property
+    def ledger(self) -> Path:
+        """What happened to every picture, by the digest of its content."""
+        return self.out.with_name(f"{self.out.stem}.ledger.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class BankReport:
+    """The bank; pictures embedded in this run, found embedded, found twice; the rest by reason."""
+
+    bank: Bank
+    fresh: int
+    kept: int
+    copies: int
+    left_out: tuple[tuple[str, str], ...]
+    """Names of pictures with the reason why they are in no bank."""
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How often each reason was met."""
+        return Counter(reason for _, reason in self.left_out)
+
+
+def build_bank(
+    plan: BankPlan,
+    recogniser: Recogniser,
+    progress: Progress,
+    *,
+    device: torch.device,
+    reader: AgeReader | None = None,
+) -> BankReport:
+    """Embed what the ledger does not hold yet, then write the bank.
+
+    reader: tells the ages of pictures whose age nobody knows; without it they are left out.
+    InputError if nothing is left; a killed run goes on where it was.
+    """
+    faces = faces_in(plan.source, plan.ages)
+    work = _Work(recogniser, reader, device)
+    left_out: list[tuple[str, str]] = []
+    rows: list[tuple[Face, Row]] = []
+    with Ledger(plan.ledger, key=lambda row: row["sha256"]) as ledger:
+        found, seen = list[tuple[Face, str]](), set[str]()
+        copies = 0
+        for face in faces:
+            if face.age is None and reader is None:
+                left_out.append((face.path.name, NO_AGE))
+                continue
+            try:
+                digest = file_sha256(face.path)
+            except OSError as error:
+                left_out.append((face.path.name, f"cannot be read: {error.strerror or error}"))
+                continue
+            copies += digest in seen
+            if digest not in seen:
+                found.append((face, digest))
+            seen.add(digest)
+        missing = [one for one in found if not work.stands(one, ledger.rows.get(one[1]))]
+        with reported(progress, "Embedding", len(missing)):
+            told = in_batches(
+                work,
+                missing,
+                batch=plan.batch,
+                shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
+            )
+            for row in told:
+                ledger.add(row)
+                progress.advance(row["source"])
+        for face, digest in found:
+            row = ledger.rows[digest]
+            if row["status"] == "done":
+                rows.append((face, row))
+            else:
+                left_out.append((face.path.name, row["reason"]))
+    if not rows:
+        reasons = "; ".join(sorted({reason for _, reason in left_out}))
+        raise InputError(f"no picture of `{plan.source}` can be in a bank: {reasons}")
+    bank = _assembled(plan, recogniser, reader, rows)
+    save_bank(plan.out, bank)
+    return BankReport(bank, len(missing), len(found) - len(missing), copies, tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Pictures to rows of the ledger."""
+
+    recogniser: Recogniser
+    reader: AgeReader | None
+    device: torch.device
+
+    def stands(self, one: tuple[Face, str], row: Row | None) -> bool:
+        """Whether a row of an earlier run serves; what failed is tried again."""
+        if row is None or row["status"] != "done" or row["embedder"] != self.recogniser.digest:
+            return False
+        return one[0].age is not None or row["age_by"] == self.age_by
+
+    @property
+    def age_by(self) -> str | None:
+        return self.reader.name if self.reader is not None else None
+
+    @torch.inference_mode()
+    def __call__(self, batch: Sequence[tuple[Face, str]]) -> list[Row]:
+        rows: list[Row] = []
+        portraits: dict[int, Tensor] = {}
+        for index, (face, digest) in enumerate(batch):
+            row: Row = {
+                "sha256": digest,
+                "source": face.path.name,
+                "embedder": self.recogniser.digest,
+            }
+            try:
+                portraits[index] = read_portrait(face.path)
+            except PictureError as error:
+                row |= {"status": error.status, "reason": error.reason}
+            rows.append(row)
+        pictures = list(portraits.values())
+        embeddings = list(in_sizes(pictures, self.recogniser.embed, self.device))
+        years: list[float | None] = [None] * len(pictures)
+        if self.reader is not None:
+            years = [float(age) for age in in_sizes(pictures, self.reader.years, self.device)]
+        for index, embedding, age in zip(portraits, embeddings, years, strict=True):
+            rows[index] |= _embedded(embedding) | {"age": age, "age_by": self.age_by}
+        return rows
+
+
+def _embedded(embedding: Tensor) -> Row:
+    if not bool(embedding.isfinite().all()):
+        return {"status": "failed", "reason": "its embedding is not a number"}
+    told = base64.b64encode(embedding.numpy().astype("<f4").tobytes()).decode("ascii")
+    return {"status": "done", "reason": None, "embedding": told}
+
+
+def _assembled(
+    plan: BankPlan,
+    recogniser: Recogniser,
+    reader: AgeReader | None,
+    rows: Sequence[tuple[Face, Row]],
+) -> Bank:
+    raw = b"".join(base64.b64decode(row["embedding"]) for _, row in rows)
+    embeddings = torch.from_numpy(np.frombuffer(raw, "<f4").reshape(len(rows), -1).copy())
+    ages = [face.age if face.age is not None else float(row["age"]) for face, row in rows]
+    people = sorted({face.person for face, _ in rows if face.person is not None})
+    read = sum(face.age is None for face, _ in rows)
+    facts: dict[str, Any] = {"people": people}
+    if reader is not None:
+        facts |= {"ages_read": read, "age_by": reader.name}
+    return sorted_bank(
+        embeddings,
+        torch.tensor(ages),
+        tuple(seen_from(plan.out.parent, face.path) for face, _ in rows),
+        embedder=recogniser.name,
+        digest=recogniser.digest,
+        bin_size=plan.bin_size,
+        facts=facts,
+    )
+
+
+def rehearsed(plan: BankPlan) -> tuple[int, int]:
+    """How many pictures there are, and how many of them have no age; nothing is touched."""
+    faces = faces_in(plan.source, plan.ages)
+    return len(faces), sum(face.age is None for face in faces)

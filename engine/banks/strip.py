@@ -1,0 +1,102 @@
+"""A face and the impostors most like it, as figures and as one picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.banks.bank import Bank
+from engine.banks.faces import MEGAPIXELS, SIDE, portrait_of
+from engine.banks.search import Engine, nearest
+from engine.core.errors import InputError, PictureError
+from engine.core.numbers import Span
+from engine.faces.choose import FaceChoice
+from engine.faces.crop import crop_face
+from engine.faces.detect import Detection, FaceFinder
+from engine.faces.turning import Pixels
+from engine.geometry.ffhq import quad_of
+from engine.images.reading import read_picture
+from engine.images.saving import save_png
+from engine.images.sheet import contact_sheet
+from engine.nets.faces import Recogniser
+
+COLUMNS = 11
+ABSENT = np.full((SIDE, SIDE, 3), 96, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Impostor:
+    """A face of the bank: how alike (cosine), how old, and its picture where that is known."""
+
+    similarity: float
+    age: float
+    source: str | None
+
+
+def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
+    """The aligned face of a photo, uint8 (s, s, 3); InputError says why there is none."""
+    try:
+        pixels = read_picture(photo, max_megapixels=MEGAPIXELS).pixels
+        if aligned:
+            return pixels
+        faces = FaceFinder(Detection()).find(pixels, every=False)
+        face = FaceChoice().among(faces, pixels)[0]
+    except PictureError as error:
+        raise InputError(
+            f"`{photo}`: {error.reason}", hint="an aligned face needs `--aligned`"
+        ) from error
+    return crop_face(pixels, quad_of(face.landmarks), SIDE)
+
+
+@torch.inference_mode()
+def impostors_of(
+    bank: Bank,
+    face: Pixels,
+    recogniser: Recogniser,
+    *,
+    k: int,
+    ages: Span | None,
+    device: torch.device,
+    engine: Engine = "torch",
+) -> list[Impostor]:
+    """The faces of a bank most like an aligned one; WeightsError if another network built it."""
+    bank.require(recogniser)
+    try:
+        portrait = portrait_of(face)
+    except PictureError as error:
+        raise InputError(f"the face {error.reason}") from error
+    query = recogniser.embed(portrait.to(device)).cpu()
+    found = nearest(bank, query, k, ages=ages, engine=engine)
+    return [
+        Impostor(
+            round(float(similarity), 4),
+            float(bank.ages[row]),
+            bank.sources[row] if bank.sources else None,
+        )
+        for similarity, row in zip(found.similarity[0], found.rows[0].tolist(), strict=True)
+    ]
+
+
+def draw_strip(
+    path: Path, face: Pixels, impostors: list[Impostor], *, folder: Path, name: str
+) -> int:
+    """Draw the face and its impostors side by side; returns how many pictures were not there.
+
+    folder: what the sources are seen from. A picture that is gone leaves a grey tile.
+    """
+    tiles, captions, absent = [face], [f"{name}\nthe photo"], 0
+    for one in impostors:
+        try:
+            if one.source is None:
+                raise PictureError("the bank does not know its pictures")
+            tiles.append(read_picture(folder / one.source, max_megapixels=MEGAPIXELS).pixels)
+            told = "/".join(Path(one.source).parts[-2:])  # a folder is often a person
+        except PictureError:
+            tiles.append(ABSENT)
+            told = "no picture here"
+            absent += 1
+        captions.append(f"{one.similarity:.2f}, {one.age:.0f} years\n{told}")
+    sheet = contact_sheet(tiles, captions, columns=min(COLUMNS, len(tiles)))
+    save_png(path, sheet, {"made": "nearest faces of a bank"})
+    return absent

@@ -1,0 +1,103 @@
+"""Random changes of pictures in training; the truth that goes with a picture moves along."""
+
+from math import pi
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from engine.core.numbers import Span
+from engine.core.table import Table
+from engine.geometry.landmarks import FLIP
+from engine.runtime.draws import Draws
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+class ColourJitter(Table):
+    """Colours turned, paled or saturated, so that no network reads an age off them."""
+
+    hue: float = Field(default=180.0, ge=0, le=180)
+    """Largest turn about the grey axis in degrees, either way."""
+    saturation: Span = Span(0, 2)
+    brightness: Span = Span(0.85, 1.15)
+    share: float = Field(default=0.8, ge=0, le=1)
+    """Share of the pictures that are changed at all."""
+    patches: bool = True
+    """Whether two changes share a picture, in soft patches: hair turns without the skin."""
+
+
+def recoloured(pictures: Tensor, jitter: ColourJitter, draws: Draws) -> Tensor:
+    """Pictures (b, 3, h, w) in [-1, 1], each with hue, saturation and brightness of its own."""
+    on = (draws.uniform("recoloured") < jitter.share)[:, None, None, None]
+    first = _redrawn(pictures, jitter, draws, "first")
+    if jitter.patches:
+        second = _redrawn(pictures, jitter, draws, "second")
+        first = torch.lerp(first, second, _patches(pictures, draws))
+    return torch.where(on, first, pictures)
+
+
+def turned(pictures: Tensor, hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
+    """Turn hues by `hue` radians about the grey axis, luma unchanged; then scale light from black.
+
+    pictures: (b, 3, h, w) in [-1, 1]; the others (b,). Hue 0 and both factors 1 change nothing.
+    """
+    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(LUMA), pictures)[:, None]
+    chroma = torch.einsum("bij,bjhw->bihw", _turn(hue), pictures - luma)
+    # A turn moves luma a little, for its weights are not equal: take that out again.
+    chroma = chroma - torch.einsum("c,bchw->bhw", pictures.new_tensor(LUMA), chroma)[:, None]
+    light = luma + chroma * saturation[:, None, None, None]
+    return ((light + 1) * brightness[:, None, None, None] - 1).clamp(-1, 1)
+
+
+def flipped(pictures: Tensor, on: Tensor) -> Tensor:
+    """Mirror the pictures (b, 3, h, w) where `on` (b,) is true."""
+    return torch.where(on[:, None, None, None], pictures.flip(3), pictures)
+
+
+def flipped_points(points: Tensor, on: Tensor, width: int) -> Tensor:
+    """Mirror the points (b, 68, 2), in pixels of pictures of that width, where `on` (b,) is true.
+
+    Left stays left: the points keep their order as people see it.
+    """
+    mirrored = points[:, torch.from_numpy(FLIP)]
+    mirrored = torch.stack([width - 1 - mirrored[..., 0], mirrored[..., 1]], dim=2)
+    return torch.where(on[:, None, None], mirrored, points)
+
+
+def shifted(pictures: Tensor, by: Tensor) -> Tensor:
+    """Move each picture (b, 3, h, w) by whole pixels `by` (b, 2) to the right and down.
+
+    The border repeats into what comes free.
+    """
+    reach = int(by.abs().max()) if len(by) else 0
+    height, width = pictures.shape[2:]
+    padded = F.pad(pictures, (reach, reach, reach, reach), mode="replicate")
+    crops = [
+        picture[:, reach - down : reach - down + height, reach - right : reach - right + width]
+        for picture, (right, down) in zip(padded, by.tolist(), strict=True)
+    ]
+    return torch.stack(crops)
+
+
+def _redrawn(pictures: Tensor, jitter: ColourJitter, draws: Draws, name: str) -> Tensor:
+    hue = draws.uniform(f"{name} hue", low=-1.0) * (jitter.hue * pi / 180)
+    saturation = draws.uniform(f"{name} saturation", **jitter.saturation._asdict())
+    brightness = draws.uniform(f"{name} brightness", **jitter.brightness._asdict())
+    return turned(pictures, hue, saturation, brightness)
+
+
+def _patches(pictures: Tensor, draws: Draws) -> Tensor:
+    """Soft masks (b, 1, h, w) in [0, 1] of a few blots each."""
+    coarse = draws.normal("patches", 1, 4, 4)
+    smooth = F.interpolate(coarse, size=pictures.shape[2:], mode="bicubic", align_corners=False)
+    return (4 * smooth).sigmoid()
+
+
+def _turn(angle: Tensor) -> Tensor:
+    """Rotations (b, 3, 3) of RGB about the grey axis (Rodrigues' formula)."""
+    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / 3**0.5
+    along = torch.full((3, 3), 1 / 3)
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    return cos * torch.eye(3) + sin * across + (1 - cos) * along

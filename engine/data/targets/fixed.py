@@ -1,0 +1,27 @@
+from typing import Literal
+
+from torch import Tensor
+
+from engine.core.numbers import OLDEST, AgeWindow, Span
+from engine.data.targets.base import AGE, TARGETS, TargetAges, whole_year
+from engine.runtime.draws import Draws
+
+
+@TARGETS.register("fixed")
+class Fixed(TargetAges):
+    """One age, off by whole years of its jitter: no sample ever leaves the window.
+
+    A photo keeps its age only where that lies in the window too.
+    """
+
+    kind: Literal["fixed"] = "fixed"
+    age: AgeWindow
+
+    def keeps(self, source_ages: Tensor) -> Tensor:
+        low, high = self.age.span
+        return (source_ages >= low) & (source_ages <= high)
+
+    def aged(self, draws: Draws, *, step: int, known: Span) -> Tensor:
+        middle, jitter = self.age
+        low, high = max(-jitter, -middle), min(jitter, OLDEST - middle)
+        return middle + whole_year(draws.uniform(AGE), low, high)

@@ -1,0 +1,1 @@
+"""What trainings minimise: pure functions of tensors, one loss a file."""

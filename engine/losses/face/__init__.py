@@ -1,0 +1,1 @@
+"""What personal ageing minimises: one loss a file, each a table of the recipe."""

@@ -1,0 +1,16 @@
+"""How much of a face should stay, by how far it is aged."""
+
+import math
+
+from torch import Tensor
+
+AGE_CAP = 100
+
+
+def likeness(source_age: Tensor, target_age: Tensor) -> Tensor:
+    """0.25 cos(pi d) + 0.75 for an age distance of d centuries: (b,) in [0.5, 1].
+
+    Alaluf et al. 2021 (SAM), equation 5: a child shares less with the old person it becomes.
+    """
+    centuries = ((target_age - source_age).abs() / AGE_CAP).clamp(max=1)
+    return 0.25 * (math.pi * centuries).cos() + 0.75

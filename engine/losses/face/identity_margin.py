@@ -1,0 +1,20 @@
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from engine.core.numbers import Real
+from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
+from engine.losses.face.trial import Trial
+
+
+@FACE_LOSSES.register("identity_margin")
+class IdentityMargin(FaceLoss):
+    """Stay as like as `margin` to the photo, and be free beyond: a hinge on the cosine."""
+
+    kind: Literal["identity_margin"] = "identity_margin"
+    margin: Real = Field(default=0.88, ge=-1, le=1)
+    needs: ClassVar[frozenset[str]] = frozenset({"recogniser"})
+
+    def each(self, trial: Trial) -> Each:
+        cosine = (trial.embedding() * trial.source_embedding()).sum(dim=1)
+        return Each((self.margin - cosine).relu(), {"within": (cosine >= self.margin).float()})

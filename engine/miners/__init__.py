@@ -1,0 +1,1 @@
+"""Which impostors a face is held against: chosen anew at every step."""

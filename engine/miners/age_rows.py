@@ -1,0 +1,71 @@
+"""The rows of a bank that are of the right age, as masks of a fixed shape on the device."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine.banks.bank import FIRST, Bank
+from engine.core.errors import UsageError
+from engine.core.numbers import Span
+
+
+class Rows(NamedTuple):
+    """The first row and the one behind the last for each face: int64 (b,)."""
+
+    start: Tensor
+    end: Tensor
+
+    def mask(self, count: int) -> Tensor:
+        """Bool (b, count)."""
+        places = torch.arange(count, device=self.start.device)
+        return (places >= self.start[:, None]) & (places < self.end[:, None])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgeRows:
+    """The faces that any target age within a window may be held against, youngest first.
+
+    embeddings: float32 (n, width), ages: float32 (n,), both on the device; bin_size: years.
+    """
+
+    embeddings: Tensor
+    ages: Tensor
+    bin_size: int
+
+    @classmethod
+    def of(cls, bank: Bank, device: torch.device, *, window: Span | None, widest: int) -> "AgeRows":
+        """Cut out of a bank what a window of target ages can reach; UsageError if that is nobody.
+
+        The bank is sorted by age, so this is one slice, and all that is ever multiplied with.
+        """
+        rows = range(len(bank))
+        if window is not None:
+            low, _ = reach(torch.tensor([window.low]), bank.bin_size, widest)
+            _, high = reach(torch.tensor([window.high]), bank.bin_size, widest)
+            start, end = torch.searchsorted(bank.ages, torch.cat([low, high])).tolist()
+            rows = range(start, end)
+        if not rows:
+            told = f" for the ages {window}" if window is not None else ""
+            raise UsageError(f"the bank holds no impostor{told}")
+        return cls(
+            bank.embeddings[rows.start : rows.stop].to(device),
+            bank.ages[rows.start : rows.stop].to(device),
+            bank.bin_size,
+        )
+
+    def __len__(self) -> int:
+        return len(self.ages)
+
+    def within(self, ages: Tensor, radius: int) -> Rows:
+        """The rows of each target age's bin and of `radius` bins on each side."""
+        low, high = reach(ages, self.bin_size, radius)
+        return Rows(torch.searchsorted(self.ages, low), torch.searchsorted(self.ages, high))
+
+
+def reach(ages: Tensor, bin_size: int, radius: int) -> tuple[Tensor, Tensor]:
+    """Lower edge, and upper edge that is not in, of the bins around ages (b,), in years."""
+    own = torch.floor((ages.float() - FIRST) / bin_size)
+    low = FIRST + (own - radius) * bin_size
+    return low, low + (2 * radius + 1) * bin_size

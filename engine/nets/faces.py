@@ -1,0 +1,194 @@
+"""What a loss, a bank or a judge may ask of frozen networks, whatever family they are of."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.nets.age.dex_vgg import Dex
+from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
+from engine.nets.nano.age import NanoAge
+from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.identity import NanoIdentity
+from engine.nets.nano.landmarks import NanoLandmarks
+from engine.nets.nano.trunk import resized
+
+if TYPE_CHECKING:
+    from engine.nets.perceptual.lpips import Backbone, Perceptual
+
+DIGITS = 16
+
+
+class Recogniser(Protocol):
+    """Who somebody is, as a direction: people are compared by the cosine."""
+
+    @property
+    def name(self) -> str:
+        """`ir-se50`, `nano-identity`, ..."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of the weights: embeddings of two networks are never compared."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Of an embedding."""
+        ...
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Aligned portraits (b, 3, s, s) in [-1, 1] to unit vectors (b, width).
+
+        The network's own face crop and size are inside; gradients pass.
+        """
+        ...
+
+    def embed_crops(self, crops: Tensor) -> Tensor:
+        """Regions (b, 3, h, w) in [-1, 1] to unit vectors (b, width): resized, never cut again."""
+        ...
+
+
+class AgeReader(Protocol):
+    """How old somebody looks."""
+
+    @property
+    def name(self) -> str:
+        """`dex`, `nano-age`, ..."""
+        ...
+
+    def years(self, pictures: Tensor) -> Tensor:
+        """Aligned portraits (b, 3, s, s) in [-1, 1] to expected ages (b,); gradients pass."""
+        ...
+
+
+class PointReader(Protocol):
+    """Where the landmarks are."""
+
+    @property
+    def name(self) -> str:
+        """`nano-landmarks`, ..."""
+        ...
+
+    def points(self, pictures: Tensor) -> Tensor:
+        """Portraits (b, 3, s, s) in [-1, 1] to (b, 68, 2) in their pixels; gradients pass."""
+        ...
+
+
+class Distance(Protocol):
+    """How different two pictures look."""
+
+    @property
+    def name(self) -> str:
+        """`lpips-alex`, `features of nano-age`, ...; `lpips` for nothing else."""
+        ...
+
+    def __call__(self, one: Tensor, other: Tensor) -> Tensor:
+        """Pictures (b, 3, h, w) in [-1, 1] to (b,), 0 for equal ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArcFaceRecogniser:
+    """ArcFace on IR-SE50; portraits of another side than a multiple of 256 px are resized first."""
+
+    net: ArcFace
+    digest: str
+    name: Literal["ir-se50"] = "ir-se50"
+
+    @property
+    def width(self) -> int:
+        return self.net.spec.embedding
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        if pictures.shape[2] % ALIGNED or pictures.shape[2] != pictures.shape[3]:
+            pictures = resized(pictures, ALIGNED)
+        return self.net.face_embedding(pictures)
+
+    def embed_crops(self, crops: Tensor) -> Tensor:
+        return self.net(resized(crops, self.net.spec.size))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NanoRecogniser:
+    """The nano identity network, which looks at the whole portrait."""
+
+    net: NanoIdentity
+    digest: str
+    name: Literal["nano-identity"] = "nano-identity"
+
+    @property
+    def width(self) -> int:
+        return self.net.spec.embedding
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        return self.net(pictures)
+
+    def embed_crops(self, crops: Tensor) -> Tensor:
+        return self.net(crops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DexReader:
+    """DEX on VGG-16."""
+
+    net: Dex
+    name: Literal["dex"] = "dex"
+
+    def years(self, pictures: Tensor) -> Tensor:
+        return self.net.age(pictures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NanoAgeReader:
+    """The nano age network that losses may use, or the other one, which only judges."""
+
+    net: NanoAge | NanoAgeJudge
+    name: Literal["nano-age", "nano-age-judge"] = "nano-age"
+
+    def years(self, pictures: Tensor) -> Tensor:
+        return self.net.age(pictures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NanoPointReader:
+    """The nano landmark network."""
+
+    net: NanoLandmarks
+    name: Literal["nano-landmarks"] = "nano-landmarks"
+    domain: Literal["portraits"] = "portraits"
+    """It knows drawn portraits only: geometry on photos is refused."""
+
+    def points(self, pictures: Tensor) -> Tensor:
+        return self.net.points(pictures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LpipsDistance:
+    """LPIPS under the name of its backbone."""
+
+    net: "Perceptual"
+    backbone: "Backbone" = "alex"
+
+    @property
+    def name(self) -> str:
+        return f"lpips-{self.backbone}"
+
+    def __call__(self, one: Tensor, other: Tensor) -> Tensor:
+        return self.net(one, other)
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes, types and values, its first 16 digits.
+
+    Of what is in the network and not of a file: a converted file is the same network.
+    """
+    found = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key].detach().cpu().contiguous()
+        found.update(f"{key} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()[:DIGITS]

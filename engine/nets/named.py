@@ -1,0 +1,115 @@
+"""The frozen network that a name means, behind the protocol it serves."""
+
+import torch
+
+from engine.core.errors import UsageError, WeightsError
+from engine.nets.age.dex_vgg import Dex
+from engine.nets.faces import (
+    AgeReader,
+    ArcFaceRecogniser,
+    DexReader,
+    Distance,
+    LpipsDistance,
+    NanoAgeReader,
+    NanoPointReader,
+    NanoRecogniser,
+    PointReader,
+    Recogniser,
+    weights_digest,
+)
+from engine.nets.identity.ir_se50 import ArcFace
+from engine.nets.loading import frozen
+from engine.nets.nano.age import NanoAge
+from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.identity import NanoIdentity
+from engine.nets.nano.landmarks import NanoLandmarks
+from engine.nets.perceptual.features import FeatureDistance
+from engine.weights.checkpoint import StateDict
+from engine.weights.find import find_weights
+from engine.weights.folder import weights_file
+from engine.weights.load import read_checkpoint, read_tensors
+
+ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
+DEX, NANO_AGE = "dex", "nano-age"
+NANO_LANDMARKS, NANO_AGE_JUDGE = "nano-landmarks", "nano-age-judge"
+DISTANCES = ("lpips-alex", "nano-features", "nano-judge-features")
+RECOGNISERS, AGE_READERS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-judge")
+"""What has a name; any other text is a run, or a weights file, that holds such a network."""
+
+
+def load_recogniser(name: str, device: torch.device) -> Recogniser:
+    """A recogniser; WeightsError says where to get what is not here, or what a file holds."""
+    recogniser = recogniser_of(_part(name, "identity"))
+    _require_named(name, recogniser.name, RECOGNISERS)
+    recogniser.net.to(device)
+    return recogniser
+
+
+def load_age_reader(name: str, device: torch.device) -> AgeReader:
+    """A reader of ages; errors as of `load_recogniser`."""
+    state = _part(name, "age")
+    reader: NanoAgeReader | DexReader
+    if "trunk.stem.1.weight" in state:
+        reader = NanoAgeReader(frozen(NanoAge.from_state(state)))
+    elif "stages.0.0.weight" in state:
+        reader = NanoAgeReader(frozen(NanoAgeJudge.from_state(state)), "nano-age-judge")
+    else:
+        reader = DexReader(frozen(Dex.from_state(state)))
+    _require_named(name, reader.name, AGE_READERS)
+    reader.net.to(device)
+    return reader
+
+
+def load_point_reader(name: str, device: torch.device) -> PointReader:
+    """A reader of landmarks; errors as of `load_recogniser`."""
+    reader = NanoPointReader(frozen(NanoLandmarks.from_state(_part(name, "landmarks"))))
+    reader.net.to(device)
+    return reader
+
+
+def load_distance(name: str, device: torch.device) -> Distance:
+    """`lpips-alex`, `nano-features` or `nano-judge-features`: a distance for losses or for judging.
+
+    LPIPS needs its backbone in the weights folder; the features are those of the nano identity
+    network, or of the nano age judge, which is in no loss.
+    """
+    match name:
+        case "lpips-alex":
+            return load_lpips(device)
+        case "nano-features":
+            net = frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))).to(device)
+            return FeatureDistance("features of nano-identity", net.features, net)
+        case "nano-judge-features":
+            judge = frozen(NanoAgeJudge.from_state(_part(NANO_AGE_JUDGE, "age"))).to(device)
+            return FeatureDistance("features of nano-age-judge", judge.features, judge)
+        case _:
+            raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")
+
+
+def load_lpips(device: torch.device) -> Distance:
+    """LPIPS on AlexNet; WeightsError where its backbone is not in the weights folder."""
+    from engine.nets.perceptual.lpips import Perceptual
+
+    net = Perceptual.from_state(read_tensors(weights_file("lpips-alex")), backbone="alex")
+    return LpipsDistance(net.to(device))
+
+
+def recogniser_of(state: StateDict) -> ArcFaceRecogniser | NanoRecogniser:
+    """The recogniser whose weights these are, frozen."""
+    digest = weights_digest(state)
+    if "trunk.stem.1.weight" in state:
+        return NanoRecogniser(frozen(NanoIdentity.from_state(state)), digest)
+    return ArcFaceRecogniser(frozen(ArcFace.from_state(state)), digest)
+
+
+def _part(name: str, part: str) -> StateDict:
+    path = find_weights(name)
+    try:
+        return read_checkpoint(path).part(part)
+    except WeightsError as error:
+        raise WeightsError(f"`{name}` serves no {part}: {error}", hint=error.hint) from None
+
+
+def _require_named(name: str, found: str, names: tuple[str, ...]) -> None:
+    if name in names and name != found:
+        raise UsageError(f"the weights called `{name}` are those of `{found}`")

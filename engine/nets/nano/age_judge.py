@@ -1,0 +1,88 @@
+"""The age network that only judges: no residual, no shared line with the one losses use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from engine.core.errors import WeightsError
+from engine.nets.age.dex_vgg import expected_age
+from engine.nets.loading import built
+from engine.nets.nano.trunk import resized
+
+SLOPE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class AgeJudgeSpec:
+    """Input size in px, ages 0..bins-1, widths of the convolutions, width of the hidden layer."""
+
+    size: int = 112
+    bins: int = 101
+    widths: tuple[int, ...] = (24, 48, 80, 128)
+    hidden: int = 64
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> Self:
+        """Read the shape off a state dict."""
+        try:
+            count = sum(key.startswith("stages.") and key.endswith(".0.weight") for key in state)
+            widths = tuple(state[f"stages.{i}.0.weight"].shape[0] for i in range(count))
+            hidden, flat = state["hidden.1.weight"].shape
+            bins = state["vote.weight"].shape[0]
+            side = round((flat / widths[-1]) ** 0.5)
+        except (KeyError, IndexError) as error:
+            raise WeightsError("these are no weights of a nano age judge") from error
+        return cls(side * 2**count, bins, widths, hidden)
+
+
+class NanoAgeJudge(nn.Module):
+    """Portraits (b, 3, h, w) in [-1, 1] to age logits (b, 101); `age` gives years.
+
+    Plain strided 4x4 convolutions, then fully connected layers, in the manner of a discriminator.
+    """
+
+    def __init__(self, spec: AgeJudgeSpec | None = None) -> None:
+        super().__init__()
+        self.spec = spec = AgeJudgeSpec() if spec is None else spec
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(SLOPE),
+            )
+            for inputs, outputs in pairwise((3, *spec.widths))
+        )
+        flat = spec.widths[-1] * (spec.size // 2 ** len(spec.widths)) ** 2
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(flat, spec.hidden, bias=False),
+            nn.BatchNorm1d(spec.hidden),
+            nn.LeakyReLU(SLOPE),
+        )
+        self.vote = nn.Linear(spec.hidden, spec.bins)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """The network that a state dict describes, holding its tensors."""
+        spec = AgeJudgeSpec.of(state)
+        return built(lambda: cls(spec), state, name="a nano age judge")
+
+    def features(self, portrait: Tensor) -> tuple[Tensor, ...]:
+        """The maps of the stages, finest first."""
+        x = resized(portrait, self.spec.size).contiguous(memory_format=torch.channels_last)
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+    def forward(self, portrait: Tensor) -> Tensor:
+        return self.vote(self.hidden(self.features(portrait)[-1])).float()
+
+    def age(self, portrait: Tensor) -> Tensor:
+        """Expected age in years (b,)."""
+        return expected_age(self(portrait))

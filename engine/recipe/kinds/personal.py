@@ -1,0 +1,182 @@
+"""Recipes for learning how one person ages."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import field_validator
+from torch import nn
+
+from engine.banks.anchors import read_anchors, read_prototypes
+from engine.banks.bank import Bank
+from engine.banks.files import read_bank
+from engine.core.digest import file_sha256
+from engine.core.errors import RecipeError
+from engine.core.table import Table
+from engine.data.targets.base import TargetChoice
+from engine.inference.assemble import time_machine
+from engine.losses.face.base import LossChoice
+from engine.losses.face.parts import Domain, Parts
+from engine.miners.base import MinerChoice, MinerValue
+from engine.nets.adapter import Adapter, AdapterSpec
+from engine.nets.named import load_age_reader, load_distance, load_point_reader, load_recogniser
+from engine.nets.timemachine import TimeMachine
+from engine.recipe.base import RECIPES
+from engine.recipe.training import TrainingRecipe
+from engine.schedules import ScheduleValue, parse_schedule
+from engine.training.tasks.personal import Noise, PersonalAim, PersonalTask
+from engine.training.tasks.personal_check import Check
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+CPU = torch.device("cpu")
+
+
+class Networks(Table):
+    """Frozen networks by name, run or file; without one, losses that need it are refused."""
+
+    recogniser: str
+    """Who somebody is, for losses and for the validation."""
+    ages: str | None = None
+    """How old somebody looks, for losses."""
+    judge: str | None = None
+    """The same for the validation alone: a network that is in no loss."""
+    distance: str | None = None
+    """How different two pictures look: `lpips-alex`, `nano-features`."""
+    points: str | None = None
+    """Landmarks that gradients pass."""
+
+
+@RECIPES.register("personal")
+class PersonalRecipe(TrainingRecipe):
+    """A person's photos on top of a frozen ageing prior; `start` is the prior or an earlier run."""
+
+    can_start: ClassVar[bool] = True
+
+    kind: Literal["personal"] = "personal"  # pyright: ignore[reportIncompatibleVariableOverride]
+    photos: str | None = None
+    """Folder of the person's aligned photos with ages."""
+    bank: str | None = None
+    """Bank of impostors."""
+    anchors: str | None = None
+    """Age anchors, as `tm bank anchors` writes them."""
+    prototypes: str | None = None
+    """Same-age prototypes, written by the same command."""
+    domain: Domain = "photos"
+    encoder: bool = True
+    """Whether a copy of the prior's encoder is trained too."""
+    networks: Networks
+    miner: MinerValue | None = None
+    targets: TargetChoice
+    loss: tuple[LossChoice, ...]
+    cycle: ScheduleValue = parse_schedule(1.0)
+    """Weight of the way back to the photo's age; 0 leaves it out."""
+    noise: Noise = "fresh"
+    """Noise of the decoder while training; what is delivered uses the stored planes."""
+    mirror: bool = True
+    """Learn from flipped photos too."""
+    validation: Check = Check()
+
+    @field_validator("loss")
+    @classmethod
+    def _any(cls, loss: tuple[LossChoice, ...]) -> tuple[LossChoice, ...]:
+        if not loss:
+            raise ValueError("a training needs at least one `[[loss]]`")
+        return loss
+
+    def inputs(self) -> Mapping[str, Path]:
+        """Every weights file that goes in; a run among them stands for its best weights."""
+        named = {"start": self._given("start"), **self._networks()}
+        found = {role: find_weights(name) for role, name in named.items() if name != "lpips-alex"}
+        files = {"bank": self.bank, "anchors": self.anchors, "prototypes": self.prototypes}
+        return found | {role: Path(file) for role, file in files.items() if file is not None}
+
+    def task(self) -> PersonalTask:
+        start = find_weights(self._given("start"))
+        machine = time_machine(read_checkpoint(start))
+        prior = self._prior(start)
+        if machine.adapter is None:
+            shape = machine.decoder.shape
+            machine.adapter = Adapter(AdapterSpec(shape.n_latent, shape.style_width))
+        if self.encoder and machine.encoder is None:
+            machine.with_trained_encoder()
+        parts, networks, judge = self._parts(machine)
+        return PersonalTask(
+            _own(machine),
+            Path(self._given("photos")),
+            parts,
+            PersonalAim(self.targets, self.loss, self.cycle, self.noise, self.mirror),
+            impostors=self._impostors(parts),
+            judge=judge,
+            judging=self.validation,
+            networks=networks,
+            facts={"prior": prior, "domain": self.domain, "familiar": self._familiar(start)},
+        )
+
+    def _given(self, key: str) -> str:
+        value = getattr(self, key)
+        if value is None:
+            raise RecipeError(f"`{key}` is required", hint="give it here or on the command line")
+        return value
+
+    def _prior(self, start: Path) -> dict[str, Any]:
+        """Where the frozen prior is: the start itself, or what the start was begun with."""
+        told = read_checkpoint(start).facts.get("prior")
+        if told is not None:
+            return dict(told)
+        return {"name": self._given("start"), "path": str(start), "sha256": file_sha256(start)}
+
+    def _familiar(self, start: Path) -> float | None:
+        return read_checkpoint(start).facts.get("familiar")
+
+    def _networks(self) -> dict[str, str]:
+        return {key: name for key, name in self.networks.dump().items() if name is not None}
+
+    def _impostors(self, parts: Parts) -> tuple[MinerChoice, Bank] | None:
+        """The miner and its bank, which must have been built by the recogniser in use."""
+        if self.miner is None:
+            return None
+        if self.bank is None:
+            raise RecipeError("the `miner` needs a `bank`", hint="build one with `tm bank build`")
+        bank = read_bank(Path(self.bank))
+        assert parts.recogniser is not None
+        bank.require(parts.recogniser)
+        return self.miner, bank
+
+    def _parts(self, machine: TimeMachine) -> tuple[Parts, dict[str, nn.Module], Any]:
+        """What the losses may ask for, the modules behind it, and the judge of ages."""
+        named = self.networks
+        recogniser = load_recogniser(named.recogniser, CPU)
+        ages = load_age_reader(named.ages, CPU) if named.ages is not None else None
+        judge = load_age_reader(named.judge, CPU) if named.judge is not None else None
+        points = load_point_reader(named.points, CPU) if named.points is not None else None
+        distance = load_distance(named.distance, CPU) if named.distance is not None else None
+        parts = Parts(
+            recogniser=recogniser,
+            ages=ages,
+            distance=distance,
+            points=points,
+            anchors=read_anchors(Path(self.anchors)) if self.anchors is not None else None,
+            prototypes=(
+                read_prototypes(Path(self.prototypes)) if self.prototypes is not None else None
+            ),
+            latent_average=machine.latent_average,
+            domain=self.domain,
+        )
+        found = {"recogniser": recogniser, "ages": ages, "judge": judge, "points": points}
+        networks = {
+            name: net
+            for name, reader in {**found, "distance": distance}.items()
+            if isinstance(net := getattr(reader, "net", None), nn.Module)
+        }
+        return parts, networks, judge
+
+
+def _own(machine: TimeMachine) -> TimeMachine:
+    """The machine with trainable parts that no file is mapped to."""
+    for net in (machine.encoder, machine.adapter, machine.decoder):
+        if net is not None:
+            copied = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+            net.load_state_dict(copied, assign=True)
+    return machine

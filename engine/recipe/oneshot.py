@@ -1,0 +1,80 @@
+"""A short refinement of a personal model, locked on one age."""
+
+from pathlib import Path
+
+from engine.core.errors import RecipeError, UsageError
+from engine.core.numbers import AgeWindow
+from engine.data.targets.fixed import Fixed
+from engine.recipe.kinds.personal import PersonalRecipe
+from engine.recipe.launch import stands_at
+from engine.recipe.load import load_recipe, load_recipe_as
+from engine.recipe.training import TrainingRecipe
+from engine.training.run_folder import RECIPE, holds_run
+
+BASES = {"photos": "mytm/oneshot_40", "portraits": "nano/oneshot_40"}
+
+
+def newest_run(runs: Path) -> Path:
+    """The personal run below `runs` that finished last; UsageError where there is none."""
+    found = [folder for folder in runs.iterdir() if holds_run(folder)] if runs.is_dir() else []
+    finished: list[Path] = []
+    for folder in found:
+        recipe = load_recipe(folder / RECIPE)
+        if isinstance(recipe, PersonalRecipe) and _ended(folder, recipe):
+            finished.append(folder)
+    if not finished:
+        raise UsageError(
+            f"there is no finished personal run in `{runs}`", hint="name one to begin from"
+        )
+    return max(finished, key=lambda folder: (folder / "metrics.jsonl").stat().st_mtime_ns)
+
+
+def oneshot_recipe(
+    window: AgeWindow,
+    start: Path,
+    *,
+    photos: Path | None,
+    bank: Path | None,
+    settings: tuple[str, ...] = (),
+) -> PersonalRecipe:
+    """The recipe of a one-shot on the run `start`, with its photos and bank if none is given.
+
+    Target ages, miner and contrastive loss are locked to the window: `require_lock` says so.
+    """
+    if not holds_run(start):
+        raise UsageError(f"`{start}` holds no run")
+    before = load_recipe_as(PersonalRecipe, start / RECIPE)
+    low, high = window.span
+    told = {
+        "name": f"oneshot_{window.age:g}",
+        "about": f"One-shot refinement of {start.name}, locked on {window}",
+        "start": str(start),
+        "photos": str(photos) if photos is not None else before.photos,
+        "bank": str(bank) if bank is not None else before.bank,
+        "targets.age": str(window),
+        "miner.ages": f"{low:g}..{high:g}",
+        "loss.contrastive_id.youngest": low,
+        "loss.contrastive_id.oldest": high,
+    }
+    locked = [f"{key}={_toml(value)}" for key, value in told.items() if value is not None]
+    recipe = load_recipe_as(PersonalRecipe, BASES[before.domain], (*locked, *settings))
+    require_lock(recipe, window)
+    return recipe
+
+
+def require_lock(recipe: PersonalRecipe, window: AgeWindow) -> None:
+    """RecipeError unless nothing in the recipe asks for, or mines at, an age outside the window."""
+    low, high = window.span
+    if not isinstance(recipe.targets, Fixed) or recipe.targets.age != window:
+        raise RecipeError(f"the target ages are not locked on {window}")
+    ages = recipe.miner.ages if recipe.miner is not None else None
+    if recipe.miner is not None and (ages is None or ages.low < low or ages.high > high):
+        raise RecipeError(f"the miner looks outside {low:g}..{high:g}")
+
+
+def _ended(folder: Path, recipe: TrainingRecipe) -> bool:
+    return stands_at(folder) >= recipe.plan().steps
+
+
+def _toml(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else f"{value}"

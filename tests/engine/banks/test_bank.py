@@ -1,0 +1,68 @@
+"""A bank is sorted by age, cut into the published bins, and faithful to one network."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from engine.banks.bank import Bank, sorted_bank
+from engine.core.errors import WeightsError
+
+
+def test_rows_are_sorted_with_all_that_belongs_to_them(bank):
+    assert bank.ages.tolist() == sorted(bank.ages.tolist())
+    assert [float(name.split(".")[0]) for name in bank.sources] == bank.ages.tolist()
+
+
+def test_bins_are_those_of_the_published_banks():
+    ages = torch.tensor([18.0, 22.9, 23.0, 78.0, 82.9, 17.0, 2.0])
+    made = sorted_bank(torch.eye(7), ages, (), embedder="x", digest=None)
+    told = {name: made.ages[rows.start : rows.stop].tolist() for name, rows in made.bins().items()}
+    assert told == {
+        "0-2": [2.0],
+        "13-17": [17.0],
+        "18-22": [18.0, pytest.approx(22.9)],
+        "23-27": [23.0],
+        "78-82": [78.0, pytest.approx(82.9)],
+    }
+
+
+def test_a_window_of_ages_is_closed_on_both_sides(bank):
+    rows = bank.within(20, 22)
+    assert bank.ages[rows.start : rows.stop].tolist() == [20, 21, 22]
+    assert list(bank.within(200, 300)) == []
+    assert list(bank.within(22, 20)) == []
+
+
+def test_the_network_that_built_it_is_accepted(bank, recogniser):
+    replace(bank, digest=recogniser.digest).require(recogniser)
+
+
+def test_another_network_is_refused_and_both_are_named(bank, recogniser):
+    with pytest.raises(WeightsError, match="dddddddddddddddd") as told:
+        bank.require(recogniser)
+    assert recogniser.digest in str(told.value)
+    named = replace(bank, embedder="ir-se50", digest=recogniser.digest)
+    with pytest.raises(WeightsError, match="`ir-se50`.*`nano-identity`"):
+        named.require(recogniser)
+
+
+def test_a_published_bank_is_known_by_name_and_width_alone(bank, recogniser):
+    replace(bank, digest=None).require(recogniser)
+    wide = Bank(torch.eye(9), torch.arange(9.0), (), "nano-identity", None)
+    with pytest.raises(WeightsError, match="have 9 numbers.*8"):
+        wide.require(recogniser)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "ages", "sources", "size", "fault"),
+    [
+        (torch.eye(3), torch.tensor([3.0, 2.0, 4.0]), (), 5, "sorted by age"),
+        (torch.eye(3), torch.arange(2.0), (), 5, "embeddings and ages"),
+        (torch.eye(3), torch.arange(3.0), ("a",), 5, "1 sources do not go with 3 rows"),
+        (torch.eye(3), torch.arange(3.0), (), 0, "at least a year"),
+    ],
+)
+def test_what_is_no_bank_is_refused(embeddings, ages, sources, size, fault):
+    with pytest.raises(ValueError, match=fault):
+        Bank(embeddings, ages, sources, "x", None, size)

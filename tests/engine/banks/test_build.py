@@ -1,0 +1,205 @@
+"""A folder of faces becomes a bank, whatever happens on the way."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.banks.build import BankPlan, build_bank, rehearsed
+from engine.banks.faces import NO_AGE, read_portrait
+from engine.banks.files import read_bank
+from engine.core.errors import InputError, UsageError
+from engine.core.progress import Silence
+from engine.data.ages import AgeSource
+from engine.data.manifest import Row, ledger_of
+from engine.images.saving import save_png
+from engine.nets.faces import NanoAgeReader
+from engine.nets.loading import frozen
+from engine.nets.nano.age import AgeSpec, NanoAge
+
+CPU = torch.device("cpu")
+
+
+class Counting:
+    """A recogniser that counts the pictures it was shown, and may be killed."""
+
+    def __init__(self, recogniser, killed_after=None):
+        self.recogniser, self.seen, self.killed_after = recogniser, 0, killed_after
+        self.name, self.digest, self.width = recogniser.name, recogniser.digest, recogniser.width
+
+    def embed(self, pictures):
+        if self.killed_after is not None and self.seen >= self.killed_after:
+            raise KeyboardInterrupt
+        self.seen += len(pictures)
+        return self.recogniser.embed(pictures)
+
+
+def plan_of(faces, **changes):
+    return BankPlan(faces, faces.parent / "out" / "bank.safetensors", **{"batch": 2, **changes})
+
+
+def build(plan, recogniser, **more):
+    return build_bank(plan, recogniser, Silence(), device=CPU, **more)
+
+
+def test_every_row_is_the_embedding_of_its_picture(faces, recogniser):
+    report = build(plan_of(faces), recogniser)
+    read = read_bank(faces.parent / "out" / "bank.safetensors")
+    assert report.fresh == len(read) == 6
+    assert read.ages.tolist() == [19, 21, 22, 23, 40, 60]
+    for row, source in zip(read.embeddings, read.sources, strict=True):
+        picture = read_portrait(faces.parent / "out" / source)
+        torch.testing.assert_close(row, recogniser.embed(picture)[0])
+    assert read.digest == recogniser.digest
+
+
+def test_large_pictures_are_averaged_to_what_losses_see(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    save_png(tmp_path / "large.png", pixels, {})
+    portrait = read_portrait(tmp_path / "large.png")
+    assert portrait.shape == (1, 3, 256, 256)
+    mean = pixels[:2, :2].reshape(4, 3).mean(axis=0) / 127.5 - 1
+    torch.testing.assert_close(portrait[0, :, 0, 0], torch.tensor(mean, dtype=torch.float32))
+
+
+def test_a_second_run_embeds_nothing_and_gives_the_same_file(faces, recogniser):
+    plan = plan_of(faces)
+    build(plan, recogniser)
+    before = plan.out.read_bytes()
+    counting = Counting(recogniser)
+    report = build(plan, counting)
+    assert (counting.seen, report.fresh, report.kept) == (0, 0, 6)
+    assert plan.out.read_bytes() == before
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_bit_equal(faces, recogniser):
+    plan = plan_of(faces)
+    with pytest.raises(KeyboardInterrupt):
+        build(plan, Counting(recogniser, killed_after=4))
+    assert not plan.out.exists()
+    counting = Counting(recogniser)
+    build(plan, counting)
+    assert counting.seen == 2
+    whole = replace(plan, out=plan.out.with_name("whole.safetensors"))
+    build(whole, recogniser)
+    assert plan.out.read_bytes() == whole.out.read_bytes()
+
+
+def test_content_counts_and_not_the_name(faces, recogniser):
+    build(plan_of(faces), recogniser)
+    (faces / "40_0.png").rename(faces / "41_7.png")
+    shutil.copy(faces / "19_4.png", faces / "19_9.png")
+    counting = Counting(recogniser)
+    report = build(plan_of(faces), counting)
+    assert (counting.seen, report.copies) == (0, 1)
+    assert report.bank.ages.tolist() == [19, 21, 22, 23, 41, 60]
+
+
+def test_another_embedder_embeds_everything_anew(faces, recogniser, other):
+    build(plan_of(faces), recogniser)
+    counting = Counting(other)
+    report = build(plan_of(faces), counting)
+    assert counting.seen == 6
+    assert report.bank.digest == other.digest
+
+
+def test_bad_pictures_are_named_and_stop_nothing(faces, recogniser):
+    (faces / "30_8.png").write_bytes(b"no picture")
+    save_png(faces / "31_9.png", np.zeros((20, 30, 3), np.uint8), {})
+    shutil.copy(faces / "19_4.png", faces / "unnamed.png")
+    report = build(plan_of(faces), recogniser)
+    assert len(report.bank) == 6
+    assert dict(report.left_out).keys() == {"30_8.png", "31_9.png", "unnamed.png"}
+    assert report.reasons[NO_AGE] == 1
+    assert report.reasons["is not aligned: 30 x 20 px is no square"] == 1
+
+
+def test_a_picture_that_was_mended_is_tried_again(faces, recogniser):
+    broken = faces / "30_8.png"
+    broken.write_bytes(b"no picture")
+    build(plan_of(faces), recogniser)
+    save_png(broken, np.full((32, 32, 3), 9, np.uint8), {})
+    assert len(build(plan_of(faces), recogniser).bank) == 7
+
+
+def test_an_embedding_that_is_no_number_never_reaches_a_bank(faces, recogniser):
+    class Broken(Counting):
+        def embed(self, pictures):
+            found = super().embed(pictures).clone()
+            found[0, 0] = torch.nan
+            return found
+
+    report = build(plan_of(faces), Broken(recogniser))
+    assert len(report.bank) == 3
+    assert report.reasons == {"its embedding is not a number": 3}
+    assert report.bank.embeddings.isfinite().all()
+
+
+def test_pictures_of_several_sizes_go_into_one_bank(faces, recogniser):
+    save_png(faces / "50_6.png", np.full((48, 48, 3), 9, np.uint8), {})
+    report = build(plan_of(faces, batch=7), recogniser)
+    row = report.bank.embeddings[report.bank.ages.tolist().index(50)]
+    torch.testing.assert_close(row, recogniser.embed(read_portrait(faces / "50_6.png"))[0])
+
+
+def test_the_manifest_tells_ages_people_and_what_was_dropped(faces, recogniser):
+    with ledger_of(faces) as ledger:
+        for index, path in enumerate(sorted(faces.glob("*.png"))):
+            row = Row(output=path.name, age=70 + index, person=f"{index % 2}")
+            if index == 0:
+                row = row.model_copy(update={"verdict": "drop"})
+            ledger.add(row.dump())
+    bank = build(plan_of(faces), recogniser).bank
+    assert bank.ages.tolist() == [71, 72, 73, 74, 75]
+    assert bank.facts["people"] == ["0", "1"]
+
+
+def test_a_csv_goes_before_manifest_and_name(faces, recogniser):
+    listed = AgeSource({"40_0.png": 44.5})
+    assert 44.5 in build(plan_of(faces, ages=listed), recogniser).bank.ages.tolist()
+    with ledger_of(faces) as ledger:
+        ledger.add(Row(output="40_0.png", age=70).dump())
+    assert build(plan_of(faces, ages=listed), recogniser).bank.ages.tolist() == [44.5]
+
+
+def test_a_reader_tells_the_ages_that_nobody_knows(faces, recogniser):
+    (faces / "60_5.png").rename(faces / "unnamed.png")
+    net = frozen(NanoAge(AgeSpec(size=16, widths=(4, 6))))
+    reader = NanoAgeReader(net)
+    report = build(plan_of(faces), recogniser, reader=reader)
+    told = float(reader.years(read_portrait(faces / "unnamed.png")))
+    assert report.bank.ages.tolist() == pytest.approx(sorted([19, 21, 22, 23, 40, told]))
+    assert report.bank.facts["ages_read"] == 1
+    assert report.bank.facts["age_by"] == "nano-age"
+
+
+def test_a_ledger_without_read_ages_does_not_serve_a_reader(faces, recogniser):
+    build(plan_of(faces), recogniser)
+    (faces / "60_5.png").rename(faces / "unnamed.png")
+    reader = NanoAgeReader(frozen(NanoAge(AgeSpec(size=16, widths=(4, 6)))))
+    counting = Counting(recogniser)
+    assert len(build(plan_of(faces), counting, reader=reader).bank) == 6
+    assert counting.seen == 1
+
+
+def test_a_folder_of_nothing_usable_is_an_error(tmp_path, recogniser):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "30_0.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="no picture of .* can be in a bank"):
+        build(plan_of(tmp_path / "faces"), recogniser)
+
+
+def test_a_plan_that_cannot_be_is_refused_at_once(faces):
+    with pytest.raises(UsageError, match="must end in `.safetensors`"):
+        BankPlan(faces, faces / "bank.pt")
+    with pytest.raises(UsageError, match="at least a year"):
+        plan_of(faces, bin_size=0)
+
+
+def test_a_rehearsal_touches_nothing(faces):
+    shutil.copy(faces / "19_4.png", faces / "unnamed.png")
+    plan = plan_of(faces)
+    assert rehearsed(plan) == (7, 1)
+    assert not plan.out.parent.exists()

@@ -1,0 +1,109 @@
+"""Random changes of pictures, and the truth that moves along."""
+
+from math import pi
+
+import pytest
+import torch
+
+from engine.core.numbers import Span
+from engine.data.jitter import (
+    ColourJitter,
+    flipped,
+    flipped_points,
+    recoloured,
+    shifted,
+    turned,
+)
+from engine.runtime.draws import Draws
+
+NONE = torch.zeros(1)
+ONE = torch.ones(1)
+
+
+def luma(pictures):
+    return (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1)
+
+
+@pytest.fixture
+def pictures():
+    torch.manual_seed(0)
+    return torch.rand(6, 3, 16, 16) * 0.6 - 0.3
+
+
+def test_no_turn_changes_nothing(pictures):
+    torch.testing.assert_close(turned(pictures[:1], NONE, ONE, ONE), pictures[:1])
+
+
+def test_a_turned_hue_keeps_the_luma(pictures):
+    for degrees in (60, 120, 200):
+        out = turned(pictures[:1], torch.tensor([degrees * pi / 180]), ONE, ONE)
+        torch.testing.assert_close(luma(out), luma(pictures[:1]), rtol=0, atol=1e-5)
+        assert (out - pictures[:1]).abs().max() > 0.1
+
+
+def test_a_third_of_a_turn_makes_red_green():
+    red = torch.tensor([0.3, -0.1, -0.1]).view(1, 3, 1, 1)
+    out = turned(red, torch.tensor([2 * pi / 3]), ONE, ONE).flatten()
+    assert out.argmax() == 1
+    torch.testing.assert_close(out[0], out[2])
+
+
+def test_no_saturation_is_grey(pictures):
+    out = turned(pictures[:1], NONE, NONE, ONE)
+    torch.testing.assert_close(out, luma(pictures[:1])[:, None].expand(1, 3, 16, 16))
+
+
+def test_brightness_scales_light_from_black():
+    grey = torch.full((1, 3, 2, 2), -0.5)
+    torch.testing.assert_close(turned(grey, NONE, ONE, 1.2 * ONE), torch.full_like(grey, -0.4))
+
+
+def test_colours_depend_on_the_draws_alone(pictures):
+    jitter = ColourJitter()
+    once, again, other = (
+        recoloured(pictures, jitter, Draws(seed, 5, range(6))) for seed in (1, 1, 2)
+    )
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+
+
+def test_half_a_batch_is_changed_as_it_is_in_the_whole(pictures):
+    whole = recoloured(pictures, ColourJitter(), Draws(1, 5, range(6)))
+    half = recoloured(pictures[3:], ColourJitter(), Draws(1, 5, range(3, 6)))
+    torch.testing.assert_close(half, whole[3:])
+
+
+def test_only_the_share_is_changed(pictures):
+    kept = recoloured(pictures, ColourJitter(share=0.0), Draws(1, 5, range(6)))
+    assert torch.equal(kept, pictures)
+
+
+def test_patches_turn_one_part_of_a_picture_more_than_another():
+    plain = torch.tensor([0.3, 0.0, -0.2]).view(1, 3, 1, 1).expand(1, 3, 32, 32).contiguous()
+    jitter = ColourJitter(share=1.0, brightness=Span(1, 1))
+    whole = recoloured(plain, jitter.model_copy(update={"patches": False}), Draws(0, 0, range(1)))
+    parts = recoloured(plain, jitter, Draws(0, 0, range(1)))
+    assert whole.std(dim=(2, 3)).max() < 1e-5
+    assert parts.std(dim=(2, 3)).max() > 0.03
+
+
+def test_only_the_chosen_are_mirrored(pictures):
+    out = flipped(pictures[:2], torch.tensor([True, False]))
+    assert torch.equal(out[0], pictures[0].flip(2))
+    assert torch.equal(out[1], pictures[1])
+
+
+def test_mirrored_points_lie_on_the_mirrored_picture():
+    points = torch.rand(2, 68, 2) * 15
+    out = flipped_points(points, torch.tensor([True, False]), 16)
+    torch.testing.assert_close(
+        out[0, 36], torch.tensor([15.0, 0.0]) + points[0, 45] * torch.tensor([-1.0, 1.0])
+    )
+    assert torch.equal(out[1], points[1])
+
+
+def test_a_shift_moves_to_the_right_and_down_and_repeats_the_border():
+    picture = torch.arange(16.0).view(1, 1, 4, 4).expand(2, 3, 4, 4)
+    out = shifted(picture, torch.tensor([[1, 0], [0, -2]]))
+    assert out[0, 0, 0].tolist() == [0, 0, 1, 2]
+    assert out[1, 0, :, 0].tolist() == [8, 12, 12, 12]

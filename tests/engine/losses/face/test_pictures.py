@@ -1,0 +1,60 @@
+"""Losses on the pictures themselves, and on how old they look."""
+
+import pytest
+import torch
+
+from engine.losses.face.ageing import Ageing
+from engine.losses.face.perceptual import Perceptual
+from engine.losses.face.pixel import Pixel
+from engine.losses.face.regions import face_crop
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"),
+    [
+        (256, (35, 223), (32, 220)),
+        (128, (18, 112), (16, 110)),
+        (512, (70, 446), (64, 440)),
+        (64, (9, 56), (8, 55)),
+    ],
+)
+def test_the_face_is_cut_where_arcface_cuts_it_at_any_size(size, rows, columns):
+    places = torch.arange(size * size, dtype=torch.float32).view(1, 1, size, size)
+    face = face_crop(places.expand(1, 3, -1, -1))
+    assert torch.equal(face[0, 0], places[0, 0, slice(*rows), slice(*columns)])
+
+
+def test_pixels_count_in_the_face_only_where_the_recipe_says_so(make):
+    trial = make(source=torch.zeros(4, 3, 32, 32), output=torch.zeros(4, 3, 32, 32))
+    trial.output[:, :, :2] = 1.0  # above the face
+    trial.output[:, :, 16, 16] = 1.0  # within
+    side = face_crop(trial.output).shape[2] * face_crop(trial.output).shape[3]
+    assert Pixel(weight=1).value(trial)[0] == pytest.approx((2 * 32 + 1) / 32**2)
+    assert Pixel(weight=1, region="face").value(trial)[0] == pytest.approx(1 / side)
+
+
+def test_perception_is_asked_about_the_same_crops(make):
+    trial = make()
+    distance = trial.parts.distance
+    face = Perceptual(weight=1, region="face").value(trial)[0]
+    told = distance(face_crop(trial.output), face_crop(trial.source)).mean()
+    torch.testing.assert_close(face, told)
+    full = Perceptual(weight=1).value(trial)[0]
+    torch.testing.assert_close(full, distance(trial.output, trial.source).mean())
+
+
+def test_age_is_a_squared_error_in_centuries(make):
+    trial = make(target_age=torch.tensor([40.0, 60.0, 20.0, 30.0]))
+    trial.memo["years"] = torch.tensor([40.0, 50.0, 40.0, 30.0])
+    value, told = Ageing(weight=5).value(trial)
+    assert value == pytest.approx((0.1**2 + 0.2**2) / 4)
+    assert told["years"] == pytest.approx((10 + 20) / 4)
+
+
+def test_an_age_is_learned_from_the_picture(make):
+    trial = make()
+    trial.output.requires_grad_()
+    value, _ = Ageing(weight=1).value(trial)
+    value.backward()
+    better = make(output=(trial.output - 3 * trial.output.grad).detach())
+    assert Ageing(weight=1).value(better)[0] < value
