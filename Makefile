@@ -23,14 +23,18 @@ lock: $(READY)
 		--upgrade --quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
 
 demo: $(READY)
-	@echo "demo: renders one person's photos, aligns, judges and splits them, and draws a contact sheet"
+	@echo "demo: renders one person's photos, aligns, judges and splits them, and ages one beside the truth"
 	@rm -rf runs/demo
 	@$(BIN)/tm prep synth runs/demo/photos --people 1 --seed 900000 --ages 8..90 --per-person 24 --size 640 --wild 1
 	@$(BIN)/tm prep align runs/demo/photos runs/demo/aligned --size 256
 	@$(BIN)/tm prep filter runs/demo/aligned
 	@$(BIN)/tm prep split runs/demo/aligned --test 0.2
 	@$(BIN)/tm prep sheet runs/demo/aligned --out runs/demo/sheet.png
-	@echo "demo: look at runs/demo/sheet.png"
+	@$(BIN)/tm prep synth runs/demo/truth --people 1 --seed 900000 --ages 10..90 --per-person 9 --same-scene
+	@$(BIN)/tm infer runs/demo/truth/900000/30_2.png --ages 10,20,30,40,50,60,70,80,90 --out runs/demo/aged \
+		--strip --set "truth='runs/demo/truth'"
+	@cp runs/demo/aged/30_2_strip.png runs/demo/strip.png
+	@echo "demo: look at runs/demo/sheet.png, and at runs/demo/strip.png: aged from 30, the truth below"
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -m "not slow"

@@ -1,6 +1,7 @@
 """A run as one weights file that says how it was made."""
 
 import json
+import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,15 @@ from engine.worlds.portraits import VERSION
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS
 
 LICENCE = "that of tm"
+
+
+def without_folders(text: str) -> str:
+    """The text with every path cut to its last part: a card goes to others, folders stay here.
+
+    >>> without_folders("tm train --out /home/eve/runs/one --set identity='/data/runs/id'")
+    "tm train --out one --set identity='id'"
+    """
+    return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?/(?:[^\s'\"/]+/)*([^\s'\"/]+)", r"\1", text)
 
 
 def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any]:
@@ -43,8 +53,8 @@ def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any
         "made_by": f"tm {version('tm-toolkit')}",
         "licence": LICENCE,
         "recipe": recipe.name,
-        "recipe_digest": settings_digest(recipe.dump()),
-        "command": (folder / COMMAND).read_text(encoding="utf-8").strip(),
+        "recipe_digest": settings_digest({"recipe": without_folders(json.dumps(recipe.dump()))}),
+        "command": without_folders((folder / COMMAND).read_text(encoding="utf-8").strip()),
         "seed": recipe.seed,
         "step": told["step"],
         "steps": last.step,

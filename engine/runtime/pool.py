@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
+from engine.runtime.orphans import die_with_parent
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -98,8 +100,9 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _prepare() -> None:
-    """Make a fresh worker single-threaded and leave Ctrl-C to its parent."""
+    """Make a fresh worker single-threaded; Ctrl-C is its parent's, and so is its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
     # Before numpy is first imported here: every core has a worker of its own already.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

@@ -2,8 +2,6 @@
 
 import logging
 import os
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -14,10 +12,9 @@ from torch import Tensor, nn
 
 from engine.core.errors import UsageError
 from engine.runtime.device import Device, Precision, choose
+from engine.runtime.orphans import die_with_parent
 
 Shared = TypeVar("Shared")
-ORPHAN_CHECK = 0.5
-"""Seconds between two looks of a child at whether its parent still lives."""
 
 
 class Processes:
@@ -54,7 +51,7 @@ class Processes:
         if threads is not None:
             torch.set_num_threads(threads)
         if not self.first:
-            _die_with_parent()
+            die_with_parent()
 
     @property
     def first(self) -> bool:
@@ -151,15 +148,3 @@ def to_device(nets: Sequence[nn.Module], device: torch.device) -> None:
         for module in net.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
-
-
-def _die_with_parent() -> None:
-    """End this process when the one that started it is gone, however that came."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(ORPHAN_CHECK)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -94,12 +94,18 @@ class NanoAgeing(StyleEncoder):
         self.spec = spec = NanoAgeingSpec() if spec is None else spec
         widths, summary = spec.widths, spec.summary
         self.base = PortraitBase(spec.base)
-        self.stem = Stem(RGB, widths[0])
+        self.stem = Stem(PLANES, widths[0])
         self.stages = nn.ModuleList(Fold(*pair) for pair in pairwise(widths))
         side = spec.size // 2 ** len(widths)
         self.places = nn.Linear(widths[-1] * side**2, summary)
-        self.when = nn.Sequential(nn.Linear(2 * WAVES + 1, summary), nn.LeakyReLU(0.2))
-        self.meet = nn.Linear(2 * summary, summary)
+        self.when = nn.Linear(2 * WAVES + 1, summary)
+        self.meet = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Linear(2 * summary, summary),
+            nn.LeakyReLU(0.2),
+            nn.Linear(summary, summary),
+            nn.LeakyReLU(0.2),
+        )
         self.unfolds = nn.ModuleList(
             Unfold(below, beside, summary)
             for below, beside in zip(widths[:0:-1], widths[-2::-1], strict=True)
@@ -133,12 +139,12 @@ class NanoAgeing(StyleEncoder):
         if x.shape[1:] != (PLANES, self.spec.size, self.spec.size):
             wanted = f"(b, {PLANES}, {self.spec.size}, {self.spec.size})"
             raise ValueError(f"the ageing prior takes {wanted}, not {tuple(x.shape)}")
-        maps = [self.stem(x[:, :RGB])]
+        maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         who = self.places(maps[-1].flatten(1))
         when = self.when(age_waves(x[:, RGB, 0, 0]))
-        style = F.leaky_relu(self.meet(torch.cat([F.leaky_relu(who, 0.2), when], dim=1)), 0.2)
+        style = self.meet(torch.cat([who, when], dim=1))
         y = maps[-1]
         for unfold, beside in zip(self.unfolds, maps[-2::-1], strict=True):
             y = unfold(y, beside, style)
