@@ -4,8 +4,9 @@ People from 901,000 on, whom no network has met. Give weights files or run folde
 given is left out and said so. A stand-in in place of the networks shows what the exam is worth:
 the truth has to pass it, doing nothing and blur have to fail.
 
+    python benchmarks/nano.py                        # everything that ships with the package
     python benchmarks/nano.py --out DIR [--identity F] [--age F] [--age-judge F] [--landmarks F]
-        [--stand-in truth|nothing|blur] [--people 100] [--json]
+        [--model F] [--stand-in truth|nothing|blur] [--people 100] [--json]
 """
 
 import argparse
@@ -28,6 +29,7 @@ from engine.core.places import cache_folder
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.images.saving import save_png
+from engine.inference.assemble import time_machine
 from engine.metrics import ageing_exam as ageing
 from engine.metrics import nets_exam as nets
 from engine.metrics.album import Album, Pixels, albums, drawn, measured
@@ -48,7 +50,14 @@ from engine.worlds.portraits import VERSION
 
 FIRST = 901_000
 TARGETS = tuple(float(age) for age in range(10, 100, 10))
-PARTS = ("identity", "age", "age-judge", "landmarks")
+PARTS = {
+    "identity": "nano-identity",
+    "age": "nano-age",
+    "age-judge": "nano-age-judge",
+    "landmarks": "nano-landmarks",
+    "model": "nano",
+}
+"""What may be given, and what ships with the package."""
 STAND_INS = ("truth", "nothing", "blur")
 BLUR = 1.5
 SHOWN = 4
@@ -101,13 +110,23 @@ def loaded(chosen: argparse.Namespace) -> Stack:
     if chosen.age:
         ages["age net"] = frozen(NanoAge.from_state(part(chosen.age, "age"))).age
     if chosen.age_judge:
-        judge = frozen(NanoAgeJudge.from_state(part(chosen.age_judge, "age_judge")))
+        judge = frozen(NanoAgeJudge.from_state(part(chosen.age_judge, "age")))
         ages["age judge"] = judge.age
         perceptual = FeatureDistance("features of the age judge", judge.features)
         stack = replace(stack, judge=judge.age, perceptual=(perceptual,))
     if chosen.landmarks:
         points = frozen(NanoLandmarks.from_state(part(chosen.landmarks, "landmarks")))
         stack = replace(stack, points=points.points)
+    if chosen.model:
+        model = frozen(time_machine(read_checkpoint(find_weights(chosen.model))))
+
+        def reconstruct(pictures: Tensor) -> Tensor:
+            return model.decode(model.invert(pictures))
+
+        def reage(pictures: Tensor, ages: Tensor) -> Tensor:
+            return model(pictures, ages.float()).image
+
+        stack = replace(stack, reconstruct=reconstruct, reage=reage)
     return replace(stack, ages=ages)
 
 
@@ -277,13 +296,17 @@ def arguments() -> argparse.Namespace:
     for name in PARTS:
         parser.add_argument(f"--{name}", metavar="FILE", help="a weights file or a run folder")
     parser.add_argument("--stand-in", choices=STAND_INS)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/exam"))
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--first", type=int, default=FIRST)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="processes of dlib")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    given = [name.replace("-", "_") for name in PARTS]
+    if chosen.stand_in is None and not any(getattr(chosen, name) for name in given):
+        for name, shipped in zip(given, PARTS.values(), strict=True):
+            setattr(chosen, name, shipped)
     if chosen.first < FIRST:
         parser.error(f"people before {FIRST} are not for exams of networks")
     return chosen

@@ -20,12 +20,15 @@ PLACES = {
 
 def run(as_json: AsJson = False) -> None:
     from engine.core.places import weights_folder
+    from engine.weights.find import shipped_weights
     from engine.weights.folder import others, standing
     from engine.weights.manifest import known_weights
+    from engine.weights.native import read_card
 
     folder = weights_folder()
     known = [standing(weight, folder) for weight in known_weights(folder).weights]
     own = others(folder)
+    shipped = {name: (path, read_card(path)["card"]) for name, path in shipped_weights().items()}
     if as_json:
         rows = [
             {
@@ -39,7 +42,11 @@ def run(as_json: AsJson = False) -> None:
         added = [
             {"name": path.stem, "path": str(path), "bytes": path.stat().st_size} for path in own
         ]
-        emit_json({"folder": str(folder), "weights": rows, "own": added})
+        inside = [
+            {"name": name, "path": str(path), "bytes": path.stat().st_size, "card": card}
+            for name, (path, card) in shipped.items()
+        ]
+        emit_json({"folder": str(folder), "weights": rows, "own": added, "shipped": inside})
         return
     emit_table(
         ("weights", "here", "size", "commercial", "licence", "needed by"),
@@ -55,6 +62,15 @@ def run(as_json: AsJson = False) -> None:
             for one in known
         ],
     )
+    if shipped:
+        out.print()
+        emit_table(
+            ("in the package", "size", "what"),
+            [
+                (name, told_size(path.stat().st_size), card["what"])
+                for name, (path, card) in shipped.items()
+            ],
+        )
     if own:
         out.print()
         emit_table(

@@ -98,6 +98,7 @@ def _reage_one(
             {"output": None, "status": error.status, "reason": error.reason, "target_age": None}
         ]
     started = time.perf_counter()
+    truth = {age: subject.framed(pixels) for age, pixels in truth.items()}
     codes = reager.codes(face, plan.ages, other)
     judged = Judged(judges, subject, reager, codes) if judges is not None else None
     rows: list[dict[str, Any]] = []

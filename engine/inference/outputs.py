@@ -68,11 +68,7 @@ def save_strip(
 
 
 def _caption(row: dict[str, Any]) -> str:
-    told = (
-        [f"{row['predicted_age']:.0f} by {row['age_by']}"]
-        if row["predicted_age"] is not None
-        else []
-    )
+    told = [f"looks {row['predicted_age']:.0f}"] if row["predicted_age"] is not None else []
     if row["identity"] is not None:
         told.append(f"identity {row['identity']:.2f}")
     return f"{row['target_age']:g} years\n{', '.join(told)}"

@@ -41,6 +41,12 @@ class Subject:
             return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
         return crop_face(self.photo, self.quad, size)
 
+    def framed(self, other: Pixels) -> Pixels:
+        """Another picture of this photograph, cut as the face is; one of another size whole."""
+        if other.shape != self.photo.shape:
+            return other
+        return Subject(self.path, self.sha256, other, self.quad).face(other.shape[0])
+
 
 def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subject:
     """Find the chosen face of a photo; PictureError where there is none, or none is usable."""

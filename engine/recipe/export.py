@@ -1,11 +1,14 @@
 """A run as one weights file that says how it was made."""
 
+import hashlib
 import json
 import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
@@ -16,10 +19,22 @@ from engine.training.checkpoint import TOLD, read_snapshot
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder
 from engine.weights.find import find_weights
 from engine.weights.native import read_native, save_native
+from engine.weights.tensors import read_safetensors
 from engine.worlds.portraits import VERSION
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS
 
 LICENCE = "that of tm"
+
+
+def tensors_sha256(file: Path) -> str:
+    """SHA-256 of all tensors of a file in order of their names: its header is left out, so that
+    the header can tell it.
+    """
+    found = hashlib.sha256()
+    for name, tensor in sorted(read_safetensors(file)[1].items()):
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def without_folders(text: str) -> str:
@@ -66,5 +81,7 @@ def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any
         "began_from": dict(environment.weights),
         "portraits": {"version": VERSION, "references": list(REFERENCE_DIGESTS)},
     }
+    save_native(file, replace(delivered, card=card), half=half)
+    card["tensors_sha256"] = tensors_sha256(file)
     save_native(file, replace(delivered, card=card), half=half)
     return card | {"sha256": file_sha256(file), "bytes": file.stat().st_size}

@@ -25,8 +25,9 @@ def _there(monkeypatch):
 
 
 @pytest.fixture
-def embedder(tmp_path):
-    """A tiny nano identity network in the weights folder."""
+def embedder(tmp_path, monkeypatch):
+    """A tiny nano identity network in the weights folder, in place of the one that ships."""
+    monkeypatch.setattr("engine.weights.find.shipped_weights", dict)
     torch.manual_seed(0)
     net = NanoIdentity(IdentitySpec(size=16, embedding=8, widths=(4, 6)))
     path = tmp_path / "weights" / "nano-identity.safetensors"

@@ -33,6 +33,12 @@ from engine.weights.native import save_native
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_shipped(monkeypatch):
+    """Names mean what a test puts into its weights folder, not what the package brings."""
+    monkeypatch.setattr("engine.weights.find.shipped_weights", dict)
+
+
 @pytest.fixture
 def arcface(fill):
     spec = ArcFaceSpec(size=112, embedding=24, widths=(4, 8, 12, 16), depths=(1, 1, 2, 1))

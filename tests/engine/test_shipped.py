@@ -1,0 +1,61 @@
+"""The weights in the package: small, told of, made on this world, and working."""
+
+import pytest
+import torch
+
+from engine.inference.assemble import time_machine
+from engine.inference.domain import Known
+from engine.recipe.export import tensors_sha256
+from engine.recipe.find import shipped_recipes
+from engine.recipe.load import load_recipe
+from engine.weights.find import find_weights, shipped_weights
+from engine.weights.load import read_checkpoint
+from engine.weights.native import read_card
+from engine.worlds.portraits import VERSION, identity, render, scene
+from engine.worlds.portraits.reference import REFERENCE_DIGESTS
+
+SHIPPED = shipped_weights()
+MEBIBYTE = 1 << 20
+
+
+def test_what_the_commands_name_is_there():
+    assert {"nano", "nano-identity", "nano-age", "nano-age-judge", "nano-landmarks"} <= set(SHIPPED)
+
+
+def test_all_of_it_is_small():
+    sizes = {name: path.stat().st_size for name, path in SHIPPED.items()}
+    assert max(sizes.values()) <= 16 * MEBIBYTE
+    assert sum(size for name, size in sizes.items() if name.startswith("nano")) <= 40 * MEBIBYTE
+
+
+@pytest.mark.parametrize("name", list(SHIPPED))
+def test_a_card_says_how_its_weights_were_made(name):
+    card = read_card(SHIPPED[name])["card"]
+    assert {"what", "recipe_digest", "command", "seed", "hardware", "minutes", "metrics"} <= set(
+        card
+    )
+    assert card["portraits"] == {"version": VERSION, "references": list(REFERENCE_DIGESTS)}
+    recipe = load_recipe(shipped_recipes()[f"nano/{card['recipe']}"])
+    assert card["what"] == recipe.about
+    assert card["seed"] == recipe.seed
+    assert "/" not in card["command"].replace("nano/", "")
+
+
+@pytest.mark.parametrize("name", list(SHIPPED))
+def test_the_digest_in_a_card_is_that_of_its_tensors(name):
+    assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(SHIPPED[name])
+
+
+def test_the_model_takes_a_portrait_to_other_ages():
+    checkpoint = read_checkpoint(find_weights("nano"))
+    assert Known.of(checkpoint).domain == "portraits"
+    model = time_machine(checkpoint)
+    shot = render(identity(910_000), 30, scene(910_000_000), 128).picture
+    photo = torch.from_numpy(shot).permute(2, 0, 1)[None] / 127.5 - 1
+    Known.of(checkpoint).require(model, photo)
+    with torch.inference_mode():
+        again = model.decode(model.invert(photo))
+        young, old = model(photo, torch.tensor([10.0, 80.0])).image
+    error = (again - photo).square().mean()
+    assert 10 * torch.log10(4 / error) > 30
+    assert (young - old).abs().mean() > 0.05
