@@ -123,6 +123,7 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path):
 
 
 def test_a_bank_brings_its_network_along(tmp_path, bank, recogniser, other, monkeypatch):
+    monkeypatch.setattr("engine.weights.find.shipped_weights", dict)
     folder = tmp_path / "weights"
     for name, net in (("nano-identity", recogniser.net), ("mine", other.net)):
         save_native(
