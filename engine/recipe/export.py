@@ -40,7 +40,7 @@ def tensors_sha256(file: Path) -> str:
 def without_folders(text: str) -> str:
     """The text with every path cut to its last part: a card goes to others, folders stay here.
 
-    >>> without_folders("tm train --out /home/eve/runs/one --set identity='/data/runs/id'")
+    >>> without_folders("tm train --out /srv/runs/one --set identity='/srv/runs/id'")
     "tm train --out one --set identity='id'"
     """
     return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?/(?:[^\s'\"/]+/)*([^\s'\"/]+)", r"\1", text)
