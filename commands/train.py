@@ -26,6 +26,12 @@ def run(
     start: Annotated[
         str | None, typer.Option("--from", help="Weights to begin from: a run, a file, a name.")
     ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="A person's aligned photos, for recipes that take them.")
+    ] = None,
+    bank: Annotated[
+        Path | None, typer.Option(help="A bank of impostors, for recipes that take one.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
     ] = None,
@@ -48,8 +54,10 @@ def run(
     if recipe is None:
         raise UsageError("which recipe?", hint="`tm train --list` shows them")
     overrides = [*(settings or ())]
-    overrides += [f"start={_quoted(start)}"] if start is not None else []
-    overrides += [f"device={_quoted(device)}"] if device is not None else []
+    given = {"start": start, "photos": photos, "bank": bank, "device": device}
+    overrides += [
+        f"{key}={_quoted(str(value))}" for key, value in given.items() if value is not None
+    ]
     loaded = load_recipe(recipe, overrides)
     if dry_run:
         _forecast(loaded, as_json)

@@ -66,8 +66,9 @@ def resume_any(folder: Path, *, until: int | None, watcher: Callable[[bool], Wat
 
 
 def _go_through(series: SeriesRecipe, folder: Path, watcher: Callable[[bool], Watcher]) -> Outcome:
-    outcome = Outcome(0, "finished", None, 0.0)
-    for place, recipe in members(series, folder):
+    runs = members(series, folder)
+    outcome = Outcome(runs[-1][1].plan().steps, "finished", None, 0.0)
+    for place, recipe in runs:
         if not holds_run(place):
             _, outcome = begin(recipe, place, devices=1, watcher=watcher)
         elif stands_at(place) < recipe.plan().steps:
