@@ -36,11 +36,10 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.core.numbers import AgeWindow
     from engine.recipe.launch import begin
-    from engine.recipe.oneshot import newest_run, oneshot_recipe
+    from engine.recipe.oneshot import newest_run, oneshot_recipe, window_around
 
-    window = AgeWindow.parse(f"{age:g}±{jitter:g}")
+    window = window_around(age, jitter)
     base = start if start is not None else newest_run(RUNS)
     recipe = oneshot_recipe(window, base, photos=photos, bank=bank, settings=tuple(settings or ()))
     if dry_run:

@@ -13,7 +13,17 @@ from commands._voice import voiced
 from engine.core.errors import TmError
 from tm import VERSION
 
-COMMANDS = ("prep", "train", "resume", "infer", "weights", "recipe", "doctor")
+COMMANDS = (
+    "prep",
+    "bank",
+    "train",
+    "resume",
+    "oneshot",
+    "infer",
+    "weights",
+    "recipe",
+    "doctor",
+)
 """In the order of `tm --help`; each is a module of `commands`, or a package of such modules."""
 
 OUT_OF_MEMORY = 5

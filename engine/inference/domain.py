@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import PictureError, WeightsError
+from engine.core.numbers import Span
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint
@@ -17,10 +18,14 @@ Domain = Literal["portraits", "photos"]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a model was trained on; `familiar` is the limit of strangeness, None for no limit."""
+    """What a model was trained on; `familiar` is the limit of strangeness, None for no limit.
+
+    ages: from the youngest to the oldest photo of its person, None for a model of anybody.
+    """
 
     domain: Domain = "photos"
     familiar: float | None = None
+    ages: Span | None = None
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Known":
@@ -33,7 +38,20 @@ class Known:
                 f"and this is version {VERSION}",
                 hint="use weights of this version of tm",
             )
-        return cls(facts.get("domain", "photos"), facts.get("familiar"))
+        ages = facts.get("ages")
+        learned = None if ages is None else Span(*map(float, ages))
+        return cls(facts.get("domain", "photos"), facts.get("familiar"), learned)
+
+    def beyond(self, age: float) -> float | None:
+        """Years from an age to the nearest of the person's: 0 inside, None where nobody is meant.
+
+        >>> known = Known(ages=Span(20, 50))
+        >>> known.beyond(62), known.beyond(20), known.beyond(12.5), Known().beyond(62)
+        (12.0, 0.0, 7.5, None)
+        """
+        if self.ages is None:
+            return None
+        return round(float(max(self.ages.low - age, age - self.ages.high, 0)), 2)
 
     @torch.inference_mode()
     def require(self, machine: TimeMachine, face: Tensor) -> None:

@@ -101,13 +101,15 @@ def _reage_one(
     truth = {age: subject.framed(pixels) for age, pixels in truth.items()}
     codes = reager.codes(face, plan.ages, other)
     judged = Judged(judges, subject, reager, codes) if judges is not None else None
+    quad = subject.quad.corners.round(3).tolist()
     rows: list[dict[str, Any]] = []
     shown: list[Pixels] = []
     for age, picture in zip(
         plan.ages, reager.pictures(codes.targets, subject.content), strict=True
     ):
         pixels = at_size(to_pixels(picture), plan.size)
-        made = provenance(subject, plan, age)
+        beyond = reager.known.beyond(age)
+        made = provenance(subject, plan, age, beyond)
         path = stem.with_name(f"{stem.name}_age{age:g}.png")
         save_png(path, pixels, made)
         save_beside(path, pixels, subject, plan, made)
@@ -119,8 +121,7 @@ def _reage_one(
             "target_age": age,
         }
         row |= judged.row(picture, truth.get(age)) if judged is not None else NOT_JUDGED
-        # No run of a person's own is behind these weights, so there is no range to lie beyond.
-        row |= {"extrapolated_years": None, "sha256": subject.sha256}
+        row |= {"extrapolated_years": beyond, "sha256": subject.sha256, "quad": quad}
         rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
         started = time.perf_counter()
     if plan.strip:

@@ -25,8 +25,11 @@ def at_size(pixels: Pixels, size: int | None) -> Pixels:
     return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def provenance(subject: Subject, plan: InferPlan, age: float) -> dict[str, Any]:
-    return {
+def provenance(
+    subject: Subject, plan: InferPlan, age: float, beyond: float | None
+) -> dict[str, Any]:
+    told = {"extrapolated_years": beyond} if beyond else {}
+    return told | {
         "made": "re-aged",
         "synthetic": True,
         "target_age": age,
@@ -71,7 +74,8 @@ def _caption(row: dict[str, Any]) -> str:
     told = [f"looks {row['predicted_age']:.0f}"] if row["predicted_age"] is not None else []
     if row["identity"] is not None:
         told.append(f"identity {row['identity']:.2f}")
-    return f"{row['target_age']:g} years\n{', '.join(told)}"
+    extrapolated = ", extrapolated" if row["extrapolated_years"] else ""
+    return f"{row['target_age']:g} years{extrapolated}\n{', '.join(told)}"
 
 
 def save_morph(stem: Path, subject: Subject, codes: Codes, reager: Reager, plan: InferPlan) -> None:

@@ -1,6 +1,10 @@
 """The frozen network that a name means, behind the protocol it serves."""
 
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
+from torch.nn import ModuleList
 
 from engine.core.errors import UsageError, WeightsError
 from engine.nets.age.dex_vgg import Dex
@@ -14,9 +18,9 @@ from engine.nets.faces import (
     NanoPointReader,
     NanoRecogniser,
     PointReader,
-    Recogniser,
     weights_digest,
 )
+from engine.nets.identity.actor import ActorClassifier
 from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.loading import frozen
 from engine.nets.nano.age import NanoAge
@@ -32,12 +36,17 @@ from engine.weights.load import read_checkpoint, read_tensors
 ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
 DEX, NANO_AGE = "dex", "nano-age"
 NANO_LANDMARKS, NANO_AGE_JUDGE = "nano-landmarks", "nano-age-judge"
-DISTANCES = ("lpips-alex", "nano-features", "nano-judge-features")
+DISTANCES: Mapping[str, tuple[str, ...]] = {
+    "lpips-alex": ("lpips-alex",),
+    "nano-features": (NANO_IDENTITY, NANO_AGE, NANO_LANDMARKS),
+    "nano-judge-features": (NANO_AGE_JUDGE,),
+}
+"""Distances between pictures, and the weights behind each."""
 RECOGNISERS, AGE_READERS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-judge")
 """What has a name; any other text is a run, or a weights file, that holds such a network."""
 
 
-def load_recogniser(name: str, device: torch.device) -> Recogniser:
+def load_recogniser(name: str, device: torch.device) -> ArcFaceRecogniser | NanoRecogniser:
     """A recogniser; WeightsError says where to get what is not here, or what a file holds."""
     recogniser = recogniser_of(_part(name, "identity"))
     _require_named(name, recogniser.name, RECOGNISERS)
@@ -60,6 +69,11 @@ def load_age_reader(name: str, device: torch.device) -> AgeReader:
     return reader
 
 
+def load_classifier(name: str, device: torch.device) -> ActorClassifier:
+    """What tells a person from everybody else: a run or a file; errors as of `load_recogniser`."""
+    return frozen(ActorClassifier.from_state(_part(name, "actor"))).to(device)
+
+
 def load_point_reader(name: str, device: torch.device) -> PointReader:
     """A reader of landmarks; errors as of `load_recogniser`."""
     reader = NanoPointReader(frozen(NanoLandmarks.from_state(_part(name, "landmarks"))))
@@ -70,20 +84,34 @@ def load_point_reader(name: str, device: torch.device) -> PointReader:
 def load_distance(name: str, device: torch.device) -> Distance:
     """`lpips-alex`, `nano-features` or `nano-judge-features`: a distance for losses or for judging.
 
-    LPIPS needs its backbone in the weights folder; the features are those of the nano identity
-    network, or of the nano age judge, which is in no loss.
+    LPIPS needs its backbone in the weights folder; the features are those of the nano networks that
+    losses use, together, or of the nano age judge, which is in no loss.
     """
     match name:
         case "lpips-alex":
             return load_lpips(device)
         case "nano-features":
-            net = frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))).to(device)
-            return FeatureDistance("features of nano-identity", net.features, net)
+            return _joint_features(device)
         case "nano-judge-features":
             judge = frozen(NanoAgeJudge.from_state(_part(NANO_AGE_JUDGE, "age"))).to(device)
             return FeatureDistance("features of nano-age-judge", judge.features, judge)
         case _:
             raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")
+
+
+def _joint_features(device: torch.device) -> FeatureDistance:
+    """Who somebody is, how old and where the face is: each sees what the others pass over."""
+    nets = [
+        frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))),
+        frozen(NanoAge.from_state(_part(NANO_AGE, "age"))),
+        frozen(NanoLandmarks.from_state(_part(NANO_LANDMARKS, "landmarks"))),
+    ]
+
+    def features(pictures: Tensor) -> list[Tensor]:
+        return [found for net in nets for found in net.features(pictures)]
+
+    name = "features of nano-identity, nano-age and nano-landmarks"
+    return FeatureDistance(name, features, ModuleList(nets).to(device))
 
 
 def load_lpips(device: torch.device) -> Distance:

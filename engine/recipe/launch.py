@@ -1,6 +1,6 @@
 """From a recipe to a run, and from a run to the rest of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from engine.recipe.training import TrainingRecipe
 from engine.recipe.write import recipe_toml
 from engine.runtime.draws import seed_torch
 from engine.training.checkpoint import Checkpoints
+from engine.training.latest import point_to
 from engine.training.loop import Outcome, train
 from engine.training.phases import parameters_of
+from engine.training.photos import photos_digest
 from engine.training.processes import Processes
 from engine.training.run_folder import (
     RECIPE,
@@ -95,11 +97,12 @@ def begin(
     """
     processes = Processes(recipe.device, devices, recipe.precision)
     task = built_task(recipe)
-    weights = {name: file_sha256(path) for name, path in recipe.inputs().items()}
     if out is not None and holds_run(out):
         raise already_there(out)
+    weights = _digests(recipe)
     processes.launch(recipe.threads)
     folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
+    told = watcher(processes.first)
     with held(folder, by_first=processes.first) as run:
         if processes.first:
             environment = Environment.now(
@@ -110,7 +113,8 @@ def begin(
                 weights=weights,
             )
             describe(folder, recipe_toml(recipe), environment)
-        outcome = train(task, recipe.plan(), run, processes, watcher(processes.first))
+            point_to(folder, told)
+        outcome = train(task, recipe.plan(), run, processes, told)
         processes.close()
     return folder, outcome
 
@@ -127,12 +131,8 @@ def resume(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher
     processes.launch(begun.threads)
     told = watcher(processes.first)
     with held(folder, by_first=processes.first) as run:
-        weights = {name: file_sha256(path) for name, path in recipe.inputs().items()}
-        if weights != dict(begun.weights):
-            raise UsageError(
-                f"the weights that `{folder}` was begun with have changed",
-                hint="put the old files back, or begin a new run",
-            )
+        weights = _digests(recipe)
+        _require_unchanged(folder, begun.weights, weights)
         now = Environment.now(
             device=processes.kind,
             devices=processes.count,
@@ -146,6 +146,35 @@ def resume(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher
         outcome = train(task, recipe.plan(), run, processes, told, until=until)
         processes.close()
     return outcome
+
+
+def _digests(recipe: TrainingRecipe) -> dict[str, str]:
+    """SHA-256 of all that goes into a training, by role."""
+    files = {role: file_sha256(path) for role, path in recipe.inputs().items()}
+    return files | {role: photos_digest(folder) for role, folder in recipe.albums().items()}
+
+
+def _require_unchanged(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """UsageError that names every input of a run that is another one now."""
+    told = [
+        f"`{role}` was {_short(digest)}, is {_short(now[role])}"
+        for role, digest in then.items()
+        if role in now and now[role] != digest
+    ]
+    if told:
+        raise UsageError(
+            f"what `{folder}` was begun with has changed: {'; '.join(told)}",
+            hint="put the old files back, or begin a new run",
+        )
+
+
+def _short(digest: str) -> str:
+    """Enough of a digest to tell it from another one, and what follows it.
+
+    >>> _short("0123456789abcdef" * 4 + " of 60 photos")
+    '01234567… of 60 photos'
+    """
+    return f"{digest[:8]}…{digest[64:]}"
 
 
 def already_there(folder: Path) -> UsageError:

@@ -5,18 +5,23 @@ from pathlib import Path
 from engine.core.errors import RecipeError, UsageError
 from engine.core.numbers import AgeWindow
 from engine.data.targets.fixed import Fixed
+from engine.losses.face.contrastive_id import ContrastiveId
 from engine.recipe.kinds.personal import PersonalRecipe
 from engine.recipe.launch import stands_at
 from engine.recipe.load import load_recipe, load_recipe_as
 from engine.recipe.training import TrainingRecipe
+from engine.training.latest import LATEST
 from engine.training.run_folder import RECIPE, holds_run
 
+NEAR = 5.0
+"""Years around the window from which photos are learned."""
 BASES = {"photos": "mytm/oneshot_40", "portraits": "nano/oneshot_40"}
 
 
 def newest_run(runs: Path) -> Path:
     """The personal run below `runs` that finished last; UsageError where there is none."""
-    found = [folder for folder in runs.iterdir() if holds_run(folder)] if runs.is_dir() else []
+    there = runs.iterdir() if runs.is_dir() else ()
+    found = [folder for folder in there if folder.name != LATEST and holds_run(folder)]
     finished: list[Path] = []
     for folder in found:
         recipe = load_recipe(folder / RECIPE)
@@ -27,6 +32,14 @@ def newest_run(runs: Path) -> Path:
             f"there is no finished personal run in `{runs}`", hint="name one to begin from"
         )
     return max(finished, key=lambda folder: (folder / "metrics.jsonl").stat().st_mtime_ns)
+
+
+def window_around(age: float, jitter: float) -> AgeWindow:
+    """The window of a one-shot; UsageError for ages that nobody has."""
+    try:
+        return AgeWindow.parse(f"{age:g}±{jitter:g}")
+    except ValueError as error:
+        raise UsageError(f"{error}") from None
 
 
 def oneshot_recipe(
@@ -42,7 +55,7 @@ def oneshot_recipe(
     Target ages, miner and contrastive loss are locked to the window: `require_lock` says so.
     """
     if not holds_run(start):
-        raise UsageError(f"`{start}` holds no run")
+        raise UsageError(f"`{start}` holds no run", hint="give the folder that a training left")
     before = load_recipe_as(PersonalRecipe, start / RECIPE)
     low, high = window.span
     told = {
@@ -52,6 +65,7 @@ def oneshot_recipe(
         "photos": str(photos) if photos is not None else before.photos,
         "bank": str(bank) if bank is not None else before.bank,
         "targets.age": str(window),
+        "photo_ages": f"{max(low - NEAR, 0):g}..{high + NEAR:g}",
         "miner.ages": f"{low:g}..{high:g}",
         "loss.contrastive_id.youngest": low,
         "loss.contrastive_id.oldest": high,
@@ -70,6 +84,10 @@ def require_lock(recipe: PersonalRecipe, window: AgeWindow) -> None:
     ages = recipe.miner.ages if recipe.miner is not None else None
     if recipe.miner is not None and (ages is None or ages.low < low or ages.high > high):
         raise RecipeError(f"the miner looks outside {low:g}..{high:g}")
+    for loss in recipe.loss:
+        ends = (loss.youngest, loss.oldest) if isinstance(loss, ContrastiveId) else (low, high)
+        if None in ends or not all(low <= end <= high for end in ends if end is not None):
+            raise RecipeError(f"the loss `{loss.name}` reaches beyond {low:g}..{high:g}")
 
 
 def _ended(folder: Path, recipe: TrainingRecipe) -> bool:

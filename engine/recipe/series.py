@@ -11,6 +11,7 @@ from engine.recipe.launch import RUNS, already_there, begin, resume, stands_at
 from engine.recipe.load import load_recipe, load_recipe_as
 from engine.recipe.training import TrainingRecipe
 from engine.recipe.write import recipe_toml
+from engine.training.latest import point_to
 from engine.training.loop import Outcome
 from engine.training.run_folder import RECIPE, RunFolder, fresh_folder, holds_run
 from engine.training.watch import Watcher
@@ -53,6 +54,7 @@ def begin_any(
         raise already_there(folder)
     members(recipe, folder)  # every fault now, not after an hour
     write_text(folder / RECIPE, recipe_toml(recipe))
+    point_to(folder, watcher(True))
     return folder, _go_through(recipe, folder, watcher)
 
 

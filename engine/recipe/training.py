@@ -103,3 +103,7 @@ class TrainingRecipe(Recipe, ABC):
     def inputs(self) -> Mapping[str, Path]:
         """The weights files that go into the training, by name."""
         return {}
+
+    def albums(self) -> Mapping[str, Path]:
+        """The folders of photos that go into the training, by name."""
+        return {}

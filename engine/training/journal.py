@@ -15,6 +15,7 @@ class Journal:
     """`metrics.jsonl` and `tensorboard/` of a run, opened to go on after a step.
 
     What a killed process wrote beyond that step is dropped: it will be lived through again.
+    latest: the figures of the last row before that told losses.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
@@ -26,6 +27,7 @@ class Journal:
         kept = [row for row in rows if row["step"] <= after]
         if len(kept) < len(rows) or not path.exists():
             write_text(path, "".join(_line(row) for row in kept))
+        self.latest: dict[str, float] = next(map(_figures, filter(_tells, reversed(kept))), {})
         self._path = path
         self._file: IO[str] = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=after + 1)
@@ -61,6 +63,15 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _tells(row: Mapping[str, Any]) -> bool:
+    """Whether a row has losses, and not only figures of a validation."""
+    return any(name.startswith("loss/") for name in row)
+
+
+def _figures(row: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if isinstance(value, float)}
 
 
 def _line(row: Mapping[str, Any]) -> str:

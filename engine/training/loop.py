@@ -17,10 +17,11 @@ from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
 from engine.training.average import WeightAverage
 from engine.training.checkpoint import Checkpoints, Snapshot
+from engine.training.diary import Diary, Note
 from engine.training.guards import FiniteGuard, Plateau
 from engine.training.journal import Journal
 from engine.training.means import Means
-from engine.training.phases import Phase, module_of, optimiser_of, parameters_of
+from engine.training.phases import Phase, load_optimiser, module_of, optimiser_of, parameters_of
 from engine.training.plan import TrainingPlan
 from engine.training.processes import Processes, on_device, to_device
 from engine.training.run_folder import RunFolder
@@ -47,6 +48,7 @@ class State:
 
     step: int = 0
     best: float | None = None
+    best_step: int = 0
     seconds: float = 0.0
     plateau: Plateau | None = None
     flat: bool = False
@@ -108,20 +110,27 @@ class Trainer:
         self.phase: Phase | None = None
         self.learning: dict[str, list[nn.Parameter]] = {}
         self.told = Means()
+        self.diary: Diary | None = None
+        self.latest: dict[str, float] = {}
 
     def run(self, until: int | None) -> Outcome:
         """Go on from the last checkpoint to the end."""
         self._restore()
         last = self.plan.steps if until is None else min(until, self.plan.steps)
-        journal = Journal(self.run_folder.path, after=self.state.step) if self._first else None
+        journal = None
+        if self._first:
+            journal = Journal(self.run_folder.path, after=self.state.step)
+            self.diary = Diary(self.run_folder.checkpoints, after=self.state.step)
+            self.latest = journal.latest
         ended: Ended = "finished"
         with stop_requests() as request, ThreadPoolExecutor(1) as ahead:
             try:
                 ended = self._steps(last, journal, request, ahead)
             finally:
                 self.watcher.finished()
-                if journal is not None:
-                    journal.close()
+                for book in (journal, self.diary):
+                    if book is not None:
+                        book.close()
         return Outcome(self.state.step, ended, self.state.best, self.state.seconds)
 
     def _steps(
@@ -147,9 +156,12 @@ class Trainer:
             self.told.time(spent, waited, plan.batch)
             self.watcher.stepped(self._standing(moment))
             stop = self.processes.any(request.made)
-            self._record(moment, journal, final=state.step == plan.steps)
+            validated = self._record(moment, journal, final=state.step == plan.steps)
             flat = state.flat and plan.plateau is not None and plan.plateau.stop
-            if stop or flat or state.step == last or state.step % plan.save_every == 0:
+            saved = stop or flat or state.step == last or state.step % plan.save_every == 0
+            if validated or saved:
+                self._note(moment, validated=validated, saved=saved)
+            if saved:
                 self._save(moment)
             if stop:
                 return "stopped"
@@ -249,14 +261,18 @@ class Trainer:
     def _standing(self, moment: Moment) -> Standing:
         return Standing(self.state.step, self.plan.steps, moment.phase, self.told.speed)
 
-    def _record(self, moment: Moment, journal: Journal | None, *, final: bool) -> None:
-        """Log, draw a sample and validate where the plan says so, and at the end."""
+    def _record(self, moment: Moment, journal: Journal | None, *, final: bool) -> bool:
+        """Log, draw a sample and validate where the plan says so, and at the end.
+
+        Returns whether it validated.
+        """
         step, plan = self.state.step, self.plan
         standing = self._standing(moment)
         figures: dict[str, float] = {}
         if step % plan.log_every == 0 or final:
             figures = {**self.processes.average(self.told.taken()), **self._figures()}
             figures |= self._trend(figures)
+            self.latest = {**figures}
             self.told = Means()
             self.watcher.logged(standing, figures)
         sampled = _due(step, plan.sample_every) or final
@@ -269,8 +285,29 @@ class Trainer:
                 save_png(self.run_folder.sample(step), picture, {"made": "training", "step": step})
         if sampled or validated:
             self.processes.wait()
+        if validated:
+            self.latest |= {name: v for name, v in figures.items() if name.startswith("val/")}
         if journal is not None and figures:
             journal.write(step, moment.phase, figures)
+        return validated
+
+    def _note(self, moment: Moment, *, validated: bool, saved: bool) -> None:
+        """A line for people, before the save: a process killed in between writes it again."""
+        if self.diary is None:
+            return
+        state, step = self.state, self.state.step
+        note = Note(
+            step,
+            moment.phase,
+            validated,
+            saved,
+            averaged=bool(state.averages),
+            figures=self.latest,
+            best=None if state.best is None else (self.best.metric, state.best, state.best_step),
+            plateau=None if state.plateau is None else state.flat,
+            told=self.task.noted(step, self.latest),
+        )
+        self.diary.write(note)
 
     def _trend(self, figures: Mapping[str, float]) -> dict[str, float]:
         """Follow the curve that the plan watches; tell once where it has become flat."""
@@ -302,7 +339,7 @@ class Trainer:
         value = figures[self.best.metric]
         told = None
         if self.best.better(value, self.state.best):
-            self.state.best = value
+            self.state.best, self.state.best_step = value, self.state.step
             told = f"{self.best.metric} {value:.4g}"
             delivered = self.task.checkpoint(nets)
             self.checkpoints.save_best(self.state.step, delivered, figures)
@@ -322,6 +359,7 @@ class Trainer:
             kept: dict[str, Any] = {
                 "phase": self.plan.phase_at(moment.step)[0],
                 "best": state.best,
+                "best_step": state.best_step,
                 "seconds": state.seconds,
                 "plateau": None if state.plateau is None else state.plateau.state_dict(),
                 "flat": state.flat,
@@ -344,7 +382,7 @@ class Trainer:
         for name, average in state.averages.items():
             average.load_state_dict(kept["averages"][name])
         state.step, state.best, state.seconds = snapshot.step, kept["best"], kept["seconds"]
-        state.flat = kept["flat"]
+        state.flat, state.best_step = kept["flat"], kept.get("best_step", 0)
         if state.plateau is not None and kept["plateau"] is not None:
             state.plateau.load_state_dict(kept["plateau"])
         for turn, (bad, skipped) in kept["guards"].items():
@@ -355,17 +393,8 @@ class Trainer:
         self._begin(self.plan.phases[index])
         if index == kept["phase"]:
             for turn, optimiser in state.optimisers.items():
-                _load_optimiser(optimiser, kept["optimisers"][turn])
+                load_optimiser(optimiser, kept["optimisers"][turn])
 
 
 def _due(step: int, every: int | None) -> bool:
     return every is not None and step % every == 0
-
-
-def _load_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
-    """Load an optimiser's state in the memory layout of its parameters, which fused steps need."""
-    optimiser.load_state_dict(dict(state))
-    for p, held in optimiser.state.items():
-        for name, value in held.items():
-            if isinstance(value, Tensor) and value.shape == p.shape:
-                held[name] = torch.empty_like(p).copy_(value)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.core.errors import RecipeError
@@ -82,3 +83,12 @@ def optimiser_of(
         if own
     ]
     return phase.optimisers.get(turn, phase.optimiser).build(groups)
+
+
+def load_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
+    """Load an optimiser's state in the memory layout of its parameters, which fused steps need."""
+    optimiser.load_state_dict(dict(state))
+    for p, held in optimiser.state.items():
+        for name, value in held.items():
+            if isinstance(value, Tensor) and value.shape == p.shape:
+                held[name] = torch.empty_like(p).copy_(value)

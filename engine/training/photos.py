@@ -1,18 +1,23 @@
 """A person's aligned photos as a training needs them: in memory, with ages, on two sides."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
+from engine.geometry.ffhq import Quad
+from engine.geometry.landmarks import COUNT, flip
 from engine.images.ranges import to_tensors
 from engine.images.reading import read_picture
 from engine.prep.split import split_rows
@@ -24,12 +29,15 @@ TEST_SHARE, SPLIT_SEED = 0.1, 0
 class Photos:
     """Aligned photos of one person.
 
-    pictures: uint8 RGB (n, size, size, 3); ages: float32 (n,) in years; names: from the folder on.
+    pictures: uint8 RGB (n, size, size, 3); ages: float32 (n,) in years; names: from the folder on;
+    points: float32 (n, 68, 2), the landmarks of the manifest in px of the pictures, pixel centres
+    on whole numbers; NaN where it has none.
     """
 
     pictures: np.ndarray
     ages: np.ndarray
     names: tuple[str, ...]
+    points: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -52,6 +60,20 @@ class Photos:
             return pictures
         return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
 
+    def both_points(self) -> Tensor:
+        """Landmarks float32 (2n, 68, 2): of every photo, and then of its flip."""
+        width = self.pictures.shape[2]
+        pairs = [[points, flip(points, width)] for points in self.points]
+        return torch.from_numpy(np.asarray(pairs, np.float32)).flatten(0, 1)
+
+
+class Read(NamedTuple):
+    """A row of the manifest with its picture (size, size, 3) and points (68, 2)."""
+
+    row: Row
+    picture: np.ndarray
+    points: np.ndarray
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
@@ -68,52 +90,107 @@ def read_photos(folder: Path, size: int, progress: Progress) -> Sides:
     age or not square, and those that cannot be read, are told of and left out. InputError if fewer
     than two are left.
     """
-    if not folder.is_dir():
-        raise UsageError(f"`{folder}` is no folder of photos")
-    if (folder / MANIFEST).is_file():
-        rows = [row for row in read_manifest(folder) if row.usable and row.output]
-    else:
-        rows = adopt(folder, AgeSource())
+    aged, ageless = _aged(folder)
+    if ageless:
+        progress.remark(f"{ageless} photos in `{folder}` have no age: left out")
+    if not {"train", "test"} <= {row.split for row in aged}:
+        aged = split_rows(aged, test=TEST_SHARE, seed=SPLIT_SEED)
+    read: list[Read] = []
+    with reported(progress, "Reading photos", len(aged)):
+        for row in sorted(aged, key=lambda row: str(row.output)):
+            try:
+                pixels = _square(folder / str(row.output))
+                read.append(Read(row, _at(pixels, size), _points(row, len(pixels), size)))
+            except PictureError as error:
+                progress.remark(f"`{row.output}` {error.reason}: left out")
+            progress.advance(str(row.output))
+    sides = {side: [one for one in read if one.row.split == side] for side in ("train", "test")}
+    for side, found in sides.items():
+        if not found:
+            raise InputError(f"`{folder}` has no readable photo on the {side} side")
+    return Sides(_photos(sides["train"]), _photos(sides["test"]))
+
+
+def photos_digest(folder: Path) -> str:
+    """What changes when a photo of the folder does: name, age, side, person, points or content.
+
+    A SHA-256, and how many photos it is of; UsageError for what is no folder.
+    """
+    rows = sorted(_usable(folder), key=lambda row: str(row.output))
+    found = hashlib.sha256()
+    for row in rows:
+        path = folder / str(row.output)
+        content = file_sha256(path) if path.is_file() else "gone"
+        told = (row.output, row.age, row.split, row.person, row.landmarks, row.quad, content)
+        found.update(f"{told}\n".encode())
+    return f"{found.hexdigest()} of {len(rows)} photos"
+
+
+def require_photos(folder: Path) -> None:
+    """What `read_photos` would raise before it reads any: better met before a run than in it."""
+    _aged(folder)
+
+
+def _aged(folder: Path) -> tuple[list[Row], int]:
+    """The usable photos with an age, and how many have none."""
+    rows = _usable(folder)
     aged = [row for row in rows if row.age is not None]
-    if len(aged) < len(rows):
-        progress.remark(f"{len(rows) - len(aged)} photos in `{folder}` have no age: left out")
     if len(aged) < 2:
         raise InputError(
             f"`{folder}` has {len(aged)} usable photos with an age",
             hint="name them `30_11.png`, or prepare them with `tm prep align --ages`",
         )
-    if not {"train", "test"} <= {row.split for row in aged}:
-        aged = split_rows(aged, test=TEST_SHARE, seed=SPLIT_SEED)
-    read: list[tuple[Row, np.ndarray]] = []
-    with reported(progress, "Reading photos", len(aged)):
-        for row in sorted(aged, key=lambda row: str(row.output)):
-            try:
-                read.append((row, _square(folder / str(row.output), size)))
-            except PictureError as error:
-                progress.remark(f"`{row.output}` {error.reason}: left out")
-            progress.advance(str(row.output))
-    sides = {side: [pair for pair in read if pair[0].split == side] for side in ("train", "test")}
-    for side, pairs in sides.items():
-        if not pairs:
-            raise InputError(f"`{folder}` has no readable photo on the {side} side")
-    return Sides(_photos(sides["train"]), _photos(sides["test"]))
+    return aged, len(rows) - len(aged)
 
 
-def _photos(pairs: Sequence[tuple[Row, np.ndarray]]) -> Photos:
+def _usable(folder: Path) -> list[Row]:
+    if not folder.is_dir():
+        raise UsageError(f"`{folder}` is no folder of photos")
+    if not (folder / MANIFEST).is_file():
+        return adopt(folder, AgeSource())
+    return [row for row in read_manifest(folder) if row.usable and row.output]
+
+
+def _photos(read: Sequence[Read]) -> Photos:
     return Photos(
-        pictures=np.stack([picture for _, picture in pairs]),
-        ages=np.asarray([row.age for row, _ in pairs], np.float32),
-        names=tuple(str(row.output) for row, _ in pairs),
+        pictures=np.stack([one.picture for one in read]),
+        ages=np.asarray([one.row.age for one in read], np.float32),
+        names=tuple(str(one.row.output) for one in read),
+        points=np.stack([one.points for one in read]),
     )
 
 
-def _square(path: Path, size: int) -> np.ndarray:
-    """An aligned photo at `size`, averaged down as the published encoders were trained."""
+def square_picture(path: Path, size: int) -> np.ndarray:
+    """An aligned photo at `size`, averaged down as the published encoders were trained.
+
+    PictureError for what cannot be read or is no square.
+    """
+    return _at(_square(path), size)
+
+
+def _square(path: Path) -> np.ndarray:
     pixels = read_picture(path, max_megapixels=250.0).pixels
     height, width = pixels.shape[:2]
     if height != width:
         raise PictureError(f"is {width} x {height} px, no square: align it first")
-    if width == size:
+    return pixels
+
+
+def _at(pixels: np.ndarray, size: int) -> np.ndarray:
+    if len(pixels) == size:
         return pixels
     picture = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture)
+
+
+def _points(row: Row, side: int, size: int) -> np.ndarray:
+    """The landmarks of a picture of `side` px, where it is `size`: (68, 2), NaN if nobody knows.
+
+    They were found in the source, from which the quad was cut; a rendered picture has no source.
+    """
+    if row.landmarks is None or (row.source is not None and row.quad is None):
+        return np.full((COUNT, 2), np.nan, np.float32)
+    cut = Quad.frame(side, side) if row.quad is None else Quad.of(row.quad)
+    ones = np.ones((COUNT, 1))
+    unit = np.hstack([np.asarray(row.landmarks, np.float64), ones]) @ cut.to_unit.T
+    return Quad.frame(size, size).source_points(unit).astype(np.float32)

@@ -94,6 +94,13 @@ class Task(ABC):
         """A picture for a person, uint8 RGB (h, w, 3); None where there is nothing to see."""
         return None
 
+    def noted(self, step: int, figures: Mapping[str, float]) -> dict[str, str]:
+        """What a line of `checkpoints/timestamp.txt` says besides, by name.
+
+        figures: of the last row of the journal.
+        """
+        return {}
+
     @abstractmethod
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """What is delivered: the networks as `tm` loads them, with their facts."""

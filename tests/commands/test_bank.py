@@ -19,11 +19,6 @@ from engine.weights.native import save_native
 AGES = (40, 21, 22, 23, 19, 60)
 
 
-@pytest.fixture(autouse=True)
-def _there(monkeypatch):
-    monkeypatch.setattr("tm.cli.COMMANDS", ("bank",))
-
-
 @pytest.fixture
 def embedder(tmp_path, monkeypatch):
     """A tiny nano identity network in the weights folder, in place of the one that ships."""

@@ -75,13 +75,17 @@ def test_a_run_folder_explains_itself(tm, recipe):
     assert Path("run/command.txt").read_text().startswith("tm train --recipe")
     assert "second 40/40" in told.err
     assert "validation at 20: error" in told.err
-    assert {p.name for p in Path("run/checkpoints").iterdir()} == {"step_30", "step_40", "best"}
+    kept = {p.name for p in Path("run/checkpoints").iterdir()}
+    assert kept == {"step_30", "step_40", "best", "timestamp.txt"}
 
 
 def test_runs_without_a_name_get_the_next_free_one(tm, recipe):
     for _ in range(3):
         assert tm("train", "--recipe", str(recipe), "--set", "phase.0.steps=1", "-q").code == 0
-    assert sorted(path.name for path in Path("runs").iterdir()) == ["curve", "curve-2", "curve-3"]
+    names = ["_latest", "curve", "curve-2", "curve-3"]
+    assert sorted(path.name for path in Path("runs").iterdir()) == names
+    assert Path("runs/_latest").resolve() == Path("runs/curve-3").resolve()
+    assert tm("resume", "runs/_latest", "--json").json["ended"] == "finished"
 
 
 def test_a_run_is_not_overwritten(tm, recipe):

@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,8 +20,9 @@ class AdaptiveWNorm(FaceLoss):
     on: tuple[Direction, ...] = ("real",)
     strength: Real = Field(default=7.0, ge=0)
     """10 to 30 keeps more of the prior, 5 less."""
+    reads_prior: ClassVar[bool] = True
 
     def each(self, trial: Trial) -> Each:
-        away = (trial.w_plus.float() - trial.w_prior).flatten(1).norm(dim=1)
+        away = (trial.w_plus.float() - trial.prior()).flatten(1).norm(dim=1)
         pull = self.strength * (1 - likeness(trial.source_age, trial.target_age))
         return Each(pull * away, {"distance": away})

@@ -41,6 +41,8 @@ class FaceLoss(Table, ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of `Parts` without which there is no value."""
+    reads_prior: ClassVar[bool] = False
+    """Whether it looks at the codes of the frozen prior, which cost an encoder's pass."""
 
     @field_validator("on")
     @classmethod

@@ -28,8 +28,9 @@ class Trial:
     """(b,) years."""
     w_plus: Tensor
     """(b, n, width) personal codes."""
-    w_prior: Tensor
-    """(b, n, width) codes of the frozen prior for the same photo and target."""
+    w_prior: Tensor | None
+    """(b, n, width) codes of the frozen prior for the same photo and target; None where no loss
+    reads them."""
     latent_average: Tensor
     """(n, width)."""
     direction: Direction
@@ -63,6 +64,12 @@ class Trial:
         """(b, d) unit: who the picture made shows."""
         recogniser = given(self.parts.recogniser, "recogniser")
         return self._once("embedding", lambda: recogniser.embed(self.output).float())
+
+    def prior(self) -> Tensor:
+        """(b, n, width) codes of the frozen prior; ValueError where nobody computed them."""
+        if self.w_prior is None:
+            raise ValueError("a loss reads the prior's codes and does not say so: `reads_prior`")
+        return self.w_prior
 
     def source_embedding(self) -> Tensor:
         """(b, d) unit: who the photo shows; no gradient."""

@@ -11,8 +11,10 @@ from torch import nn
 from engine.banks.anchors import read_anchors, read_prototypes
 from engine.banks.bank import Bank
 from engine.banks.files import read_bank
+from engine.banks.people import require_strangers
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError
+from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.data.targets.base import TargetChoice
 from engine.inference.assemble import time_machine
@@ -20,17 +22,26 @@ from engine.losses.face.base import LossChoice
 from engine.losses.face.parts import Domain, Parts
 from engine.miners.base import MinerChoice, MinerValue
 from engine.nets.adapter import Adapter, AdapterSpec
-from engine.nets.named import load_age_reader, load_distance, load_point_reader, load_recogniser
+from engine.nets.named import (
+    DISTANCES,
+    load_age_reader,
+    load_classifier,
+    load_distance,
+    load_point_reader,
+    load_recogniser,
+)
 from engine.nets.timemachine import TimeMachine
 from engine.recipe.base import RECIPES
 from engine.recipe.training import TrainingRecipe
 from engine.schedules import ScheduleValue, parse_schedule
+from engine.training.photos import require_photos
 from engine.training.tasks.personal import Noise, PersonalAim, PersonalTask
 from engine.training.tasks.personal_check import Check
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
 CPU = torch.device("cpu")
+NO_DISTANCE = "none"
 
 
 class Networks(Table):
@@ -43,9 +54,12 @@ class Networks(Table):
     judge: str | None = None
     """The same for the validation alone: a network that is in no loss."""
     distance: str | None = None
-    """How different two pictures look: `lpips-alex`, `nano-features`."""
+    """How different two pictures look: `lpips-alex`, `nano-features`. `none` is for machines where
+    there is no such network: the losses that need one are left out, and the run says so."""
     points: str | None = None
     """Landmarks that gradients pass."""
+    classifier: str | None = None
+    """Tells the person from everybody else: a run of kind `actor`."""
 
 
 @RECIPES.register("personal")
@@ -76,6 +90,8 @@ class PersonalRecipe(TrainingRecipe):
     """Noise of the decoder while training; what is delivered uses the stored planes."""
     mirror: bool = True
     """Learn from flipped photos too."""
+    photo_ages: Span | None = None
+    """Ages of the photos that are learned from, and the nearest where there are too few."""
     validation: Check = Check()
 
     @field_validator("loss")
@@ -88,9 +104,15 @@ class PersonalRecipe(TrainingRecipe):
     def inputs(self) -> Mapping[str, Path]:
         """Every weights file that goes in; a run among them stands for its best weights."""
         named = {"start": self._given("start"), **self._networks()}
-        found = {role: find_weights(name) for role, name in named.items() if name != "lpips-alex"}
+        distance = named.pop("distance", "")
+        named |= {f"distance/{name}": name for name in DISTANCES.get(distance, ())}
+        found = {role: find_weights(name) for role, name in named.items()}
         files = {"bank": self.bank, "anchors": self.anchors, "prototypes": self.prototypes}
         return found | {role: Path(file) for role, file in files.items() if file is not None}
+
+    def albums(self) -> Mapping[str, Path]:
+        """The person's photos."""
+        return {"photos": Path(self._given("photos"))}
 
     def task(self) -> PersonalTask:
         start = find_weights(self._given("start"))
@@ -102,16 +124,32 @@ class PersonalRecipe(TrainingRecipe):
         if self.encoder and machine.encoder is None:
             machine.with_trained_encoder()
         parts, networks, judge = self._parts(machine)
+        impostors, photos = self._impostors(parts), Path(self._given("photos"))
+        require_photos(photos)
         return PersonalTask(
             _own(machine),
-            Path(self._given("photos")),
+            photos,
             parts,
-            PersonalAim(self.targets, self.loss, self.cycle, self.noise, self.mirror),
-            impostors=self._impostors(parts),
+            self._aim(),
+            impostors=impostors,
             judge=judge,
             judging=self.validation,
             networks=networks,
-            facts={"prior": prior, "domain": self.domain, "familiar": self._familiar(start)},
+            facts={"prior": prior, "domain": self.domain, **self._learned(start)},
+        )
+
+    def _aim(self) -> PersonalAim:
+        """What is asked for; losses that need a distance are absent where there is to be none."""
+        without = self.networks.distance == NO_DISTANCE
+        absent = [loss.name for loss in self.loss if without and "distance" in loss.needed()]
+        return PersonalAim(
+            self.targets,
+            tuple(loss for loss in self.loss if loss.name not in absent),
+            self.cycle,
+            self.noise,
+            self.mirror,
+            self.photo_ages,
+            tuple(absent),
         )
 
     def _given(self, key: str) -> str:
@@ -127,8 +165,14 @@ class PersonalRecipe(TrainingRecipe):
             return dict(told)
         return {"name": self._given("start"), "path": str(start), "sha256": file_sha256(start)}
 
-    def _familiar(self, start: Path) -> float | None:
-        return read_checkpoint(start).facts.get("familiar")
+    def _learned(self, start: Path) -> dict[str, Any]:
+        """What the start knows: the limit of strangeness, and the ages of an earlier run's photos.
+
+        A one-shot on photos of a few years does not unlearn the others.
+        """
+        facts = read_checkpoint(start).facts
+        ages = facts.get("ages")
+        return {"familiar": facts.get("familiar"), **({"ages": ages} if ages is not None else {})}
 
     def _networks(self) -> dict[str, str]:
         return {key: name for key, name in self.networks.dump().items() if name is not None}
@@ -142,6 +186,7 @@ class PersonalRecipe(TrainingRecipe):
         bank = read_bank(Path(self.bank))
         assert parts.recogniser is not None
         bank.require(parts.recogniser)
+        require_strangers(bank, Path(self._given("photos")))
         return self.miner, bank
 
     def _parts(self, machine: TimeMachine) -> tuple[Parts, dict[str, nn.Module], Any]:
@@ -151,12 +196,17 @@ class PersonalRecipe(TrainingRecipe):
         ages = load_age_reader(named.ages, CPU) if named.ages is not None else None
         judge = load_age_reader(named.judge, CPU) if named.judge is not None else None
         points = load_point_reader(named.points, CPU) if named.points is not None else None
-        distance = load_distance(named.distance, CPU) if named.distance is not None else None
+        apart = None if named.distance == NO_DISTANCE else named.distance
+        distance = load_distance(apart, CPU) if apart is not None else None
+        classifier = (
+            load_classifier(named.classifier, CPU) if named.classifier is not None else None
+        )
         parts = Parts(
             recogniser=recogniser,
             ages=ages,
             distance=distance,
             points=points,
+            classifier=classifier,
             anchors=read_anchors(Path(self.anchors)) if self.anchors is not None else None,
             prototypes=(
                 read_prototypes(Path(self.prototypes)) if self.prototypes is not None else None
@@ -170,6 +220,8 @@ class PersonalRecipe(TrainingRecipe):
             for name, reader in {**found, "distance": distance}.items()
             if isinstance(net := getattr(reader, "net", None), nn.Module)
         }
+        if classifier is not None:
+            networks["classifier"] = classifier
         return parts, networks, judge
 
 

@@ -3,7 +3,7 @@
 The step is SAM's (Alaluf et al. 2021), real and back, on MyTimeMachine's model (Qi et al. 2025).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.banks.bank import Bank
+from engine.banks.people import doubts
 from engine.core.numbers import Span
 from engine.core.progress import Progress, reported
 from engine.data.targets.base import TargetAges
@@ -29,10 +30,13 @@ from engine.schedules import Schedule
 from engine.training.photos import Photos, Sides, read_photos
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.personal_check import Check, checked, sheet
+from engine.training.tasks.personal_notes import noted
 from engine.training.tasks.prior_codes import PriorCodes
 from engine.weights.checkpoint import Checkpoint
 
 TRAINED = ("trained_encoder", "adapter", "decoder")
+FEWEST = 8
+"""Photos that are learned from at least, those nearest in age where fewer lie within."""
 Noise = Literal["stored", "fresh"]
 
 
@@ -45,6 +49,10 @@ class PersonalAim:
     cycle: Schedule
     noise: Noise = "fresh"
     mirror: bool = True
+    photo_ages: Span | None = None
+    """Ages of the photos that are learned from, all if None."""
+    absent: tuple[str, ...] = ()
+    """Losses of the recipe that are left out, for want of a distance."""
 
 
 class PersonalTask(Task):
@@ -87,7 +95,13 @@ class PersonalTask(Task):
         self.sides: Sides = read_photos(self.folder, self.size, progress)
         photos = self.sides.train
         self.known = Span(photos.youngest, photos.oldest)
-        self.facts["ages"] = [photos.youngest, photos.oldest]
+        ages = [photos.youngest, photos.oldest, *self.facts.get("ages", ())]
+        self.facts["ages"] = [min(ages), max(ages)]
+        self.rows = _within(photos.ages, self.aim.photo_ages)
+        for name in self.aim.absent:
+            progress.remark(f"the loss `{name}` is absent: the recipe has no `distance`")
+        for doubt in doubts(self.impostors[1]) if self.impostors is not None else ():
+            progress.remark(doubt)
 
     def settle(self, device: torch.device, progress: Progress) -> None:
         """Invert and embed every photo and its flip, once for all."""
@@ -117,6 +131,8 @@ class PersonalTask(Task):
             self.data = replace(self.data, references=references)
         if reader is not None:
             self.cached[f"points/{reader.name}"] = torch.cat(points)
+        else:  # what the photos were aligned by; without it, where features usually are
+            self.cached["points"] = photos.both_points().to(device)
         if self.impostors is not None:
             choice, bank = self.impostors
             self.data = replace(self.data, miner=choice.build(bank, device))
@@ -127,7 +143,7 @@ class PersonalTask(Task):
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Photos, flipped or not, their ages and the ages they are taken to."""
         photos, draws = self.sides.train, moment.draws
-        rows = draws.shuffled(len(photos), batch=batch)
+        rows = self.rows[draws.shuffled(len(self.rows), batch=batch)]
         mirrored = draws.uniform("mirrored") < (0.5 if self.aim.mirror else 0.0)
         ages = torch.from_numpy(photos.ages)[rows]
         wanted = self.aim.targets.wanted(ages, draws, step=moment.step, known=self.known)
@@ -148,7 +164,9 @@ class PersonalTask(Task):
         rows = batch["row"]
         inverted = self.cached["inverted"][rows]
         cached = {name: held[rows] for name, held in self.cached.items() if name != "inverted"}
-        prior = self.prior_codes.at(rows, batch["photo"], batch["target"], inverted)
+        prior = None
+        if self._reads_prior("real", moment):
+            prior = self.prior_codes.at(rows, batch["photo"], batch["target"], inverted)
         output, w_plus = self._made(batch["photo"], batch["target"], inverted, prior, moment)
         trial = self._trial("real", batch, output, w_plus, prior, cached, moment)
         yield _terms(objective(trial, self.aim.losses, moment.step), 1.0)
@@ -158,13 +176,22 @@ class PersonalTask(Task):
         made = output.detach()
         with torch.no_grad():
             inverted = self.machine.invert(made).float()
-            prior = self.machine.prior(made, batch["age"], inverted).float()
+            prior = None
+            if self._reads_prior("cycle", moment):
+                prior = self.machine.prior(made, batch["age"], inverted).float()
         output, w_plus = self._made(made, batch["age"], inverted, prior, moment)
         trial = self._trial("cycle", batch, output, w_plus, prior, cached, moment)
         yield _terms(objective(trial, self.aim.losses, moment.step), cycle)
 
+    def _reads_prior(self, direction: Direction, moment: Moment) -> bool:
+        """Whether the prior's codes are needed: by a loss, or as what the adapter stands on."""
+        return self.machine.encoder is None or any(
+            loss.reads_prior and direction in loss.on and loss.weight.at(moment.step) != 0
+            for loss in self.aim.losses
+        )
+
     def _made(
-        self, photo: Tensor, target: Tensor, inverted: Tensor, prior: Tensor, moment: Moment
+        self, photo: Tensor, target: Tensor, inverted: Tensor, prior: Tensor | None, moment: Moment
     ) -> tuple[Tensor, Tensor]:
         """The picture at the encoders' size, and its codes."""
         w_plus = self.machine.codes(photo, target, inverted=inverted, prior=prior)
@@ -185,7 +212,7 @@ class PersonalTask(Task):
         batch: Batch,
         output: Tensor,
         w_plus: Tensor,
-        prior: Tensor,
+        prior: Tensor | None,
         cached: dict[str, Tensor],
         moment: Moment,
     ) -> Trial:
@@ -215,6 +242,11 @@ class PersonalTask(Task):
         """Held-out photos, and the same at the ages of the validation."""
         return sheet(self._delivered(nets), self.sides.test, self.judging.ages(self.known))
 
+    def noted(self, step: int, figures: Mapping[str, float]) -> dict[str, str]:
+        """The miner's figures, and the weights that change."""
+        choice = self.impostors[0] if self.impostors is not None else None
+        return noted(self.aim.losses, choice, step, figures)
+
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The trained parts; the frozen prior is named in the facts and read from its own file."""
         return Checkpoint(
@@ -240,3 +272,12 @@ def _terms(found: Objective, share: float) -> dict[str, Term]:
     return told | {
         name: Term(term.value, term.weight * share) for name, term in found.terms.items()
     }
+
+
+def _within(ages: np.ndarray, span: Span | None) -> Tensor:
+    """Rows of the photos with ages (n,) within the span."""
+    if span is None:
+        return torch.arange(len(ages))
+    off = np.maximum(span.low - ages, ages - span.high).clip(min=0)
+    limit = np.sort(off)[: min(FEWEST, len(ages))].max()
+    return torch.from_numpy(np.flatnonzero(off <= limit))

@@ -28,6 +28,8 @@ EXAMPLES = [
         "confidence": {"threshold": 0.9},
     },
     {"kind": "identity_margin", "margin": 1},
+    {"kind": "laplacian"},
+    {"kind": "laplacian", "levels": 1, "region": "face"},
     {"kind": "nearest_id"},
     {"kind": "nearest_id", "when": "always", "radius": 0},
     {"kind": "perceptual"},
@@ -37,6 +39,7 @@ EXAMPLES = [
     {"kind": "roi_id", "jitter": 0, "size": 16},
     {"kind": "roi_id", "jitter": 0, "size": 48, "regions": ["mouth"]},
     {"kind": "target_id"},
+    {"kind": "texture", "when": "same"},
     {"kind": "w_norm"},
 ]
 NAMES = [f"{i}-{told['kind']}" for i, told in enumerate(EXAMPLES)]

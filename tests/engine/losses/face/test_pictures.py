@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from engine.losses.face.ageing import Ageing
+from engine.losses.face.laplacian import Laplacian, bands
 from engine.losses.face.perceptual import Perceptual
 from engine.losses.face.pixel import Pixel
 from engine.losses.face.regions import face_crop
+from engine.losses.face.texture import Texture
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,45 @@ def test_an_age_is_learned_from_the_picture(make):
     value.backward()
     better = make(output=(trial.output - 3 * trial.output.grad).detach())
     assert Ageing(weight=1).value(better)[0] < value
+
+
+def test_a_shade_over_the_whole_picture_is_no_edge(make):
+    trial = make()
+    lighter = make(output=trial.source + 0.3)
+    assert Laplacian(weight=1).value(lighter)[0] == pytest.approx(0, abs=1e-6)
+    assert Pixel(weight=1).value(lighter)[0] == pytest.approx(0.09, rel=1e-4)
+
+
+def test_an_edge_out_of_place_counts_more_by_laplacian_than_by_pixels(make):
+    source = torch.zeros(4, 3, 32, 32)
+    source[..., 16:] = 1.0
+    moved = torch.zeros_like(source)
+    moved[..., 17:] = 1.0
+    shaded = source + Pixel(weight=1).value(make(source=source, output=moved))[0].sqrt()
+    by_edge, by_shade = (
+        Laplacian(weight=1).value(make(source=source, output=output))[0]
+        for output in (moved, shaded)
+    )
+    assert by_edge > 10 * by_shade
+
+
+def test_the_bands_of_a_pyramid_leave_out_what_is_coarse():
+    waves = torch.arange(32.0)
+    fine = (torch.pi * waves).cos().expand(1, 1, 32, 32)
+    coarse = (torch.pi * waves / 16).cos().expand(1, 1, 32, 32)
+    strength = {
+        name: [float(band.abs().mean()) for band in bands(picture, 2)]
+        for name, picture in (("fine", fine), ("coarse", coarse))
+    }
+    assert strength["fine"][0] > 5 * strength["fine"][1]
+    assert strength["coarse"][0] < 0.1
+
+
+def test_texture_of_equal_strength_elsewhere_is_as_good_and_blur_is_not(make):
+    torch.manual_seed(0)
+    grain = 0.2 * torch.randn(4, 3, 32, 32)
+    other = make(source=grain, output=grain.flip(3))
+    flat = make(source=grain, output=torch.zeros_like(grain))
+    texture = Texture(weight=1)
+    assert texture.value(other)[0] < 0.4 * texture.value(flat)[0]
+    assert texture.value(make(source=grain, output=grain))[0] == pytest.approx(0, abs=1e-6)

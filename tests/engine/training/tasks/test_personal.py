@@ -2,18 +2,14 @@
 
 import json
 import shutil
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 import torch
 
 from engine.core.progress import Silence
 from engine.inference.assemble import time_machine
-from engine.nets.nano.age import AgeSpec, NanoAge
-from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
-from engine.nets.nano.base import BaseSpec
-from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
-from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
-from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.recipe.kinds.personal import PersonalRecipe
 from engine.recipe.launch import begin, built_task
 from engine.recipe.load import load_recipe_as
@@ -23,96 +19,18 @@ from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
 from engine.training.task import Moment
 from engine.training.watch import Unwatched
-from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
-from engine.weights.native import save_native
 
-BASE = BaseSpec(size=32, luma=20, colour=8, detail=20, window=(12, 10))
-RECIPE = """
-kind = "personal"
-start = "{folder}/prior.safetensors"
-photos = "{folder}/photos"
-domain = "portraits"
-batch = 2
-save_every = 3
-validate_every = 3
-log_every = 1
-threads = 1
-average = {{ decay = 0.9, parts = ["decoder"] }}
-validation = {{ photos = 2, targets = 2, beyond = [70] }}
-targets = {{ kind = "curriculum", ages = "5..90", beyond = 0.3 }}
-
-[networks]
-recogniser = "{folder}/identity.safetensors"
-ages = "{folder}/age.safetensors"
-
-[[phase]]
-name = "stage1"
-steps = 4
-rate = 1e-3
-optimiser = "ranger"
-
-[[phase]]
-name = "stage2"
-steps = 4
-rate = 1e-3
-trainable = ["adapter", "decoder"]
-
-[[loss]]
-kind = "identity"
-weight = 1.0
-
-[[loss]]
-kind = "ageing"
-weight = 1.0
-
-[[loss]]
-kind = "pixel"
-when = "same"
-weight = 1.0
-
-[[loss]]
-kind = "adaptive_w_norm"
-weight = 0.01
-
-[[loss]]
-kind = "nearest_id"
-weight = "0:0, 4:0.1"
-"""
+SPEC = spec_from_file_location("person", Path(__file__).parents[1] / "person.py")
+person = module_from_spec(SPEC)
+SPEC.loader.exec_module(person)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A person's photos, and the frozen networks, on the disk."""
-    from engine.core.numbers import Span
-    from engine.prep.synth import SynthPlan, synthesise
-
-    folder = tmp_path_factory.mktemp("person")
-    plan = SynthPlan(folder / "photos", people=1, per_person=12, ages=Span(20, 50), size=32)
-    synthesise(plan, workers=1, progress=Silence())
-    torch.manual_seed(0)
-    nets = {
-        "encoder": NanoAgeing(NanoAgeingSpec(BASE, 16, (4, 4, 4), 8)),
-        "pretrained_encoder": NanoEncoder(NanoEncoderSpec(BASE, 16, (4, 4, 4), 8)),
-        "decoder": NanoGenerator(NanoGeneratorSpec(BASE, 16, 4, 4)),
-    }
-    for net in nets.values():
-        net.base.fit([torch.rand(200, 3, 32, 32) * 2 - 1])
-    torch.nn.init.normal_(nets["encoder"].styles.weight, std=0.1)
-    parts = {name: net.state_dict() for name, net in nets.items()}
-    average = torch.zeros(nets["decoder"].spec.n_latent, 16)
-    facts = {"encoder_size": 32, "domain": "portraits", "familiar": 9.0}
-    prior = Checkpoint("native", parts, average, facts=facts)
-    save_native(folder / "prior.safetensors", prior)
-    for name, net in {
-        "identity": NanoIdentity(IdentitySpec(32, 8, (4, 8))),
-        "age": NanoAge(AgeSpec(32, 101, (4, 8))),
-    }.items():
-        checkpoint = Checkpoint("native", {name: net.state_dict()})
-        save_native(folder / f"{name}.safetensors", checkpoint)
-    (folder / "toy.toml").write_text(RECIPE.format(folder=folder))
-    return folder
+    return person.make(tmp_path_factory.mktemp("person"))
 
 
 def recipe(world, *settings):

@@ -1,0 +1,300 @@
+"""Proof of personal ageing on people whose truth is known, and what each part of it is worth.
+
+Each person has 60 photos of ages 20 to 50, none within 1.5 years of 25, 35 and 45. Two stages are
+trained on them from the frozen prior, then a one-shot at 40; photographs from other scenes are aged
+and compared with the same photograph rendered at the target. Runs and judgements that stand in
+--out are kept, so a stopped proof goes on.
+
+    python benchmarks/personal.py --out DIR [--first 900001] [--people 5] [--seeds 3]
+        [--variants personal,oneshot,full,no-nearest,...] [--set KEY=VALUE ...]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.banks.build import BankPlan, build_bank
+from engine.core.atomic import write_json
+from engine.core.digest import file_sha256
+from engine.core.progress import Silence
+from engine.data.ages import AgeSource
+from engine.data.portraits import PortraitPlan, view_of
+from engine.images.saving import save_png
+from engine.inference.assemble import time_machine
+from engine.inference.judges import DRAWN_STRANGERS
+from engine.metrics.album import Pixels, drawn
+from engine.metrics.bootstrap import mean_interval
+from engine.metrics.figures import row_table
+from engine.metrics.gradients import gradient_distance
+from engine.metrics.personal_exam import PersonalJudges, Seen, Sitting, examine_way, seen
+from engine.nets.loading import frozen
+from engine.nets.named import load_age_reader, load_distance, load_recogniser
+from engine.prep.synth import SynthPlan, synthesise
+from engine.training.photos import read_photos
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+from engine.worlds.portraits import identity, render
+from engine.worlds.portraits.seeds import IMPOSTORS, scene_seed
+
+CPU = torch.device("cpu")
+SIZE = 128
+PHOTOS = 60
+HELD_AGES = (25.0, 35.0, 45.0)
+TARGETS = (25.0, 35.0, 45.0, 38.0, 40.0, 42.0, 60.0, 70.0)
+"""Held-out ages, those of the one-shot, those beyond the photos."""
+INPUT_AGES = (22.0, 28.0, 32.0, 38.0, 42.0, 48.0)
+FIRST_HELD = 100
+"""Photograph number of the first that is in no training."""
+SAME_FACE = 0.37
+"""dlib distance at which as many people are mistaken for each other as are not known again."""
+STRANGERS = 300
+WAYS = {"judge features": "nano-judge-features"}
+ABLATIONS = {
+    "no-nearest": ["loss.nearest_id.weight=0", "loss.nearest_id_always.weight=0"],
+    "no-contrastive": ["loss.contrastive_id.weight=0"],
+    "no-roi": ["loss.roi_id.weight=0"],
+    "no-w-norm": ["loss.adaptive_w_norm.weight=0"],
+}
+
+
+def photo_ages() -> list[int]:
+    """Ages of the photos: spread evenly over 20..50 without those held out."""
+    allowed = [a for a in range(20, 51) if min(abs(a - held) for held in HELD_AGES) > 1.5]
+    return [allowed[i * len(allowed) // PHOTOS] for i in range(PHOTOS)]
+
+
+def photo(person: int, age: float, number: int) -> tuple[Pixels, np.ndarray]:
+    plan = PortraitPlan(first=person, people=1, size=SIZE)
+    view = view_of(plan, scene_seed(person, number))
+    portrait = render(identity(person), age, view, SIZE)
+    return portrait.picture, portrait.landmarks
+
+
+def photos_of(person: int, folder: Path) -> Path:
+    """The 60 photos as a user would have them."""
+    for number, age in enumerate(photo_ages()):
+        path = folder / f"{age}_{number}.png"
+        if not path.exists():
+            save_png(path, photo(person, age, number)[0], {})
+    return folder
+
+
+def sitting_of(person: int) -> Sitting:
+    numbers = range(FIRST_HELD, FIRST_HELD + len(INPUT_AGES))
+    pairs = list(zip(INPUT_AGES, numbers, strict=True))
+    truth = [[photo(person, target, number) for target in TARGETS] for _, number in pairs]
+    return Sitting(
+        person,
+        np.stack([photo(person, age, number)[0] for age, number in pairs]),
+        np.asarray(INPUT_AGES, np.float32),
+        np.asarray(TARGETS, np.float32),
+        np.stack([np.stack([picture for picture, _ in row]) for row in truth]),
+        np.stack([np.stack([points for _, points in row]) for row in truth]),
+    )
+
+
+def bank_of(out: Path) -> Path:
+    """A bank of strangers, none of whom anything was trained on."""
+    path = out / "bank.safetensors"
+    if not path.exists():
+        plan = SynthPlan(out / "strangers", STRANGERS, 4, seed=IMPOSTORS.start, size=SIZE)
+        synthesise(plan, workers=2, progress=Silence())
+        recogniser = load_recogniser("nano-identity", CPU)
+        build_bank(
+            BankPlan(out / "strangers", path, 5, AgeSource(), 32), recogniser, Silence(), device=CPU
+        )
+    return path
+
+
+def trained(run: Path, words: Sequence[str], settings: Sequence[str]) -> Path:
+    """A run of the command line, begun, gone on with, or finished before; minutes beside it."""
+    done = run / "minutes"
+    if done.exists():
+        return run
+    started = time.perf_counter()
+    told = [part for setting in settings for part in ("--set", setting)]
+    command = ["resume", str(run)] if (run / "environment.json").exists() else [*words, *told]
+    subprocess.run([sys.executable, "-m", "tm", *command, "-q"], check=True)
+    done.write_text(f"{(time.perf_counter() - started) / 60:.2f}\n")
+    return run
+
+
+def reaged(weights: str, inputs: Pixels) -> Pixels:
+    """Every input at every target by a model: (n, t, s, s, 3)."""
+    model = frozen(time_machine(read_checkpoint(find_weights(weights))))
+
+    def aged(target: float, pictures: Tensor) -> Tensor:
+        return model(pictures, torch.full((len(pictures),), target)).image
+
+    return np.stack([drawn(partial(aged, target), inputs) for target in TARGETS], axis=1)
+
+
+def judged(
+    file: Path, against: Seen, judges: PersonalJudges, outputs: Pixels | None, weights: str | None
+) -> list[dict[str, Any]]:
+    """The rows of one way, kept beside the run."""
+    if file.exists():
+        return json.loads(file.read_text())
+    if outputs is None:
+        assert weights is not None
+        outputs = reaged(weights, against.sitting.inputs)
+    rows = examine_way(outputs, against, judges)
+    save_png(file.with_suffix(".png"), _grid(against.sitting, outputs), {})
+    write_json(file, rows)
+    return rows
+
+
+def _grid(sitting: Sitting, outputs: Pixels) -> Pixels:
+    """A pair of lines for each input: made, true; the input first."""
+    lines = [
+        np.concatenate([shown, *row], axis=1)
+        for index in range(0, len(outputs), 2)
+        for shown, row in (
+            (sitting.inputs[index], outputs[index]),
+            (np.zeros_like(sitting.inputs[index]), sitting.truth[index]),
+        )
+    ]
+    return np.concatenate(lines)
+
+
+def examine_person(
+    person: int, chosen: argparse.Namespace, judges: PersonalJudges
+) -> list[dict[str, Any]]:
+    own = chosen.out / f"{person}"
+    folder = photos_of(person, own / "photos")
+    bank = bank_of(chosen.out)
+    against = seen(sitting_of(person), judges)
+    sides = read_photos(folder, SIZE, Silence())
+    known = np.concatenate([sides.train.pictures, sides.test.pictures])
+    ages = np.concatenate([sides.train.ages, sides.test.ages])
+    ways: dict[str, list[dict[str, Any]]] = {
+        "input copied": judged(
+            own / "copied.json", against, judges, against.sitting.copied(), None
+        ),
+        "nearest photo": judged(
+            own / "nearest.json", against, judges, against.sitting.nearest(known, ages), None
+        ),
+        "prior": judged(own / "prior.json", against, judges, None, "nano"),
+    }
+    for variant in chosen.variants:
+        for seed in range(chosen.seeds if variant in ("personal", "oneshot") else 1):
+            run = own / f"{variant}-{seed}"
+            common = ["--photos", str(folder), "--bank", str(bank), "--out", str(run)]
+            settings = [f"seed={seed}", *chosen.settings]
+            if variant == "oneshot":
+                words = ["oneshot", "--age", "40", "--jitter", "2", "--out", str(run)]
+                words += ["--from", str(own / f"personal-{seed}")]
+                settings = [f"seed={seed}"]
+            else:
+                recipe = "nano/full" if variant == "full" else chosen.recipe
+                words = ["train", "--recipe", recipe, *common]
+                settings += ABLATIONS.get(variant, [])
+            trained(run, words, settings)
+            rows = judged(run / "exam.json", against, judges, None, str(run))
+            ways.setdefault(variant, []).extend({**row, "seed": seed} for row in rows)
+    return [{"way": way, **row} for way, rows in ways.items() for row in rows]
+
+
+def table_of(
+    rows: Sequence[dict[str, Any]], targets: Sequence[float], by: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Means over photographs, targets and seeds."""
+    chosen = [row for row in rows if row["target"] in targets]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in chosen:
+        groups.setdefault(tuple(row[key] for key in by), []).append(row)
+    measures = ("identity", "age_error", "both", "right", *WAYS, "gradients")
+    return [
+        {
+            **dict(zip(by, key, strict=True)),
+            **{name: float(np.mean([row[name] for row in own])) for name in measures},
+        }
+        for key, own in groups.items()
+    ]
+
+
+def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence[float]) -> str:
+    """How much nearer to the truth one way is than another, in shares, with 95 % intervals."""
+    chosen = [row for row in rows if row["target"] in targets]
+
+    def values(which: str, name: str) -> dict[tuple[Any, ...], list[float]]:
+        found: dict[tuple[Any, ...], list[float]] = {}
+        for row in chosen:
+            if row["way"] == which:
+                value = 1 - row[name] if name == "identity" else row[name]
+                key = (row["person"], row["photo"], row["target"], row.get("seed", 0))
+                found.setdefault(key, []).append(value)
+        return found
+
+    told: list[str] = []
+    for name in ("identity", *WAYS, "gradients"):
+        ours, theirs = values(way, name), values(than, name)
+        pairs = [
+            (key, np.mean(own), np.mean(theirs[key] if key in theirs else theirs[(*key[:3], 0)]))
+            for key, own in ours.items()
+        ]
+        base = float(np.mean([other for *_, other in pairs]))
+        lower = mean_interval(
+            [(other - own) / base for _, own, other in pairs],
+            groups=[f"{key[0]} {key[1]}" for key, *_ in pairs],
+        )
+        label = "1 - identity" if name == "identity" else name
+        told.append(f"{label} {lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})")
+    return f"{way} lower than {than}: " + ", ".join(told)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/personal_proof"))
+    parser.add_argument("--first", type=int, default=900_001)
+    parser.add_argument("--people", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipe", default="nano/two_stage")
+    parser.add_argument("--variants", default=f"personal,oneshot,full,{','.join(ABLATIONS)}")
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    chosen = parser.parse_args()
+    chosen.variants = [name for name in chosen.variants.split(",") if name]
+    return chosen
+
+
+def main() -> None:
+    chosen = arguments()
+    torch.set_num_threads(2)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    print(f"prior {file_sha256(find_weights('nano'))}, before any person is touched")
+    distances = {name: load_distance(net, CPU) for name, net in WAYS.items()}
+    judges = PersonalJudges(
+        load_age_reader("nano-age-judge", CPU).years,
+        {**distances, "gradients": gradient_distance},
+        DRAWN_STRANGERS,
+        SAME_FACE,
+    )
+    rows: list[dict[str, Any]] = []
+    for person in range(chosen.first, chosen.first + chosen.people):
+        rows += examine_person(person, chosen, judges)
+        write_json(chosen.out / "rows.json", rows)
+    for name, targets in (
+        ("held-out ages 25, 35, 45", HELD_AGES),
+        ("38 to 42", (38.0, 40.0, 42.0)),
+        ("60 and 70, beyond the photos", (60.0, 70.0)),
+    ):
+        print(f"\n{name}\n{row_table(table_of(rows, targets, ['way']))}")
+        print(row_table(table_of(rows, targets, ["way", "person"])))
+    if "personal" in chosen.variants:
+        print("\n" + gains(rows, "personal", "prior", HELD_AGES))
+    if "oneshot" in chosen.variants:
+        print(gains(rows, "oneshot", "personal", (38.0, 40.0, 42.0)))
+
+
+if __name__ == "__main__":
+    main()

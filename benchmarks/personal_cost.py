@@ -1,0 +1,230 @@
+"""What a step of personal ageing costs at 1024 px: multiply-adds for each photo, by network.
+
+`python benchmarks/personal_cost.py [--recipe mytm/stage1] [--json]` writes random weights in the
+published layouts to a temporary folder (3 GB), takes one step of the recipe at batch 1 on the CPU
+with torch's flop counter around it, and prints what each network took forwards, and the backward
+pass in whole. Nothing is estimated but LPIPS, whose backbone is not to be had at random: its
+AlexNet is counted alone and added.
+
+The ancestor's step is 3.7 TMAC by `specs/mytm.md` 8.B: two passes of two encoders at 282 GMAC,
+forwards and back, and of a frozen decoder. The same arithmetic over ours is printed beside it.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.banks.bank import sorted_bank
+from engine.banks.files import save_bank
+from engine.core.places import WEIGHTS
+from engine.core.progress import Silence
+from engine.nets.age.dex_vgg import Dex
+from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
+from engine.nets.faces import weights_digest
+from engine.nets.identity.ir_se50 import ArcFace
+from engine.nets.stylegan2.generator import Generator
+from engine.nets.stylegan2.spec import GeneratorSpec, widths
+from engine.recipe.kinds.personal import PersonalRecipe
+from engine.recipe.launch import built_task
+from engine.recipe.load import load_recipe_as
+from engine.runtime.draws import Draws
+from engine.training.task import Moment
+from engine.training.tasks.personal import PersonalTask
+
+CPU = torch.device("cpu")
+GIGA = 1e9
+ANCESTOR = 3700.0
+"""GMAC of the ancestor's step for each photo: encoders and decoder alone."""
+TARGET = 800.0
+LPIPS_SIDES = (256, 188)
+"""px of the whole picture and of its face, as LPIPS sees them."""
+NO_LPIPS = ("networks.distance='none'",)
+
+
+def write_published(folder: Path) -> None:
+    """Random networks under the names and layouts of the published files."""
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "encoder": GradualStyleEncoder(EncoderSpec(planes=4)),
+        "pretrained_encoder": GradualStyleEncoder(EncoderSpec(planes=3)),
+        "decoder": Generator(GeneratorSpec(1024, widths(1024))),
+    }
+    state = {f"{name}.{k}": v for name, net in parts.items() for k, v in net.state_dict().items()}
+    sam = {"state_dict": state, "latent_avg": torch.zeros(18, 512), "opts": {"output_size": 1024}}
+    torch.save(sam, folder / "sam_ffhq_aging.pt")
+    torch.save(ArcFace().state_dict(), folder / "model_ir_se50.pth")
+    dex = {key.replace("_", "-", 1): value for key, value in Dex().state_dict().items()}
+    torch.save({"state_dict": dex}, folder / "dex_age_classifier.pth")
+
+
+def write_person(folder: Path, count: int = 6) -> None:
+    """Aligned pictures of noise with ages 35 to 45: what is in them costs nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(0)
+    for index in range(count):
+        coarse = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((256, 256), Image.Resampling.BICUBIC)
+        picture.save(folder / f"{35 + 2 * index}_{index}.png")
+
+
+def write_bank(file: Path, faces: int = 200) -> None:
+    """Random faces by the recogniser in the weights folder."""
+    from engine.nets.named import load_recogniser
+
+    recogniser = load_recogniser("ir-se50", CPU)
+    rows = nn.functional.normalize(torch.randn(faces, recogniser.width), dim=1)
+    ages = torch.linspace(30, 50, faces)
+    bank = sorted_bank(rows, ages, (), embedder=recogniser.name, digest=recogniser.digest)
+    assert weights_digest(recogniser.net.state_dict()) == recogniser.digest
+    save_bank(file, bank)
+
+
+@contextmanager
+def counted(nets: dict[str, nn.Module]) -> Iterator[tuple[FlopCounterMode, Counter[str]]]:
+    """A counter of flops, and the part of it that each network spends forwards."""
+    counter, forward = FlopCounterMode(display=False), Counter[str]()
+    begun: dict[str, int] = {}
+
+    def before(name: str) -> Callable[..., None]:
+        return lambda *_: begun.__setitem__(name, counter.get_total_flops())
+
+    def after(name: str) -> Callable[..., None]:
+        return lambda *_: forward.update({name: counter.get_total_flops() - begun[name]})
+
+    hooks = [
+        hook
+        for name, net in nets.items()
+        for hook in (
+            net.register_forward_pre_hook(before(name)),
+            net.register_forward_hook(after(name)),
+        )
+    ]
+    try:
+        with counter:
+            yield counter, forward
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def step(task: PersonalTask, *, warm: bool) -> dict[str, float]:
+    """GMAC of one step of one photo: forwards by network, backwards by pass, and in all.
+
+    warm: the prior's codes of this photo at this age are known from an earlier step.
+    """
+    moment = Moment(0, task_phase(task), 0, frozenset(task.parts), Draws(1, 0, range(1)))
+    batch = {**task.batch(moment, 1)}
+    batch["target"], batch["same"] = torch.tensor([40.0]), torch.tensor([False])
+    if warm:
+        row = batch["row"]
+        inverted = task.cached["inverted"][row]
+        task.prior_codes.at(row, batch["photo"], batch["target"], inverted)
+    else:
+        task.prior_codes._known.clear()
+    nets = {**task.parts, **task.frozen}
+    told: dict[str, float] = {}
+    for part in task.parts.values():
+        part.requires_grad_(True)
+    with counted(nets) as (counter, forward):
+        for number, terms in enumerate(task.rounds("main", batch, moment)):
+            total = torch.stack([t.value.float() * t.weight for t in terms.values() if t.weight])
+            before = counter.get_total_flops()
+            total.sum().backward()
+            spent = counter.get_total_flops() - before
+            told[f"backward, {('there', 'and back')[number]}"] = gmac(spent)
+    told |= {f"{name} forward": gmac(spent) for name, spent in forward.items()}
+    told["in all"] = gmac(counter.get_total_flops())
+    for part in task.parts.values():
+        part.requires_grad_(False)
+        part.zero_grad(set_to_none=True)
+    return told
+
+
+def task_phase(task: PersonalTask) -> str:
+    return "stage1" if "trained_encoder" in task.parts else "adapter"
+
+
+def lpips_alone() -> float:
+    """GMAC of LPIPS in a step: both sides of whole and face, back to the picture made, twice."""
+    from torchvision.models import alexnet
+
+    total = 0.0
+    net = alexnet(weights=None).features.eval().requires_grad_(False)
+    for side in LPIPS_SIDES:
+        made = torch.rand(1, 3, side, side, requires_grad=True)
+        with FlopCounterMode(display=False) as counter:
+            net(made.detach())
+            net(made).sum().backward()
+        total += gmac(counter.get_total_flops())
+    return 2 * total
+
+
+def gmac(flops: int) -> float:
+    return flops / 2 / GIGA
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", default="mytm/stage1")
+    parser.add_argument("--weights", type=Path, help="where random weights are kept, or put")
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        weights = told.weights if told.weights is not None else place / "weights"
+        os.environ[WEIGHTS] = str(weights)
+        if not (weights / "sam_ffhq_aging.pt").exists():
+            write_published(weights)
+        write_person(place / "photos")
+        write_bank(place / "bank.safetensors")
+        given = (f"photos='{place}/photos'", f"bank='{place}/bank.safetensors'", *NO_LPIPS)
+        task = built_task(load_recipe_as(PersonalRecipe, told.recipe, given))
+        assert isinstance(task, PersonalTask)
+        task.prepare(Silence())
+        task.settle(CPU, Silence())
+        found = {"first": step(task, warm=False), "known": step(task, warm=True)}
+        encoder = gmac_of(task.frozen["sam"], torch.rand(1, 4, 256, 256))
+        latent = task.machine.latent_average[None]
+        decoder = gmac_of(task.parts["decoder"], latent)
+    lpips = lpips_alone()
+    for row in found.values():
+        row["LPIPS, counted alone"] = lpips
+        row["in all with LPIPS"] = row["in all"] + lpips
+    # The ancestor's sum for these sizes: two passes, a trained and a frozen encoder, the decoder
+    # passed by a gradient but not trained.
+    like = 2 * (3 * encoder + encoder + 2 * decoder)
+    rest = {"encoder": encoder, "decoder": decoder, "the ancestor's step at these sizes": like}
+    if told.json:
+        print(json.dumps({"gmac": found, **rest, "ancestor": ANCESTOR, "target": TARGET}, indent=2))
+        return
+    for name, row in found.items():
+        print(f"\nprior's codes {'met for the first time' if name == 'first' else 'known already'}")
+        for what, spent in row.items():
+            print(f"  {what:32} {spent:8.1f} GMAC")
+    print()
+    for what, spent in rest.items():
+        print(f"{what:34} {spent:8.1f} GMAC")
+    print(f"{'the ancestor, as specified':34} {ANCESTOR:8.1f} GMAC; the target is {TARGET:.0f}")
+
+
+def gmac_of(net: nn.Module, given: torch.Tensor) -> float:
+    """GMAC of one forward pass."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(given)
+    return gmac(counter.get_total_flops())
+
+
+if __name__ == "__main__":
+    main()

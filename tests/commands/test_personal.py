@@ -1,0 +1,185 @@
+"""A person's model as a user meets it: trained, resumed, refused, rendered."""
+
+import json
+import shutil
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.banks.bank import Bank
+from engine.banks.files import read_bank, save_bank
+from engine.images.saving import provenance_of
+from engine.weights.load import read_checkpoint
+
+PLACE = Path(__file__).parents[1] / "engine" / "training" / "person.py"
+SPEC = spec_from_file_location("person_of_commands", PLACE)
+person = module_from_spec(SPEC)
+SPEC.loader.exec_module(person)
+
+SHORT = ("--set", "phase.0.steps=2", "--set", "phase.1.steps=2", "--set", "save_every=1", "-q")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return person.make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def world(made, tmp_path, monkeypatch):
+    """A copy that a test may spoil; the recipes in it name its own files."""
+    folder = shutil.copytree(made, tmp_path / "world")
+    for recipe in folder.glob("*.toml"):
+        recipe.write_text(recipe.read_text().replace(str(made), str(folder)))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def train(tm, *more, recipe="toy.toml", out="run"):
+    return tm("train", "--recipe", recipe, "--out", out, *SHORT, *more)
+
+
+def saved(run):
+    return sorted(path.name for path in (Path(run) / "checkpoints").glob("step_*"))
+
+
+def words(told):
+    return " ".join(told.err.split())
+
+
+def forget(run, step):
+    """Take a run back to an earlier step."""
+    for path in (Path(run) / "checkpoints").glob("step_*"):
+        if int(path.name.removeprefix("step_")) > step:
+            shutil.rmtree(path)
+
+
+def test_a_run_names_what_went_into_it(tm, world):
+    assert train(tm, recipe="mined.toml").code == 0
+    told = json.loads(Path("run/environment.json").read_text())["weights"]
+    assert set(told) == {"start", "recogniser", "ages", "points", "bank", "photos"}
+    assert told["photos"].endswith(" of 12 photos")
+    assert Path("_latest").resolve() == world / "run"
+
+
+@pytest.mark.parametrize("change", ["gone", "another", "new age", "no folder"])
+def test_a_run_does_not_go_on_with_other_photos(tm, world, change):
+    assert train(tm).code == 0
+    forget("run", 3)
+    photo = min((world / "photos").rglob("*.png"))
+    match change:
+        case "gone":
+            photo.unlink()
+        case "another":
+            Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(photo)
+        case "new age":
+            told = (world / "photos" / "manifest.jsonl").read_text()
+            (world / "photos" / "manifest.jsonl").write_text(
+                told.replace('"age": 20.0', '"age": 21.0')
+            )
+        case _:
+            shutil.rmtree(world / "photos")
+    told = tm("resume", "run")
+    assert told.code == 2
+    fault = "is no folder of photos" if change == "no folder" else "has changed: `photos` was"
+    assert fault in words(told)
+    assert saved("run") == ["step_3"]
+
+
+def test_a_run_does_not_go_on_with_another_bank(tm, world):
+    assert train(tm, recipe="mined.toml").code == 0
+    forget("run", 3)
+    bank = read_bank(world / "bank.safetensors")
+    fewer = Bank(
+        bank.embeddings[1:], bank.ages[1:], bank.sources[1:], bank.embedder, bank.digest, 5
+    )
+    save_bank(world / "bank.safetensors", fewer)
+    told = tm("resume", "run")
+    assert (told.code, "has changed: `bank` was" in words(told)) == (2, True)
+
+
+def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
+    from commands import _training
+    from engine.training.watch import Unwatched
+
+    assert train(tm, out="undisturbed").code == 0
+
+    class Vandal(Unwatched):
+        def stepped(self, standing):
+            shutil.rmtree(world / "photos", ignore_errors=True)
+
+    monkeypatch.setattr(_training, "LiveTraining", Vandal)
+    assert train(tm).code == 0
+    assert not (world / "photos").exists()
+    same = [Path(run) / "checkpoints/step_4/nets.safetensors" for run in ("run", "undisturbed")]
+    assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def test_the_person_must_not_be_in_the_bank(tm, world):
+    person.bank_of(world, world / "bank.safetensors", world / "photos")
+    told = train(tm, recipe="mined.toml")
+    assert told.code == 3
+    assert f"the bank holds person {person.PERSON} of" in words(told)
+    assert not Path("run").exists()
+
+
+def test_people_whom_the_prior_knows_are_told_of(tm, world):
+    person.photos(world / "met", people=2, per_person=4, seed=100_000)
+    person.bank_of(world, world / "bank.safetensors", world / "met")
+    told = tm("train", "--recipe", "mined.toml", "--out", "run", *SHORT[:-1])
+    assert told.code == 0
+    assert "people 100000, 100001, whom the prior may have learned from" in words(told)
+
+
+def test_a_bank_of_another_embedder_is_refused(tm, world):
+    bank = read_bank(world / "bank.safetensors")
+    digest = person.other_recogniser().digest
+    other = Bank(bank.embeddings, bank.ages, bank.sources, bank.embedder, digest, 5, bank.facts)
+    save_bank(world / "bank.safetensors", other)
+    told = train(tm, recipe="mined.toml")
+    assert told.code == 4
+    assert "embeddings cannot be compared" in words(told)
+    assert not Path("run").exists()
+
+
+def test_a_bank_with_rows_that_are_no_numbers_says_how_many(tm, world):
+    bank = read_bank(world / "bank.safetensors")
+    rows = bank.embeddings.clone()
+    rows[:3, 0] = torch.nan
+    save_bank(
+        world / "bank.safetensors",
+        Bank(rows, bank.ages, bank.sources, bank.embedder, bank.digest, 5, bank.facts),
+    )
+    told = train(tm, recipe="mined.toml")
+    assert told.code == 4
+    assert "3 of 24 rows of" in words(told)
+    assert not Path("run").exists()
+
+
+def test_what_lies_beyond_the_photos_is_marked_everywhere(tm, world):
+    assert train(tm).code == 0
+    photo = min((world / "photos").rglob("*.png"))
+    argv = ("--aligned", "--force", "--strip", "--set", "judge=false", "-q")
+    told = tm("infer", photo, "--ages", "10,20,50,70", "--out", "out", "--weights", "run", *argv)
+    assert told.code == 0
+    rows = [json.loads(line) for line in Path("out/results.jsonl").read_text().splitlines()]
+    beyond = {row["target_age"]: row["extrapolated_years"] for row in rows}
+    assert beyond == {10.0: 10.0, 20.0: 0.0, 50.0: 0.0, 70.0: 20.0}
+    marked = {age: provenance_of(Path(f"out/{photo.stem}_age{age}.png")) for age in (50, 70)}
+    assert "extrapolated_years" not in marked[50]
+    assert marked[70]["extrapolated_years"] == 20
+
+
+def test_the_photos_of_an_earlier_run_still_count(tm, world):
+    assert train(tm).code == 0
+    few = world / "few"
+    shutil.copytree(world / "photos", few)
+    rows = [json.loads(line) for line in (few / "manifest.jsonl").read_text().splitlines()]
+    kept = [row for row in rows if 30 <= row["age"] <= 40]
+    (few / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    assert train(tm, "--from", "run", "--photos", few, out="more").code == 0
+    best = read_checkpoint(Path("more/checkpoints/best/nets.safetensors"))
+    assert best.facts["ages"] == [20.0, 50.0]

@@ -1,0 +1,54 @@
+import json
+
+import pytest
+import torch
+
+from engine.banks.bank import sorted_bank
+from engine.banks.people import doubts, people_in, require_strangers
+from engine.core.errors import InputError
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Photos of two people, one of them dropped by a filter."""
+    rows = [
+        {"output": "30_1.png", "status": "done", "person": "900001"},
+        {"output": "31_2.png", "status": "done", "person": "7", "verdict": "drop"},
+        {"output": None, "status": "failed", "person": "8"},
+    ]
+    lines = [json.dumps({"source": f"{i}.jpg", **row}) for i, row in enumerate(rows)]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def bank(*people):
+    rows = torch.nn.functional.normalize(torch.ones(2, 4), dim=1)
+    facts = {"people": list(people)}
+    ages = torch.tensor([20.0, 30.0])
+    return sorted_bank(rows, ages, (), embedder="x", digest=None, facts=facts)
+
+
+def test_the_people_of_a_folder_are_those_of_its_usable_photos(album):
+    assert people_in(album) == {"900001"}
+    assert people_in(album / "nowhere") == set()
+
+
+def test_nobody_is_their_own_impostor(album):
+    require_strangers(bank("450000", "7", "8"), album)
+    with pytest.raises(InputError, match="holds person 900001 of"):
+        require_strangers(bank("450000", "900001"), album)
+
+
+def test_people_whom_the_prior_has_met_are_told_of():
+    (told,) = doubts(bank("199999", "200000", "450000", "Ada"))
+    assert "person 199999, whom the prior may have learned from" in told
+
+
+def test_people_kept_for_tests_are_told_of():
+    (told,) = doubts(bank("450000", "899999", "900000"))
+    assert "person 900000, kept for tests alone" in told
+
+
+def test_impostors_and_real_people_are_in_no_doubt():
+    assert doubts(bank("450000", "459999", "Ada", "12 b")) == []
+    assert doubts(sorted_bank(torch.ones(1, 1), torch.ones(1), (), embedder="x", digest=None)) == []
