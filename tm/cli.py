@@ -20,6 +20,7 @@ COMMANDS = (
     "resume",
     "oneshot",
     "infer",
+    "eval",
     "weights",
     "recipe",
     "doctor",

@@ -80,15 +80,16 @@ def world(tmp_path_factory):
     return folder
 
 
-def tm(*words, killed=None, world=None):
+def tm(*words, start=("-m", "tm")):
     environment = {**os.environ, "PYTHONPATH": os.fspath(ROOT)}
-    start = ["-m", "tm"] if killed is None else [os.fspath(world / "killer.py"), *map(str, killed)]
     command = [sys.executable, *start, *map(str, words), "-q"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
-def train(world, out, **more):
-    return tm("train", "--recipe", world / "mined.toml", "--out", out, *SET, **more)
+def train(world, out, killed=None):
+    start = ("-m", "tm") if killed is None else (world / "killer.py", *killed)
+    words = ("train", "--recipe", world / "mined.toml", "--out", out, *SET)
+    return tm(*words, start=map(str, start))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def state(run):
 )
 def test_killed_anywhere_a_run_ends_in_the_same_bits(world, straight, tmp_path, killed):
     run = tmp_path / "run"
-    assert train(world, run, killed=killed, world=world).returncode == -signal.SIGKILL
+    assert train(world, run, killed=killed).returncode == -signal.SIGKILL
     told = tm("resume", run)
     assert told.returncode == 0, told.stderr
     (found, rest), (expected, others) = state(run), state(straight)

@@ -1,0 +1,1 @@
+"""How good results are: in figures with their doubt, and in a page of pictures."""

@@ -1,0 +1,124 @@
+"""From what there is to judge to the report: figures, comparisons, rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.core.progress import Progress
+from engine.scoring.material import COPIED, Material, Way, controls
+from engine.scoring.paired import paired
+from engine.scoring.panel import Panel, Seen
+from engine.scoring.recognition import real_pairs, verified
+from engine.scoring.rows import References, Row, examined, looked_at
+from engine.scoring.sets import RealSet, set_distances
+from engine.scoring.summary import by_gap, by_target, figures
+
+DIGITS = 6
+RESERVED = ("kind", "name", "ways", "subject", "people", "minutes", "device", "domain", "judges",
+            "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks")  # fmt: skip
+"""Keys of a report that no way may be called by."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A report, and the pictures it speaks of."""
+
+    report: dict[str, Any]
+    material: Material
+    ways: tuple[Way, ...]
+    """Those that were asked for, then the controls."""
+
+
+def evaluate(
+    material: Material, panel: Panel, progress: Progress, *, subject: str | None, device: str
+) -> Evaluation:
+    """Judge every way and every control; `subject` is the way that gates mean if they name none.
+
+    Figures of each way stand under its name, those of the controls too: `copied` at the top, where
+    there are photos of the person, the others under `controls`.
+    """
+    references = looked_at(material, panel)
+    everybody = (*material.ways, *controls(material))
+    strangers = panel.see(material.strangers) if material.strangers else None
+    real = _real(references, panel)
+    told: dict[str, dict[str, Any]] = {}
+    rows: dict[str, list[Row]] = {}
+    for way in everybody:
+        rows[way.name], seen = examined(way, references, panel, progress)
+        told[way.name] = figures(rows[way.name], panel)
+        told[way.name]["verification"] = _verification(rows[way.name], seen, strangers, panel)
+        if real is not None and not way.control:
+            told[way.name]["sets"] = set_distances(seen.features, real)
+        told[way.name]["by_target"] = by_target(rows[way.name], panel)
+        told[way.name]["by_gap"] = by_gap(rows[way.name], panel)
+    names = [way.name for way in material.ways]
+    top = [*names, *([COPIED] if COPIED in told else [])]
+    report: dict[str, Any] = {
+        "kind": "portraits",
+        "name": material.name,
+        **{name: told[name] for name in top},
+        "people": material.people,
+        "device": device,
+        "domain": panel.domain,
+        "ways": names,
+        "subject": subject,
+        "same_tasks": len({frozenset(way.portraits) for way in material.ways}) == 1,
+        "photos": _photos(material),
+        "judges": _judges(panel, material),
+        "paired": paired({name: rows[name] for name in top}, panel),
+        "real_pairs": real_pairs(references, panel.identity),
+        "controls": {name: value for name, value in told.items() if name not in top},
+        "rows": rows,
+    }
+    return Evaluation(_plain(report), material, everybody)
+
+
+def _verification(rows: list[Row], seen: Seen, strangers: Seen | None, panel: Panel) -> Any:
+    judge = panel.identity
+    others = None if strangers is None else strangers.vectors[judge.name]
+    at = [i for i, row in enumerate(rows) if row["closeness"] is not None]
+    close = [rows[i]["closeness"] for i in at]
+    return verified(close, seen.vectors[judge.name][at], others, judge)
+
+
+def _real(references: References, panel: Panel) -> RealSet | None:
+    """The photos of the person if there are any, else the truth."""
+    if references.photos is not None:
+        return RealSet(references.photos.features, panel.extractor, "photos")
+    if references.truth is not None:
+        order = np.argsort([task.target for task in references.truth_rows], kind="stable")
+        return RealSet(references.truth.features[order], panel.extractor, "truth")
+    return None
+
+
+def _photos(material: Material) -> dict[str, Any] | None:
+    photos = material.photos
+    if photos is None:
+        return None
+    low, high = photos.span
+    return {"count": len(photos.ages), "youngest": low, "oldest": high}
+
+
+def _judges(panel: Panel, material: Material) -> dict[str, Any]:
+    return {
+        "identity": panel.identity.name,
+        "identity_means": panel.identity.about,
+        "identity_limit": abs(panel.identity.limit),
+        "perceptual": panel.perceptual,
+        "age": panel.age_by,
+        "others": [judge.name for judge in panel.identities[1:]]
+        + [name for name in panel.distances if name != panel.perceptual],
+        "distances_at_px": material.side,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Values for JSON: floats rounded, so that last bits of a sum are nobody's news."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return round(value, DIGITS) if np.isfinite(value) else None
+    return value

@@ -1,0 +1,189 @@
+"""What there is to judge: photos, portraits made of them in named ways, and the truth beside."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.faces.turning import Pixels
+from engine.inference.subject import Subject
+
+Years = NDArray[np.float64]
+NOTHING, COPIED, TRUTH, SMALL_TRUTH = "nothing", "copied", "truth", "truth_at_their_size"
+"""The controls: the photo left as it is, the nearest photo of the person, the truth itself, and the
+truth with no more pixels than the portraits have."""
+LARGEST = 512
+SAME_AGE = 3.0
+"""Years within which a photo counts as one of that age."""
+
+
+class Task(NamedTuple):
+    """A photo, by the SHA-256 of its file, and the age it was brought to."""
+
+    source: str
+    target: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A photo that was aged; its age in years and its person are None where nothing tells them."""
+
+    subject: Subject
+    age: float | None = None
+    person: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of its file."""
+        return self.subject.sha256
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.subject.path.stem
+
+    @property
+    def side(self) -> int:
+        """Side in px of its face as it was taken, at most 512: no judge sees more."""
+        return min(max(round(self.subject.quad.side), 1), LARGEST)
+
+    def face(self, size: int | None = None) -> Pixels:
+        """Its aligned face, (size, size, 3), as large as it was taken if no size is given."""
+        return self.subject.face(self.side if size is None else size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """The portraits that one way of ageing made: uint8 RGB (s, s, 3) by task.
+
+    A control is no way to age anybody, but shows what a figure is worth.
+    """
+
+    name: str
+    portraits: Mapping[Task, Pixels]
+    files: Mapping[Task, str] = field(default_factory=dict[Task, str])
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonPhotos:
+    """Aligned photos of one person, uint8 RGB each, with ages in years.
+
+    learned: (n,) which of them a model may have learned from; the others are held out.
+    """
+
+    pictures: Sequence[Pixels]
+    ages: Years
+    names: Sequence[str]
+    digests: Sequence[str]
+    """SHA-256 of their files."""
+    learned: NDArray[np.bool_]
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest age learned from."""
+        ages = self.ages[self.learned]
+        return float(ages.min()), float(ages.max())
+
+    def beyond(self, age: float) -> float:
+        """Years by which an age lies outside the span, 0 inside."""
+        low, high = self.span
+        return max(low - age, age - high, 0.0)
+
+    def nearest(self, age: float) -> int:
+        """The photo nearest in age, the first of several."""
+        return int(np.abs(self.ages - age).argmin())
+
+    def around(self, age: float, *, without: Collection[str] = ()) -> list[int]:
+        """Photos within three years of an age, else those nearest to it.
+
+        without: digests of photos that must not stand for themselves.
+        """
+        rows = [row for row, digest in enumerate(self.digests) if digest not in without]
+        if not rows:
+            return []
+        gaps = np.abs(self.ages[rows] - age)
+        reach = max(SAME_AGE, float(gaps.min()))
+        return [row for row, gap in zip(rows, gaps, strict=True) if gap <= reach]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Everything that an evaluation looks at.
+
+    truth: the very photograph of a task at its target age, framed as the photo was.
+    """
+
+    name: str
+    sources: Mapping[str, Source]
+    ways: Sequence[Way]
+    truth: Mapping[Task, Pixels] = field(default_factory=dict[Task, Pixels])
+    photos: PersonPhotos | None = None
+    strangers: Sequence[Pixels] = ()
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All that any way was asked for, photos by age and name, then targets upwards."""
+        asked = {task for way in self.ways for task in way.portraits}
+        return sorted(asked, key=lambda task: (*self._place(task.source), task.target))
+
+    @property
+    def side(self) -> int:
+        """Side in px of the smallest portrait: distances compare pictures at this."""
+        return min(len(pixels) for way in self.ways for pixels in way.portraits.values())
+
+    @property
+    def people(self) -> int:
+        """Different people among the photos; those nobody names are taken for one."""
+        return len({source.person for source in self.sources.values()})
+
+    def gap(self, task: Task) -> float | None:
+        """Years from the photo to the target."""
+        age = self.sources[task.source].age
+        return None if age is None else task.target - age
+
+    def _place(self, source: str) -> tuple[float, str, str]:
+        told = self.sources[source]
+        return (-1.0 if told.age is None else told.age, told.name, source)
+
+
+def at_side(pixels: Pixels, side: int) -> Pixels:
+    """A picture at another side, averaged where it shrinks."""
+    if len(pixels) == side:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def controls(material: Material) -> list[Way]:
+    """Doing nothing, the nearest photo of the person, and the truth, where they are at hand.
+
+    The truth as large as the portraits tells what their size alone costs.
+    """
+    tasks, side = material.tasks, material.side
+    faces = {key: source.face() for key, source in material.sources.items()}
+    found = [Way(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
+    if material.photos is not None:
+        photos = material.photos
+        chosen = {task: photos.nearest(task.target) for task in tasks}
+        found.append(
+            Way(
+                COPIED,
+                {task: photos.pictures[row] for task, row in chosen.items()},
+                {task: photos.names[row] for task, row in chosen.items()},
+                control=True,
+            )
+        )
+    if material.truth:
+        found.append(Way(TRUTH, dict(material.truth), control=True))
+        if any(len(pixels) > side for pixels in material.truth.values()):
+            small = {task: at_side(pixels, side) for task, pixels in material.truth.items()}
+            found.append(Way(SMALL_TRUTH, small, control=True))
+    return found
+
+
+def merged(groups: Iterable[Mapping[str, Source]]) -> dict[str, Source]:
+    """The photos behind several ways, each once."""
+    return {key: source for group in groups for key, source in group.items()}

@@ -1,0 +1,176 @@
+"""Curves as SVG: judged age against the one asked for, identity against the years in between."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
+from engine.scoring.evaluate import Evaluation
+from engine.scoring.material import COPIED
+from engine.scoring.rows import RIGHT_AGE
+from engine.scoring.words import title
+
+WAYS = ("#d1602a", "#2a62c4", "#128a70", "#8a4fbf", "#b03a6c", "#6b7b1c")
+"""Told apart by people who see few colours too, on white and (by the page's own) on black."""
+CONTROL, INK, LINE, SHADE, BAND = "#8a8d94", "#3a3d43", "#d9dbe0", "#f4e6c8", "#e9ebef"
+ROLES = {
+    **{colour: f"var(--way-{number})" for number, colour in enumerate(WAYS, 1)},
+    CONTROL: "var(--control)",
+    INK: "var(--ink-2)",
+    LINE: "var(--rule)",
+    SHADE: "var(--beyond)",
+    BAND: "var(--band)",
+}
+"""What the page puts in place of the colours, so that plots follow its light and dark looks."""
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tm",
+    "font.size": 10,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def colour_of(evaluation: Evaluation, way: str) -> str:
+    """A way's colour; controls share one."""
+    names = evaluation.report["ways"]
+    return WAYS[names.index(way) % len(WAYS)] if way in names else CONTROL
+
+
+def curves(evaluation: Evaluation) -> dict[str, str]:
+    """The plots by name, each a whole SVG file; those nothing is known for are left out."""
+    report = evaluation.report
+    told = {way: report[way] for way in report["ways"]}
+    found: dict[str, str] = {}
+    if report["judges"]["age"] is not None:
+        found["ages"] = _ages(evaluation, told)
+    if any(rows["by_gap"] for rows in told.values()):
+        found["identity"] = _identity(evaluation, told)
+    return found
+
+
+def themed(svg: str) -> str:
+    """An SVG file as an element of the page, in the page's own colours."""
+    element = svg[svg.index("<svg") :]
+    for colour, variable in ROLES.items():
+        element = element.replace(colour, variable)
+    return element
+
+
+def _ages(evaluation: Evaluation, ways: dict[str, Any]) -> str:
+    report = evaluation.report
+    figure, axes = _canvas("age asked for, years", f"age by {report['judges']['age']}, years")
+    targets = [row["target"] for told in ways.values() for row in told["by_target"]]
+    low, high = min(targets) - 4, max(targets) + 4
+    _shade_beyond(axes, report["photos"], low, high)
+    axes.fill_between(
+        [low, high],
+        [low - RIGHT_AGE, high - RIGHT_AGE],
+        [low + RIGHT_AGE, high + RIGHT_AGE],
+        color=BAND,
+        linewidth=0,
+    )
+    axes.plot([low, high], [low, high], color=CONTROL, linewidth=1, linestyle=(0, (2, 3)))
+    truth = report["controls"].get("truth")
+    if truth is not None:
+        _line(axes, truth["by_target"], "target", "predicted_age", CONTROL, "truth", "--")
+    for way, told in ways.items():
+        colour = colour_of(evaluation, way)
+        rows = report["rows"][way]
+        axes.scatter(
+            [row["target"] for row in rows],
+            [row["predicted_age"] for row in rows],
+            s=11,
+            color=colour,
+            alpha=0.35,
+            linewidths=0,
+        )
+        _line(axes, told["by_target"], "target", "predicted_age", colour, title(way), "-")
+    axes.set_xlim(low, high)
+    return _svg(figure, axes)
+
+
+def _identity(evaluation: Evaluation, ways: dict[str, Any]) -> str:
+    report = evaluation.report
+    figure, axes = _canvas("years between photo and target", f"identity by {_judge(report)}")
+    real = report["real_pairs"]
+    if real is not None:
+        _line(axes, real["by_gap"], "mean_gap", "identity", CONTROL, "two real photos", "--")
+    if COPIED in report:
+        _line(axes, report[COPIED]["by_gap"], "mean_gap", "identity", CONTROL, title(COPIED), ":")
+    for way, told in ways.items():
+        colour = colour_of(evaluation, way)
+        rows = [
+            r for r in report["rows"][way] if r["gap"] is not None and r["identity"] is not None
+        ]
+        axes.scatter(
+            [abs(row["gap"]) for row in rows],
+            [row["identity"] for row in rows],
+            s=11,
+            color=colour,
+            alpha=0.35,
+            linewidths=0,
+        )
+        _line(axes, told["by_gap"], "mean_gap", "identity", colour, title(way), "-")
+    return _svg(figure, axes)
+
+
+def _judge(report: dict[str, Any]) -> str:
+    return report["judges"]["identity"]
+
+
+def _canvas(across: str, up: str) -> tuple[Any, Any]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(SETTINGS):
+        figure = Figure(figsize=(5.4, 3.9), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    return figure, axes
+
+
+def _line(
+    axes: Any, rows: Sequence[Any], x: str, y: str, colour: str, label: str, style: str
+) -> None:
+    known = [row for row in rows if row[y] is not None]
+    if known:
+        axes.plot(
+            [row[x] for row in known],
+            [row[y] for row in known],
+            color=colour,
+            linewidth=1.8,
+            linestyle=style,
+            marker="o" if style == "-" else None,
+            markersize=4,
+            label=label,
+        )
+
+
+def _shade_beyond(axes: Any, photos: Any, low: float, high: float) -> None:
+    if photos is None:
+        return
+    if photos["youngest"] > low:
+        axes.axvspan(low, photos["youngest"], color=SHADE, linewidth=0)
+    if photos["oldest"] < high:
+        axes.axvspan(photos["oldest"], high, color=SHADE, linewidth=0)
+
+
+def _svg(figure: Any, axes: Any) -> str:
+    from matplotlib import rc_context
+
+    with rc_context(SETTINGS):
+        axes.legend(frameon=False, fontsize=9)
+        buffer = StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

@@ -1,0 +1,97 @@
+"""Photographs: other judges, and real faces that they have to know again."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageEnhance
+
+from engine.faces.choose import FaceChoice
+from engine.faces.detect import Detection
+from engine.images.saving import save_png
+from engine.inference.subject import find_subject
+from engine.scoring.familiar import domain_of
+from engine.scoring.material import Source
+from engine.scoring.panel import NO_LPIPS, Panel
+
+
+def variants(picture):
+    """Five mild changes of a photo."""
+    width, height = picture.size
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=60)
+    return [
+        picture.crop((width // 50, height // 50, width - width // 50, height - height // 50)),
+        Image.open(buffer).convert("RGB"),
+        ImageEnhance.Brightness(picture).enhance(1.25),
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        picture.resize((width * 3 // 4, height * 3 // 4), Image.Resampling.LANCZOS),
+    ]
+
+
+@pytest.fixture(scope="module")
+def people(shared_photos, tmp_path_factory):
+    """Two people, each as a photo and five variants of it, their faces aligned at 256 px."""
+    folder = tmp_path_factory.mktemp("people")
+    data = pytest.importorskip("skimage.data")
+    photos = {
+        "astronaut": Image.fromarray(data.astronaut()),
+        "mother": Image.open(shared_photos / "migrant_mother_1936.jpg").convert("RGB"),
+    }
+    found = {}
+    for name, photo in photos.items():
+        photo.thumbnail((900, 900))
+        for number, one in enumerate([photo, *variants(photo)]):
+            path = folder / f"{name}_{number}.png"
+            save_png(path, np.asarray(one), {})
+            subject = find_subject(path, FaceChoice(), Detection())
+            found.setdefault(name, []).append(Source(subject))
+    return found
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TM_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+        return Panel("photos", torch.device("cpu"))
+
+
+def test_variants_of_a_photo_are_one_person_and_two_people_are_two(people, panel):
+    judge = panel.identity
+    seen = {
+        name: panel.see([source.face(256) for source in own]).vectors[judge.name]
+        for name, own in people.items()
+    }
+    same = [judge.closeness(own[:1].repeat(5, 0), own[1:]) for own in seen.values()]
+    one, other = seen.values()
+    different = [judge.closeness(np.broadcast_to(row, other.shape), other) for row in one]
+    assert np.min(same) > judge.limit > np.max(different)
+    assert judge.name == "dlib 128-D"
+
+
+def test_photographs_are_told_from_drawn_portraits(people, world):
+    assert domain_of([own[0] for own in people.values()]) == "photos"
+    assert domain_of(world.known.sources.values()) == "portraits"
+
+
+def test_without_weights_figures_of_photographs_are_null_with_the_reason(panel):
+    assert (panel.age_by, panel.perceptual, panel.why_no_perceptual) == (None, None, NO_LPIPS)
+    assert "mivolo" in panel.why_no_age
+
+
+def test_a_photo_without_any_judge_of_ages_is_still_evaluated(people, panel):
+    from engine.core.progress import Silence
+    from engine.scoring.evaluate import evaluate
+    from engine.scoring.material import Material, Task, Way
+    from engine.scoring.page import page
+
+    source = replace(people["mother"][0], age=32.0)
+    made = {Task(source.key, age): people["mother"][1].face(256) for age in (32.0, 60.0)}
+    material = Material("photos", {source.key: source}, [Way("aged", made)])
+    told = evaluate(material, panel, Silence(), subject="aged", device="cpu")
+    assert told.report["aged"]["identity"] > 0.5
+    assert told.report["aged"]["age_mae"] is None
+    assert "mivolo" in told.report["aged"]["null"]["right"]
+    assert "mivolo" in page(told, "tm eval", "tm 1")

@@ -1,0 +1,65 @@
+"""Distances of sets against the closed formula, and between halves of one set."""
+
+import numpy as np
+import pytest
+
+from engine.scoring.sets import RealSet, frechet, kernel, set_distances
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(3).normal(size=(60, 5))
+
+
+def test_a_set_is_at_no_frechet_distance_from_itself(rows):
+    assert frechet(rows, rows) == pytest.approx(0, abs=1e-8)
+
+
+def test_a_shift_costs_its_square(rows):
+    assert frechet(rows, rows + np.array([3, 4, 0, 0, 0])) == pytest.approx(25, rel=1e-6)
+
+
+def test_spreading_costs_what_the_formula_says(rows):
+    # sum of (s_i - 2 s_i)^2 over the axes of the covariance is its trace.
+    doubled = rows.mean(axis=0) + 2 * (rows - rows.mean(axis=0))
+    trace = np.trace(np.cov(rows, rowvar=False))
+    assert frechet(rows, doubled) == pytest.approx(trace, rel=1e-6)
+
+
+def test_the_kernel_distance_of_splits_of_one_set_is_unbiased():
+    told = []
+    for seed in range(60):
+        rows = np.random.default_rng(seed).normal(size=(40, 4))
+        told.append(kernel(rows[:20], rows[20:], seed=seed))
+    error = np.std(told) / np.sqrt(len(told))
+    # The biased estimate would be above 0 by far more than its noise.
+    assert abs(np.mean(told)) < 3 * error
+    assert min(told) < 0
+
+
+def test_the_kernel_distance_does_not_disturb_random_numbers(rows):
+    import torch
+
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    one, other = (kernel(rows[:30], rows[30:], size=10) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    assert one == other
+
+
+def test_sets_of_one_size_stand_beside_their_floor(rows):
+    real = RealSet(rows, "net", "photos")
+    told = set_distances(rows[:20] + 2, real)
+    assert (told["n"], told["against"]) == (20, "photos")
+    assert told["FD-net"] > 5 * told["FD-net_floor"] > 0
+    assert told["KD-net"] > told["KD-net_floor"]
+
+
+def test_a_handful_of_pictures_is_no_set(rows):
+    told = set_distances(rows[:3], RealSet(rows, "net", "photos"))
+    assert told == {
+        "n": 3,
+        "against": "photos",
+        "why_null": "3 portraits and 60 real pictures are too few",
+    }
