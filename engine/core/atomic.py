@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,9 +53,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written below `folder`."""
-    for partial in folder.rglob(".*.partial"):
-        partial.unlink(missing_ok=True)
+    """Remove what killed processes left half-written below `folder`: files, and whole folders."""
+    for partial in list(folder.rglob(".*.partial")):
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def disk_error(error: OSError, path: Path) -> TmError:
