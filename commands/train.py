@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,7 @@ from commands._training import tell, watcher
 
 if TYPE_CHECKING:
     from engine.recipe.base import Recipe
+    from engine.recipe.forecast import Forecast
 
 HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
@@ -88,8 +89,8 @@ def _list(as_json: bool) -> None:
 
 def _forecast(loaded: "Recipe", as_json: bool) -> None:
     from engine.core.errors import RecipeError
+    from engine.recipe.forecast import forecast
     from engine.recipe.kinds.series import SeriesRecipe
-    from engine.recipe.launch import forecast
     from engine.recipe.series import members
     from engine.recipe.training import TrainingRecipe
 
@@ -105,21 +106,36 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
     seen = forecast(loaded)
     if as_json:
-        phases = [
-            {"name": name, "steps": steps, "trainable": list(names), "parameters": learned}
-            for name, steps, names, learned in seen.phases
-        ]
-        told = {"memory_bytes": seen.memory, "disk_bytes": seen.disk}
-        emit_json({"dry_run": True, "recipe": loaded.name, "phases": phases, **told})
+        emit_json({"dry_run": True, "recipe": loaded.name, **_told(seen)})
         return
     rows = [
-        (name, f"{steps:,}", ", ".join(names), f"{learned:,}")
-        for name, steps, names, learned in seen.phases
+        (phase.name, f"{phase.steps:,}", ", ".join(phase.trainable), f"{phase.parameters:,}")
+        for phase in seen.phases
     ]
     emit_table(("phase", "steps", "learns", "parameters"), rows, title=loaded.name)
+    courses = [(name, *(f"{v:.3g}" for v in values)) for name, values in seen.schedules.items()]
+    emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), courses)
     say(
-        f"memory: {seen.memory / MEBIBYTE:.0f} MiB for weights, gradients, optimiser and averages,"
-        f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:.0f} MiB"
+        f"memory: {seen.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimiser and averages,"
+        f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:,.0f} MiB"
     )
-    if loaded.about:
-        say(escape(loaded.about))
+    for remark in [*seen.remarks, *([loaded.about] if loaded.about else [])]:
+        say(escape(remark))
+
+
+def _told(seen: "Forecast") -> dict[str, Any]:
+    return {
+        "phases": [
+            {
+                "name": phase.name,
+                "steps": phase.steps,
+                "trainable": list(phase.trainable),
+                "parameters": phase.parameters,
+            }
+            for phase in seen.phases
+        ],
+        "schedules": {name: list(values) for name, values in seen.schedules.items()},
+        "memory_bytes": seen.memory,
+        "disk_bytes": seen.disk,
+        "remarks": list(seen.remarks),
+    }

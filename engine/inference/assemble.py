@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from engine.core.digest import file_sha256
 from engine.core.errors import WeightsError
 from engine.nets.adapter import Adapter
@@ -13,6 +15,7 @@ from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.stylegan2.generator import Generator
+from engine.nets.stylegan2.spec import GeneratorSpec, widths
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint, StateDict
 from engine.weights.find import find_weights
@@ -57,6 +60,21 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
         adapter=Adapter.from_state(adapter) if adapter is not None else None,
         encoder=_trained(checkpoint, size),
     ).eval()
+
+
+def published_machine() -> TimeMachine:
+    """The shapes of SAM as it was published (1024 px), on the `meta` device: no memory, no values.
+
+    For counting what a training would take before its weights are here.
+    """
+    spec = GeneratorSpec(1024, widths(1024))
+    with torch.device("meta"):
+        return TimeMachine(
+            psp=GradualStyleEncoder(EncoderSpec(3, spec.n_latent)),
+            sam=GradualStyleEncoder(EncoderSpec(4, spec.n_latent)),
+            latent_average=torch.zeros(spec.n_latent, spec.style_width),
+            decoder=Generator(spec),
+        )
 
 
 def _trained(checkpoint: Checkpoint, size: int) -> StyleEncoder | None:

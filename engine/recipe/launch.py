@@ -1,11 +1,9 @@
 """From a recipe to a run, and from a run to the rest of it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
@@ -16,7 +14,6 @@ from engine.runtime.draws import seed_torch
 from engine.training.checkpoint import Checkpoints
 from engine.training.latest import point_to
 from engine.training.loop import Outcome, train
-from engine.training.phases import parameters_of
 from engine.training.photos import photos_digest
 from engine.training.processes import Processes
 from engine.training.run_folder import (
@@ -32,21 +29,6 @@ from engine.training.task import Task
 from engine.training.watch import Watcher
 
 RUNS = Path("runs")
-FLOAT = 4
-ADAM = 2
-"""Numbers that an optimiser keeps for each that it moves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a run would take: learned numbers by phase, bytes of memory and of disk.
-
-    memory counts weights, gradients, optimiser and averages, not what a forward pass keeps.
-    """
-
-    phases: tuple[tuple[str, int, tuple[str, ...], int], ...]
-    memory: int
-    disk: int
 
 
 def built_task(recipe: TrainingRecipe) -> Task:
@@ -63,25 +45,6 @@ def built_task(recipe: TrainingRecipe) -> Task:
         if name not in task.parts:
             raise RecipeError(f"`average` names the part `{name}`, which there is not")
     return task
-
-
-def forecast(recipe: TrainingRecipe) -> Forecast:
-    """What the recipe would train and take; builds the networks, reads no data."""
-    task = built_task(recipe)
-    rows = list[tuple[str, int, tuple[str, ...], int]]()
-    for phase in recipe.phases:
-        names = phase.learning(task.parts)
-        learned = sum(p.numel() for own in parameters_of(task.parts, names).values() for p in own)
-        rows.append((phase.name, phase.steps, names, learned))
-    parts, kept = _numbers(task.parts.values()), _numbers(task.frozen.values())
-    most = max(learned for *_, learned in rows)
-    averaged = parts if recipe.average is not None else 0
-    moved = most * ADAM + averaged
-    return Forecast(
-        phases=tuple(rows),
-        memory=FLOAT * (parts + kept + most + moved),
-        disk=FLOAT * ((recipe.keep + 1) * (parts + moved) + parts),
-    )
 
 
 def begin(
@@ -187,7 +150,3 @@ def stands_at(folder: Path) -> int:
     """The step of a run's last checkpoint, 0 if it has none."""
     steps = Checkpoints(RunFolder(folder).checkpoints).steps()
     return int(steps[-1].name.removeprefix("step_")) if steps else 0
-
-
-def _numbers(nets: Iterable[nn.Module]) -> int:
-    return sum(tensor.numel() for net in nets for tensor in net.state_dict().values())

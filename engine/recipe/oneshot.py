@@ -52,7 +52,8 @@ def oneshot_recipe(
 ) -> PersonalRecipe:
     """The recipe of a one-shot on the run `start`, with its photos and bank if none is given.
 
-    Target ages, miner and contrastive loss are locked to the window: `require_lock` says so.
+    Target ages, miner, contrastive loss and validation are locked to the window; `require_lock`
+    says so.
     """
     if not holds_run(start):
         raise UsageError(f"`{start}` holds no run", hint="give the folder that a training left")
@@ -69,6 +70,8 @@ def oneshot_recipe(
         "miner.ages": f"{low:g}..{high:g}",
         "loss.contrastive_id.youngest": low,
         "loss.contrastive_id.oldest": high,
+        "validation.at": sorted({low, window.age, high}),
+        "validation.beyond": [],
     }
     locked = [f"{key}={_toml(value)}" for key, value in told.items() if value is not None]
     recipe = load_recipe_as(PersonalRecipe, BASES[before.domain], (*locked, *settings))
@@ -84,6 +87,9 @@ def require_lock(recipe: PersonalRecipe, window: AgeWindow) -> None:
     ages = recipe.miner.ages if recipe.miner is not None else None
     if recipe.miner is not None and (ages is None or ages.low < low or ages.high > high):
         raise RecipeError(f"the miner looks outside {low:g}..{high:g}")
+    judged = (*recipe.validation.at, *recipe.validation.beyond)
+    if not judged or not all(low <= age <= high for age in judged):
+        raise RecipeError(f"the validation judges ages outside {low:g}..{high:g}")
     for loss in recipe.loss:
         ends = (loss.youngest, loss.oldest) if isinstance(loss, ContrastiveId) else (low, high)
         if None in ends or not all(low <= end <= high for end in ends if end is not None):

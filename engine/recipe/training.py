@@ -1,23 +1,34 @@
 """What every recipe for a training has in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
+from torch import nn
 
 from engine.core.numbers import Count, Real
 from engine.core.table import fault_of
 from engine.recipe.base import Recipe
 from engine.runtime.device import Device, Precision
-from engine.schedules import ScheduleValue
+from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimisers.base import OptimiserValue
 from engine.training.phases import Phase
 from engine.training.plan import Averaging, PlateauRule, TrainingPlan
 from engine.training.task import Best, Task
 
 IN_PHASES = ("steps", "rate", "optimiser", "clip")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The networks of a training without its data; `remarks` say which of them are missing."""
+
+    parts: Mapping[str, nn.Module]
+    frozen: Mapping[str, nn.Module]
+    remarks: Sequence[str] = ()
 
 
 class TrainingRecipe(Recipe, ABC):
@@ -99,6 +110,20 @@ class TrainingRecipe(Recipe, ABC):
     @abstractmethod
     def task(self) -> Task:
         """The task, its networks drawn from `seed`; data is read by its `prepare`."""
+
+    def outline(self) -> Outline:
+        """What would learn and what would stand still; needs no data."""
+        task = self.task()
+        return Outline(task.parts, task.frozen)
+
+    def schedules(self) -> dict[str, tuple[Schedule, int]]:
+        """What changes while it trains, by name, with the steps it has for that."""
+        found: dict[str, tuple[Schedule, int]] = {}
+        for phase in self.phases:
+            found[f"{phase.name}: rate"] = (phase.rate, phase.steps)
+            for name, rate in phase.rates.items():
+                found[f"{phase.name}: rate of {name}"] = (rate, phase.steps)
+        return found
 
     def inputs(self) -> Mapping[str, Path]:
         """The weights files that go into the training, by name."""

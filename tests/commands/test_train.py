@@ -167,7 +167,7 @@ def test_a_recipe_is_required_and_must_train(tm):
 def test_photos_are_for_recipes_that_take_them(tm, recipe, tmp_path):
     told = tm("train", "--recipe", str(recipe), "--photos", tmp_path, "--dry-run")
     assert (told.code, "photos: unknown key" in told.err) == (2, True)
-    told = tm("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none", "--dry-run")
+    told = tm("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
     assert (told.code, "the `miner` needs a `bank`" in told.err) == (2, True)
 
 

@@ -13,11 +13,11 @@ from engine.banks.bank import Bank
 from engine.banks.files import read_bank
 from engine.banks.people import require_strangers
 from engine.core.digest import file_sha256
-from engine.core.errors import RecipeError
+from engine.core.errors import RecipeError, WeightsError
 from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.data.targets.base import TargetChoice
-from engine.inference.assemble import time_machine
+from engine.inference.assemble import published_machine, time_machine
 from engine.losses.face.base import LossChoice
 from engine.losses.face.parts import Domain, Parts
 from engine.miners.base import MinerChoice, MinerValue
@@ -32,10 +32,11 @@ from engine.nets.named import (
 )
 from engine.nets.timemachine import TimeMachine
 from engine.recipe.base import RECIPES
-from engine.recipe.training import TrainingRecipe
-from engine.schedules import ScheduleValue, parse_schedule
+from engine.recipe.training import Outline, TrainingRecipe
+from engine.schedules import Schedule, ScheduleValue, parse_schedule
+from engine.schedules.constant import Constant
 from engine.training.photos import require_photos
-from engine.training.tasks.personal import Noise, PersonalAim, PersonalTask
+from engine.training.tasks.personal import Noise, PersonalAim, PersonalTask, learning
 from engine.training.tasks.personal_check import Check
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -80,6 +81,8 @@ class PersonalRecipe(TrainingRecipe):
     domain: Domain = "photos"
     encoder: bool = True
     """Whether a copy of the prior's encoder is trained too."""
+    adapter: bool = True
+    """Whether there is an adapter between encoder and decoder."""
     networks: Networks
     miner: MinerValue | None = None
     targets: TargetChoice
@@ -114,15 +117,34 @@ class PersonalRecipe(TrainingRecipe):
         """The person's photos."""
         return {"photos": Path(self._given("photos"))}
 
+    def outline(self) -> Outline:
+        """What would learn; where the weights are not here, networks of the published size."""
+        remarks: list[str] = []
+        try:
+            machine = time_machine(read_checkpoint(find_weights(self._given("start"))))
+        except WeightsError as error:
+            machine = published_machine()
+            remarks.append(f"{error}; the figures are those of SAM as it was published, at 1024 px")
+        machine = self._learner(machine)
+        frozen: dict[str, nn.Module] = {"psp": machine.psp, "sam": machine.sam}
+        try:
+            frozen |= self._parts(machine)[1]
+        except WeightsError as error:
+            remarks.append(f"{error}; the networks of the losses are not counted")
+        return Outline(learning(machine), frozen, remarks)
+
+    def schedules(self) -> dict[str, tuple[Schedule, int]]:
+        """The rates, and the weights that change."""
+        steps = self.plan().steps
+        weights = {f"{loss.name}: weight": loss.weight for loss in self.loss}
+        weights["way back: weight"] = self.cycle
+        changing = {n: w for n, w in weights.items() if not isinstance(w, Constant)}
+        return super().schedules() | {name: (w, steps) for name, w in changing.items()}
+
     def task(self) -> PersonalTask:
         start = find_weights(self._given("start"))
-        machine = time_machine(read_checkpoint(start))
+        machine = self._learner(time_machine(read_checkpoint(start)))
         prior = self._prior(start)
-        if machine.adapter is None:
-            shape = machine.decoder.shape
-            machine.adapter = Adapter(AdapterSpec(shape.n_latent, shape.style_width))
-        if self.encoder and machine.encoder is None:
-            machine.with_trained_encoder()
         parts, networks, judge = self._parts(machine)
         impostors, photos = self._impostors(parts), Path(self._given("photos"))
         require_photos(photos)
@@ -137,6 +159,15 @@ class PersonalRecipe(TrainingRecipe):
             networks=networks,
             facts={"prior": prior, "domain": self.domain, **self._learned(start)},
         )
+
+    def _learner(self, machine: TimeMachine) -> TimeMachine:
+        """The machine with the personal parts that the recipe asks for."""
+        if self.adapter and machine.adapter is None:
+            shape = machine.decoder.shape
+            machine.adapter = Adapter(AdapterSpec(shape.n_latent, shape.style_width))
+        if self.encoder and machine.encoder is None:
+            machine.with_trained_encoder()
+        return machine
 
     def _aim(self) -> PersonalAim:
         """What is asked for; losses that need a distance are absent where there is to be none."""

@@ -78,9 +78,7 @@ class PersonalTask(Task):
         self.data, self.aim = parts, aim
         self.impostors = impostors
         self.judge, self.judging, self.facts = judge, judging, facts
-        learned = (machine.encoder, machine.adapter, machine.decoder)
-        found = zip(TRAINED, learned, strict=True)
-        self.parts = {name: net for name, net in found if net is not None}
+        self.parts = learning(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
         self.turns = {"main": tuple(self.parts)}
         self.best = Best(metric="ageing", goal="max")
@@ -265,6 +263,12 @@ class PersonalTask(Task):
         assert adapter is None or isinstance(adapter, Adapter)
         assert isinstance(decoder, StyleDecoder)
         return self.machine.with_parts(encoder=encoder, adapter=adapter, decoder=decoder)
+
+
+def learning(machine: TimeMachine) -> dict[str, nn.Module]:
+    """The parts of a machine that a personal training can move, by name."""
+    found = zip(TRAINED, (machine.encoder, machine.adapter, machine.decoder), strict=True)
+    return {name: net for name, net in found if net is not None}
 
 
 def _terms(found: Objective, share: float) -> dict[str, Term]:

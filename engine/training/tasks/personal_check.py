@@ -31,11 +31,15 @@ class Check(Table):
     """Held-out photos looked at, spread over their ages."""
     targets: int = Field(default=3, ge=1)
     """Ages asked of each, spread over those of the person's photos."""
+    at: tuple[float, ...] = ()
+    """Ages asked of each instead: what a one-shot is locked on."""
     beyond: tuple[float, ...] = ()
     """Further ages, drawn in the samples and judged for their age alone."""
 
     def ages(self, known: Span) -> list[float]:
         """The ages asked for, youngest first."""
+        if self.at:
+            return sorted({*self.at, *self.beyond})
         steps = [(i + 0.5) / self.targets for i in range(self.targets)]
         inside = [round(known.low + share * (known.high - known.low)) for share in steps]
         return sorted({*map(float, inside), *self.beyond})

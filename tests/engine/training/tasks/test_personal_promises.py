@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.core.errors import RecipeError
-from engine.core.numbers import AgeWindow
+from engine.core.numbers import AgeWindow, Span
 from engine.core.progress import Silence
 from engine.inference.assemble import time_machine
 from engine.recipe.kinds.personal import PersonalRecipe
@@ -82,11 +82,20 @@ def locked(run, *settings, window="40±2"):
         (["miner.ages='40..43'"], "the miner looks outside 38..42"),
         (["loss.contrastive_id.oldest=45"], "`contrastive_id` reaches beyond 38..42"),
         (["loss.contrastive_id.youngest=30"], "`contrastive_id` reaches beyond 38..42"),
+        (["validation.at=[25, 40]"], "the validation judges ages outside 38..42"),
+        (["validation.beyond=[60]"], "the validation judges ages outside 38..42"),
+        (["validation.at=[]"], "the validation judges ages outside 38..42"),
     ],
 )
 def test_a_one_shot_that_leaves_its_window_is_refused(run, settings, fault):
     with pytest.raises(RecipeError, match=fault):
         locked(run, *settings)
+
+
+def test_the_best_of_a_one_shot_is_picked_at_its_own_ages(run):
+    check = locked(run).validation
+    assert check.ages(Span(20, 50)) == [38.0, 40.0, 42.0]
+    assert locked(run, window="21±0").validation.ages(Span(20, 50)) == [21.0]
 
 
 @pytest.mark.parametrize("window", ["40±2", "21±0", "49±5"])

@@ -1,0 +1,46 @@
+"""What a training would take, told before anything is here to train on."""
+
+import pytest
+
+BLENDER = 4_391_148
+GENERATOR = 30_370_060
+
+
+def test_both_stages_are_forecast_without_weights_photos_or_bank(tm):
+    told = tm("train", "--recipe", "two_stage", "--dry-run", "--json").json
+    first, second = told["phases"]
+    assert (first["steps"], second["steps"]) == (40_000, 20_000)
+    assert first["trainable"] == ["trained_encoder", "adapter", "decoder"]
+    assert second["trainable"] == ["adapter", "decoder"]
+    assert first["parameters"] > second["parameters"] > GENERATOR
+    assert told["memory_bytes"] > 4 * first["parameters"] * 4
+    assert told["disk_bytes"] > told["memory_bytes"]
+    missing, uncounted = told["remarks"]
+    assert "`sam`" in missing
+    assert "1024 px" in missing
+    assert "are not counted" in uncounted
+
+
+def test_schedules_are_told_phase_by_phase_and_weight_by_weight(tm):
+    told = tm("train", "--recipe", "two_stage", "--dry-run", "--json").json["schedules"]
+    rates = told["stage2: rate"]
+    assert max(rates) == rates[1] == pytest.approx(2.63e-5, rel=0.01)
+    assert rates[-1] == pytest.approx(5e-7)
+    assert told["roi_id: weight"] == [0.05, 0.05, 0.07, 0.05, 0.05]
+    assert "identity: weight" not in told, "what never changes is no schedule"
+    shown = tm("train", "--recipe", "two_stage", "--dry-run")
+    assert "roi_id: weight" in shown.out
+    assert "GiB" not in shown.out
+
+
+def test_what_is_here_is_counted_as_it_is(tm):
+    told = tm("train", "--recipe", "nano/two_stage", "--dry-run", "--json").json
+    assert told["remarks"] == []
+    assert told["memory_bytes"] < 1 << 28
+
+
+def test_a_full_fine_tune_has_no_adapter(tm):
+    (phase,) = tm("train", "--recipe", "nano/full", "--dry-run", "--json").json["phases"]
+    both = tm("train", "--recipe", "nano/stage1", "--dry-run", "--json").json["phases"][0]
+    assert phase["trainable"] == ["trained_encoder", "decoder"]
+    assert phase["parameters"] < both["parameters"]
