@@ -14,7 +14,7 @@ from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
 from engine.runtime.pool import in_processes
 from engine.worlds.portraits import VERSION, identity, render, scene
-from engine.worlds.portraits.seeds import scene_seed
+from engine.worlds.portraits.seeds import SHARED_PHOTO, scene_seed
 
 OLDEST_RENDERED = 100
 SMALLEST, LARGEST = 16, 2048
@@ -33,7 +33,7 @@ class SynthPlan:
     wild: float = 0.0
     """0: framed as if aligned already; 1: loose snapshots that have to be aligned."""
     same_scene: bool = False
-    """Every picture of a person is the same photograph, at another age."""
+    """Every picture of a person is one photograph, which no other plan shows, at another age."""
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.per_person < 1:
@@ -51,7 +51,7 @@ class SynthPlan:
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures of the same names."""
         told = {"version": VERSION, "size": self.size, "wild": self.wild}
-        return settings_digest(told | ({"same_scene": True} if self.same_scene else {}))
+        return settings_digest(told | ({"same_scene": SHARED_PHOTO} if self.same_scene else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[in
 
 def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
     """Render and save one picture with its truth."""
-    view_seed = scene_seed(shot.person, 0 if plan.same_scene else shot.index)
+    view_seed = scene_seed(shot.person, SHARED_PHOTO if plan.same_scene else shot.index)
     view = scene(view_seed, wild=plan.wild)
     portrait = render(identity(shot.person), shot.age, view, plan.size)
     truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}

@@ -7,6 +7,8 @@ IMPOSTORS = range(450_000, 460_000)  # strangers in identity banks
 TEST_START = 900_000  # from here on: never trained or tuned on
 DEMO_PERSON = 900_000
 PERSONAL_TEST = range(900_001, 900_006)
+SHARED_PHOTO = 999
+"""Number of the photograph that shows a person at every age; none of the others is like it."""
 
 
 def scene_seed(person: int, photo: int) -> int:
