@@ -1,7 +1,7 @@
 """What a portrait shows, by estimators that are named: its age, and whether it is the person."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from engine.core.places import weights_folder
 from engine.faces.descriptor import describe_aligned
 from engine.images.ranges import to_pixels, to_tensor
 from engine.inference.domain import Domain
-from engine.nets.age.mivolo import AgeScale, MiVolo
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_reader
 from engine.weights.folder import standing, weights_file
 from engine.weights.load import read_known, read_tensors
 from engine.weights.manifest import known_weights
+
+if TYPE_CHECKING:
+    from engine.nets.age.mivolo import AgeScale, MiVolo
 
 ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-judge"
 STRANGERS = 0.8
@@ -101,10 +103,13 @@ def _arcface(device: torch.device) -> ArcFace | None:
     return frozen(ArcFace.from_state(read_known(ARCFACE).part("identity"))).to(device)
 
 
-def _mivolo(device: torch.device) -> tuple[MiVolo, AgeScale] | None:
+def _mivolo(device: torch.device) -> "tuple[MiVolo, AgeScale] | None":
     """MiVOLO and the scale of ages its file states (`specs/agetransformer.md` 3.2)."""
     if not _here(MIVOLO):
         return None
+    # With it come timm and torchvision: seconds that nobody without its weights need wait for.
+    from engine.nets.age.mivolo import AgeScale, MiVolo
+
     path = weights_file(MIVOLO)
     content: dict[str, Any] = read_tensors(path)
     state = content.get("state_dict_ema", content.get("state_dict"))
