@@ -21,7 +21,14 @@ from engine.training.diary import Diary, Note
 from engine.training.guards import FiniteGuard, Plateau
 from engine.training.journal import Journal
 from engine.training.means import Means
-from engine.training.phases import Phase, load_optimiser, module_of, optimiser_of, parameters_of
+from engine.training.phases import (
+    Phase,
+    hold_statistics,
+    load_optimiser,
+    module_of,
+    optimiser_of,
+    parameters_of,
+)
 from engine.training.plan import TrainingPlan
 from engine.training.processes import Processes, on_device, to_device
 from engine.training.run_folder import RunFolder
@@ -200,6 +207,8 @@ class Trainer:
             part.eval().requires_grad_(False)
         for name in names:
             module_of(self.task.parts, name).train()
+        if self.task.keeps_statistics:
+            hold_statistics(self.task.parts.values())
         self.learning = parameters_of(self.task.parts, names)
         self.state.optimisers = {}
         for turn, moved in self.task.turns.items():

@@ -54,6 +54,14 @@ class Phase(Table):
         return self.rates.get(name, self.rate).at(phase_step)
 
 
+def hold_statistics(modules: Iterable[nn.Module]) -> None:
+    """Put every batch norm in eval mode: a batch of two would spoil what millions have told it."""
+    for module in modules:
+        for inner in module.modules():
+            if isinstance(inner, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+                inner.eval()
+
+
 def module_of(parts: Mapping[str, nn.Module], name: str) -> nn.Module:
     """The module that `part` or `part.module` means."""
     part, _, rest = name.partition(".")

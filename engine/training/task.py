@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -57,8 +57,11 @@ class Task(ABC):
     """One kind of training. It owns networks and data, and no loop.
 
     parts: networks that learn, by name; frozen: networks that are only used, never saved;
-    turns: what one step does in order, each with the parts that it moves (a GAN has two).
+    turns: what one step does in order, each with the parts that it moves (a GAN has two);
+    keeps_statistics: batch norms use and keep their running statistics while they learn.
     """
+
+    keeps_statistics: ClassVar[bool] = False
 
     parts: dict[str, nn.Module]
     frozen: dict[str, nn.Module]

@@ -61,6 +61,8 @@ class PersonalTask(Task):
     facts: what a reader of the delivered weights must know, such as where the frozen prior is.
     """
 
+    keeps_statistics = True
+
     def __init__(
         self,
         machine: TimeMachine,

@@ -56,9 +56,11 @@ def checked(
     """Figures of a model on held-out photos.
 
     `reconstruction_*`: the photo at its own age against itself; `aged_identity`: cosine to the
-    nearest of the learned photos of that age; `age_error`: years, by the judge; `ageing`: what
-    picks the best, the product of `aged_identity` and exp(-(age_error / 10)^2 / 2), so that neither
-    a copied photo nor a stranger of the right age can win.
+    nearest of the learned photos of that age; `age_error`: years between the age asked for and what
+    the judge reads; `age_gap`: the same where there are photos of that age, from what it reads off
+    those, since people look older or younger than they are; `ageing`: what picks the best, the
+    product of `aged_identity` and exp(-(age_gap / 10)^2 / 2), so that neither a copied photo nor a
+    stranger of the right age can win.
     """
     parts, train = references
     recogniser, held = parts.recogniser, parts.references
@@ -79,20 +81,37 @@ def checked(
     known = Span(train.youngest, train.oldest)
     alike: list[Tensor] = []
     errors: list[Tensor] = []
+    gaps: list[Tensor] = []
     for age in check.ages(known):
         years = torch.full_like(ages, age)
         made = _pooled(model, model.codes(photos, years, inverted=inverted))
         near = (held.ages - age).abs() <= SAME_AGE
-        if age in known and bool(near.any()):
+        seen = age in known and bool(near.any())
+        if seen:
             alike.append((recogniser.embed(made) @ held.embeddings[near].T).amax(dim=1))
-        if judge is not None:
-            errors.append((judge.years(made) - age).abs())
+        if judge is None:
+            continue
+        read = judge.years(made)
+        errors.append((read - age).abs())
+        if seen:
+            looks = _older_looking(judge, train, near.nonzero().flatten().tolist(), read.device)
+            gaps.append((read - age - looks).abs())
     told["aged_identity"] = _mean(torch.cat(alike)) if alike else math.nan
     told["ageing"] = told["aged_identity"]
     if errors:
         told["age_error"] = _mean(torch.cat(errors))
-        told["ageing"] *= math.exp(-((told["age_error"] / AGE_SCALE) ** 2) / 2)
+    if gaps:
+        told["age_gap"] = _mean(torch.cat(gaps))
+        told["ageing"] *= math.exp(-((told["age_gap"] / AGE_SCALE) ** 2) / 2)
     return told
+
+
+def _older_looking(
+    judge: AgeReader, photos: Photos, rows: list[int], device: torch.device
+) -> float:
+    """By how many years the judge takes the person to be older than they were, in these photos."""
+    pictures = photos.tensor(rows).to(device)
+    return float((judge.years(pictures).cpu() - torch.from_numpy(photos.ages[rows])).mean())
 
 
 @torch.no_grad()

@@ -186,3 +186,14 @@ def test_a_batch_that_processes_cannot_share_is_refused():
 def test_what_a_phase_names_must_exist(phase, fault):
     with pytest.raises(RecipeError, match=fault):
         Phase(steps=1, **phase).learning(toy.Parabola().parts)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_batch_norms_learn_statistics_unless_the_task_holds_them(tmp_path, monkeypatch, held):
+    monkeypatch.setattr(toy.Normed, "keeps_statistics", held)
+    task = toy.Normed()
+    norm = task.parts["net"][1]
+    weight = norm.weight.clone()
+    toy.begin(tmp_path / "run", task, toy.plan(12))
+    assert bool((norm.running_mean == 0).all()) is held
+    assert not torch.equal(norm.weight, weight), "what is learned is learned all the same"

@@ -71,6 +71,15 @@ class Smooth(Parabola):
         )
 
 
+class Normed(Smooth):
+    """The same with a batch norm, whose statistics move unless the task holds them."""
+
+    def __init__(self, nap=0.0):
+        super().__init__(nap)
+        first, *rest = self.parts["net"]
+        self.parts["net"] = nn.Sequential(first, nn.BatchNorm1d(16), *rest)
+
+
 def plan(steps=60, *, batch=8, optimiser=None, **other):
     optimiser = AdamChoice() if optimiser is None else optimiser
     first = steps // 3

@@ -118,6 +118,28 @@ def test_validation_measures_ageing_and_picks_the_best_by_it(run):
     assert told["metrics"]["ageing"] == best
 
 
+class Deceived:
+    """A judge who takes everybody for ten years older."""
+
+    def __init__(self, judge):
+        self.judge = judge
+
+    def years(self, pictures):
+        return self.judge.years(pictures) + 10
+
+
+def test_looking_older_than_one_is_does_not_decide_what_is_best(world):
+    task = built_task(recipe(world, f"networks.judge='{world}/age.safetensors'"))
+    task.prepare(Silence())
+    task.settle(torch.device("cpu"), Silence())
+    true = task.validate(task.parts, torch.device("cpu"))
+    task.judge = Deceived(task.judge)
+    told = task.validate(task.parts, torch.device("cpu"))
+    assert told["age_error"] != pytest.approx(true["age_error"], abs=0.5)
+    assert told["age_gap"] == pytest.approx(true["age_gap"], abs=1e-3)
+    assert told["ageing"] == pytest.approx(true["ageing"], abs=1e-5)
+
+
 def test_what_is_delivered_stands_on_its_prior_and_is_what_was_validated(world, run):
     checkpoint = read_checkpoint(find_weights(str(run)))
     assert checkpoint.facts["ages"] == [20.0, 50.0]
