@@ -21,14 +21,7 @@ from engine.training.diary import Diary, Note
 from engine.training.guards import FiniteGuard, Plateau
 from engine.training.journal import Journal
 from engine.training.means import Means
-from engine.training.phases import (
-    Phase,
-    hold_statistics,
-    load_optimiser,
-    module_of,
-    optimiser_of,
-    parameters_of,
-)
+from engine.training.phases import Phase, let_learn, load_optimiser, optimiser_of, parameters_of
 from engine.training.plan import TrainingPlan
 from engine.training.processes import Processes, on_device, to_device
 from engine.training.run_folder import RunFolder
@@ -203,12 +196,7 @@ class Trainer:
     def _begin(self, phase: Phase) -> None:
         self.phase = phase
         names = phase.learning(self.task.parts)
-        for part in self.task.parts.values():
-            part.eval().requires_grad_(False)
-        for name in names:
-            module_of(self.task.parts, name).train()
-        if self.task.keeps_statistics:
-            hold_statistics(self.task.parts.values())
+        let_learn(self.task.parts, names, keeps_statistics=self.task.keeps_statistics)
         self.learning = parameters_of(self.task.parts, names)
         self.state.optimisers = {}
         for turn, moved in self.task.turns.items():

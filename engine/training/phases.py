@@ -54,12 +54,20 @@ class Phase(Table):
         return self.rates.get(name, self.rate).at(phase_step)
 
 
-def hold_statistics(modules: Iterable[nn.Module]) -> None:
-    """Put every batch norm in eval mode: a batch of two would spoil what millions have told it."""
-    for module in modules:
-        for inner in module.modules():
-            if isinstance(inner, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
-                inner.eval()
+def let_learn(
+    parts: Mapping[str, nn.Module], names: Iterable[str], *, keeps_statistics: bool
+) -> None:
+    """Put what is named in train mode and the rest in eval mode, none of it taking gradients yet.
+
+    With `keeps_statistics` every batch norm stays in eval mode: batches of two would spoil what
+    millions have told it.
+    """
+    for part in parts.values():
+        part.eval().requires_grad_(False)
+    for name in names:
+        for module in module_of(parts, name).train().modules():
+            if keeps_statistics and isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+                module.eval()
 
 
 def module_of(parts: Mapping[str, nn.Module], name: str) -> nn.Module:
