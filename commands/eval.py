@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from commands._console import emit_json, emit_table, say, warn
-from commands._options import AsJson, DryRun, OnDevice
+from commands._options import AsJson, DryRun, OnDevice, Workers
 from commands._progress import LiveProgress
 
 HELP = "Judge results: identity, age, likeness to the truth; figures, and a page of pictures."
@@ -36,10 +36,12 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Where the report goes.", show_default="the first folder")
     ] = None,
+    workers: Workers = None,
     device: OnDevice = "auto",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.core.errors import UsageError
     from engine.recipe.evaluation import Request, gathered, told_device, told_minutes
     from engine.runtime.device import choose
     from engine.scoring.gate import check_gates, parse_gates
@@ -48,16 +50,21 @@ def run(
     compute, progress = choose(device), LiveProgress()
     request = Request(tuple(folders), against, truth)
     place = out if out is not None else folders[0]
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"`{place}` is a file, and the report needs a folder")
     if dry_run:
         _forecast(request.kinds(), place, as_json)
         return
+    from engine.runtime.pool import cores
     from engine.scoring.evaluate import evaluate
     from engine.scoring.familiar import domain_of
     from engine.scoring.files import save_evaluation
     from engine.scoring.panel import Panel
 
     asked = gathered(request, compute, progress)
-    panel = Panel(domain_of(asked.material.sources.values()), compute.device)
+    processes = cores() if workers is None else workers
+    domain = domain_of(asked.material.sources.values())
+    panel = Panel(domain, compute.device, workers=processes)
     evaluation = evaluate(
         asked.material, panel, progress, subject=asked.subject, device=told_device(compute)
     )
@@ -81,7 +88,7 @@ def _forecast(kinds: dict[str, str], out: Path, as_json: bool) -> None:
 
 
 def _show(report: dict[str, Any]) -> None:
-    from engine.scoring.words import FIGURES, title, told
+    from engine.scoring.words import FIGURES, apart, title, told
 
     ways = {way: report[way] for way in report["ways"]}
     ways |= {way: report[way] for way in ("copied",) if way in report} | report["controls"]
@@ -95,7 +102,7 @@ def _show(report: dict[str, Any]) -> None:
     for row in report["paired"]:
         if row["better"] is not None and {row["one"], row["other"]} <= set(report["ways"]):
             worse = row["other"] if row["better"] == row["one"] else row["one"]
-            amount = told(row["figure"], abs(row["difference"]))
+            amount = apart(row["figure"], abs(row["difference"]))
             said = f"{title(row['better'])} is better than {title(worse)}"
             say(f"{said} at {FIGURES[row['figure']]}, by {amount}")
     for name, reason in report[report["ways"][0]]["null"].items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.digest import file_sha256, settings_digest
-from engine.core.errors import UsageError
+from engine.core.errors import InputError, UsageError
 from engine.core.progress import Progress
 from engine.data.manifest import MANIFEST, Row, ledger_of
 from engine.images.saving import save_png
@@ -73,6 +73,8 @@ def gathered(request: Request, compute: Compute, progress: Progress) -> Asked:
     Raises UsageError for a folder that is nothing to judge, InputError for one that is incomplete.
     """
     kinds = request.kinds()
+    if request.truth is not None:
+        read_photographs(request.truth)  # a fault in it is told before any work
     if A_COMPARISON in kinds.values():
         return _comparison(request)
     for folder in request.folders:
@@ -189,6 +191,11 @@ def _rendered(run: Path, compute: Compute, progress: Progress) -> tuple[Path, Pe
     checkpoint = read_checkpoint(file)
     reager = Reager(time_machine(checkpoint), compute, known=Known.of(checkpoint))
     photos = Path(recipe.photos)
+    if not photos.is_dir():
+        raise InputError(
+            f"`{photos}`, which `{run}` learned from, is no folder",
+            hint="put the photos back, or call from the folder that the training was started in",
+        )
     sides = read_photos(photos, reager.input_size, progress)
     low, high = (STEP * round(edge / STEP) for edge in (sides.train.youngest, sides.train.oldest))
     ages = sorted({*map(float, range(low, high + 1, STEP)), *recipe.validation.beyond})

@@ -1,5 +1,6 @@
 """From what there is to judge to the report: figures, comparisons, rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +36,15 @@ def evaluate(
 ) -> Evaluation:
     """Judge every way and every control; `subject` is the way that gates mean if they name none.
 
-    Figures of each way stand under its name, those of the controls too: `copied` at the top, where
-    there are photos of the person, the others under `controls`.
+    Everything is judged at one side (`Material.at_one_side`). Figures of each way stand under its
+    name, those of the controls too: `copied` at the top, where there are photos of the person, the
+    others under `controls`.
     """
-    references = looked_at(material, panel)
-    everybody = (*material.ways, *controls(material))
-    strangers = panel.see(material.strangers) if material.strangers else None
+    judged = material.at_one_side()
+    everybody = (*judged.ways, *controls(judged))
+    _look(judged, everybody, panel, progress)
+    references = looked_at(judged, panel)
+    strangers = panel.see(judged.strangers) if judged.strangers else None
     real = _real(references, panel)
     told: dict[str, dict[str, Any]] = {}
     rows: dict[str, list[Row]] = {}
@@ -71,7 +75,17 @@ def evaluate(
         "controls": {name: value for name, value in told.items() if name not in top},
         "rows": rows,
     }
-    return Evaluation(_plain(report), material, everybody)
+    return Evaluation(_plain(report), material, (*material.ways, *controls(material)))
+
+
+def _look(material: Material, ways: Sequence[Way], panel: Panel, progress: Progress) -> None:
+    """Let the panel see everything at once, which is where processes pay."""
+    pictures = [pixels for way in ways for pixels in way.portraits.values()]
+    pictures += [*material.truth.values(), *material.strangers]
+    pictures += [source.face() for source in material.sources.values()]
+    if material.photos is not None:
+        pictures += material.photos.pictures
+    panel.see(pictures, progress)
 
 
 def _verification(rows: list[Row], seen: Seen, strangers: Seen | None, panel: Panel) -> Any:
@@ -109,8 +123,18 @@ def _judges(panel: Panel, material: Material) -> dict[str, Any]:
         "age": panel.age_by,
         "others": [judge.name for judge in panel.identities[1:]]
         + [name for name in panel.distances if name != panel.perceptual],
-        "distances_at_px": material.side,
+        "compared_at_px": material.side,
+        "shrunk": _shrunk(material),
     }
+
+
+def _shrunk(material: Material) -> bool:
+    """Whether anything was larger than what it is compared at."""
+    side, photos = material.side, material.photos
+    pictures = [pixels for way in material.ways for pixels in way.portraits.values()]
+    pictures += [*material.truth.values(), *(photos.pictures if photos is not None else ())]
+    pictures += [source.face() for source in material.sources.values()]
+    return any(len(pixels) > side for pixels in pictures)
 
 
 def _plain(value: Any) -> Any:

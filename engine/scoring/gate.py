@@ -14,7 +14,7 @@ SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-FORM = re.compile(r"\s*([\w .-]+?)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
+FORM = re.compile(r"\s*([\w .-]+?)\s*(>=|<=|>|<)\s*(-?(?:\d+\.?\d*|\.\d+))\s*")
 
 
 class GateError(TmError):
@@ -40,6 +40,8 @@ def parse_gates(text: str) -> tuple[Gate, ...]:
 
     >>> [str(gate) for gate in parse_gates("identity>=0.6, prior.age_mae < 6")]
     ['identity>=0.6', 'prior.age_mae<6']
+    >>> parse_gates("identity>=.6")[0].limit
+    0.6
     """
     gates: list[Gate] = []
     for part in text.split(","):

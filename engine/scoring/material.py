@@ -1,7 +1,7 @@
 """What there is to judge: photos, portraits made of them in named ways, and the truth beside."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,10 @@ from engine.faces.turning import Pixels
 from engine.inference.subject import Subject
 
 Years = NDArray[np.float64]
-NOTHING, COPIED, TRUTH, SMALL_TRUTH = "nothing", "copied", "truth", "truth_at_their_size"
-"""The controls: the photo left as it is, the nearest photo of the person, the truth itself, and the
-truth with no more pixels than the portraits have."""
+NOTHING, COPIED, TRUTH = "nothing", "copied", "truth"
+"""The controls: the photo left as it is, the nearest photo of the person, and the truth itself."""
 LARGEST = 512
+"""Side in px that nothing is judged above: no judge sees more."""
 SAME_AGE = 3.0
 """Years within which a photo counts as one of that age."""
 
@@ -34,6 +34,8 @@ class Source:
     subject: Subject
     age: float | None = None
     person: str | None = None
+    most: int = LARGEST
+    """Side in px that its face is shrunk to if it is larger."""
 
     @property
     def key(self) -> str:
@@ -47,12 +49,14 @@ class Source:
 
     @property
     def side(self) -> int:
-        """Side in px of its face as it was taken, at most 512: no judge sees more."""
+        """Side in px of its face as it was taken, at most 512."""
         return min(max(round(self.subject.quad.side), 1), LARGEST)
 
     def face(self, size: int | None = None) -> Pixels:
         """Its aligned face, (size, size, 3), as large as it was taken if no size is given."""
-        return self.subject.face(self.side if size is None else size)
+        if size is not None:
+            return self.subject.face(size)
+        return shrunk(self.subject.face(self.side), self.most)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +70,11 @@ class Way:
     portraits: Mapping[Task, Pixels]
     files: Mapping[Task, str] = field(default_factory=dict[Task, str])
     control: bool = False
+
+    def shrunk(self, side: int) -> "Way":
+        """The same with portraits of at most a side in px."""
+        small = {task: shrunk(pixels, side) for task, pixels in self.portraits.items()}
+        return replace(self, portraits=small)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,8 +141,25 @@ class Material:
 
     @property
     def side(self) -> int:
-        """Side in px of the smallest portrait: distances compare pictures at this."""
-        return min(len(pixels) for way in self.ways for pixels in way.portraits.values())
+        """Side in px of the smallest portrait or truth, at most 512: all are compared at this."""
+        portraits = (pixels for way in self.ways for pixels in way.portraits.values())
+        return min(LARGEST, *map(len, (*portraits, *self.truth.values())))
+
+    def at_one_side(self) -> "Material":
+        """The same with every larger picture shrunk to the common side, so that none is worse for
+        having fewer pixels than what it is compared with; photos that are smaller stay so.
+        """
+        side, photos = self.side, self.photos
+        if photos is not None:
+            photos = replace(photos, pictures=[shrunk(one, side) for one in photos.pictures])
+        return replace(
+            self,
+            sources={key: replace(source, most=side) for key, source in self.sources.items()},
+            ways=[way.shrunk(side) for way in self.ways],
+            truth={task: shrunk(pixels, side) for task, pixels in self.truth.items()},
+            photos=photos,
+            strangers=[shrunk(one, side) for one in self.strangers],
+        )
 
     @property
     def people(self) -> int:
@@ -157,12 +183,14 @@ def at_side(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
 
 
-def controls(material: Material) -> list[Way]:
-    """Doing nothing, the nearest photo of the person, and the truth, where they are at hand.
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """A picture of at most a side in px: averaged down if it is larger, else as it is."""
+    return at_side(pixels, min(side, len(pixels)))
 
-    The truth as large as the portraits tells what their size alone costs.
-    """
-    tasks, side = material.tasks, material.side
+
+def controls(material: Material) -> list[Way]:
+    """Doing nothing, the nearest photo of the person, and the truth, where they are at hand."""
+    tasks = material.tasks
     faces = {key: source.face() for key, source in material.sources.items()}
     found = [Way(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
     if material.photos is not None:
@@ -178,9 +206,6 @@ def controls(material: Material) -> list[Way]:
         )
     if material.truth:
         found.append(Way(TRUTH, dict(material.truth), control=True))
-        if any(len(pixels) > side for pixels in material.truth.values()):
-            small = {task: at_side(pixels, side) for task, pixels in material.truth.items()}
-            found.append(Way(SMALL_TRUTH, small, control=True))
     return found
 
 

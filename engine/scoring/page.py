@@ -7,13 +7,12 @@ from typing import Any
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
 from engine.scoring.markup import Html, joined, table, tag, terms
-from engine.scoring.material import COPIED
+from engine.scoring.material import COPIED, TRUTH
 from engine.scoring.plots import WAYS, curves, themed
 from engine.scoring.rows import RIGHT_AGE
-from engine.scoring.words import FIGURES, number, percent, title, told
+from engine.scoring.words import FIGURES, apart, number, percent, title, told
 
 VERDICT = ("identity", "perceptual", "age_mae", "right")
-HIGHER = {"identity", "right"}
 CAPTIONS = {
     "ages": "Judged age against the age asked for. On the dotted line the age is right, in the "
     "grey band it counts as right. Tinted: beyond the ages of the person's photos.",
@@ -106,7 +105,7 @@ def _lead(report: dict[str, Any]) -> Html:
 def _against(report: dict[str, Any], first: str, way: str) -> Html:
     """One sentence on a way beside the first."""
     rows = [row for row in report["paired"] if (row["one"], row["other"]) == (first, way)]
-    name, beside = _strong(title(way).capitalize()), title(first)
+    name, beside = _strong(title(way)[:1].upper() + title(way)[1:]), title(first)
     if not rows or all(row["few"] for row in rows):
         return joined([name, f" and {beside} have too few portraits in common to tell. "])
     won = [FIGURES[row["figure"]] for row in rows if row["better"] == way]
@@ -123,8 +122,8 @@ def _strong(words: str) -> Html:
     return tag("strong", words)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str], last: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def _verdict_words(report: dict[str, Any]) -> str:
@@ -135,10 +134,17 @@ def _verdict_words(report: dict[str, Any]) -> str:
         "photo": "the photo that was aged",
     }
     named = " or ".join(against[name] for name in to if name in against)
+    grey = ["doing nothing", "showing another photo"] if COPIED in report else ["doing nothing"]
+    grey += ["the truth itself"] if TRUTH in report["controls"] else []
     told = (
-        f"Identity is to {named}, judged by {report['judges']['identity']}. In grey: what doing "
-        "nothing, showing another photo, or the truth itself would get."
+        f"Identity is to {named}, judged by {report['judges']['identity']}. In grey: what "
+        f"{_listed(grey, 'or')} would get."
     )
+    if len(report["ways"]) > 1:
+        told += " Bold: better than every other, beyond noise."
+    if report["judges"]["shrunk"]:
+        side = report["judges"]["compared_at_px"]
+        told = f"{told} Everything is compared at {side} px, larger pictures averaged down to it."
     if report["same_tasks"]:
         return told
     return f"{told} The ways were asked for different ages: what compares them is the next section."
@@ -184,10 +190,14 @@ def _figure(figures: dict[str, Any], name: str, best: bool) -> Html:
 
 
 def _is_best(report: dict[str, Any], way: str, name: str) -> bool:
-    known = [report[w][name] for w in report["ways"] if report[w][name] is not None]
-    if len(known) < 2 or not report["same_tasks"]:
-        return False
-    return report[way][name] == (max(known) if name in HIGHER else min(known))
+    """Whether a way is better at a figure than every other, beyond noise."""
+    others = {other for other in report["ways"] if other != way}
+    beaten = {
+        row["one"] if row["other"] == way else row["other"]
+        for row in report["paired"]
+        if row["figure"] == name and row["better"] == way
+    }
+    return bool(others) and others <= beaten
 
 
 def _pairs(report: dict[str, Any]) -> Html:
@@ -200,7 +210,7 @@ def _pairs(report: dict[str, Any]) -> Html:
         tag(
             "div",
             tag("h3", f"{title(one)} against {title(other)}"),
-            tag("ul", *(_difference(row) for row in pairs[one, other])),
+            tag("ul", *_differences(pairs[one, other])),
             class_="pair",
         )
         for one, other in order
@@ -208,16 +218,23 @@ def _pairs(report: dict[str, Any]) -> Html:
     return tag("div", *cards, class_="pairs")
 
 
+def _differences(rows: Sequence[dict[str, Any]]) -> list[Html]:
+    if not all(row["few"] for row in rows):
+        return [_difference(row) for row in rows]
+    most = max(row["portraits"] for row in rows)
+    return [tag("li", tag("small", f"{most} portraits in common are too few to tell"))]
+
+
 def _difference(row: dict[str, Any]) -> Html:
     name = row["figure"]
-    low, high = (told(name, edge) for edge in row["interval"])
+    low, high = (apart(name, edge).removesuffix(" points") for edge in row["interval"])
     found = "too few to tell" if row["few"] else "within noise"
     if row["better"] is not None:
         found = f"{title(row['better'])} better"
     pill = tag("span", found, class_="pill" if row["better"] is None else "pill won")
     sign = "+" if row["difference"] > 0 else ""
     amount = (
-        f"{sign}{told(name, row['difference'])} ({low} to {high}), {row['portraits']} portraits"
+        f"{sign}{apart(name, row['difference'])} ({low} to {high}), {row['portraits']} portraits"
     )
     return tag("li", tag("span", FIGURES[name]), pill, tag("small", amount))
 
@@ -285,9 +302,14 @@ def _rest(figures: dict[str, Any]) -> Html:
         )
         rows.append(("", (name.replace("_", " "), shown, between, note)))
     for name in ("reconstruction", "verification", "sets"):
-        for key, value in (figures.get(name) or {}).items():
+        told_of = figures.get(name) or {}
+        for key, value in told_of.items():
+            if key.endswith("_interval"):
+                continue
             shown = number(value, 4) if isinstance(value, float) else str(value)
-            rows.append(("", (f"{name}: {key.replace('_', ' ')}", shown, "", "")))
+            edges = told_of.get(f"{key}_interval")
+            between = "" if edges is None else " to ".join(number(edge, 4) for edge in edges)
+            rows.append(("", (f"{name}: {key.replace('_', ' ')}", shown, between, "")))
     return table(["figure", "value", "95 %", ""], rows, label="further figures")
 
 
@@ -295,7 +317,8 @@ def _meanings(report: dict[str, Any]) -> Html:
     judges = report["judges"]
     age = judges["age"] if judges["age"] is not None else "nobody: " + _why(report, "age_mae")
     distance = judges["perceptual"]
-    by = f"by {distance}, pictures compared at {judges['distances_at_px']} px"
+    side = f"{judges['compared_at_px']} px, the side of the smallest portrait or truth"
+    by = f"by {distance}"
     far = by if distance is not None else f"not measured: {_why(report, 'perceptual')}"
     pairs: list[tuple[object, object]] = [
         ("identity", f"{judges['identity_means']}. Judged by {judges['identity']}."),
@@ -307,11 +330,24 @@ def _meanings(report: dict[str, Any]) -> Html:
             f"(limit {judges['identity_limit']:g}). A copied photo is the person and has the wrong "
             "age; a stranger may have the right age.",
         ),
+        ("size", f"every judge sees pictures of at most {side}: what is lost by a smaller size, or "
+         "gained by a larger, is in no figure"),
         ("intervals", f"95 % bootstrap over {report[report['ways'][0]]['interval_over']}"),
-        ("set distances", "Frechet and kernel distance of features, beside what as many real "
-         "pictures have among themselves (floor); comparable only at one n"),
+        ("set distances", _sets_mean(report)),
     ]  # fmt: skip
     return terms(pairs, "terms")
+
+
+def _sets_mean(report: dict[str, Any]) -> str:
+    sets = report[report["ways"][0]].get("sets", {"why_null": "no real pictures were given"})
+    if "features" not in sets:
+        return f"not measured: {sets['why_null']}"
+    names = " and ".join(name for name in sets if f"{name}_floor" in sets)
+    return (
+        f"{names}: Frechet and kernel distance of the features of {sets['features']} to "
+        f"{sets['n']} real pictures ({sets['against']}), beside what as many real pictures have "
+        "among themselves (floor, with the interval of its draws); comparable at one n only"
+    )
 
 
 def _why(report: dict[str, Any], name: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.places import weights_folder
+from engine.core.progress import Progress, Silence
 from engine.faces.descriptor import SAME_PERSON
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_tensors
@@ -27,7 +28,9 @@ from engine.nets.named import (
     load_distance,
     load_recogniser,
 )
-from engine.weights.folder import standing
+from engine.scoring.sets import INCEPTION
+from engine.weights.folder import standing, weights_file
+from engine.weights.load import read_tensors
 from engine.weights.manifest import known_weights
 
 Vectors = NDArray[np.float64]
@@ -39,6 +42,10 @@ SAME_COSINE = 0.3
 """ArcFace cosine from which two photos count as one person. A convention."""
 BATCH = 16
 NO_LPIPS = "the weights `lpips-alex` are missing"
+INCEPTION_FILE = "inception-fid"
+"""What the network that FID and KID are defined on is called in the weights folder."""
+WORTH = 32
+"""Pictures from which several processes see sooner than one: each needs seconds to begin."""
 
 
 class IdentityJudge(Protocol):
@@ -52,7 +59,7 @@ class IdentityJudge(Protocol):
         """What its figures mean, in one sentence."""
         ...
 
-    def vectors(self, pictures: Pixels) -> Vectors:
+    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
         """uint8 RGB (n, s, s, 3) to (n, d)."""
         ...
 
@@ -79,6 +86,7 @@ class DlibIdentity:
     """`1 - d/d0` of the contract; d0 by age band, sex and skin where the person is known."""
 
     drawn: bool
+    workers: int = 1
     name: str = JUDGE
 
     @property
@@ -89,8 +97,10 @@ class DlibIdentity:
     def limit(self) -> float:
         return -(SAME_FACE if self.drawn else SAME_PERSON)
 
-    def vectors(self, pictures: Pixels) -> Vectors:
-        return described(pictures).vectors.astype(np.float64)
+    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
+        workers = self.workers if len(pictures) >= WORTH else 1
+        told = described(pictures, workers=workers, progress=progress)
+        return told.vectors.astype(np.float64)
 
     def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
         return -np.linalg.norm(one - other, axis=-1)
@@ -124,7 +134,7 @@ class CosineIdentity:
     def about(self) -> str:
         return f"cosine of embeddings by {self.name}{self.remark}"
 
-    def vectors(self, pictures: Pixels) -> Vectors:
+    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
         return _in_batches(self.recogniser.embed, pictures, self.device)
 
     def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
@@ -149,15 +159,16 @@ class Seen:
 class Panel:
     """Judges of one domain; a picture is looked at once, whoever shows it again.
 
+    workers: processes that dlib may run in; what they see is the same for any number of them.
     identities: the first is the one that is reported as `identity`. distances: by name, the first
     is reported as `perceptual`, unless `why_no_perceptual` says why there is none.
     """
 
-    def __init__(self, domain: Domain, device: torch.device) -> None:
+    def __init__(self, domain: Domain, device: torch.device, *, workers: int = 1) -> None:
         self.domain: Domain = domain
         self.device = device
         drawn = domain == "portraits"
-        self.identities: list[IdentityJudge] = [DlibIdentity(drawn)]
+        self.identities: list[IdentityJudge] = [DlibIdentity(drawn, workers)]
         self.distances: dict[str, Apart] = {}
         self.why_no_perceptual: str | None = None
         if drawn:
@@ -175,7 +186,7 @@ class Panel:
                 self.why_no_perceptual = NO_LPIPS
         self.distances["gradients"] = gradient_distance
         self._ages = _age_reader(domain, device)
-        self._features = load_age_reader(NANO, device) if drawn else None
+        self.extractor, self._features = _extractor(drawn, device)
         self._kept: dict[bytes, dict[str, Any]] = {}
 
     @property
@@ -196,13 +207,9 @@ class Panel:
         """The distance that is called perceptual."""
         return None if self.why_no_perceptual is not None else next(iter(self.distances))
 
-    @property
-    def extractor(self) -> str:
-        """Whose features the distances between sets are told in."""
-        return JUDGE if self._features is None else NANO
-
-    def see(self, pictures: Sequence[Pixels]) -> Seen:
+    def see(self, pictures: Sequence[Pixels], progress: Progress | None = None) -> Seen:
         """Look at pictures (s, s, 3) of any sides."""
+        progress = Silence() if progress is None else progress
         digests = [
             hashlib.sha256(f"{one.shape}".encode() + one.tobytes()).digest() for one in pictures
         ]
@@ -210,7 +217,7 @@ class Panel:
         sides = sorted({len(one) for one in fresh.values()})
         for side in sides:
             own = {digest: one for digest, one in fresh.items() if len(one) == side}
-            self._look(list(own), np.stack(list(own.values())))
+            self._look(list(own), np.stack(list(own.values())), progress)
         rows = [self._kept[digest] for digest in digests]
         years = None if self.age_by is None else np.array([row["years"] for row in rows])
         return Seen(
@@ -234,23 +241,32 @@ class Panel:
                 told.append(measure(*pair).double().numpy(force=True))
         return np.concatenate(told)
 
-    def _look(self, digests: Sequence[bytes], pictures: Pixels) -> None:
+    def _look(self, digests: Sequence[bytes], pictures: Pixels, progress: Progress) -> None:
         columns: dict[str, NDArray[np.float64]] = {
-            judge.name: judge.vectors(pictures) for judge in self.identities
+            judge.name: judge.vectors(pictures, progress) for judge in self.identities
         }
         read = self._ages[1]
         if read is not None:
             columns["years"] = _in_batches(read, pictures, self.device)
-        columns["features"] = self._set_features(pictures, columns)
+        features = self._features
+        columns["features"] = (
+            columns[JUDGE] if features is None else _in_batches(features, pictures, self.device)
+        )
         for row, digest in enumerate(digests):
             self._kept[digest] = {name: values[row] for name, values in columns.items()}
 
-    def _set_features(self, pictures: Pixels, columns: dict[str, Any]) -> NDArray[np.float64]:
-        reader = self._features
-        if reader is None:
-            return columns[JUDGE]
-        net: Any = getattr(reader, "net")  # noqa: B009 - the protocol hides the network
-        return _in_batches(lambda x: net.features(x)[-1].mean(dim=(2, 3)), pictures, self.device)
+
+def _extractor(drawn: bool, device: torch.device) -> tuple[str, Callable[[Tensor], Tensor] | None]:
+    """Whose features the distances between sets are told in; None for those of dlib."""
+    if _here(INCEPTION_FILE):
+        from engine.nets.perceptual.inception import Inception
+
+        state = read_tensors(weights_file(INCEPTION_FILE))
+        return INCEPTION, Inception.from_state(state).to(device)
+    if not drawn:
+        return JUDGE, None
+    net: Any = getattr(load_age_reader(NANO, device), "net")  # noqa: B009 - hidden by the protocol
+    return NANO, lambda pictures: net.features(pictures)[-1].mean(dim=(2, 3))
 
 
 def _age_reader(

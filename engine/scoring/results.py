@@ -15,7 +15,7 @@ from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
 from engine.faces.turning import Pixels
 from engine.geometry.ffhq import Quad
-from engine.images.reading import read_picture
+from engine.images.reading import find_pictures, read_picture
 from engine.inference.folder import RESULTS
 from engine.inference.subject import MEGAPIXELS, Subject, find_subject
 from engine.scoring.material import PersonPhotos, Source, Task, Way
@@ -86,6 +86,9 @@ def age_of(path: Path) -> float | None:
 def _rows(folder: Path) -> list[Row]:
     if (folder / MANIFEST).is_file():
         return read_manifest(folder)
+    found = find_pictures(folder)
+    if not found.pictures:
+        raise InputError(f"`{folder}` holds no photos: {found.explanation}")
     return adopt(folder, AgeSource())
 
 

@@ -57,7 +57,7 @@ def examined(
     `identity` is to the truth where there is any, else to the person's photos of that age, else to
     the photo that was aged (`identity_to`); `strangers`: d0, where the judge has one; `right`: 1
     where the age is within 8 years of the target and the judge of identity takes both for one
-    person. Distances compare at the side of the smallest portrait. What cannot be measured is None.
+    person. What cannot be measured is None.
     """
     material = references.material
     tasks = [task for task in references.tasks if task in way.portraits]
@@ -181,7 +181,7 @@ def _distances(
     known = [task for task in tasks if task in material.truth]
     truth = [material.truth[task] for task in known]
     again = [task for task in tasks if _is_reconstruction(material.gap(task))]
-    photos = [material.sources[task.source].face(material.side) for task in again]
+    photos = [at_side(material.sources[task.source].face(), material.side) for task in again]
     for name in panel.distances:
         told[name] = _apart(name, way, known, truth, material.side, panel)
         if name == panel.perceptual:

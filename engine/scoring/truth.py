@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.core.digest import file_sha256
-from engine.core.errors import InputError, PictureError
+from engine.core.errors import InputError, PictureError, UsageError
 from engine.data.manifest import MANIFEST, Row, read_manifest
 from engine.faces.turning import Pixels
 from engine.images.reading import read_picture
 from engine.inference.subject import MEGAPIXELS
 from engine.scoring.material import Source, Task
 
+RENDER = "the truth is one photograph at several ages: `tm prep synth --same-scene`"
 NEAR = 0.5
 """Years by which a target may miss the age of its truth."""
 
@@ -31,8 +32,17 @@ class Photograph:
 
 
 def read_photographs(place: Path) -> list[Photograph]:
-    """The photographs of a folder, or of its manifest; InputError where an age is told twice."""
+    """The photographs of a folder, or of its manifest; InputError where an age is told twice.
+
+    Only a manifest tells which pictures are one photograph: names and ages cannot.
+    """
     folder = place.parent if place.name == MANIFEST else place
+    if not folder.is_dir():
+        raise UsageError(f"`{folder}` is no folder")
+    if not (folder / MANIFEST).is_file():
+        raise InputError(
+            f"`{folder}` has no {MANIFEST}, which tells the pictures of one photograph", hint=RENDER
+        )
     groups: dict[tuple[str | None, str], list[Row]] = {}
     for row in read_manifest(folder):
         if row.usable and row.output is not None and row.age is not None:
@@ -77,7 +87,7 @@ def _photograph(folder: Path, person: str | None, rows: list[Row]) -> Photograph
         if row.age in files:
             raise InputError(
                 f"`{folder}` has two pictures of the age {row.age:g}",
-                hint="the truth is one photograph at several ages: `tm prep synth --same-scene`",
+                hint=RENDER,
             )
         files[row.age] = folder / str(row.output)
     return Photograph(person, files, frozenset(file_sha256(path) for path in files.values()))

@@ -14,7 +14,8 @@ FIGURES = {
     "age_mae": "age error",
     "right": "both right",
 }
-NONE = "–"
+SHARES = {"right", "bin_accuracy"}
+NONE, MINUS = "–", "\N{MINUS SIGN}"
 
 
 def title(way: str) -> str:
@@ -25,10 +26,11 @@ def title(way: str) -> str:
 def number(value: Any, digits: int = 2) -> str:
     """A figure as text, a dash where there is none.
 
-    >>> number(0.456), number(-3.21, 1), number(None)
-    ('0.46', '−3.2', '–')
+    >>> number(0.456), number(-3.21, 1), number(-0.001), number(None)
+    ('0.46', '−3.2', '0.00', '–')
     """
-    return NONE if value is None else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    # Adding 0 makes a zero of a negative one.
+    return NONE if value is None else f"{round(value, digits) + 0:.{digits}f}".replace("-", MINUS)
 
 
 def percent(value: Any) -> str:
@@ -43,7 +45,7 @@ def percent(value: Any) -> str:
 def told(name: str, value: Any) -> str:
     """A figure by its name: shares in percent, years with one digit, the rest with their own."""
     match name:
-        case "right" | "bin_accuracy":
+        case _ if name in SHARES:
             return percent(value)
         case "age_mae" | "age_bias":
             return number(value, 1)
@@ -51,3 +53,12 @@ def told(name: str, value: Any) -> str:
             return number(value, 3)
         case _:
             return number(value)
+
+
+def apart(name: str, value: Any) -> str:
+    """A difference of two figures by its name: that of shares is in points.
+
+    >>> apart("right", 0.79), apart("identity", -0.05)
+    ('79 points', '−0.05')
+    """
+    return f"{number(100 * value, 0)} points" if name in SHARES else told(name, value)

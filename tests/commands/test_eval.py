@@ -105,6 +105,37 @@ def test_a_folder_of_photos_is_nothing_to_judge(tm, tmp_path):
     assert (told.code, "is no folder" in told.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "code", "words"),
+    [
+        ("--truth", "gone", 2, "is no folder"),
+        ("--truth", "empty", 3, "tm prep synth --same-scene"),
+        ("--against", "gone", 2, "is no folder"),
+        ("--against", "empty", 3, "holds no photos: the folder is empty"),
+        ("--against", "nameless", 3, "name them `30_11.png`"),
+        ("--out", "nameless/eve.png", 2, "is a file, and the report needs a folder"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_told_before_any_work(
+    tm, tmp_path, option, name, code, words
+):
+    for folder in ("aged", "empty", "nameless"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "aged" / "results.jsonl").touch()
+    Image.new("RGB", (64, 64)).save(tmp_path / "nameless" / "eve.png")
+    told = tm("eval", tmp_path / "aged", option, tmp_path / name)
+    assert (told.code, words in told.err) == (code, True)
+    assert not (tmp_path / "aged" / "report.json").exists()
+
+
+def test_a_folder_into_which_nothing_was_aged_holds_no_portraits(tm, tmp_path):
+    (tmp_path / "results.jsonl").touch()
+    told = tm("eval", tmp_path)
+    assert (told.code, "holds no portraits" in told.err) == (3, True)
+    told = tm("eval", tmp_path, tmp_path)
+    assert (told.code, "given twice" in told.err) == (2, True)
+
+
 def test_a_photo_that_has_changed_since_is_told(tm, demo):
     photo = demo / "truth" / "902200" / "25_0.png"
     photo.write_bytes((demo / "truth" / "902200" / "45_1.png").read_bytes())

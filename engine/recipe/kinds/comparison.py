@@ -8,7 +8,7 @@ from pydantic import field_validator
 from engine.recipe.base import RECIPES, Recipe
 from engine.recipe.load import load_recipe_as
 from engine.scoring.evaluate import RESERVED
-from engine.scoring.material import COPIED, NOTHING, SMALL_TRUTH, TRUTH
+from engine.scoring.material import COPIED, NOTHING, TRUTH
 
 COMPARISON = "comparison.toml"
 
@@ -34,7 +34,7 @@ class ComparisonRecipe(Recipe):
     def _named(cls, ways: dict[str, str]) -> dict[str, str]:
         if not ways:
             raise ValueError("a comparison needs at least one way")
-        taken = sorted({*RESERVED, NOTHING, COPIED, TRUTH, SMALL_TRUTH} & ways.keys())
+        taken = sorted({*RESERVED, NOTHING, COPIED, TRUTH} & ways.keys())
         if taken:
             raise ValueError(f"no way can be called `{taken[0]}`: the report uses the word")
         return ways

@@ -12,6 +12,13 @@ def test_the_interval_is_that_of_the_normal_distribution(rng):
     assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.03)
 
 
+def test_two_people_can_be_drawn_as_one_of_them_twice():
+    # The means are 0, 1/2 and 1, a quarter, a half and a quarter of the time.
+    assert mean_interval([0, 1]) == (0.5, 0, 1)
+    assert mean_interval([0, 1], confidence=0.4) == (0.5, 0.5, 0.5)
+    assert mean_interval([3, 3, 3]) == (3, 3, 3)
+
+
 def test_the_same_seed_gives_the_same_interval():
     numbers = np.arange(20.0)
     assert mean_interval(numbers, seed=3) == mean_interval(numbers, seed=3)

@@ -88,6 +88,12 @@ def test_names_and_figures_are_told_and_escaped(read, evaluation):
     assert f"{evaluation.report['blurred']['identity']:.2f}" in words
 
 
+def test_only_what_is_better_beyond_noise_is_bold(evaluation, text):
+    for way in evaluation.report["ways"]:
+        assert f"<b>{evaluation.report[way]['age_mae']:.1f}</b>" not in text
+    assert f"<b>{evaluation.report['perfect']['identity']:.2f}</b>" in text
+
+
 def test_plots_take_the_colours_of_the_page(text):
     assert "var(--way-1)" in text
     assert "prefers-color-scheme: dark" in text

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from engine.core.errors import UsageError
+from engine.core.errors import InputError, UsageError
 from engine.core.progress import Silence
 from engine.prep.synth import SynthPlan, parse_ages, synthesise
 from engine.recipe.evaluation import Request, gathered
@@ -59,6 +59,21 @@ def test_what_was_rendered_once_is_not_rendered_again(run):
     asked(run)
     assert sorted((run / "eval").rglob("*.png")) == files
     assert [path.stat().st_mtime_ns for path in files] == times
+
+
+def test_two_runs_stand_side_by_side_on_the_same_photos(run, tmp_path):
+    other = shutil.copytree(run, tmp_path / "other")
+    told = asked(run, other)
+    one, two = told.material.ways
+    assert ([one.name, two.name], told.subject) == (["run", "other"], None)
+    assert one.portraits.keys() == two.portraits.keys()
+    assert len(told.material.photos.ages) + len(told.material.sources) == 8
+
+
+def test_a_run_whose_photos_are_gone_says_so(run, tmp_path):
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="learned from, is no folder"):
+        asked(run)
 
 
 def test_a_run_that_ages_nobody_is_refused(tmp_path):

@@ -26,6 +26,40 @@ def test_spreading_costs_what_the_formula_says(rows):
     assert frechet(rows, doubled) == pytest.approx(trace, rel=1e-6)
 
 
+def test_more_features_than_pictures_change_no_distance():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(6, 40)), 2 * rng.normal(size=(7, 40)) + 1
+    a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    # Trace of the root of a b by the singular values of the two roots' product.
+    roots = [(rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1) for rows in (one, other)]
+    both = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    far = np.square(one.mean(axis=0) - other.mean(axis=0)).sum()
+    expected = far + np.trace(a) + np.trace(b) - 2 * both
+    assert frechet(one, other) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_distance_within_the_floor_is_the_draw_of_one_set(rows):
+    told = set_distances(rows[1::3], RealSet(rows, "net", "photos"))
+    low, high = told["FD-net_floor_interval"]
+    assert 0 < low < high
+    assert told["FD-net"] < 2 * high
+
+
+def test_the_kernel_distance_is_the_sum_over_pairs_of_different_pictures(rows):
+    one, other = rows[:30], rows[30:] + 0.3
+    width = rows.shape[1]
+
+    def alike(a, b):
+        return (a @ b / width + 1) ** 3
+
+    within = [
+        np.mean([alike(x[i], x[j]) for i in range(30) for j in range(30) if i != j])
+        for x in (one, other)
+    ]
+    between = np.mean([alike(a, b) for a in one for b in other])
+    assert kernel(one, other) == pytest.approx(sum(within) - 2 * between, rel=1e-6)
+
+
 def test_the_kernel_distance_of_splits_of_one_set_is_unbiased():
     told = []
     for seed in range(60):
@@ -53,6 +87,8 @@ def test_sets_of_one_size_stand_beside_their_floor(rows):
     told = set_distances(rows[:20] + 2, real)
     assert (told["n"], told["against"]) == (20, "photos")
     assert told["FD-net"] > 5 * told["FD-net_floor"] > 0
+    low, high = told["FD-net_floor_interval"]
+    assert low < told["FD-net_floor"] < high < told["FD-net"]
     assert told["KD-net"] > told["KD-net_floor"]
 
 

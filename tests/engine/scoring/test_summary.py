@@ -84,6 +84,19 @@ def test_a_constant_difference_is_outside_noise_and_a_split_one_within():
     assert told["right"]["better"] is None
 
 
+def test_the_difference_of_two_ways_is_that_of_their_portraits_in_common():
+    one = [row(f"{n}", 20, 22 + n, identity=0.5 + 0.1 * n) for n in range(6)]
+    other = [row(f"{n}", 20, 21, identity=0.4) for n in range(1, 7)]
+    told = {found["figure"]: found for found in paired({"x": one, "y": other}, PANEL)}
+    # Photos 1 to 5: 0.6 to 1.0 against 0.4, and errors of 3 to 7 years against 1.
+    assert told["identity"]["portraits"] == 5
+    assert told["identity"]["difference"] == pytest.approx(0.4)
+    assert told["age_mae"]["difference"] == pytest.approx(4)
+    assert (told["identity"]["better"], told["age_mae"]["better"]) == ("x", "y")
+    low, high = told["age_mae"]["interval"]
+    assert 2 < low < 4 < high < 6
+
+
 def test_four_portraits_in_common_are_too_few_to_tell():
     one, other = ([row(f"{n}", 20, 22, identity=i) for n in range(4)] for i in (0.9, 0.1))
     assert all(
