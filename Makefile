@@ -13,7 +13,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "setup: creating $(VENV) and installing the locked set (about 6 GB with torch's CUDA libraries)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 	@echo "setup: done, the command is $(BIN)/tm"
@@ -22,19 +22,28 @@ lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--upgrade --quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
 
+D := runs/demo
+ME := --people 1 --seed 900000
+
 demo: $(READY)
-	@echo "demo: renders one person's photos, aligns, judges and splits them, and ages one beside the truth"
-	@rm -rf runs/demo
-	@$(BIN)/tm prep synth runs/demo/photos --people 1 --seed 900000 --ages 8..90 --per-person 24 --size 640 --wild 1
-	@$(BIN)/tm prep align runs/demo/photos runs/demo/aligned --size 256
-	@$(BIN)/tm prep filter runs/demo/aligned
-	@$(BIN)/tm prep split runs/demo/aligned --test 0.2
-	@$(BIN)/tm prep sheet runs/demo/aligned --out runs/demo/sheet.png
-	@$(BIN)/tm prep synth runs/demo/truth --people 1 --seed 900000 --ages 10..90 --per-person 9 --same-scene
-	@$(BIN)/tm infer runs/demo/truth/900000/30_2.png --ages 10,20,30,40,50,60,70,80,90 --out runs/demo/aged \
-		--strip --set "truth='runs/demo/truth'"
-	@cp runs/demo/aged/30_2_strip.png runs/demo/strip.png
-	@echo "demo: look at runs/demo/sheet.png, and at runs/demo/strip.png: aged from 30, the truth below"
+	@echo "demo: one person's photos of ages 20 to 50 teach how that person ages; the truth stands below"
+	@rm -rf $(D) && mkdir -p $(D) && touch $(D)/.begun && cp recipes/demo/comparison.toml $(D)/
+	@$(BIN)/tm prep synth $(D)/photos $(ME) --ages 20..50 --per-person 60 --size 320 --wild 1
+	@$(BIN)/tm prep align $(D)/photos $(D)/aligned --size 128
+	@$(BIN)/tm prep filter $(D)/aligned
+	@$(BIN)/tm prep split $(D)/aligned --test 0.1
+	@$(BIN)/tm prep sheet $(D)/aligned --out $(D)/sheet.png
+	@$(BIN)/tm prep synth $(D)/strangers --people 120 --seed 450000 --ages 20..70 --per-person 4 --size 128
+	@$(BIN)/tm bank build $(D)/strangers $(D)/bank.safetensors
+	@$(BIN)/tm train --recipe nano/two_stage --photos $(D)/aligned --bank $(D)/bank.safetensors --out $(D)/runs/personal
+	@$(BIN)/tm oneshot --age 40 --jitter 2 --from $(D)/runs/personal --out $(D)/runs/at_40
+	@$(BIN)/tm prep synth $(D)/inputs $(ME) --ages 25..45 --per-person 3 --size 128 --same-scene
+	@$(BIN)/tm prep synth $(D)/truth $(ME) --ages 20..80 --per-person 7 --size 128 --same-scene
+	@for way in prior personal oneshot; do \
+		case $$way in prior) model=nano;; personal) model=$(D)/runs/personal;; *) model=$(D)/runs/at_40;; esac; \
+		$(BIN)/tm infer $(D)/inputs --ages 20,30,40,50,60,70,80 --weights $$model --out $(D)/$$way || exit 1; done
+	@$(BIN)/tm eval $(D)
+	@echo "demo: look at $(D)/strip.png and $(D)/report.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -m "not slow"
