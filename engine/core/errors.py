@@ -37,6 +37,10 @@ class WeightsError(TmError):
     exit_code = 4
 
 
+class MissingWeightsError(WeightsError):
+    """Weights that tm knows and that are not on this machine."""
+
+
 class DiskError(TmError):
     """Writing failed for a reason that no retry will mend, such as a full disk."""
 

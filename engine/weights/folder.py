@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from engine.core.errors import WeightsError
+from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.places import WEIGHTS, weights_folder
 from engine.weights.inspection import examine
 from engine.weights.lockfile import LOCK, Lock
@@ -61,7 +61,8 @@ def weights_file(name: str) -> Path:
     weight = manifest[name]
     found = standing(weight, folder)
     if not found.here or found.path is None:
-        raise WeightsError(f"the weights `{name}` are not in `{folder}`", hint=how_to_get(weight))
+        fault = f"the weights `{name}` are not in `{folder}`"
+        raise MissingWeightsError(fault, hint=how_to_get(weight))
     if found.place != "package":
         for path in sorted(_visible(found.path)) if found.path.is_dir() else [found.path]:
             _intact(path, weight if path.name == weight.file else None, folder)

@@ -44,3 +44,12 @@ def test_a_full_fine_tune_has_no_adapter(tm):
     both = tm("train", "--recipe", "nano/stage1", "--dry-run", "--json").json["phases"][0]
     assert phase["trainable"] == ["trained_encoder", "decoder"]
     assert phase["parameters"] < both["parameters"]
+
+
+def test_a_wrong_file_is_a_fault_and_no_forecast_of_something_else(tm, tmp_path):
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"no weights")
+    for start, code in ((wrong, 4), (tmp_path, 4), ("nobody_knows", 2)):
+        told = tm("train", "--recipe", "nano/stage1", "--from", start, "--dry-run")
+        assert told.code == code, start
+        assert "1024 px" not in told.out + told.err

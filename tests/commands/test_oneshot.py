@@ -28,9 +28,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def world(made, tmp_path, monkeypatch):
-    folder = shutil.copytree(made, tmp_path / "world")
-    for recipe in folder.glob("*.toml"):
-        recipe.write_text(recipe.read_text().replace(str(made), str(folder)))
+    folder = person.copied(made, tmp_path / "world")
     monkeypatch.chdir(folder)
     return folder
 

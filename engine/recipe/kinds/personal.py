@@ -13,7 +13,7 @@ from engine.banks.bank import Bank
 from engine.banks.files import read_bank
 from engine.banks.people import require_strangers
 from engine.core.digest import file_sha256
-from engine.core.errors import RecipeError, WeightsError
+from engine.core.errors import MissingWeightsError, RecipeError
 from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.data.targets.base import TargetChoice
@@ -122,14 +122,14 @@ class PersonalRecipe(TrainingRecipe):
         remarks: list[str] = []
         try:
             machine = time_machine(read_checkpoint(find_weights(self._given("start"))))
-        except WeightsError as error:
+        except MissingWeightsError as error:
             machine = published_machine()
             remarks.append(f"{error}; the figures are those of SAM as it was published, at 1024 px")
         machine = self._learner(machine)
         frozen: dict[str, nn.Module] = {"psp": machine.psp, "sam": machine.sam}
         try:
             frozen |= self._parts(machine)[1]
-        except WeightsError as error:
+        except MissingWeightsError as error:
             remarks.append(f"{error}; the networks of the losses are not counted")
         return Outline(learning(machine), frozen, remarks)
 

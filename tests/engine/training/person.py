@@ -1,5 +1,7 @@
 """A person of a dozen renders, strangers, and networks of a few thousand numbers, on the disk."""
 
+import shutil
+
 import torch
 
 from engine.banks.build import BankPlan, build_bank
@@ -136,6 +138,14 @@ def make(folder):
     points = f'points = "{folder}/landmarks.safetensors"\n'
     told = told.replace("[networks]\n", f"[networks]\n{points}")
     (folder / "mined.toml").write_text(given + told + MINED + MINER)
+    return folder
+
+
+def copied(made, folder):
+    """A copy that a test may spoil; the recipes in it name its own files."""
+    shutil.copytree(made, folder)
+    for recipe in folder.glob("*.toml"):
+        recipe.write_text(recipe.read_text().replace(str(made), str(folder)))
     return folder
 
 
