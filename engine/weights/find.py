@@ -23,7 +23,8 @@ def find_weights(name: str) -> Path:
         return _of_run(path)
     if path.exists():
         return path
-    return shipped_weights().get(name) or weights_file(name)
+    shipped = shipped_weights()
+    return shipped[name] if name in shipped else weights_file(name, beside=shipped)
 
 
 def _of_run(folder: Path) -> Path:

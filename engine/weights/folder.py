@@ -1,7 +1,7 @@
 """The weights folder: what is there, and where a network finds its file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,18 +47,20 @@ def standing(weight: Weight, folder: Path) -> Standing:
     return Standing(weight, "partial", part) if part.is_file() else Standing(weight, "absent", None)
 
 
-def weights_file(name: str) -> Path:
+def weights_file(name: str, beside: Iterable[str] = ()) -> Path:
     """The file of known weights, or of weights imported under a name of your own, checked.
 
     A digest is recorded at first sight and compared ever after; a file that was not touched since
-    is not read again. WeightsError says where to get what is not here.
+    is not read again. WeightsError says where to get what is not here; UsageError offers the
+    nearest of the known names, of the imported ones and of those `beside` them.
     """
     folder = weights_folder()
     manifest = known_weights(folder)
     own = folder / f"{name}{NATIVE}"
     if name not in manifest.by_name and own.is_file():
         return _intact(own, None, folder)
-    weight = manifest[name]
+    imported = [path.stem for path in others(folder)]
+    weight = manifest.named(name, beside=[*beside, *imported])
     found = standing(weight, folder)
     if not found.here or found.path is None:
         fault = f"the weights `{name}` are not in `{folder}`"

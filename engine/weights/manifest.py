@@ -1,6 +1,7 @@
 """The weights that the project knows, and those that a weights folder adds."""
 
 import tomllib
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
@@ -110,10 +111,15 @@ class Manifest(Table):
         return {weight.name: weight for weight in self.weights}
 
     def __getitem__(self, name: str) -> Weight:
+        return self.named(name)
+
+    def named(self, name: str, beside: Iterable[str] = ()) -> Weight:
+        """The entry of a name; the error for any other also offers the names `beside` it."""
         if name in self.by_name:
             return self.by_name[name]
-        near = get_close_matches(name, list(self.by_name), n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(self.by_name)}"
+        names = [*beside, *self.by_name]
+        near = get_close_matches(name, names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
         raise UsageError(f"unknown weights `{name}`", hint=hint)
 
     def of_file(self, file: str) -> Weight | None:

@@ -6,6 +6,7 @@ import torch
 
 from engine.core.errors import UsageError, WeightsError
 from engine.weights.check import check_folder
+from engine.weights.find import find_weights
 from engine.weights.folder import weights_file
 from engine.weights.load import read_known
 from engine.weights.lockfile import LOCK
@@ -50,6 +51,14 @@ def test_what_is_not_here_comes_with_where_to_get_it(folder):
     assert "tm weights pull gfpgan" in error.value.hint
     with pytest.raises(UsageError, match="unknown weights"):
         weights_file("sma")
+
+
+def test_an_unknown_name_is_offered_the_nearest_of_all_names_that_work(folder, sam):
+    (folder / "grandmother.safetensors").write_bytes(b"")
+    for typed, meant in (("nanoo", "nano"), ("grandmohter", "grandmother"), ("gfpgam", "gfpgan")):
+        with pytest.raises(UsageError) as error:
+            find_weights(typed)
+        assert error.value.hint == f"did you mean `{meant}`?"
 
 
 def test_dlibs_files_are_found_in_their_package():
