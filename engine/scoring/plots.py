@@ -80,15 +80,8 @@ def _ages(evaluation: Evaluation, ways: dict[str, Any]) -> str:
         _line(axes, truth["by_target"], "target", "predicted_age", CONTROL, "truth", "--")
     for way, told in ways.items():
         colour = colour_of(evaluation, way)
-        rows = report["rows"][way]
-        axes.scatter(
-            [row["target"] for row in rows],
-            [row["predicted_age"] for row in rows],
-            s=11,
-            color=colour,
-            alpha=0.35,
-            linewidths=0,
-        )
+        shown = [(row["target"], row["predicted_age"]) for row in report["rows"][way]]
+        _points(axes, shown, colour)
         _line(axes, told["by_target"], "target", "predicted_age", colour, title(way), "-")
     axes.set_xlim(low, high)
     return _svg(figure, axes)
@@ -104,17 +97,12 @@ def _identity(evaluation: Evaluation, ways: dict[str, Any]) -> str:
         _line(axes, report[COPIED]["by_gap"], "mean_gap", "identity", CONTROL, title(COPIED), ":")
     for way, told in ways.items():
         colour = colour_of(evaluation, way)
-        rows = [
-            r for r in report["rows"][way] if r["gap"] is not None and r["identity"] is not None
+        shown = [
+            (abs(row["gap"]), row["identity"])
+            for row in report["rows"][way]
+            if row["gap"] is not None and row["identity"] is not None
         ]
-        axes.scatter(
-            [abs(row["gap"]) for row in rows],
-            [row["identity"] for row in rows],
-            s=11,
-            color=colour,
-            alpha=0.35,
-            linewidths=0,
-        )
+        _points(axes, shown, colour)
         _line(axes, told["by_gap"], "mean_gap", "identity", colour, title(way), "-")
     return _svg(figure, axes)
 
@@ -138,6 +126,12 @@ def _canvas(across: str, up: str) -> tuple[Any, Any]:
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     return figure, axes
+
+
+def _points(axes: Any, points: Sequence[tuple[float, float]], colour: str) -> None:
+    """One faint point for each picture, behind its way's line."""
+    across, up = zip(*points, strict=True) if points else ((), ())
+    axes.scatter(across, up, s=11, color=colour, alpha=0.35, linewidths=0)
 
 
 def _line(
