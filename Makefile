@@ -35,8 +35,9 @@ demo: $(READY)
 	@$(BIN)/tm prep sheet $(D)/aligned --out $(D)/sheet.png
 	@$(BIN)/tm prep synth $(D)/strangers --people 120 --seed 450000 --ages 20..70 --per-person 4 --size 128
 	@$(BIN)/tm bank build $(D)/strangers $(D)/bank.safetensors
-	@$(BIN)/tm train --recipe nano/two_stage --photos $(D)/aligned --bank $(D)/bank.safetensors --out $(D)/runs/personal
-	@$(BIN)/tm oneshot --age 40 --jitter 2 --from $(D)/runs/personal --out $(D)/runs/at_40
+	@$(BIN)/tm train --recipe nano/short --photos $(D)/aligned --bank $(D)/bank.safetensors --out $(D)/runs/personal
+	@$(BIN)/tm oneshot --age 40 --jitter 2 --from $(D)/runs/personal --out $(D)/runs/at_40 \
+		--set phase.0.steps=60 --set phase.0.rate.steps=60
 	@$(BIN)/tm prep synth $(D)/inputs $(ME) --ages 25..45 --per-person 3 --size 128 --same-scene
 	@$(BIN)/tm prep synth $(D)/truth $(ME) --ages 20..80 --per-person 7 --size 128 --same-scene
 	@for way in prior personal oneshot; do \

@@ -139,11 +139,14 @@ NOT_JUDGED = {
 
 
 class Judged:
-    """The judges' view of one photo: its own face and its plain inversion, looked at once."""
+    """The judges' view of one photo: its own face and its plain inversion, looked at once.
+
+    Everything is looked at in the size of the model's pictures: finer pixels are no likeness.
+    """
 
     def __init__(self, judges: Judges, subject: Subject, reager: Reager, codes: Codes) -> None:
         self.judges = judges
-        self.own = judges.embedding(to_tensor(subject.face(max(reager.size, 256))))
+        self.own = judges.embedding(to_tensor(subject.face(reager.size)))
         (plain,) = reager.pictures(codes.inverted, subject.content)
         inverted = judges.embedding(plain[None])
         self.reconstruction = judges.identity(inverted, self.own)
@@ -151,7 +154,9 @@ class Judged:
     def row(self, picture: Tensor, truth: Pixels | None) -> dict[str, Any]:
         """The columns of `results.jsonl` that are estimates; identity is to the truth if known."""
         portrait = picture[None]
-        reference = self.own if truth is None else self.judges.embedding(to_tensor(truth))
+        reference = self.own
+        if truth is not None:
+            reference = self.judges.embedding(to_tensor(at_size(truth, picture.shape[-1])))
         identity = self.judges.identity(self.judges.embedding(portrait), reference)
         age = self.judges.age(portrait)
         row: dict[str, Any] = {

@@ -5,6 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
+from engine.inference.judges import Judges
+
 OFF = ("--set", "judge=false")
 
 
@@ -30,6 +32,25 @@ def test_where_the_truth_is_known_it_is_shown_and_compared_with(tm, containers, 
     plain = pixels(tmp_path / "plain" / "eve_strip.png")
     assert known.shape[1] == plain.shape[1]
     assert known.shape[0] > 1.7 * plain.shape[0]
+
+
+def test_portrait_photo_and_truth_are_judged_at_one_size(
+    tm, containers, photo, tmp_path, monkeypatch
+):
+    truth, seen = tmp_path / "truth", []
+    made = ("--people", 1, "--per-person", 1, "--ages", "40..40", "--size", 96, "--same-scene")
+    assert tm("prep", "synth", truth, *made).code == 0
+    embedding = Judges.embedding
+
+    def noted(judges, portrait):
+        seen.append(portrait.shape[-1])
+        return embedding(judges, portrait)
+
+    monkeypatch.setattr(Judges, "embedding", noted)
+    argv = ("--ages", "40", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
+    assert tm("infer", photo, *argv, "--set", f"truth='{truth}'").code == 0
+    side = pixels(tmp_path / "out" / "eve_age40.png").shape[0]
+    assert seen == [side] * 4, "photo, inversion, truth, portrait"
 
 
 def test_a_truth_of_several_photographs_is_refused(tm, containers, photo, tmp_path):
