@@ -106,7 +106,8 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
     seen = forecast(loaded)
     if as_json:
-        emit_json({"dry_run": True, "recipe": loaded.name, **_told(seen)})
+        data = list(loaded.preview())
+        emit_json({"dry_run": True, "recipe": loaded.name, "data": data, **_told(seen)})
         return
     rows = [
         (phase.name, f"{phase.steps:,}", ", ".join(phase.trainable), f"{phase.parameters:,}")
@@ -119,7 +120,8 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
         f"memory: {seen.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimiser and averages,"
         f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:,.0f} MiB"
     )
-    for remark in [*seen.remarks, *([loaded.about] if loaded.about else [])]:
+    about = [loaded.about] if loaded.about else []
+    for remark in [*seen.remarks, *loaded.preview(), *about]:
         say(escape(remark))
 
 

@@ -1,4 +1,4 @@
-"""Portraits rendered from nothing."""
+"""Portraits or landscapes rendered from nothing."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,40 +9,61 @@ from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, Workers
 from commands._progress import LiveProgress
 
-HELP = "Render people of a procedural world at known ages, as pictures with their truth."
+HELP = "Render a procedural world with its truth: people at known ages, landscapes of known mood."
 EXAMPLE = "tm prep synth world/ --people 10 --ages 20..50 --per-person 12"
+PORTRAITS_ONLY = {"ages": "5..95", "wild": 0.0, "same_scene": False}
+SIZES = {"portraits": 256, "landscapes": 128}
 
 
 def run(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the pictures.")],
-    people: Annotated[int, typer.Option(help="How many people.")],
+    people: Annotated[int, typer.Option(help="How many people, or scenes.")],
     per_person: Annotated[int, typer.Option(help="Pictures of each.")],
-    ages: Annotated[str, typer.Option(help="Their ages, spread evenly.")] = "5..95",
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="Number of the first person.")] = 0,
+    ages: Annotated[str, typer.Option(help="Ages of people, spread evenly.")] = "5..95",
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the pictures in pixels.", show_default="256, landscapes 128"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Number of the first person or scene.")] = 0,
     wild: Annotated[
         float, typer.Option(help="0: framed like aligned faces; 1: loose snapshots.")
     ] = 0.0,
     same_scene: Annotated[
         bool, typer.Option("--same-scene", help="One photograph of each, at every age.")
     ] = False,
-    world: Annotated[Literal["portraits"], typer.Option(help="Which world.")] = "portraits",
+    world: Annotated[
+        Literal["portraits", "landscapes"], typer.Option(help="Which world.")
+    ] = "portraits",
     workers: Workers = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.core.errors import UsageError
+    from engine.prep.scapes import ScapePlan, synthesise_scapes
     from engine.prep.synth import SynthPlan, parse_ages, synthesise
     from engine.runtime.pool import cores
 
-    plan = SynthPlan(out, people, per_person, parse_ages(ages), size, seed, wild, same_scene)
+    side = SIZES[world] if size is None else size
+    if world == "landscapes":
+        given = {"ages": ages, "wild": wild, "same_scene": same_scene}
+        strange = [name for name, usual in PORTRAITS_ONLY.items() if given[name] != usual]
+        if strange:
+            raise UsageError(f"landscapes have no `--{strange[0].replace('_', '-')}`")
+        plan, what = ScapePlan(out, people, per_person, side, seed), "scenes"
+    else:
+        plan = SynthPlan(out, people, per_person, parse_ages(ages), side, seed, wild, same_scene)
+        what = "people"
     total = people * per_person
     if dry_run:
         if as_json:
             emit_json({"dry_run": True, "pictures": total, "out": str(out)})
-        say(f"would render {total} pictures of {people} people at {size} px in `{out}`")
+        say(f"would render {total} pictures of {people} {what} at {side} px in `{out}`")
         return
     processes = cores() if workers is None else workers
-    fresh, stood = synthesise(plan, workers=processes, progress=LiveProgress())
+    if isinstance(plan, ScapePlan):
+        fresh, stood = synthesise_scapes(plan, workers=processes, progress=LiveProgress())
+    else:
+        fresh, stood = synthesise(plan, workers=processes, progress=LiveProgress())
     if as_json:
         emit_json({"out": str(out), "world": world, "done": fresh, "kept": stood})
     before = f", {stood} stood already" if stood else ""

@@ -129,6 +129,10 @@ class TrainingRecipe(Recipe, ABC):
         """The weights files that go into the training, by name."""
         return {}
 
+    def preview(self) -> Sequence[str]:
+        """What a dry run tells of the data, line by line; reads no picture."""
+        return ()
+
     def albums(self) -> Mapping[str, Path]:
         """The folders of photos that go into the training, by name."""
         return {}

@@ -1,0 +1,1 @@
+"""Networks that paint landscapes from valence and arousal, and that judge them."""

@@ -1,0 +1,62 @@
+"""The judge of valence and arousal: trained apart, on scenes that no generator has seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from engine.core.errors import WeightsError
+from engine.nets.loading import built
+from engine.nets.nano.trunk import Trunk, resized, widths_of
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSpec:
+    """Input size in px, widths of the trunk's stages."""
+
+    size: int = 64
+    widths: tuple[int, ...] = (24, 48, 96, 128)
+
+
+class LandscapeJudge(nn.Module):
+    """Pictures (b, 3, h, w) in [-1, 1] to places (b, 2) in 0..1: valence, arousal.
+
+    Means and spreads of the maps, beside means of the colours: a mood is in the whole picture.
+    """
+
+    def __init__(self, spec: JudgeSpec | None = None) -> None:
+        super().__init__()
+        self.spec = spec = JudgeSpec() if spec is None else spec
+        self.trunk = Trunk(spec.widths)
+        self.norm = nn.BatchNorm1d(2 * spec.widths[-1] + 6)
+        self.read = nn.Linear(2 * spec.widths[-1] + 6, 2)
+        self.register_buffer("side", torch.tensor(spec.size))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """The network that a state dict describes, holding its tensors."""
+        if "read.weight" not in state or "side" not in state:
+            raise WeightsError("`read.weight` is missing: this is no judge of landscapes")
+        spec = JudgeSpec(int(state["side"]), widths_of(state, name="a judge of landscapes"))
+        return built(lambda: cls(spec), state, name="a judge of landscapes")
+
+    def features(self, picture: Tensor) -> Tensor:
+        """What the answer is read off, (b, width)."""
+        picture = resized(picture, self.spec.size)
+        seen = self.trunk(picture)[-1].float()
+        colours = picture.float()
+        told = [about(x) for x in (seen, colours) for about in (_mean, _spread)]
+        return self.norm(torch.cat(told, dim=1))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return torch.sigmoid(self.read(self.features(picture)).float())
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(dim=(2, 3))
+
+
+def _spread(x: Tensor) -> Tensor:
+    return (x.var(dim=(2, 3), correction=0) + 1e-6).sqrt()

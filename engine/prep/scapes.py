@@ -1,0 +1,110 @@
+"""Landscapes rendered from nothing, whose valence and arousal are known."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from engine.core.atomic import write_text
+from engine.core.digest import file_sha256, settings_digest
+from engine.core.errors import UsageError
+from engine.core.lock import locked
+from engine.core.progress import Progress, reported
+from engine.data.manifest import Row, ledger_of
+from engine.images.saving import save_png
+from engine.runtime.pool import in_processes
+from engine.worlds.landscapes import VERSION, place_in_plane, render
+
+SMALLEST, LARGEST = 16, 1024
+RATINGS = "valence_arousal.csv"
+"""The truth as a table of ratings, on the scale 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScapePlan:
+    """Everything that decides what is rendered."""
+
+    out: Path
+    scenes: int
+    moods: int = 1
+    """Pictures of each scene, each of another mood."""
+    size: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.scenes < 1 or self.moods < 1:
+            raise UsageError("at least one scene and one picture of each are needed")
+        if not SMALLEST <= self.size <= LARGEST:
+            raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
+        if self.seed < 0:
+            raise UsageError(f"the seed {self.seed} is negative")
+
+    @property
+    def settings(self) -> str:
+        """Changes whenever a rerun would give other pictures of the same names."""
+        return settings_digest({"world": "landscapes", "version": VERSION, "size": self.size})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One picture to render: which scene in which mood, and where it goes."""
+
+    seed: int
+    valence: float
+    arousal: float
+    output: str
+
+
+def plan_views(plan: ScapePlan) -> Iterator[View]:
+    """The pictures of a plan; the first mood of a scene is its own, the others lie anywhere."""
+    for seed in range(plan.seed, plan.seed + plan.scenes):
+        random = np.random.default_rng([79, seed])
+        for index in range(plan.moods):
+            drawn = place_in_plane(seed) if index == 0 else random.random(2).tolist()
+            valence, arousal = (round(value, 4) for value in drawn)
+            yield View(seed, valence, arousal, f"{seed:06d}_{index}.png")
+
+
+def synthesise_scapes(plan: ScapePlan, *, workers: int, progress: Progress) -> tuple[int, int]:
+    """Render what the folder does not hold yet; returns how many are new and how many stood.
+
+    The truth stands in the manifest, and as a table of ratings that trainings read.
+    """
+    views = list(plan_views(plan))
+    with locked(plan.out), ledger_of(plan.out) as ledger:
+        left = [view for view in views if not _stands(view, plan, ledger.rows)]
+        work = partial(render_view, plan=plan)
+        with reported(progress, "Rendering", len(left)):
+            for outcome in in_processes(work, left, workers=workers if len(left) > 8 else 1):
+                if outcome.result is None:
+                    raise MemoryError(f"the process rendering `{outcome.item.output}` died")
+                ledger.add(outcome.result.dump())
+                progress.advance(outcome.item.output)
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(["image", "valence", "arousal"])
+        rows.writerows((view.output, view.valence, view.arousal) for view in views)
+        write_text(plan.out / RATINGS, table.getvalue())
+    return len(left), len(views) - len(left)
+
+
+def render_view(view: View, *, plan: ScapePlan) -> Row:
+    """Render and save one picture with its truth."""
+    shot = render(view.valence, view.arousal, view.seed, plan.size)
+    path = plan.out / view.output
+    made = {"made": "rendered", "synthetic": True, "world": f"landscapes {VERSION}"}
+    save_png(path, shot.picture, made | {"truth": shot.truth})
+    return Row(
+        output=view.output, sha256=file_sha256(path), settings=plan.settings, truth=shot.truth
+    )
+
+
+def _stands(view: View, plan: ScapePlan, rows: dict[str, dict[str, object]]) -> bool:
+    told = rows.get(Row(output=view.output).key)
+    if told is None or told["settings"] != plan.settings:
+        return False
+    return (plan.out / view.output).is_file()

@@ -1,0 +1,56 @@
+"""Learn to read valence and arousal off landscapes, apart from any generator."""
+
+import torch
+
+from engine.core.progress import Progress
+from engine.metrics.distributions import concordance
+from engine.nets.landscape.judge import LandscapeJudge
+from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.tasks.landscape_data import ScapeSource, gathered, in_parts, scape_batch
+from engine.weights.checkpoint import Checkpoint
+
+
+class LandscapeJudgeTask(Task):
+    """A regressor by mean squared error, on pictures and their mirror images only."""
+
+    def __init__(self, net: LandscapeJudge, source: ScapeSource) -> None:
+        self.net = net.to(memory_format=torch.channels_last)
+        self.parts, self.frozen = {"judge": net}, {}
+        self.turns = {"main": ("judge",)}
+        self.best = Best(metric="mae", goal="min")
+        self.source = source
+
+    def prepare(self, progress: Progress) -> None:
+        """Render or read the landscapes."""
+        self.data = gathered(self.source, progress)
+
+    def batch(self, moment: Moment, batch: int) -> Batch:
+        """Pictures and their places."""
+        return scape_batch(self.data, self.source, moment.draws, batch)
+
+    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+        """The squared error of both values."""
+        off = self.net(batch["real"]) - batch["places"]
+        return {
+            "valence": Term(off[:, 0].square().mean()),
+            "arousal": Term(off[:, 1].square().mean()),
+        }
+
+    def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
+        """Errors and concordance on landscapes never learned from: the ceiling of a generator."""
+        rows = range(len(self.data.check))
+        places = self.data.check.place(rows)
+        told = in_parts(nets["judge"], device, self.data.check.tensor(rows))
+        off = (told - places).abs().mean(dim=0)
+        return {
+            "mae": float(off.mean()),
+            "mae_valence": float(off[0]),
+            "mae_arousal": float(off[1]),
+            "ccc_valence": concordance(places[:, 0], told[:, 0]),
+            "ccc_arousal": concordance(places[:, 1], told[:, 1]),
+        }
+
+    def checkpoint(self, nets: Nets) -> Checkpoint:
+        """The network alone."""
+        facts = {"task": "landscape_judge", "scale": self.source.scale}
+        return Checkpoint("native", {"judge": nets["judge"].state_dict()}, facts=facts)

@@ -1,0 +1,54 @@
+"""From valence, arousal and a seed to a picture with its truth."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.worlds.landscapes.grade import graded
+from engine.worlds.landscapes.ground import paint_ground
+from engine.worlds.landscapes.mood import mood
+from engine.worlds.landscapes.noise import single
+from engine.worlds.landscapes.scene import scene
+from engine.worlds.landscapes.sky import paint_sky
+from engine.worlds.landscapes.terrain import SEA, land, sight
+from engine.worlds.landscapes.trees import plant
+from engine.worlds.landscapes.water import paint_water
+from engine.worlds.landscapes.weather import add_weather
+
+SMALLEST_CANVAS = 128
+GRAIN = 0.007
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landscape:
+    """A picture, uint8 RGB (size, size, 3), and its truth: what a JSON file may hold."""
+
+    picture: np.ndarray
+    truth: dict[str, Any]
+
+
+def render(valence: float, arousal: float, seed: int, size: int = 128) -> Landscape:
+    """Paint the scene of a seed as it looks at a valence and an arousal in 0..1.
+
+    The same scene at another size is the same picture, but for its grain. ValueError for a place
+    outside the plane. Best on one core per process: give renderers `cv2.setNumThreads(1)`.
+    """
+    view, now = scene(seed), mood(valence, arousal, seed)
+    side = max(2 * size, SMALLEST_CANVAS)
+    ground = land(view, side)
+    seen = sight(ground, view, side)
+    surface = paint_ground(ground, seen, view, now)
+    picture = single(np.where(seen.ground, surface.colour, paint_sky(view, now, side)))
+    if view.kind in SEA:
+        # The mirror shows the trees as well, so they are planted first and the near ones again.
+        plant(picture, ground, seen, view, now)
+        picture = paint_water(picture, surface, view, now)
+    plant(picture, ground, seen, view, now)
+    picture = add_weather(picture, view, now)
+    small = [cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in picture]
+    noise = np.random.default_rng([67, seed]).standard_normal((size, size), dtype=np.float32)
+    shown = graded(np.stack(small), now, GRAIN * noise)
+    truth = {"seed": seed, "valence": valence, "arousal": arousal, "kind": view.kind, "size": size}
+    return Landscape(np.rint(shown.transpose(1, 2, 0) * 255).astype(np.uint8), truth)

@@ -1,0 +1,90 @@
+"""Shapes of trees: leafy ones, conifers and bare ones, drawn once and kept."""
+
+from functools import cache
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from engine.worlds.landscapes.noise import TILE, VARIANTS, ramp, single, tile, unit
+
+Growth = Literal["leafy", "conifer", "bare"]
+SIDE = 128
+SORTS = 6
+FINER = 4
+
+
+class Sprite(NamedTuple):
+    """A tree that fills a square: opacity, light from the left and bark, (SIDE, SIDE) in 0..1."""
+
+    cover: np.ndarray
+    shade: np.ndarray
+    bark: np.ndarray
+
+
+@cache
+def sprite(growth: Growth, sort: int) -> Sprite:
+    """One of the trees of a kind."""
+    random = np.random.default_rng([61, ("leafy", "conifer", "bare").index(growth), sort])
+    if growth == "bare":
+        return _bare(random)
+    return _conifer(random, sort) if growth == "conifer" else _leafy(random, sort)
+
+
+def _grid() -> tuple[np.ndarray, np.ndarray]:
+    places = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
+    return places[None] - 0.5, places[:, None]
+
+
+def _noise(random: np.random.Generator, name: str, sort: int) -> np.ndarray:
+    top, left = random.integers(0, TILE - SIDE, 2)
+    return tile(name, sort % VARIANTS)[top : top + SIDE, left : left + SIDE]
+
+
+def _leafy(random: np.random.Generator, sort: int) -> Sprite:
+    x, y = _grid()
+    body, shade = np.full((SIDE, SIDE), -1.0, np.float32), np.zeros((SIDE, SIDE), np.float32)
+    wide = random.uniform(0.9, 1.35)
+    for _ in range(int(random.integers(16, 26))):
+        angle, out = random.uniform(0, 6.28), 0.27 * random.random() ** 0.6
+        across, down = out * np.cos(angle) * wide, 0.44 + 1.15 * out * np.sin(angle)
+        radius = random.uniform(0.07, 0.15)
+        blob = 1 - np.hypot(x - across, (y - down) * 1.15) / radius
+        light = 0.55 - 0.30 * (x - across) / radius - 0.45 * (y - down) / radius
+        light = light - 0.5 * across + 0.6 * (0.44 - down)
+        shade = np.where(blob > body, light, shade)
+        body = np.maximum(body, blob)
+    leaves = _noise(random, "fine", sort)
+    crown = ramp(body + 0.20 * leaves, 0.0, 0.25)
+    trunk = ramp(np.abs(x + 0.015 * np.sin(7 * y)), 0.026, 0.012) * ramp(y, 0.5, 0.6)
+    shade = unit(0.80 * shade + 0.12 * leaves)
+    return Sprite(single(np.maximum(crown, trunk)), single(shade), single(trunk * (1 - crown)))
+
+
+def _conifer(random: np.random.Generator, sort: int) -> Sprite:
+    x, y = _grid()
+    tiers, width = random.uniform(7, 12), random.uniform(0.16, 0.24)
+    twigs, needles = _noise(random, "rough", sort), _noise(random, "fine", sort)
+    saw = (y * tiers + 0.35 * twigs + 3 * np.abs(x)) % 1
+    reach = width * (y / 0.94) ** 0.85 * (0.60 + 0.40 * saw) * (1 + 0.25 * needles) + 0.006
+    crown = ramp(reach - np.abs(x), -0.006, 0.02) * ramp(y, 0.97, 0.90)
+    trunk = ramp(np.abs(x), 0.020, 0.011) * ramp(y, 0.85, 0.9)
+    shade = unit(0.55 - 0.6 * x / width + 0.35 * (0.5 - saw) + 0.12 * needles)
+    return Sprite(single(np.maximum(crown, trunk)), single(shade), single(trunk * (1 - crown)))
+
+
+def _bare(random: np.random.Generator) -> Sprite:
+    drawn = np.zeros((FINER * SIDE, FINER * SIDE), np.uint8)
+
+    def grow(x: float, y: float, angle: float, length: float, width: float) -> None:
+        tip = x + length * np.cos(angle), y - length * np.sin(angle)
+        start, end = ((round(a * FINER * SIDE), round(b * FINER * SIDE)) for a, b in ((x, y), tip))
+        cv2.line(drawn, start, end, 255, max(round(width), 1), cv2.LINE_AA)
+        if width > 1.3:
+            for _ in range(int(random.integers(2, 4))):
+                turn, shorter = random.normal(0, 0.5), random.uniform(0.6, 0.85)
+                grow(*tip, angle + turn, length * shorter, width * 0.62)
+
+    grow(0.5, 0.99, 1.57 + random.normal(0, 0.08), 0.26, 13)
+    cover = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA) / np.float32(255)
+    return Sprite(single(cover), single(np.full_like(cover, 0.45)), single(np.ones_like(cover)))

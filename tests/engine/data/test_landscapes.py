@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.core.errors import InputError, UsageError
+from engine.core.progress import Silence
+from engine.data.landscapes import (
+    Balance,
+    PhotoPlan,
+    WorldPlan,
+    rated_preview,
+    read_rated,
+    rendered,
+    sides,
+)
+from engine.runtime.draws import Draws
+from engine.worlds.landscapes import place_in_plane, render
+
+PLAN = WorldPlan(first=100, count=3, size=16)
+RATED = PhotoPlan(scale="minmax")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twenty photos with ratings; one more is missing, one is broken, one is not rated."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(1, 21):
+        pixels = np.full((24, 32, 3), number * 10, np.uint8)
+        pixels[:, 16:] = 255
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "21.png").write_bytes(b"no picture")
+    Image.fromarray(pixels).save(folder / "99.png")
+    lines = [f"{number},{1 + number % 9},5" for number in range(1, 23)]
+    (folder / "ratings.csv").write_text("\n".join(lines))
+    return folder
+
+
+def test_a_set_holds_what_the_world_renders_and_is_read_the_second_time(tmp_path):
+    scapes = rendered(PLAN, Silence())
+    assert np.array_equal(scapes.pictures[1], render(*place_in_plane(101), 101, 16).picture)
+    assert scapes.places[1].tolist() == pytest.approx(place_in_plane(101))
+    (folder,) = (tmp_path / "cache" / "landscapes").iterdir()
+    stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    rendered(PLAN, Silence())
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
+
+
+def test_what_cannot_be_used_is_counted_and_named(photos):
+    read = read_rated(photos, RATED, 16, Silence())
+    assert len(read) == 20
+    assert read.names[:3] == ("1.png", "2.png", "3.png")
+    told = "; ".join(read.counted)
+    assert "loaded 20 of 22" in told
+    assert "1 without a file: 22" in told
+    assert "1 not readable: 21.png" in told
+    assert "1 without a rating: 99" in told
+
+
+def test_a_photo_is_cropped_or_stretched_to_a_square(photos):
+    cropped = read_rated(photos, RATED, 16, Silence()).pictures[0]
+    stretched = read_rated(photos, PhotoPlan(scale="minmax", fit="stretch"), 16, Silence())
+    assert (cropped[8, :7] == 10).all()
+    assert (cropped[8, 9:] == 255).all()
+    assert stretched.pictures[0].shape == (16, 16, 3)
+
+
+def test_too_few_photos_end_with_the_reasons(photos):
+    for number in range(1, 10):
+        (photos / f"{number}.png").unlink()
+    with pytest.raises(InputError, match="fewer than 16") as caught:
+        read_rated(photos, RATED, 16, Silence())
+    assert "without a file" in str(caught.value.hint)
+
+
+def test_both_sides_are_filled_and_stay_the_same(photos):
+    read = read_rated(photos, RATED, 16, Silence())
+    learn, check = sides(read, 0.2)
+    assert len(learn) + len(check) == 20
+    assert len(check) >= 2
+    assert sides(read, 0.2)[1].names == check.names
+
+
+def test_rare_moods_come_up_more_often_but_not_without_limit():
+    common = np.full((990, 2), 0.1)
+    places = np.concatenate([common, np.full((10, 2), 0.9)])
+    balance = Balance(places)
+    rows = torch.cat([balance.rows(Draws(0, step, range(50)), "rows") for step in range(40)])
+    share = float((rows >= 990).float().mean())
+    assert share == pytest.approx(5 * 10 / (990 + 5 * 10), rel=0.35)
+
+
+def test_a_dry_look_counts_by_place_without_reading_a_photo(photos):
+    for path in photos.glob("*.png"):
+        path.write_bytes(b"")
+    lines = rated_preview(photos, RATED)
+    assert lines[0].startswith("21 of 22 rated photos are there")
+    counts = np.array([[int(n) for n in line.split()] for line in lines[-5:]])
+    assert counts.sum() == 21
+
+
+def test_ratings_must_be_found_or_named(photos):
+    (photos / "more.csv").write_text("1,2,3\n")
+    with pytest.raises(UsageError, match="2 tables"):
+        read_rated(photos, RATED, 16, Silence())
+    assert len(read_rated(photos, PhotoPlan(scale="minmax", ratings="ratings.csv"), 16, Silence()))
+
+
+def test_flipped_pictures_are_mirrored_and_keep_their_place():
+    scapes = rendered(PLAN, Silence())
+    plain = scapes.tensor([0, 1])
+    flipped = scapes.tensor([0, 1], torch.tensor([True, False]))
+    assert torch.equal(flipped[0], plain[0].flip(2))
+    assert torch.equal(flipped[1], plain[1])

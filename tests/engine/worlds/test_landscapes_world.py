@@ -1,0 +1,113 @@
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.worlds.landscapes import KINDS, place_in_plane, render, scene
+from engine.worlds.landscapes.grade import LUMA, fitted
+from engine.worlds.landscapes.reference import (
+    LARGEST_TOLERANCE,
+    MEAN_TOLERANCE,
+    REFERENCE_DIGESTS,
+    SITTINGS,
+    drift,
+)
+from engine.worlds.landscapes.seeds import JUDGE, TEST_START, TRAIN, VALIDATION
+from engine.worlds.landscapes.terrain import FARTHEST, land, sight
+
+SEEDS = (100, 101, 102, 109)
+
+
+def luma(picture):
+    return picture.astype(np.float32) / 255 @ LUMA
+
+
+def chroma(picture):
+    return float((picture.max(axis=2).astype(float) - picture.min(axis=2)).mean())
+
+
+def warmth(picture):
+    return float((picture[..., 0].astype(float) - picture[..., 2]).mean())
+
+
+def test_the_world_is_the_version_that_was_frozen():
+    mean, largest = drift()
+    assert mean <= MEAN_TOLERANCE
+    assert largest <= LARGEST_TOLERANCE
+    assert len(REFERENCE_DIGESTS) == len(SITTINGS)
+    assert {scene(seed).kind for *_, seed in SITTINGS} == set(KINDS)
+
+
+def test_a_seed_and_a_mood_give_the_same_picture_every_time():
+    one, other = (render(0.3, 0.7, 102, 32).picture for _ in range(2))
+    assert np.array_equal(one, other)
+    assert not np.array_equal(one, render(0.3, 0.7, 103, 32).picture)
+
+
+def test_the_same_scene_at_another_size_is_the_same_picture():
+    small, large = render(0.6, 0.4, 101, 64).picture, render(0.6, 0.4, 101, 128).picture
+    shrunk = cv2.resize(large, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(float) - shrunk).mean() < 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_valence_brings_light_colour_and_warmth(seed):
+    shots = [render(v, 0.5, seed, 32).picture for v in (0.1, 0.5, 0.9)]
+    for measure in (lambda p: float(luma(p).mean()), chroma, warmth):
+        low, middle, high = map(measure, shots)
+        assert low < middle < high
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_arousal_brings_contrast_and_edges(seed):
+    shots = [render(0.5, a, seed, 32).picture for a in (0.1, 0.5, 0.9)]
+    spread = [float(luma(shot).std()) for shot in shots]
+    edges = [float(np.abs(np.diff(luma(shot), axis=1)).mean()) for shot in shots]
+    assert spread == sorted(spread)
+    assert edges[0] < edges[2]
+    assert spread[2] > 1.3 * spread[0]
+
+
+def test_the_truth_says_what_was_painted():
+    truth = render(0.25, 0.75, 100, 32).truth
+    assert truth == {"seed": 100, "valence": 0.25, "arousal": 0.75, "kind": "coast", "size": 32}
+
+
+@pytest.mark.parametrize("place", [(-0.1, 0.5), (0.5, 1.1), (float("nan"), 0.5)])
+def test_a_mood_outside_the_plane_is_refused(place):
+    with pytest.raises(ValueError, match="must lie in 0..1"):
+        render(*place, seed=1, size=32)
+
+
+def test_every_kind_of_scene_comes_up_and_the_plane_is_covered():
+    assert {scene(seed).kind for seed in range(100)} == set(KINDS)
+    places = np.array([place_in_plane(seed) for seed in range(400)])
+    counts, _, _ = np.histogram2d(*places.T, bins=4, range=[(0, 1), (0, 1)])
+    assert counts.min() >= 10
+
+
+def test_far_ground_hides_behind_near_hills():
+    view = scene(109)
+    ground = land(view, 64)
+    seen = sight(ground, view, 64)
+    # Down a column of pixels the ground comes nearer.
+    places = np.where(seen.ground, seen.slice, 999)
+    assert (np.diff(places, axis=0)[seen.ground[:-1]] <= 1e-4).all()
+    assert ground.distance.max() == pytest.approx(FARTHEST)
+
+
+def test_colours_that_do_not_fit_are_brought_in_softly():
+    wild = np.array([[2.0, -0.5, 0.5], [0.2, 0.3, 0.4]], np.float32).T[:, :, None]
+    tame = fitted(wild)
+    assert tame.min() >= 0
+    assert tame.max() <= 1
+    assert np.allclose(tame[:, 1], wild[:, 1])
+    assert fitted(np.full((3, 1, 1), 5.0, np.float32)).max() <= 1
+
+
+def test_seeds_for_training_judging_and_testing_do_not_meet():
+    ranges = (TRAIN, JUDGE, VALIDATION)
+    ends = [(r.start, r.stop) for r in ranges]
+    assert all(a[1] <= b[0] for a, b in pairwise(ends))
+    assert ends[-1][1] <= TEST_START
