@@ -1,52 +1,72 @@
-"""How far two sets of feature vectors lie apart: kernel and Fréchet distances."""
+"""Distances between sets of feature vectors, Frechet and kernel, and agreement of values.
+
+Only on Inception's 2015 features are they FID and KID (Heusel et al. 2017, eq. 6; Binkowski et al.
+2018, eq. 3). Both depend on how many rows there are.
+"""
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
-from engine.metrics.ranks import mid_ranks, values
+from engine.metrics.ranks import values
 
-Matrix = NDArray[np.float64]
+Features = NDArray[np.float64]
+SUBSETS, LARGEST_SUBSET = 100, 1000
 
 
-def kernel_distance(
-    one: ArrayLike, other: ArrayLike, *, subsets: int = 50, size: int = 500, seed: int = 0
-) -> float:
-    """Unbiased squared MMD of rows (n, d) with the kernel (x.y / d + 1)³: KID (Binkowski 2018).
+class _Rows(nn.Module):
+    """Stands in for a network where its features are known already."""
 
-    The mean over `subsets` draws of `size` rows; it may fall below 0 for sets of one origin.
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.num_features = width
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet(one: Features, other: Features) -> float:
+    """Frechet distance of Gaussians fitted to (n, d) and (m, d), in float64; at least 0."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    one, other = _within_span(one, other)
+    metric = FrechetInceptionDistance(feature=_Rows(one.shape[1])).set_dtype(torch.float64)
+    metric.update(torch.from_numpy(one), real=True)
+    metric.update(torch.from_numpy(other), real=False)
+    return max(float(metric.compute()), 0.0)
+
+
+def kernel(one: Features, other: Features, *, size: int | None = None, seed: int = 0) -> float:
+    """Kernel distance (the square of MMD, cubic kernel): its unbiased estimate, so it may be < 0.
+
+    The mean over 100 subsets of `size` rows of each; if absent all of the smaller set, or 1000.
     """
-    a, b = _matrix(one), _matrix(other)
-    count = min(size, len(a), len(b))
-    if count < 2:
-        raise ValueError("a kernel distance needs two rows of each")
-    random = np.random.default_rng(seed)
-    told: list[float] = []
-    for _ in range(subsets if count < max(len(a), len(b)) else 1):
-        x = a[random.choice(len(a), count, replace=False)]
-        y = b[random.choice(len(b), count, replace=False)]
-        inner = (_kernel(x, x), _kernel(y, y))
-        same = sum((k.sum() - np.trace(k)) / (count * (count - 1)) for k in inner)
-        told.append(float(same - 2 * _kernel(x, y).mean()))
-    return float(np.mean(told))
+    import warnings
+
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = min(len(one), len(other), LARGEST_SUBSET) if size is None else size
+    # Subsets of everything are all the same one.
+    subsets = 1 if size == len(one) == len(other) else SUBSETS
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        # That it keeps all features is told at every call, and meant here.
+        warnings.filterwarnings("ignore", message=".*will save all extracted features.*")
+        torch.manual_seed(seed)
+        metric = KernelInceptionDistance(
+            feature=_Rows(one.shape[1]), subsets=subsets, subset_size=size
+        )
+        metric.update(torch.from_numpy(one), real=True)
+        metric.update(torch.from_numpy(other), real=False)
+        mean, _ = metric.compute()
+    return float(mean)
 
 
-def frechet_distance(one: ArrayLike, other: ArrayLike) -> float:
-    """Fréchet distance of Gaussians fitted to rows (n, d) (Heusel et al. 2017, equation 6)."""
-    a, b = _matrix(one), _matrix(other)
-    first, second = (np.cov(rows, rowvar=False) for rows in (a, b))
-    # The trace of the root of a product, by symmetric roots only.
-    level, base = np.linalg.eigh(first)
-    root = (base * np.sqrt(np.maximum(level, 0))) @ base.T
-    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ second @ root), 0)).sum()
-    apart = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    return float(max(apart + np.trace(first) + np.trace(second) - 2 * shared, 0.0))
-
-
-def standardised(reference: ArrayLike, *others: ArrayLike) -> tuple[Matrix, ...]:
+def standardised(reference: ArrayLike, *others: ArrayLike) -> tuple[Features, ...]:
     """All sets in units of the reference's own spread, feature by feature."""
-    first = _matrix(reference)
+    first = np.asarray(reference, np.float64)
     mean, spread = first.mean(axis=0), np.maximum(first.std(axis=0), 1e-6)
-    return tuple((_matrix(rows) - mean) / spread for rows in (first, *others))
+    return tuple((np.asarray(rows, np.float64) - mean) / spread for rows in (first, *others))
 
 
 def concordance(truth: ArrayLike, told: ArrayLike) -> float:
@@ -57,20 +77,15 @@ def concordance(truth: ArrayLike, told: ArrayLike) -> float:
     return float(2 * shared / below) if below > 0 else 0.0
 
 
-def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
-    """Spearman's rank correlation of (n,) values; 0 where one of them does not move."""
-    x, y = mid_ranks(values(one, "one")), mid_ranks(values(other, "other"))
-    if x.std() == 0 or y.std() == 0:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+def _within_span(one: Features, other: Features) -> tuple[Features, Features]:
+    """Both sets in coordinates of the space they span, which is as far apart and seldom as wide.
 
-
-def _matrix(rows: ArrayLike) -> Matrix:
-    found = np.asarray(rows, np.float64)
-    if found.ndim != 2 or not np.isfinite(found).all():
-        raise ValueError("expected finite rows (n, d)")
-    return found
-
-
-def _kernel(x: Matrix, y: Matrix) -> Matrix:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    Few pictures on the 2048 features of Inception would else cost roots of 2048 x 2048 matrices.
+    """
+    rows = np.concatenate([one, other])
+    rows = rows - rows.mean(axis=0)
+    if len(rows) >= rows.shape[1]:
+        return one, other
+    basis = np.linalg.qr(rows.T)[0]
+    flat = rows @ basis
+    return flat[: len(one)], flat[len(one) :]

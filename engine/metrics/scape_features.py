@@ -20,7 +20,7 @@ def statistics(pictures: Tensor) -> Tensor:
     of luma gradients and of a Laplacian pyramid at four scales, as logarithms.
     """
     unit = (pictures.float() + 1) / 2
-    if unit.shape[-1] != SIDE:
+    if unit.shape[-1] > SIDE:
         unit = F.interpolate(unit, size=(SIDE, SIDE), mode="bilinear", antialias=True)
     told: list[Tensor] = []
     for band in unit.chunk(BANDS, dim=2):
@@ -41,9 +41,9 @@ def statistics(pictures: Tensor) -> Tensor:
 
 
 def colours(pictures: Tensor) -> Tensor:
-    """Seven means (b, 7) of pictures (b, 3, h, w) in [-1, 1] that a mood shows in.
+    """Seven figures (b, 7) of pictures (b, 3, h, w) in [-1, 1] that a mood shows in.
 
-    Luma, its spread, chroma, warmth, edges, and luma and chroma of the upper half.
+    Luma, chroma, warmth, luma and chroma of the upper half, spread of the luma, edges.
     """
     unit = (pictures.float() + 1) / 2
     luma = torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)

@@ -10,64 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-Features = NDArray[np.float64]
+from engine.metrics.distributions import Features, frechet, kernel
+
 INCEPTION = "Inception 2015"
 """The network that FID and KID are defined on."""
 FEWEST = 4
-SUBSETS, LARGEST_SUBSET = 100, 1000
 HALVES, HALVED = 20, 4000
 """Times that the real pictures are halved for the floor, fewer where that makes 4000 rows."""
-
-
-class _Rows(nn.Module):
-    """Stands in for a network where its features are known already."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.num_features = width
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
-
-
-def frechet(one: Features, other: Features) -> float:
-    """Frechet distance of Gaussians fitted to (n, d) and (m, d), in float64; at least 0."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    one, other = _within_span(one, other)
-    metric = FrechetInceptionDistance(feature=_Rows(one.shape[1])).set_dtype(torch.float64)
-    metric.update(torch.from_numpy(one), real=True)
-    metric.update(torch.from_numpy(other), real=False)
-    return max(float(metric.compute()), 0.0)
-
-
-def kernel(one: Features, other: Features, *, size: int | None = None, seed: int = 0) -> float:
-    """Kernel distance (the square of MMD, cubic kernel): its unbiased estimate, so it may be < 0.
-
-    The mean over 100 subsets of `size` rows of each; if absent all of the smaller set, or 1000.
-    """
-    import warnings
-
-    from torchmetrics.image.kid import KernelInceptionDistance
-
-    size = min(len(one), len(other), LARGEST_SUBSET) if size is None else size
-    # Subsets of everything are all the same one.
-    subsets = 1 if size == len(one) == len(other) else SUBSETS
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        # That it keeps all features is told at every call, and meant here.
-        warnings.filterwarnings("ignore", message=".*will save all extracted features.*")
-        torch.manual_seed(seed)
-        metric = KernelInceptionDistance(
-            feature=_Rows(one.shape[1]), subsets=subsets, subset_size=size
-        )
-        metric.update(torch.from_numpy(one), real=True)
-        metric.update(torch.from_numpy(other), real=False)
-        mean, _ = metric.compute()
-    return float(mean)
 
 
 MEASURES = frechet, kernel
@@ -128,17 +78,3 @@ def _halves(rows: Features, count: int) -> Iterator[tuple[Features, Features]]:
     for _ in range(max(1, min(HALVES, HALVED // count))):
         order = rng.permutation(len(rows))
         yield rows[order[:count]], rows[order[count : 2 * count]]
-
-
-def _within_span(one: Features, other: Features) -> tuple[Features, Features]:
-    """Both sets in coordinates of the space they span, which is as far apart and seldom as wide.
-
-    Few pictures on the 2048 features of Inception would else cost roots of 2048 x 2048 matrices.
-    """
-    rows = np.concatenate([one, other])
-    rows = rows - rows.mean(axis=0)
-    if len(rows) >= rows.shape[1]:
-        return one, other
-    basis = np.linalg.qr(rows.T)[0]
-    flat = rows @ basis
-    return flat[: len(one)], flat[len(one) :]

@@ -31,7 +31,9 @@ class DiscriminatorSpec:
     """Widths of the maps from full size down to 4 px, and whether places are asked for.
 
     spectral: divide every weight by its largest singular value (Miyato et al. 2018); batch_spread:
-    show the last map how much a batch varies; convs: convolutions of a block.
+    show the last map how much a batch varies; convs: convolutions of a block. gain: factor behind
+    each activation, without which a deep spectral stack passes next to nothing; free_reader: leave
+    the reader of places out of the spectral norm, for a bounded one hardly moves from the middle.
     """
 
     widths: tuple[int, ...] = (64, 64, 128, 256, 512, 512)
@@ -39,6 +41,8 @@ class DiscriminatorSpec:
     projection: bool = True
     spectral: bool = True
     batch_spread: bool = True
+    gain: float = 1.0
+    free_reader: bool = False
 
     @property
     def size(self) -> int:
@@ -62,6 +66,8 @@ class DiscriminatorSpec:
             projection="asked.2.weight" in state,
             spectral="entry.vector" in state,
             batch_spread=state["reader.weight"].shape[1] == last + 1,
+            gain=round(float(state["gain"]), 6),
+            free_reader="entry.vector" in state and "reader.vector" not in state,
         )
 
 
@@ -106,8 +112,8 @@ class LandscapeDiscriminator(nn.Module):
         super().__init__()
         self.spec = spec = DiscriminatorSpec() if spec is None else spec
 
-        def conv(inputs: int, outputs: int, side: int) -> Spectral:
-            return Spectral(inputs, outputs, side, on=spec.spectral)
+        def conv(inputs: int, outputs: int, side: int, *, free: bool = False) -> Spectral:
+            return Spectral(inputs, outputs, side, on=spec.spectral and not free)
 
         self.entry = conv(3, spec.widths[0], 1)
         self.blocks = nn.ModuleList(
@@ -119,12 +125,13 @@ class LandscapeDiscriminator(nn.Module):
         )
         last = spec.widths[-1] + spec.batch_spread
         self.real = conv(last, 1, 1)
-        self.reader = conv(last, 2, 1)
+        self.reader = conv(last, 2, 1, free=spec.free_reader)
         self.dropped = nn.Dropout2d(0.3)
         if spec.projection:
             self.asked = nn.Sequential(
                 nn.Linear(2, HIDDEN), nn.LeakyReLU(SLOPE), nn.Linear(HIDDEN, spec.widths[-1])
             )
+        self.register_buffer("gain", torch.tensor(spec.gain))
         self.register_buffer("augment", torch.zeros(()))
         """Chance of an augmentation, as the adaptive rule left it."""
 
@@ -136,11 +143,12 @@ class LandscapeDiscriminator(nn.Module):
 
     def features(self, picture: Tensor) -> Tensor:
         """The last map, averaged over its places: (b, width)."""
-        x = F.leaky_relu(self.entry(picture), SLOPE)
+        gain = self.get_buffer("gain").to(picture.dtype)
+        x = gain * F.leaky_relu(self.entry(picture), SLOPE)
         for at, block in enumerate(self.blocks):
             assert isinstance(block, nn.ModuleList)
             for convolution in block:
-                x = F.leaky_relu(convolution(x), SLOPE)
+                x = gain * F.leaky_relu(convolution(x), SLOPE)
             if at < len(self.blocks) - 1:
                 x = F.avg_pool2d(x, 2)
         return x.mean(dim=(2, 3)) if not self.spec.batch_spread else self._spread(x)

@@ -55,10 +55,10 @@ class GeneratorSpec:
         widths = [state["first.conv.weight"].shape[0]]
         while (key := f"stages.{len(widths) - 1}.conv.weight") in state:
             widths.append(state[key].shape[0])
-        forms = [form_of(state, f"stages.{at}.eru.") for at in range(len(widths) - 1)]
-        used: list[EruForm] = [form for form in forms if form != "none"]
+        stages = range(len(widths) - 1)
+        forms: list[EruForm] = [form_of(state, f"stages.{at}.eru.") for at in stages]
         at = next((i for i, form in enumerate(forms) if form == "film"), None)
-        eru: EruForm = used[0] if used else "none"
+        first = next((i for i, form in enumerate(forms) if form != "none"), 0)
         told: dict[str, object] = {}
         if at is not None:
             told = {
@@ -69,8 +69,8 @@ class GeneratorSpec:
         return cls(
             latent=state["start.weight"].shape[1],
             widths=tuple(widths),
-            eru=eru,
-            units=len(used),
+            eru=forms[first],
+            units=len(forms) - forms.count("none"),
             norm="first.norm.weight" in state,
             **told,  # pyright: ignore[reportArgumentType]
         )

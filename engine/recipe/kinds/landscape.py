@@ -20,7 +20,7 @@ from engine.losses.scape.changes import ChangeName
 from engine.losses.scape.trial import ScapeParts
 from engine.nets.landscape.discriminator import DiscriminatorSpec, LandscapeDiscriminator
 from engine.nets.landscape.encoder import EncoderSpec, LandscapeEncoder
-from engine.nets.landscape.eru import EruForm, EruRange
+from engine.nets.landscape.eru import SLOPE, EruForm, EruRange
 from engine.nets.landscape.generator import GeneratorSpec, LandscapeGenerator
 from engine.nets.landscape.judge import JudgeSpec, LandscapeJudge
 from engine.nets.loading import frozen
@@ -74,6 +74,10 @@ class ScapeNets(Table):
     projection: bool = True
     spectral: bool = True
     batch_spread: bool = True
+    gain: Real = Field(default=1.0, gt=0)
+    """Factor behind each activation of the discriminator."""
+    free_reader: bool = False
+    """Leave the discriminator's reader of places out of the spectral norm."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -96,7 +100,13 @@ class ScapeNets(Table):
     @property
     def critic(self) -> DiscriminatorSpec:
         return DiscriminatorSpec(
-            self.discriminator, self.convs, self.projection, self.spectral, self.batch_spread
+            self.discriminator,
+            self.convs,
+            self.projection,
+            self.spectral,
+            self.batch_spread,
+            self.gain,
+            self.free_reader,
         )
 
     @property
@@ -267,7 +277,7 @@ class LandscapeRecipe(_PaintingRecipe):
 
     def task(self) -> LandscapeTask:
         critic = LandscapeDiscriminator(self.net.critic)
-        critic.apply(_initial)
+        critic.apply(_initial if self.net.spectral else _even)
         encoded = any(loss.needs_encoder() for loss in self.loss)
         encoder = self._encoder() if encoded else None
         parts = ScapeParts(self._generator(), critic, encoder, scale_distance)
@@ -320,5 +330,14 @@ def _load(net: nn.Module, weights: str, part: str) -> None:
 def _initial(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, INITIAL)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def _even(module: nn.Module) -> None:
+    """Keep the spread of what passes (He et al. 2015): no norm makes up for a small start."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, SLOPE)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -8,13 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.metrics.distributions import (
-    concordance,
-    frechet_distance,
-    kernel_distance,
-    rank_correlation,
-    standardised,
-)
+from engine.metrics.age import spearman
+from engine.metrics.distributions import concordance, frechet, kernel, standardised
 from engine.metrics.mood_ridge import Judge, MoodRidge
 from engine.metrics.scape_features import colours, statistics
 from engine.metrics.scape_flags import FEWEST, Limits
@@ -68,7 +63,7 @@ class ScapeExam:
         return cls(
             real=features,
             places=places,
-            floor=max(kernel_distance(first, second), 0.0),
+            floor=max(kernel(first, second), 0.0),
             judge=judge,
             ceiling=_concordances(places, told),
             limits=Limits.of(known),
@@ -85,7 +80,7 @@ class ScapeExam:
         valence, arousal = _concordances(self.places, told)
         off = (told - self.places).abs().mean(dim=0)
         real, made = standardised(self.real, statistics(painted).numpy())
-        frechet = frechet_distance(real, made) / real.shape[1]
+        apart = frechet(real, made) / real.shape[1]
         same = normals(FEWEST, latent, 4)
         mates = paint(same, torch.full((FEWEST, 2), 0.5))
         spread = _mean_distance(mates)
@@ -96,13 +91,13 @@ class ScapeExam:
         if corner < DEAF * self.corners:
             flags["deaf"] = corner / self.corners
         figures = {
-            "merit": (valence + arousal) / 2 - min(frechet, 2.0),
+            "merit": (valence + arousal) / 2 - min(apart, 2.0),
             "ccc_valence": valence,
             "ccc_arousal": arousal,
             "mae_valence": float(off[0]),
             "mae_arousal": float(off[1]),
-            "kernel": kernel_distance(real, made),
-            "frechet": frechet,
+            "kernel": kernel(real, made),
+            "frechet": apart,
             "variety": spread / self.variety,
             "corners": corner / self.corners,
             "flags": float(len(flags)),
@@ -125,7 +120,7 @@ class ScapeExam:
             places[:, 0 if axis == "v" else 1] = ticks.repeat(SWEEPS)
             told = colours(paint(codes, places)).unflatten(0, (SWEEPS, STEPS)).numpy()
             for name, column in names.items():
-                rhos = [rank_correlation(ticks.numpy(), row[:, column]) for row in told]
+                rhos = [spearman(ticks.numpy(), row[:, column]) for row in told]
                 found[f"{axis}_{name}"] = float(np.mean(rhos))
         return found
 

@@ -26,8 +26,9 @@ def photos(tmp_path):
     """Twenty photos with ratings; one more is missing, one is broken, one is not rated."""
     folder = tmp_path / "photos"
     folder.mkdir()
+    pixels = np.zeros((24, 32, 3), np.uint8)
     for number in range(1, 21):
-        pixels = np.full((24, 32, 3), number * 10, np.uint8)
+        pixels[:] = number * 10
         pixels[:, 16:] = 255
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "21.png").write_bytes(b"no picture")

@@ -9,6 +9,12 @@ EXAMPLES = {
     "linear": {"kind": "linear", "start": 0.0, "end": 0.5, "steps": "3k"},
     "cosine": {"kind": "cosine", "start": 1e-4, "end": 5e-7, "steps": 1000},
     "warmup": {"kind": "warmup", "to": 1e-4, "steps": 500},
+    "exponential": {"kind": "exponential", "start": 0.99e-4, "factor": 0.99, "steps": 939},
+    "epochs": {
+        "kind": "epochs",
+        "steps": 30,
+        "schedule": {"kind": "exponential", "start": 1.0, "factor": 0.5, "steps": 10},
+    },
     "chain": {
         "kind": "chain",
         "links": [
@@ -56,6 +62,19 @@ def test_warm_up_then_cosine_meets_the_published_ends():
     assert rate.at(0) == pytest.approx(1e-4 / 500)
     assert rate.at(500) == pytest.approx(1e-4)
     assert rate.at(60_000) == pytest.approx(5e-7)
+
+
+@pytest.mark.parametrize(("epoch", "share"), [(61, 0.99), (100, 0.669), (200, 0.245), (500, 0.012)])
+def test_the_landscape_rate_decays_as_the_history_tells(epoch, share):
+    rate = parse_schedule(EXAMPLES["exponential"])
+    assert rate.at(epoch - 61) / 1e-4 == pytest.approx(share, rel=0.02)
+
+
+def test_an_epoch_holds_still_and_then_moves_on():
+    rate = parse_schedule(EXAMPLES["epochs"])
+    assert [rate.at(step) for step in (0, 29, 30, 59, 60, 300, 9_999)] == [
+        1.0, 1.0, 0.5, 0.5, 0.25, 0.5**10, 0.5**10,
+    ]  # fmt: skip
 
 
 def test_zero_is_a_value():
