@@ -28,17 +28,26 @@ CAUSES = {
     "slope": "blur: the reconstruction weighs too much, or the generator starves",
     "sharpness": "blur: the reconstruction weighs too much, or the generator starves",
     "clipping": "clipped: colours leave their range, look at beta of the units",
+    "cross": "blurred along the diagonals: the enlargement is bilinear",
+    "collapse": "collapsed: codes no longer matter, raise `code_diversity` or let changes be seen",
+    "deaf": "deaf: valence and arousal no longer matter, raise `place` or `diversity_pair`",
+    "copies": "copies: pictures learned from come back, learn from more or let changes be seen",
+    "gamma": "gamma beyond what the units may give: the weights or the code are wrong",
+    "overconfident": "the discriminator is too strong: lower its rate or let it see changes",
 }
+WIDTH = 6 / 128
+"""Half the width of the arms of the cross, in sides."""
+CROSSED = 0.15
 
 
 def flag_statistics(pictures: Tensor) -> dict[str, Tensor]:
     """Statistics (b,) of pictures (b, 3, s, s) in [-1, 1], by the names of `CAUSES`."""
     unit = ((pictures.float() + 1) / 2).clamp(0, 1)
-    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)
+    luma = _luma(unit)
     side = luma.shape[-1]
     window = torch.hann_window(side, device=luma.device)
     power = torch.fft.rfft2(luma * window * window[:, None]).abs().square() + 1e-12
-    curved = F.conv2d(luma[:, None], _laplacian(luma))[:, 0]
+    curved = _curved(luma)
     return {
         "contrast": luma.std(dim=(1, 2)),
         "colour": (unit.amax(dim=1) - unit.amin(dim=1)).mean(dim=(1, 2)),
@@ -57,6 +66,10 @@ class Limits:
     """The least or the largest mean over 16 pictures that the data explains."""
 
     edges: Mapping[str, float]
+    cross: float
+    """How much the detail of the data lies along the diagonals."""
+    reach: float
+    """How far from that a set may stray, either way."""
 
     @classmethod
     def of(cls, pictures: Tensor, *, seed: int = 0) -> Self:
@@ -75,22 +88,50 @@ class Limits:
             edges[name] = edge + sign * MARGIN * (
                 abs(edge - float(single.mean())) + float(single.std())
             )
-        return cls(edges)
+        detail = _detail(pictures)
+        cross = float(_crossed(detail.mean(dim=0)))
+        few = [float(_crossed(detail[torch.from_numpy(row)].mean(dim=0))) for row in rows]
+        stray = float(np.quantile(np.abs(np.array(few) - cross), 0.999))
+        return cls(edges, cross, max(CROSSED, (1 + MARGIN) * stray))
 
     def raised(self, pictures: Tensor) -> dict[str, float]:
         """The flags of painted pictures (n, 3, s, s), n >= 16, with the means that raised them."""
         if len(pictures) < FEWEST:
             raise ValueError(f"{len(pictures)} pictures are too few to raise a flag")
         found = {name: float(told.mean()) for name, told in flag_statistics(pictures).items()}
-        return {
+        raised = {
             name: value
             for name, value in found.items()
             if (value < self.edges[name] if name in LOW else value > self.edges[name])
         }
+        cross = float(_crossed(_detail(pictures).mean(dim=0)))
+        return raised | ({"cross": cross} if abs(cross - self.cross) > self.reach else {})
 
 
-def _laplacian(like: Tensor) -> Tensor:
-    return like.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
+def _luma(unit: Tensor) -> Tensor:
+    return torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)
+
+
+def _curved(luma: Tensor) -> Tensor:
+    """The Laplacian (b, s - 2, s - 2)."""
+    kernel = luma.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
+    return F.conv2d(luma[:, None], kernel[None, None])[:, 0]
+
+
+def _detail(pictures: Tensor) -> Tensor:
+    """Where pictures have detail, (b, s - 2, s - 2)."""
+    return _curved(_luma(((pictures.float() + 1) / 2).clamp(0, 1))).square()
+
+
+def _crossed(detail: Tensor) -> Tensor:
+    """Correlation of a map (s, s) with the cross of both diagonals."""
+    side = len(detail)
+    place = torch.arange(side, device=detail.device)
+    near = WIDTH * side
+    falling = (place[:, None] - place).abs() < near
+    rising = (place[:, None] + place - (side - 1)).abs() < near
+    cross = (falling | rising).float()
+    return torch.corrcoef(torch.stack([cross.flatten(), detail.flatten()]))[0, 1].nan_to_num()
 
 
 def _marginals(power: Tensor) -> tuple[Tensor, Tensor]:

@@ -134,6 +134,8 @@ class LandscapeDiscriminator(nn.Module):
         self.register_buffer("gain", torch.tensor(spec.gain))
         self.register_buffer("augment", torch.zeros(()))
         """Chance of an augmentation, as the adaptive rule left it."""
+        self.register_buffer("flagged", torch.zeros(()))
+        """Validations in a row that raised red flags: a resumed run counts on."""
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:

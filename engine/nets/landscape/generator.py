@@ -144,6 +144,25 @@ class LandscapeGenerator(nn.Module):
         return tuple(m for m in self.modules() if isinstance(m, FilmEru))
 
 
+@torch.no_grad()
+def of_units(generator: LandscapeGenerator, steps: int = 11) -> dict[str, float]:
+    """What the units do over the plane; all 0 for units without a gamma.
+
+    gamma: the largest scaled one of any unit; clipped: the largest share of bases at their edge;
+    moved: the least standard deviation of a unit's gamma over the plane, mean over its channels.
+    """
+    ticks = torch.linspace(0, 1, steps, device=generator.get_buffer("code_mean").device)
+    places = torch.cartesian_prod(ticks, ticks)
+    told = [one for unit in generator.units for one in unit.modulations(places)]
+    if not told:
+        return {"gamma": 0.0, "clipped": 0.0, "moved": 0.0}
+    return {
+        "gamma": max(one.gamma.max().item() for one in told),
+        "clipped": max(one.clipped.item() for one in told),
+        "moved": min(one.gamma.std(dim=0).mean().item() for one in told),
+    }
+
+
 def group_norm(width: int) -> nn.GroupNorm:
     """Group norm with as many groups as divide the width, 16 at most."""
     groups = next(g for g in range(min(GROUPS, width), 0, -1) if width % g == 0)

@@ -14,9 +14,10 @@ from engine.losses.scape.base import ScapeLoss, Weighed, judging_terms, painting
 from engine.losses.scape.changes import ChangeName, adapted, changed
 from engine.losses.scape.trial import ScapeParts, ScapeTrial
 from engine.metrics.mood_ridge import Judge
+from engine.metrics.scape_exam import ScapeExam, normals
 from engine.metrics.scape_flags import CAUSES
 from engine.nets.landscape.encoder import Code
-from engine.nets.landscape.generator import LandscapeGenerator
+from engine.nets.landscape.generator import LandscapeGenerator, of_units
 from engine.nets.landscape.judge import LandscapeJudge
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.landscape_data import (
@@ -24,15 +25,15 @@ from engine.training.tasks.landscape_data import (
     ScapeSource,
     gathered,
     in_parts,
-    normals,
     plane,
     scape_batch,
     tiled,
 )
-from engine.training.tasks.landscape_exam import ScapeExam
 from engine.weights.checkpoint import Checkpoint
 
 GRID, ROW = 3, 6
+SEEN, SURE = 256, 0.8
+HEALTHY, STUCK, DEAD, FAINT = 2.0, 0.5, 0.02, 1e-4
 GRID_LOW, GRID_HIGH = 0.2, 0.8
 ADAPT_EVERY = 4
 DRIFT = 0.01
@@ -99,7 +100,6 @@ class LandscapeTask(Task):
         self.turns = {"discriminator": ("discriminator",), "generator": painters}
         self.best = Best(metric="merit", goal="max")
         self.told: Progress = Silence()
-        self.flagged = 0
 
     def prepare(self, progress: Progress) -> None:
         """Render or read the landscapes."""
@@ -111,7 +111,7 @@ class LandscapeTask(Task):
         judge: Judge | None = None
         if (net := self.setting.judge) is not None:
             judge = lambda pictures: in_parts(net, device, pictures)  # noqa: E731
-        self.exam = ScapeExam.of(self.data, judge)
+        self.exam = ScapeExam.of(self.data.learn, self.data.check, judge)
 
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Pictures, places, wishes, codes, and how pictures are changed."""
@@ -156,13 +156,21 @@ class LandscapeTask(Task):
             ),
             generator.spec.latent,
         )
-        figures["gamma"] = largest_gamma(generator)
+        units = of_units(generator)
+        if units["gamma"] > max((unit.bound for unit in generator.units), default=0.0) + FAINT:
+            flags["gamma"] = units["gamma"]
+        surely = self._surely(nets, device)
+        if surely > SURE:
+            flags["overconfident"] = surely
+        figures |= units | {"surely_told_apart": surely, "flags": float(len(flags))}
         for name, value in flags.items():
-            self.told.remark(f"red flag `{name}` at {value:.3g}: {CAUSES.get(name, name)}")
-        self.flagged = self.flagged + 1 if flags else 0
-        if self.game.stop_after is not None and self.flagged >= self.game.stop_after:
+            self.told.remark(f"red flag `{name}` at {value:.3g}: {CAUSES[name]}")
+        self._warn(units)
+        flagged = self.critic.get_buffer("flagged")
+        flagged.copy_(flagged + 1 if flags else torch.zeros(()))
+        if self.game.stop_after is not None and flagged >= self.game.stop_after:
             raise HopelessError(
-                f"{self.flagged} validations in a row raised red flags: {', '.join(flags)}",
+                f"{int(flagged)} validations in a row raised red flags: {', '.join(flags)}",
                 hint="go on from the last checkpoint with `game.stop_after` unset, or change the"
                 " recipe",
             )
@@ -188,6 +196,29 @@ class LandscapeTask(Task):
         }
         states = {name: net.state_dict() for name, net in nets.items()}
         return Checkpoint("native", states, facts=facts)
+
+    def _surely(self, nets: Nets, device: torch.device) -> float:
+        """How surely real and painted pictures are told apart, 0..1, on those learned from."""
+        generator, critic = _generator(nets), nets["discriminator"]
+        rows = range(min(len(self.data.learn), SEEN))
+        real, places = self.data.learn.tensor(rows), self.data.learn.place(rows)
+        codes = normals(len(rows), generator.spec.latent, 7)
+
+        def painted(z: Tensor, at: Tensor) -> Tensor:
+            return critic(generator(generator.codes(z), at), at).logits
+
+        fake = in_parts(painted, device, codes, places)
+        true = in_parts(lambda x, at: critic(x, at).logits, device, real, places)
+        return float((true.sign().mean() - fake.sign().mean()) / 2)
+
+    def _warn(self, units: dict[str, float]) -> None:
+        """Tell of units that do more, or less, than the design means them to."""
+        if units["gamma"] > HEALTHY:
+            self.told.remark(f"scaled gamma at {units['gamma']:.3g}, the design keeps below 2")
+        if units["clipped"] > STUCK:
+            self.told.remark(f"{units['clipped']:.0%} of the bases of gamma are at their edge")
+        if self.nets.generator.units and units["moved"] < DEAD:
+            self.told.remark("units hardly follow valence and arousal: stuck near one")
 
     def _trial(self, batch: Batch, *, painting: bool) -> ScapeTrial:
         changes, game = batch["changes"], self.game
@@ -231,14 +262,6 @@ class LandscapeTask(Task):
             chance, logits, target=self.game.target, pictures=pictures, slow=self.game.slow
         )
         chance.copy_(moved)
-
-
-@torch.no_grad()
-def largest_gamma(generator: LandscapeGenerator) -> float:
-    """The largest scaled gamma of any unit over the plane; 0 for units without one."""
-    places = plane(11).to(next(generator.parameters()).device)
-    told = [one.gamma.max() for unit in generator.units for one in unit.modulations(places)]
-    return float(torch.stack(told).max()) if told else 0.0
 
 
 def _generator(nets: Nets) -> LandscapeGenerator:

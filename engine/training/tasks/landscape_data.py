@@ -84,12 +84,6 @@ def in_parts(net: Callable[..., Tensor], device: torch.device, *inputs: Tensor) 
     return torch.cat([net(*(x.to(device) for x in part)).float().cpu() for part in parts])
 
 
-def normals(count: int, width: int, seed: int) -> Tensor:
-    """Standard normal codes (count, width) that a seed always gives."""
-    random = np.random.default_rng([71, seed])
-    return torch.from_numpy(random.standard_normal((count, width), dtype=np.float32))
-
-
 def plane(steps: int, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Places (steps², 2) over the plane: rows of valence from the top down, columns of arousal."""
     ticks = torch.linspace(low, high, steps)
