@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.core.atomic import write_json
 from engine.core.digest import file_sha256
 from engine.core.errors import UsageError
 from engine.core.numbers import parse_number
@@ -20,12 +21,13 @@ from engine.nets.loading import frozen
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
-TOGETHER = 16
 SMALLEST, LARGEST = 16, 2048
 LEAST, MOST = 2, 11
 """Pictures of a row of a grid or a sweep."""
 MOST_PICTURES = 1000
 Axis = Literal["v", "a"]
+MIDDLE, SWEPT = (0.5, 0.5), 7
+"""Where a sweep goes through if no place is named, and its pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,16 @@ class Painter:
         A wish is painted alike whatever stands beside it. truncation: below 1 codes are drawn
         towards their mean; size: another side than that of the generator, by resampling.
         """
-        if not 0 <= truncation <= 1:
-            raise UsageError(f"a truncation of {truncation:g} is outside 0..1")
-        if size is not None and not SMALLEST <= size <= LARGEST:
-            raise UsageError(f"the size {size} is outside {SMALLEST}..{LARGEST} pixels")
         generator = self.generator
         device = generator.get_buffer("code_mean").device
-        for first in range(0, len(wishes), TOGETHER):
-            some = wishes[first : first + TOGETHER]
-            normal = torch.stack([code_of(wish.seed, generator.spec.latent) for wish in some])
-            places = torch.tensor([[wish.valence, wish.arousal] for wish in some])
-            codes = generator.codes(normal.to(device), truncation=truncation)
-            pictures = generator(codes, places.to(device))
-            if size is not None and size != pictures.shape[-1]:
-                pictures = F.interpolate(
-                    pictures, size=(size, size), mode="bicubic", antialias=True
-                )
-            yield from (to_pixels(picture) for picture in pictures)
+        # One by one: beside others, the last bits of a picture would depend on how many they are.
+        for wish in wishes:
+            normal = code_of(wish.seed, generator.spec.latent)[None].to(device)
+            place = torch.tensor([[wish.valence, wish.arousal]], device=device)
+            picture = generator(generator.codes(normal, truncation=truncation), place)
+            if size is not None and size != picture.shape[-1]:
+                picture = F.interpolate(picture, (size, size), mode="bicubic", antialias=True)
+            yield to_pixels(picture[0])
 
 
 def code_of(seed: int, width: int) -> Tensor:
@@ -107,18 +102,16 @@ def parse_place(text: str) -> tuple[float, float]:
 
 def several(place: tuple[float, float], count: int, seed: int) -> list[Wish]:
     """Different landscapes of one mood."""
-    if not 1 <= count <= MOST_PICTURES:
-        raise UsageError(f"{count} pictures are not between 1 and {MOST_PICTURES}")
     return [Wish(*place, seed + index) for index in range(count)]
 
 
-def grid(steps: int, seed: int) -> list[Wish]:
+def over_plane(steps: int, seed: int) -> list[Wish]:
     """One landscape all over the plane: rows of valence from the top down, columns of arousal."""
     ticks = _ticks(steps)
     return [Wish(valence, arousal, seed) for valence in reversed(ticks) for arousal in ticks]
 
 
-def sweep(axis: Axis, steps: int, place: tuple[float, float], seed: int) -> list[Wish]:
+def along(axis: Axis, steps: int, place: tuple[float, float], seed: int) -> list[Wish]:
     """One landscape as valence, or arousal, rises from 0 to 1."""
     valence, arousal = place
     if axis == "v":
@@ -126,12 +119,79 @@ def sweep(axis: Axis, steps: int, place: tuple[float, float], seed: int) -> list
     return [Wish(valence, tick, seed) for tick in _ticks(steps)]
 
 
-def save_landscape(
-    path: Path, pixels: np.ndarray, wishes: Sequence[Wish], made: dict[str, Any]
-) -> None:
-    """Write a picture, or a sheet of several, that says it is painted and by what."""
-    told = [{"valence": w.valence, "arousal": w.arousal, "seed": w.seed} for w in wishes]
-    save_png(path, pixels, {"made": "painted", "synthetic": True, "landscapes": told, **made})
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be painted and where it goes: pictures of their own, or one sheet of them."""
+
+    wishes: Sequence[Wish]
+    files: Sequence[Path]
+    """One for each wish; the same one for all on a sheet."""
+    columns: int | None
+    """Of the sheet, if it is one."""
+    truncation: float
+    size: int | None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        va: str | None = None,
+        grid: int | None = None,
+        sweep: Axis | None = None,
+        count: int = 1,
+        seed: int = 0,
+        out: Path,
+        truncation: float = 1.0,
+        size: int | None = None,
+    ) -> Self:
+        """What was asked for; UsageError for what does not go together or lies outside its range.
+
+        A grid covers the plane with one landscape; a sweep has a row for each of `count`.
+        """
+        if va is None and grid is None and sweep is None:
+            raise UsageError(
+                "which mood?", hint="give a place such as `0.8,0.3`, a grid or a sweep"
+            )
+        if grid is not None and (va is not None or sweep is not None or count != 1):
+            raise UsageError(
+                "a grid shows one landscape all over the plane: no place, sweep or number goes"
+                " with it"
+            )
+        if not 1 <= count <= MOST_PICTURES:
+            raise UsageError(f"{count} landscapes are not between 1 and {MOST_PICTURES}")
+        if not 0 <= truncation <= 1:
+            raise UsageError(f"a truncation of {truncation:g} is outside 0..1")
+        if size is not None and not SMALLEST <= size <= LARGEST:
+            raise UsageError(f"the size {size} is outside {SMALLEST}..{LARGEST} pixels")
+        if out.suffix.lower() != ".png":
+            raise UsageError(f"`{out}` is no PNG", hint="only a PNG can say what it was made by")
+        place = MIDDLE if va is None else parse_place(va)
+        if grid is not None:
+            wishes, columns = over_plane(grid, seed), grid
+        elif sweep is not None:
+            rows = [along(sweep, SWEPT, place, seed + row) for row in range(count)]
+            wishes, columns = [wish for row in rows for wish in row], SWEPT
+        else:
+            wishes, columns = several(place, count, seed), None
+        sheets = columns is not None
+        files = [out if sheets else numbered(out, at, count) for at in range(len(wishes))]
+        return cls(wishes, files, columns, truncation, size)
+
+
+def paint_order(order: Order, painter: Painter) -> dict[str, Any]:
+    """Paint and save what was asked for; returns what each JSON file beside a picture says."""
+    pictures = painter.paint(order.wishes, truncation=order.truncation, size=order.size)
+    made = {**painter.weights, "truncation": order.truncation}
+    told = [
+        {"file": file.name, "valence": wish.valence, "arousal": wish.arousal, "seed": wish.seed}
+        for wish, file in zip(order.wishes, order.files, strict=True)
+    ]
+    if order.columns is not None:
+        _save(order.files[0], sheet(list(pictures), order.columns), told, made)
+    else:
+        for file, pixels, one in zip(order.files, pictures, told, strict=True):
+            _save(file, pixels, [one], made)
+    return {"landscapes": told, **made}
 
 
 def sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
@@ -149,6 +209,13 @@ def numbered(out: Path, index: int, count: int) -> Path:
     if count == 1:
         return out
     return out.with_name(f"{out.stem}_{index:0{len(str(count - 1))}d}{out.suffix}")
+
+
+def _save(path: Path, pixels: np.ndarray, told: list[dict[str, Any]], made: dict[str, Any]) -> None:
+    """Write a picture that says it is painted and by what, and the same as JSON beside it."""
+    says = {"made": "painted", "synthetic": True, "landscapes": told, **made}
+    save_png(path, pixels, says)
+    write_json(path.with_suffix(".json"), says)
 
 
 def _ticks(steps: int) -> list[float]:
