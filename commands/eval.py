@@ -3,16 +3,21 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from commands._console import emit_json, emit_table, say, warn
+from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, OnDevice, Workers
 from commands._progress import LiveProgress
+from commands._verdicts import show_landscapes, show_portraits
 
-HELP = "Judge results: identity, age, likeness to the truth; figures, and a page of pictures."
+if TYPE_CHECKING:
+    from engine.recipe.evaluation import Request
+    from engine.runtime.device import Compute
+
+HELP = "Judge portraits or landscapes: figures with limits, and a page of pictures."
 EXAMPLE = "tm eval aged/ --truth truth/ --gate 'identity>=0.6,age_mae<=6'"
 
 
@@ -21,7 +26,7 @@ def run(
         list[Path],
         typer.Argument(
             metavar="RUN|DIR...",
-            help="A personal run, a folder of `tm infer`, a comparison; several side by side.",
+            help="A run, a folder of `tm infer`, a comparison; several side by side.",
         ),
     ],
     against: Annotated[
@@ -42,7 +47,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.core.errors import UsageError
-    from engine.recipe.evaluation import Request, gathered, told_device, told_minutes
+    from engine.recipe.evaluation import Request
     from engine.runtime.device import choose
     from engine.scoring.gate import check_gates, parse_gates
 
@@ -55,6 +60,30 @@ def run(
     if dry_run:
         _forecast(request.kinds(), place, as_json)
         return
+    runs = request.landscapes()
+    report = (
+        _portraits(request, compute, place, progress, workers)
+        if runs is None
+        else _landscapes(runs, compute, place, progress)
+    )
+    if as_json:
+        emit_json(report)
+    elif runs is None:
+        show_portraits(report)
+    else:
+        show_landscapes(report)
+    say(f"report in `{escape(str(place / 'report.html'))}`")
+    check_gates(gates, report)
+
+
+def _portraits(
+    request: "Request",
+    compute: "Compute",
+    place: Path,
+    progress: LiveProgress,
+    workers: int | None,
+) -> dict[str, Any]:
+    from engine.recipe.evaluation import gathered, told_device, told_minutes
     from engine.runtime.pool import cores
     from engine.scoring.evaluate import evaluate
     from engine.scoring.familiar import domain_of
@@ -69,14 +98,25 @@ def run(
         asked.material, panel, progress, subject=asked.subject, device=told_device(compute)
     )
     evaluation.report.update(told_minutes(asked))
-    command = shlex.join(["tm", *sys.argv[1:]])
-    save_evaluation(evaluation, place, command=command)
-    if as_json:
-        emit_json(evaluation.report)
-    else:
-        _show(evaluation.report)
-    say(f"report in `{escape(str(place / 'report.html'))}`")
-    check_gates(gates, evaluation.report)
+    save_evaluation(evaluation, place, command=_command())
+    return evaluation.report
+
+
+def _landscapes(
+    runs: list[Path], compute: "Compute", place: Path, progress: LiveProgress
+) -> dict[str, Any]:
+    from engine.recipe.landscape_evaluation import gathered_landscapes
+    from engine.scoring.landscape_page import save_landscape_evaluation
+    from engine.scoring.landscapes import evaluate_landscapes
+
+    material = gathered_landscapes(runs, compute.device, progress)
+    evaluation = evaluate_landscapes(material, compute.device, progress)
+    save_landscape_evaluation(evaluation, place, command=_command())
+    return evaluation.report
+
+
+def _command() -> str:
+    return shlex.join(["tm", *sys.argv[1:]])
 
 
 def _forecast(kinds: dict[str, str], out: Path, as_json: bool) -> None:
@@ -85,26 +125,3 @@ def _forecast(kinds: dict[str, str], out: Path, as_json: bool) -> None:
     for folder, kind in kinds.items():
         say(f"would judge `{escape(folder)}`, {kind}")
     say(f"would write into `{escape(str(out))}`")
-
-
-def _show(report: dict[str, Any]) -> None:
-    from engine.scoring.words import FIGURES, apart, title, told
-
-    ways = {way: report[way] for way in report["ways"]}
-    ways |= {way: report[way] for way in ("copied",) if way in report} | report["controls"]
-    emit_table(
-        ("", *FIGURES.values(), "portraits"),
-        [
-            (title(way), *(told(name, figures[name]) for name in FIGURES), figures["portraits"])
-            for way, figures in ways.items()
-        ],
-    )
-    for row in report["paired"]:
-        if row["better"] is not None and {row["one"], row["other"]} <= set(report["ways"]):
-            worse = row["other"] if row["better"] == row["one"] else row["one"]
-            amount = apart(row["figure"], abs(row["difference"]))
-            said = f"{title(row['better'])} is better than {title(worse)}"
-            say(f"{said} at {FIGURES[row['figure']]}, by {amount}")
-    for name, reason in report[report["ways"][0]]["null"].items():
-        if name in FIGURES:
-            warn(f"no {FIGURES[name]}: {reason}")

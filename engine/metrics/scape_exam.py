@@ -132,7 +132,10 @@ class ScapeExam:
         return float(np.mean([(seen[i] - seen[j]).abs().mean().item() for i, j in pairs]))
 
     def _monotone(self, paint: Paint, latent: int) -> dict[str, float]:
-        """Rank correlations within a scene: what its colours do as one value rises."""
+        """Rank correlations within a scene: what its colours do as one value rises.
+
+        jump: the largest step of a path beside its mean step; 1 is a path of even steps.
+        """
         scenes, steps = self.effort.sweeps, self.effort.steps
         ticks = torch.linspace(0.1, 0.9, steps)
         codes = normals(scenes, latent, 6).repeat_interleave(steps, 0)
@@ -140,7 +143,9 @@ class ScapeExam:
         for axis, names in SHOWN_BY.items():
             places = torch.full((scenes * steps, 2), 0.5)
             places[:, 0 if axis == "v" else 1] = ticks.repeat(scenes)
-            told = colours(paint(codes, places)).unflatten(0, (scenes, steps)).numpy()
+            pictures = paint(codes, places)
+            found[f"{axis}_jump"] = _jump(_flat(pictures).unflatten(0, (scenes, steps)))
+            told = colours(pictures).unflatten(0, (scenes, steps)).numpy()
             for name, column in names.items():
                 rhos = [spearman(ticks.numpy(), row[:, column]) for row in told]
                 found[f"{axis}_{name}"] = float(np.mean(rhos))
@@ -198,6 +203,12 @@ def _flat(pictures: Tensor) -> Tensor:
 def _nearest(one: Tensor, others: Tensor) -> Tensor:
     """Mean absolute difference (n,) of each of (n, d) to the nearest of (m, d)."""
     return torch.cdist(one, others, p=1).amin(dim=1) / one.shape[1]
+
+
+def _jump(paths: Tensor) -> float:
+    """Largest step over mean step along paths (n, steps, d), the mean over the paths."""
+    steps = paths.diff(dim=1).abs().mean(dim=2)
+    return float((steps.amax(dim=1) / steps.mean(dim=1).clamp_min(1e-6)).mean())
 
 
 def _mean_distance(pictures: Tensor) -> float:

@@ -19,6 +19,7 @@ from engine.inference.plan import InferPlan
 from engine.inference.reage import Reager
 from engine.recipe.kinds.comparison import COMPARISON, load_comparison
 from engine.recipe.kinds.personal import PersonalRecipe
+from engine.recipe.landscape_evaluation import is_landscape_run
 from engine.recipe.load import load_recipe
 from engine.runtime.device import Compute
 from engine.scoring.material import Material, PersonPhotos, Source, Way, merged
@@ -41,6 +42,7 @@ MOST = 16
 """Held-out photos looked at, spread over their ages."""
 MINUTE = 60.0
 A_COMPARISON, PHOTOS_OF_A_PERSON = "a comparison", "photos of a person"
+OF_LANDSCAPES = "a run of landscapes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class Request:
         """What each folder is taken for; UsageError for one that is nothing to judge."""
         folders = [*self.folders, *([self.against] if self.against is not None else [])]
         return {str(folder): _kind(folder) for folder in folders}
+
+    def landscapes(self) -> list[Path] | None:
+        """The runs of landscapes, if that is what is to be judged; UsageError for a mixture."""
+        kinds = self.kinds()
+        if OF_LANDSCAPES not in kinds.values():
+            return None
+        others = [folder for folder, kind in kinds.items() if kind != OF_LANDSCAPES]
+        if others or self.truth is not None:
+            beside = f"`{others[0]}`" if others else "truth"
+            raise UsageError(f"landscapes are judged beside landscapes, not beside {beside}")
+        return [Path(folder) for folder in kinds]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +160,7 @@ def _kind(folder: Path) -> str:
     if (folder / COMPARISON).is_file():
         return A_COMPARISON
     if holds_run(folder):
-        return "a run"
+        return OF_LANDSCAPES if is_landscape_run(folder) else "a run"
     return "aged photos" if holds_results(folder) else PHOTOS_OF_A_PERSON
 
 

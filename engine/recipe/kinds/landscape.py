@@ -169,7 +169,8 @@ class _ScapeRecipe(TrainingRecipe):
             loss.model_copy(update={"weight": self._in_steps(loss.weight)}) for loss in losses
         )
 
-    def _source(self) -> ScapeSource:
+    def source(self) -> ScapeSource:
+        """Where the landscapes come from."""
         return ScapeSource(
             self.learn,
             self.check,
@@ -190,7 +191,7 @@ class LandscapeJudgeRecipe(_ScapeRecipe):
 
     def task(self) -> LandscapeJudgeTask:
         net = LandscapeJudge(JudgeSpec(self.net.size, self.net.widths))
-        return LandscapeJudgeTask(net, self._source())
+        return LandscapeJudgeTask(net, self.source())
 
 
 class _PaintingRecipe(_ScapeRecipe):
@@ -244,7 +245,7 @@ class LandscapeVaeRecipe(_PaintingRecipe):
 
     def task(self) -> LandscapeVaeTask:
         parts = ScapeParts(self._generator(), None, self._encoder(), scale_distance)
-        return LandscapeVaeTask(parts, self._source(), self._weighed(self.loss))
+        return LandscapeVaeTask(parts, self.source(), self._weighed(self.loss))
 
 
 class GameTable(Table):
@@ -295,7 +296,7 @@ class LandscapeRecipe(_PaintingRecipe):
         return LandscapeTask(
             parts,
             ScapeSetting(
-                self._source(),
+                self.source(),
                 self._weighed(self.loss),
                 ScapeGame(**self.game.model_dump(), follow=self.codes == "fitted"),
                 judge,

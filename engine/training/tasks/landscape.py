@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from engine.core.errors import TmError
 from engine.core.progress import Progress, Silence
+from engine.inference.scape_sheets import in_parts, plane, tiled
 from engine.losses.scape.base import ScapeLoss, Weighed, judging_terms, painting_terms
 from engine.losses.scape.changes import ChangeName, adapted, changed
 from engine.losses.scape.trial import ScapeParts, ScapeTrial
@@ -20,15 +21,7 @@ from engine.nets.landscape.encoder import Code
 from engine.nets.landscape.generator import LandscapeGenerator, of_units
 from engine.nets.landscape.judge import LandscapeJudge
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.training.tasks.landscape_data import (
-    Data,
-    ScapeSource,
-    gathered,
-    in_parts,
-    plane,
-    scape_batch,
-    tiled,
-)
+from engine.training.tasks.landscape_data import Data, ScapeSource, gathered, scape_batch
 from engine.weights.checkpoint import Checkpoint
 
 GRID, ROW = 3, 6

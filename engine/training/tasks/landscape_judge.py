@@ -3,10 +3,11 @@
 import torch
 
 from engine.core.progress import Progress
-from engine.metrics.distributions import concordance
+from engine.inference.scape_sheets import in_parts
+from engine.metrics.scape_exam import agreement
 from engine.nets.landscape.judge import LandscapeJudge
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.training.tasks.landscape_data import ScapeSource, gathered, in_parts, scape_batch
+from engine.training.tasks.landscape_data import ScapeSource, gathered, scape_batch
 from engine.weights.checkpoint import Checkpoint
 
 
@@ -40,15 +41,8 @@ class LandscapeJudgeTask(Task):
         """Errors and concordance on landscapes never learned from: the ceiling of a generator."""
         rows = range(len(self.data.check))
         places = self.data.check.place(rows)
-        told = in_parts(nets["judge"], device, self.data.check.tensor(rows))
-        off = (told - places).abs().mean(dim=0)
-        return {
-            "mae": float(off.mean()),
-            "mae_valence": float(off[0]),
-            "mae_arousal": float(off[1]),
-            "ccc_valence": concordance(places[:, 0], told[:, 0]),
-            "ccc_arousal": concordance(places[:, 1], told[:, 1]),
-        }
+        told = agreement(places, in_parts(nets["judge"], device, self.data.check.tensor(rows)))
+        return {"mae": (told["mae_valence"] + told["mae_arousal"]) / 2, **told}
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The network alone."""

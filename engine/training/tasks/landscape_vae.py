@@ -7,19 +7,14 @@ import torch
 from torch import Tensor
 
 from engine.core.progress import Progress
+from engine.inference.scape_sheets import in_parts, tiled
 from engine.losses.scape.base import ScapeLoss, painting_terms
 from engine.losses.scape.trial import ScapeParts, ScapeTrial
 from engine.metrics.pixels import psnr
 from engine.nets.landscape.encoder import LandscapeEncoder
 from engine.nets.landscape.generator import LandscapeGenerator
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.training.tasks.landscape_data import (
-    ScapeSource,
-    gathered,
-    in_parts,
-    scape_batch,
-    tiled,
-)
+from engine.training.tasks.landscape_data import ScapeSource, gathered, scape_batch
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN = 6

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.recipe.landscape_evaluation import Scenes
 from engine.training.checkpoint import read_snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -73,6 +74,27 @@ def test_a_run_from_nothing_trains_both_phases_and_goes_on_in_the_same_bits(
         assert tm("resume", cut, "-q").code == 0
         assert_same(states(cut), states("whole"))
         assert rows(cut)[-1]["val/merit"] == last["val/merit"]
+    judged(tm, monkeypatch)
+
+
+def judged(tm, monkeypatch):
+    """The run judged beside one that was cut from it: the same bits, so none is better."""
+    monkeypatch.setattr("engine.recipe.landscape_evaluation.SCENES", Scenes(24, 60))
+    assert "a run of landscapes" in tm("eval", "whole", "--dry-run").err
+    told = tm("eval", "whole", "--against", "cut_8", "--out", "judged", "--json")
+    assert told.code == 0
+    report = told.json
+    assert report["ways"] == ["whole", "cut_8"]
+    assert report["whole"]["merit"] == report["cut_8"]["merit"]
+    assert report["whole"]["sha256"] == report["cut_8"]["sha256"]
+    assert json.loads(Path("judged/report.json").read_text()) == report
+    assert Path("judged/report.html").is_file()
+    assert Path("judged/sheet_whole.png").is_file()
+    shut = tm("eval", "whole", "--gate", "failed<=0", "--out", "judged", "-q")
+    assert (shut.code, "failed<=0: whole has" in shut.err) == (6, True)
+    Path("photos").mkdir()
+    mixed = tm("eval", "whole", "--against", "photos")
+    assert (mixed.code, "beside landscapes" in mixed.err) == (2, True)
 
 
 def test_a_dry_run_forecasts_both_phases_and_touches_nothing(tm, tmp_path, monkeypatch):
