@@ -114,3 +114,27 @@ def test_flipped_pictures_are_mirrored_and_keep_their_place():
     flipped = scapes.tensor([0, 1], torch.tensor([True, False]))
     assert torch.equal(flipped[0], plain[0].flip(2))
     assert torch.equal(flipped[1], plain[1])
+
+
+def test_a_published_set_with_bare_carriage_returns_and_trailing_blanks_is_read_in_full(tmp_path):
+    """As OASIS is (Kurdi et al. 2017): a scale from 1 to 7, one table, other categories too."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    scenes = [f"Beach {number}" for number in range(1, 18)] + ["Crosswalk 1 ", "War 2 "]
+    head = (
+        ",Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,Arousal_N"
+    )
+    lines = [head, "I1,Acorns 1,Object,Pixabay,4.68627451,0.95,102,2.346534653,1.6,101"]
+    for number, theme in enumerate(scenes):
+        pixels = np.full((40, 50, 3), 10 * number, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{theme.strip()}.jpg")
+        lines.append(f"I{number},{theme},Scenery,Pixabay,{1 + number / 3},0.6,108,2.5,1.5,108")
+    (tmp_path / "OASIS.csv").write_bytes("\r".join([*lines, ""]).encode())
+    plan = PhotoPlan(scale="1..7")
+    read = read_rated(folder, plan, 16, Silence())
+    assert len(read) == len(scenes)
+    by_name = dict(zip(read.names, read.places.tolist(), strict=True))
+    assert by_name["War 2.jpg"] == pytest.approx([1.0, 0.25])
+    assert "loaded 19 of 20 rated photos" in read.counted[0]
+    assert "1 without a file: acorns 1" in read.counted[1]
+    assert rated_preview(folder, plan)[0].startswith("19 of 20 rated photos are there")
