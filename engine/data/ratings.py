@@ -69,7 +69,7 @@ def read_ratings(file: Path, scale: RatingScale) -> Ratings:
         raise InputError(f"`{file}` holds no ratings")
     columns = (0, 1, 2)
     first = rows[0][1]
-    if len(first) < COLUMNS or not all(_is_number(field) for field in first[1:COLUMNS]):
+    if len(first) < COLUMNS or not all(_parses(field) for field in first[1:COLUMNS]):
         columns = _columns(file, first)
         rows = rows[1:]
     places: dict[str, tuple[float, float]] = {}
@@ -91,8 +91,11 @@ def read_ratings(file: Path, scale: RatingScale) -> Ratings:
 
 
 def read_rating_lists(valence: Path, arousal: Path, scale: RatingScale) -> Ratings:
-    """Read two text files of one rating a line: line k belongs to image k."""
-    columns = [[row[0] for row in _rows(file) if row] for file in (valence, arousal)]
+    """Read two text files of one rating a line: line k belongs to image k.
+
+    An empty line is an image without a rating, but for those at the end.
+    """
+    columns = [_column(file) for file in (valence, arousal)]
     if len(columns[0]) != len(columns[1]):
         raise InputError(
             f"`{valence}` has {len(columns[0])} ratings and `{arousal}` {len(columns[1])}"
@@ -149,8 +152,21 @@ def _columns(file: Path, header: Sequence[str]) -> tuple[int, int, int]:
     return image, found[0], found[1]
 
 
+def _column(file: Path) -> list[str]:
+    column = [row[0] if row else "" for row in _rows(file)]
+    while column and not column[-1].strip():
+        column.pop()
+    return column
+
+
 def _is_number(text: str) -> bool:
+    return _parses(text) and math.isfinite(float(text))
+
+
+def _parses(text: str) -> bool:
+    """Whether it is a number, `nan` too: that is a rating that is missing, and no header."""
     try:
-        return math.isfinite(float(text))
+        float(text)
     except ValueError:
         return False
+    return True

@@ -61,6 +61,20 @@ def test_two_lists_belong_to_images_by_line(tmp_path):
         read_rating_lists(tmp_path / "v.txt", tmp_path / "a.txt", NINE)
 
 
+def test_an_empty_line_of_a_list_is_an_image_without_a_rating(tmp_path):
+    (tmp_path / "v.txt").write_text("1\n\n9\n\n\n")
+    (tmp_path / "a.txt").write_text("5\n5\n3\n")
+    read = read_rating_lists(tmp_path / "v.txt", tmp_path / "a.txt", NINE)
+    assert read.places == {"1": (0.0, 0.5), "3": (1.0, 0.25)}
+    assert read.faults[0].startswith("line 2:")
+
+
+def test_a_missing_rating_in_the_first_row_is_no_header(table):
+    read = read_ratings(table("3,nan,5\n1,1,5\n2,9,3\n"), NINE)
+    assert read.places == WANTED
+    assert read.faults[0].startswith("line 1:")
+
+
 @pytest.mark.parametrize("text", ["7..1", "nine", "1.."])
 def test_an_impossible_scale_is_refused(text):
     with pytest.raises(ValueError, match=r"scale|number"):
