@@ -84,8 +84,13 @@ def test_all_networks_are_rebuilt_from_their_weights():
     assert torch.equal(
         LandscapeEncoder.from_state(encoder.state_dict())(pictures).mean, encoder(pictures).mean
     )
-    for convs, projection, spectral, spread in ((2, True, True, True), (1, False, False, False)):
-        spec = DiscriminatorSpec((6, 8, 10), convs, projection, spectral, spread)
+    shapes = (
+        (2, True, True, True, 1.0, False),
+        (1, False, False, False, 1.0, False),
+        (1, True, True, True, 1.414, True),
+    )
+    for shape in shapes:
+        spec = DiscriminatorSpec((6, 8, 10), *shape)
         net = LandscapeDiscriminator(spec).eval()
         again = LandscapeDiscriminator.from_state(net.state_dict())
         assert again.spec == spec
@@ -121,6 +126,32 @@ def test_spectral_norm_brings_the_largest_singular_value_to_one():
     kept = conv.vector.clone()
     net.eval()(torch.randn(2, 3, 16, 16), torch.rand(2, 2))
     assert torch.equal(conv.vector, kept)
+
+
+def test_a_gain_keeps_a_deep_spectral_stack_from_falling_silent():
+    pictures, places = torch.randn(8, 3, 16, 16), torch.rand(8, 2)
+    spread = {}
+    for gain in (1.0, 1.414):
+        torch.manual_seed(1)
+        net = LandscapeDiscriminator(DiscriminatorSpec((8, 8, 8), gain=gain)).train()
+        for _ in range(20):
+            net(pictures, places)
+        spread[gain] = float(net.features(pictures)[:, :8].detach().std(dim=0).norm())
+    # An entry and three blocks of two convolutions: seven factors.
+    assert spread[1.414] > 4 * spread[1.0]
+
+
+def test_a_free_reader_is_not_held_to_a_norm_of_one():
+    pictures, places = torch.randn(4, 3, 16, 16), torch.rand(4, 2)
+    told = {}
+    for free in (False, True):
+        torch.manual_seed(1)
+        net = LandscapeDiscriminator(DiscriminatorSpec((6, 8, 8), free_reader=free)).eval()
+        with torch.no_grad():
+            net.reader.weight.mul_(1_000)
+        told[free] = (net(pictures, places).places - 0.5).abs().max()
+    assert told[True] > 0.4
+    assert told[False] < 0.1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 8])
