@@ -30,6 +30,7 @@ from engine.recipe.frozen import frozen_net, state_of
 from engine.recipe.staged import StagedNet
 from engine.recipe.training import TrainingRecipe
 from engine.schedules import Schedule
+from engine.schedules.constant import Constant
 from engine.schedules.epochs import Epochs
 from engine.training.phases import Phase
 from engine.training.tasks.landscape import LandscapeTask, ScapeGame, ScapeSetting
@@ -216,6 +217,17 @@ class _PaintingRecipe(_ScapeRecipe):
                 f"the networks paint {self.net.painter.size} px, `learn.size` is {self.learn.size}"
             )
         return self
+
+    def schedules(self) -> dict[str, tuple[Schedule, int]]:
+        """The rates, and the weights that change."""
+        steps = self.plan().steps
+        changing = [
+            weighed
+            for loss, weighed in zip(self.loss, self._weighed(self.loss), strict=True)
+            if not isinstance(loss.weight, Constant)
+        ]
+        weights = {f"{loss.kind}: weight": (loss.weight, steps) for loss in changing}
+        return super().schedules() | weights
 
     def inputs(self) -> Mapping[str, Path]:
         named = {} if self.start is None else {"start": self.start}
