@@ -195,6 +195,26 @@ def test_another_code_must_differ_by_the_least_and_no_more(trial):
     assert loss_of("code_diversity", least=0.12).painting(far) == 0
 
 
+def test_texture_that_sticks_to_its_place_is_charged_and_texture_that_moves_is_not(trial):
+    torch.manual_seed(5)
+    real = torch.randn(256, 3, 8, 8)
+    pattern = 0.5 * torch.randn(3, 8, 8)
+    loss = loss_of("stuck")
+
+    def charged(painted):
+        return loss.painting(replace(knowing(trial, painted=painted), real=real)).item()
+
+    # White noise of variance 1/4 has a Laplacian of (16 + 4) / 4; pictures of their own cancel out.
+    assert charged(torch.randn(256, 3, 8, 8) + pattern) == pytest.approx(5, rel=0.4)
+    assert charged(torch.randn(256, 3, 8, 8)) == pytest.approx(0, abs=0.1)
+    assert charged(real + torch.linspace(0, 1, 8)) == pytest.approx(0, abs=1e-6)
+
+
+def test_too_few_pictures_have_no_mean_to_speak_of(trial):
+    few = replace(knowing(trial, painted=torch.randn(3, 3, 8, 8)), real=trial.real[:3])
+    assert loss_of("stuck").painting(few) == 0
+
+
 class Plane(nn.Module):
     """A judge whose logit rises by a half with every number of the picture."""
 
