@@ -22,6 +22,8 @@ STANDARD, FLAGGED = 400, 64
 SMALL = 16
 COLLAPSED, DEAF, COPIES = 0.5, 0.25, 0.05
 """Shares of the real variety below which codes, or places, no longer matter; share of copies."""
+FLAW = 0.1
+"""What a red flag takes from the merit."""
 UNSEEN = 0.01
 """Share of held-out pictures that lie as near to one learned from as a copy is taken to."""
 SHOWN_BY = {"v": {"luma": 0, "chroma": 1, "warmth": 2}, "a": {"contrast": 5, "edges": 6}}
@@ -100,7 +102,8 @@ class ScapeExam:
     def figures(self, paint: Paint, latent: int) -> tuple[dict[str, float], dict[str, float]]:
         """Figures of a generator, and its red flags with what raised them.
 
-        merit is the mean concordance less the Frechet distance, which counts up to 2.
+        merit is the mean concordance less the Frechet distance, which counts up to 2, and less a
+        tenth for each flag.
         """
         painted = paint(normals(len(self.places), latent, 3), self.places)
         mood = agreement(self.places, self.judge(painted))
@@ -114,6 +117,7 @@ class ScapeExam:
         flags |= {"deaf": corners} if corners < DEAF else {}
         flags |= {"copies": copies} if copies > COPIES else {}
         merit = (mood["ccc_valence"] + mood["ccc_arousal"]) / 2 - min(apart["frechet"], 2.0)
+        merit -= FLAW * len(flags)
         figures = {
             "merit": merit,
             **mood,

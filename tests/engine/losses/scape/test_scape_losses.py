@@ -210,9 +210,25 @@ def test_texture_that_sticks_to_its_place_is_charged_and_texture_that_moves_is_n
     assert charged(real + torch.linspace(0, 1, 8)) == pytest.approx(0, abs=1e-6)
 
 
-def test_too_few_pictures_have_no_mean_to_speak_of(trial):
+def test_bands_of_a_pictures_own_are_charged_along_rows_and_along_columns(trial):
+    torch.manual_seed(6)
+    real, other = torch.randn(2, 256, 3, 8, 8)
+    loss = loss_of("bands")
+
+    def charged(painted):
+        return loss.painting(replace(knowing(trial, painted=painted), real=real)).item()
+
+    # A row's mean has the variance 1 / 8, with bands 9 / 8: its bends are three times as large.
+    expected = math.log(3) ** 2 / 2
+    assert charged(other + torch.randn(256, 3, 8, 1)) == pytest.approx(expected, rel=0.1)
+    assert charged(other + torch.randn(256, 3, 1, 8)) == pytest.approx(expected, rel=0.1)
+    assert charged(other) == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["stuck", "bands"])
+def test_too_few_pictures_have_no_mean_to_speak_of(kind, trial):
     few = replace(knowing(trial, painted=torch.randn(3, 3, 8, 8)), real=trial.real[:3])
-    assert loss_of("stuck").painting(few) == 0
+    assert loss_of(kind).painting(few) == 0
 
 
 class Plane(nn.Module):
