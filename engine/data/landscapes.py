@@ -224,10 +224,10 @@ def ratings_of(folder: Path, plan: PhotoPlan) -> Ratings:
 
 
 def _photos_in(folder: Path) -> dict[str, Path]:
-    """The photos of a folder by what a table calls them."""
+    """The photos of a folder, and of its folder `images`, by what a table calls them."""
     return {
         image_key(path.name): path
-        for path in sorted(folder.iterdir())
+        for path in (*sorted((folder / "images").glob("*")), *sorted(folder.iterdir()))
         if path.suffix.lower() in EXTENSIONS
     }
 

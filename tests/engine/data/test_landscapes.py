@@ -101,6 +101,14 @@ def test_a_dry_look_counts_by_place_without_reading_a_photo(photos):
     assert counts.sum() == 21
 
 
+def test_photos_may_lie_in_a_folder_of_images_beside_their_table(photos):
+    (photos / "images").mkdir()
+    for path in photos.glob("*.png"):
+        path.rename(photos / "images" / path.name)
+    assert rated_preview(photos, RATED)[0].startswith("21 of 22")
+    assert rated_preview(photos / "images", RATED)[0].startswith("21 of 22")
+
+
 def test_ratings_must_be_found_or_named(photos):
     (photos / "more.csv").write_text("1,2,3\n")
     with pytest.raises(UsageError, match="2 tables"):
