@@ -20,6 +20,7 @@ COMMANDS = (
     "resume",
     "oneshot",
     "infer",
+    "gan",
     "eval",
     "weights",
     "recipe",

@@ -20,8 +20,10 @@ from engine.training.run_folder import COMMAND, RECIPE, RunFolder
 from engine.weights.find import find_weights
 from engine.weights.native import read_native, save_native
 from engine.weights.tensors import read_safetensors
-from engine.worlds.portraits import VERSION
-from engine.worlds.portraits.reference import REFERENCE_DIGESTS
+from engine.worlds.landscapes import VERSION as LANDSCAPES
+from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as LANDSCAPE_DIGESTS
+from engine.worlds.portraits import VERSION as PORTRAITS
+from engine.worlds.portraits.reference import REFERENCE_DIGESTS as PORTRAIT_DIGESTS
 
 LICENCE = "that of tm"
 
@@ -79,7 +81,8 @@ def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any
         f"{environment.devices} x {environment.threads} threads, {environment.precision}",
         "packages": dict(environment.packages),
         "began_from": dict(environment.weights),
-        "portraits": {"version": VERSION, "references": list(REFERENCE_DIGESTS)},
+        "portraits": {"version": PORTRAITS, "references": list(PORTRAIT_DIGESTS)},
+        "landscapes": {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)},
     }
     save_native(file, replace(delivered, card=card), half=half)
     card["tensors_sha256"] = tensors_sha256(file)

@@ -7,16 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-import tm.cli
 from engine.images.saving import provenance_of
 from engine.nets.landscape.generator import GeneratorSpec, LandscapeGenerator
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
-
-
-@pytest.fixture(autouse=True)
-def _offered(monkeypatch):
-    monkeypatch.setattr(tm.cli, "COMMANDS", (*tm.cli.COMMANDS, "gan"))
 
 
 @pytest.fixture

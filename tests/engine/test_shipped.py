@@ -5,12 +5,15 @@ import torch
 
 from engine.inference.assemble import time_machine
 from engine.inference.domain import Known
+from engine.inference.landscapes import Painter, Wish
 from engine.recipe.export import tensors_sha256
 from engine.recipe.find import shipped_recipes
 from engine.recipe.load import load_recipe
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.load import read_checkpoint
 from engine.weights.native import read_card
+from engine.worlds.landscapes import VERSION as SCAPES
+from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as SCAPE_DIGESTS
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS
 
@@ -20,6 +23,7 @@ MEBIBYTE = 1 << 20
 
 def test_what_the_commands_name_is_there():
     assert {"nano", "nano-identity", "nano-age", "nano-age-judge", "nano-landmarks"} <= set(SHIPPED)
+    assert "landscapes" in SHIPPED
 
 
 def test_all_of_it_is_small():
@@ -35,15 +39,28 @@ def test_a_card_says_how_its_weights_were_made(name):
         card
     )
     assert card["portraits"] == {"version": VERSION, "references": list(REFERENCE_DIGESTS)}
-    recipe = load_recipe(shipped_recipes()[f"nano/{card['recipe']}"])
+    family = "nano" if name.startswith("nano") else "gan"
+    recipe = load_recipe(shipped_recipes()[f"{family}/{card['recipe']}"])
     assert card["what"] == recipe.about
     assert card["seed"] == recipe.seed
-    assert "/" not in card["command"].replace("nano/", "")
+    assert "/" not in card["command"].replace(f"{family}/", "")
 
 
 @pytest.mark.parametrize("name", list(SHIPPED))
 def test_the_digest_in_a_card_is_that_of_its_tensors(name):
     assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(SHIPPED[name])
+
+
+def test_the_landscapes_were_made_on_this_world_and_are_brighter_as_they_grow_glad():
+    card = read_card(SHIPPED["landscapes"])["card"]
+    assert card["landscapes"] == {"version": SCAPES, "references": list(SCAPE_DIGESTS)}
+    assert card["metrics"]["flags"] == 0
+    painter = Painter.of("landscapes", torch.device("cpu"))
+    for seed in range(4):
+        sad, middle, glad = painter.paint([Wish(v, 0.5, seed) for v in (0.1, 0.5, 0.9)])
+        assert sad.mean() < middle.mean() < glad.mean()
+        calm, stirred = painter.paint([Wish(0.5, a, seed) for a in (0.1, 0.9)])
+        assert calm.std() < stirred.std()
 
 
 def test_the_model_takes_a_portrait_to_other_ages():
