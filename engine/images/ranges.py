@@ -25,3 +25,26 @@ def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
     planes = picture.detach().reshape(picture.shape[-3:]).float().cpu()
     levels = ((planes.clamp(-1, 1) + 1) * (LEVELS / 2)).round().to(torch.uint8)
     return levels.permute(1, 2, 0).contiguous().numpy()
+
+
+def to_floats(values: NDArray[np.generic]) -> Tensor:
+    """RGB (h, w, 3) of any depth to float32 (1, 3, h, w) in [-1, 1]; float32 is taken to be there.
+
+    uint8 has 255 levels above black, uint16 has 65535.
+    """
+    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1).astype(np.float32)))
+    return planes[None] if values.dtype == np.float32 else planes[None] * (2 / white_of(values)) - 1
+
+
+def from_floats(picture: Tensor, like: NDArray[np.generic]) -> NDArray[np.generic]:
+    """(1, 3, h, w), clipped to [-1, 1], to RGB (h, w, 3) of the depth of `like`."""
+    planes = picture.detach().reshape(picture.shape[-3:]).float().cpu().clamp(-1, 1)
+    values = planes.permute(1, 2, 0).numpy()
+    if like.dtype == np.float32:
+        return np.ascontiguousarray(values)
+    return np.rint((values + 1) * (white_of(like) / 2)).astype(like.dtype)
+
+
+def white_of(values: NDArray[np.generic]) -> int:
+    """The level of white: 255 or 65535."""
+    return int(np.iinfo(values.dtype).max)

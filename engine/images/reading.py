@@ -64,23 +64,23 @@ class Header:
 
 def picture_header(path: Path) -> Header:
     """Read the size and format only, whatever the size."""
-    with _opened(path) as image:
-        return _header(image)
+    with opened(path) as image:
+        return header_of(image)
 
 
 def read_picture(path: Path, *, max_megapixels: float) -> Picture:
     """Decode the first frame at full resolution, or raise `PictureError` with the reason."""
-    with _opened(path) as image:
-        header = _header(image)
+    with opened(path) as image:
+        header = header_of(image)
         if header.megapixels > max_megapixels:
             raise PictureError(
                 f"holds {header.width} x {header.height} pixels, over the limit of"
                 f" {max_megapixels:g} megapixels"
             )
         image.load()
-        exif = _exif(image)
+        exif = exif_tags(image)
         was_gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-        pixels = _upright(to_srgb(image), exif.get(ORIENTATION, 1))
+        pixels = upright(to_srgb(image), exif.get(ORIENTATION, 1))
         if was_gray:
             pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
         return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif), header.format)
@@ -144,7 +144,7 @@ def find_pictures(folder: Path) -> Listing:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
     with _quiet_lock, warnings.catch_warnings(), _unlimited():
         warnings.simplefilter("ignore")
@@ -233,12 +233,12 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded: {text} ({type(error).__name__})"
 
 
-def _header(image: Image.Image) -> Header:
+def header_of(image: Image.Image) -> Header:
     kind = image.format if image.format is not None else "unknown"
     return Header(image.width, image.height, kind)
 
 
-def _exif(image: Image.Image) -> dict[int, Any]:
+def exif_tags(image: Image.Image) -> dict[int, Any]:
     """Read the tags that are used here; a damaged block counts as none."""
     try:
         tags = image.getexif()
@@ -260,7 +260,7 @@ def _taken(exif: dict[int, Any]) -> datetime.date | None:
     return None
 
 
-def _upright(pixels: Pixels, orientation: object) -> Pixels:
+def upright(pixels: Pixels, orientation: object) -> Pixels:
     turns, mirrored = (
         TURNS.get(orientation, (0, False)) if isinstance(orientation, int) else (0, False)
     )

@@ -27,7 +27,9 @@ def save_png(path: Path, pixels: np.ndarray, provenance: dict[str, Any]) -> None
 def png_bytes(pixels: np.ndarray, provenance: dict[str, Any]) -> bytes:
     """The PNG file of uint8 RGB pixels (h, w, 3)."""
     info, buffer = PngInfo(), BytesIO()
-    info.add_itxt(KEY, json.dumps({"tool": f"tm {_version()}", **provenance}, ensure_ascii=False))
+    info.add_itxt(
+        KEY, json.dumps({"tool": f"tm {tool_version()}", **provenance}, ensure_ascii=False)
+    )
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
@@ -39,7 +41,8 @@ def provenance_of(path: Path) -> dict[str, Any] | None:
     return json.loads(told) if told is not None else None
 
 
-def _version() -> str:
+def tool_version() -> str:
+    """The version that files name as their maker."""
     try:
         return version("tm-toolkit")
     except PackageNotFoundError:  # run from a source tree that was never installed

@@ -15,16 +15,21 @@ Pixels = NDArray[np.uint8]
 
 def to_srgb(image: Image.Image) -> Pixels:
     """Bring any mode to (h, w, 3) uint8 sRGB, colours first, transparency last."""
+    pixels, alpha = srgb_and_alpha(image)
+    if alpha is None:
+        return pixels
+    share = alpha.astype(np.float32)[..., None] / 255
+    return np.rint(pixels * share + BACKDROP * (1 - share)).astype(np.uint8)
+
+
+def srgb_and_alpha(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    """Bring any mode to (h, w, 3) uint8 sRGB, and the opacity (h, w) uint8 where it has one."""
     base, alpha = _without_alpha(_to_eight_bits(image))
     profile = image.info.get("icc_profile")
     colour = _through_profile(base, profile) if profile else None
     if colour is None:
         colour = _plain_rgb(base)
-    pixels = np.asarray(colour)
-    if alpha is None:
-        return pixels
-    share = np.asarray(alpha, dtype=np.float32)[..., None] / 255
-    return np.rint(pixels * share + BACKDROP * (1 - share)).astype(np.uint8)
+    return np.asarray(colour), None if alpha is None else np.asarray(alpha)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
