@@ -17,6 +17,8 @@ HEADER = "tm"
 SCHEMA = 1
 LATENT = "latent_avg"
 BETWEEN = "/"
+BARE = "bare"
+"""A fact: the file's one part keeps its own keys, so that other software reads it too."""
 WORTH_TYING = 4096
 """Numbers from which equal tensors are looked for."""
 TOLD = ("kind", "parts", "step", "ema", "facts", "card")
@@ -30,10 +32,14 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
     the weights that are used.
     """
     tensors: dict[str, Tensor] = {}
+    bare = bool(checkpoint.facts.get(BARE))
+    if bare and len(checkpoint.parts) != 1:
+        raise ValueError("only a single part may keep its own keys")
     for name, state in checkpoint.parts.items():
         if BETWEEN in name or name == LATENT:
             raise ValueError(f"a part cannot be called {name!r}")
-        tensors |= {f"{name}{BETWEEN}{key}": tensor for key, tensor in state.items()}
+        before = "" if bare else f"{name}{BETWEEN}"
+        tensors |= {f"{before}{key}": tensor for key, tensor in state.items()}
     if checkpoint.latent_avg is not None:
         tensors[LATENT] = checkpoint.latent_avg
     halved = sorted(key for key, tensor in tensors.items() if half and _wide(tensor))
@@ -67,8 +73,9 @@ def read_native(path: Path) -> Checkpoint | None:
         tensors[key] = tensors[same]
     for key in told.get("halved", ()):
         tensors[key] = tensors[key].float()
+    before = f"{told['parts'][0]}{BETWEEN}" if told["facts"].get(BARE) else ""
     for key, tensor in tensors.items():
-        part, _, rest = key.partition(BETWEEN)
+        part, _, rest = f"{before}{key}".partition(BETWEEN)
         if part in parts:
             parts[part][rest] = tensor
         elif key != LATENT:

@@ -1,0 +1,32 @@
+"""Recipes for colourisers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.data.degradation import Degradation
+from engine.data.portraits import PortraitPlan
+from engine.nets.nano.enhancers import NanoColour
+from engine.nets.nano.unet import NanoUNet, UNetSpec
+from engine.recipe.base import RECIPES
+from engine.recipe.training import TrainingRecipe
+from engine.training.tasks.colouring import ColouringTask
+from engine.training.tasks.judging import drawn
+
+
+@RECIPES.register("colouring")
+class ColouringRecipe(TrainingRecipe):
+    """A network that tells the colours of grey portraits."""
+
+    kind: Literal["colouring"] = "colouring"  # pyright: ignore[reportIncompatibleVariableOverride]
+    learn: PortraitPlan
+    check: PortraitPlan
+    degradation: Degradation = Degradation()
+    size: int = Field(default=128, ge=16)
+    """Side in px at which colours are told; finer than light they need not be."""
+    widths: tuple[int, ...] = (32, 64, 96)
+
+    def task(self) -> ColouringTask:
+        spec = UNetSpec(1, 2, 4, self.widths)
+        net = drawn(lambda: NanoColour(NanoUNet(spec)), self.seed)
+        return ColouringTask(net, self.learn, self.check, self.degradation, size=self.size)

@@ -1,0 +1,150 @@
+"""Learn to undo what spoils pictures: patches at a smaller side, or whole faces at their own."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from engine.core.progress import Progress
+from engine.core.table import Table
+from engine.data.degradation import Degradation, degraded
+from engine.data.jitter import flipped
+from engine.data.portraits import PortraitPlan, rendered
+from engine.images.ranges import to_pixels
+from engine.images.sheet import contact_sheet
+from engine.losses.pixel import gradient_l1
+from engine.losses.texture import strength, texture_l1
+from engine.metrics.pixels import psnr
+from engine.runtime.draws import Draws
+from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.weights.checkpoint import Checkpoint
+
+SHOWN, TOGETHER = 5, 16
+CHECKED = 11
+"""Seed of what chance does to the pictures of a validation: the same at every one."""
+
+
+class Pull(Table):
+    """Weights of the terms beside the error of pixels, which has 1."""
+
+    edges: float = Field(default=0.5, ge=0)
+    texture: float = Field(default=0.02, ge=0)
+
+
+class RestoringTask(Task):
+    """Spoilt pictures in, clean ones out; `scale` is how many times larger they come out."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        part: str,
+        learn: PortraitPlan,
+        check: PortraitPlan,
+        how: Degradation,
+        *,
+        scale: int,
+        patch: int,
+        pull: Pull,
+    ) -> None:
+        self.net = net.to(memory_format=torch.channels_last)
+        self.part, self.scale, self.patch = part, scale, patch
+        self.parts, self.frozen = {part: net}, {}
+        self.turns = {"main": (part,)}
+        self.best = Best(metric="psnr", goal="max")
+        self.plans, self.how, self.pull = (learn, check), how, pull
+
+    def prepare(self, progress: Progress) -> None:
+        """Render both sets, or find them rendered; spoil the pictures of the validation once."""
+        self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
+        side = self.check.plan.size // self.scale
+        draws = Draws(CHECKED, 0, range(len(self.check)))
+        self.spoilt = degraded(self.check.tensor(range(len(self.check))), self.how, side, draws)
+
+    def batch(self, moment: Moment, batch: int) -> Batch:
+        """Clean patches and what chance made of them."""
+        draws = moment.draws
+        rows = draws.shuffled(len(self.learn), batch=batch)
+        clean = flipped(self._patches(rows, draws), draws.uniform("mirrored") < 0.5)
+        return {
+            "clean": clean,
+            "spoilt": degraded(clean, self.how, self.patch // self.scale, draws),
+        }
+
+    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+        """Pixels, edges, and as much texture as the truth has, wherever each line of it lies."""
+        made, clean = self.net(as_read(batch["spoilt"], self.part)), batch["clean"]
+        made = from_read(made.float(), self.part)
+        return {
+            "l1": Term((made - clean).abs().mean()),
+            "edges": Term(gradient_l1(made, clean), self.pull.edges),
+            "texture": Term(texture_l1(made, clean), self.pull.texture),
+        }
+
+    def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
+        """PSNR in dB beside that of bicubic, and how much of the truth's texture there is."""
+        made = self._made(nets, device)
+        truth = self.check.tensor(range(len(self.check)))
+        plain = enlarged(self.spoilt, self.check.plan.size)
+        return {
+            "psnr": float(psnr(made, truth).mean()),
+            "psnr_bicubic": float(psnr(plain, truth).mean()),
+            "texture": float(strength(made).mean() / strength(truth).mean()),
+            "texture_bicubic": float(strength(plain).mean() / strength(truth).mean()),
+        }
+
+    def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
+        """Spoilt, restored and true."""
+        made, size = self._made(nets, device), self.check.plan.size
+        rows = np.linspace(0, len(self.check) - 1, SHOWN).astype(int).tolist()
+        columns = [
+            (enlarged(self.spoilt[row : row + 1], size), made[row], self.check.tensor([row]))
+            for row in rows
+        ]
+        pictures = [to_pixels(column[i]) for i in range(3) for column in columns]
+        names = [name for name in ("spoilt", "restored", "truth") for _ in rows]
+        return contact_sheet(pictures, names, columns=len(rows), cell=size)
+
+    def checkpoint(self, nets: Nets) -> Checkpoint:
+        """The network alone, its keys as everybody else names them."""
+        facts = {"task": "restoring", "scale": self.scale, "domain": "portraits"}
+        if self.part == "face":
+            facts["size"] = self.check.plan.size
+        else:
+            facts["bare"] = True
+        state = getattr(nets[self.part], "net", nets[self.part]).state_dict()
+        return Checkpoint("native", {self.part: state}, facts=facts)
+
+    def _patches(self, rows: Tensor, draws: Draws) -> Tensor:
+        whole = self.learn.tensor(rows)
+        room = self.learn.plan.size - self.patch
+        corners = draws.integers("corner", 0, room + 1, 2).tolist()
+        pairs = zip(whole, corners, strict=True)
+        cut = [p[:, y : y + self.patch, x : x + self.patch] for p, (y, x) in pairs]
+        return torch.stack(cut)
+
+    def _made(self, nets: Nets, device: torch.device) -> Tensor:
+        net = nets[self.part]
+        made = [
+            from_read(net(as_read(some.to(device), self.part)).float(), self.part).cpu()
+            for some in self.spoilt.split(TOGETHER)
+        ]
+        return torch.cat(made).clamp(-1, 1)
+
+
+def as_read(pictures: Tensor, part: str) -> Tensor:
+    """What a network takes: networks of the ESRGAN family read [0, 1], ours [-1, 1]."""
+    return pictures if part == "face" else (pictures + 1) / 2
+
+
+def from_read(pictures: Tensor, part: str) -> Tensor:
+    """Back to [-1, 1]."""
+    return pictures if part == "face" else pictures * 2 - 1
+
+
+def enlarged(pictures: Tensor, size: int) -> Tensor:
+    """Pictures (b, 3, h, w) brought to `size` px by bicubic interpolation."""
+    if pictures.shape[-1] == size:
+        return pictures
+    made = F.interpolate(pictures, (size, size), mode="bicubic", align_corners=False)
+    return made.clamp(-1, 1)

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from engine.data.degradation import Degradation, degraded, degraded_pixels
+from engine.runtime.draws import Draws
+
+CLEAN = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def spoilt(how, positions=range(6), step=0, size=32):
+    pictures = CLEAN[positions.start : positions.stop]
+    return degraded(pictures, how, size, Draws(5, step, positions))
+
+
+def test_what_chance_does_belongs_to_its_place():
+    whole = spoilt(Degradation())
+    assert torch.equal(whole, spoilt(Degradation()))
+    assert torch.equal(whole[2:5], spoilt(Degradation(), range(2, 5)))
+    assert not torch.equal(whole, spoilt(Degradation(), step=1))
+
+
+@pytest.mark.parametrize("severity", [0.0, 0.5, 1.0])
+def test_pictures_stay_pictures(severity):
+    made = spoilt(Degradation(severity=severity), size=48)
+    assert made.shape == (6, 3, 48, 48)
+    assert made.abs().max() <= 1
+    assert made.std() > 0.01
+
+
+def test_severity_spoils_more():
+    smooth = torch.nn.functional.interpolate(CLEAN[:, :, :8, :8], (64, 64), mode="bicubic")
+    smooth = smooth.clamp(-1, 1)
+    errors = [
+        float((degraded(smooth, Degradation(severity=s), 64, Draws(1, 0, range(6))) - smooth)
+              .square().mean())
+        for s in (0.0, 0.4, 1.0)
+    ]  # fmt: skip
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_grey_takes_the_colours():
+    made = spoilt(Degradation(gray=1.0, severity=0.3))
+    assert (made.amax(dim=1) - made.amin(dim=1)).max() < 1e-5
+
+
+def test_one_picture_by_its_seed():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    one = degraded_pixels(pixels, Degradation(), (32, 40), 7)
+    assert one.shape == (32, 40, 3)
+    assert np.array_equal(one, degraded_pixels(pixels, Degradation(), (32, 40), 7))
+    assert not np.array_equal(one, degraded_pixels(pixels, Degradation(), (32, 40), 8))

@@ -1,0 +1,103 @@
+"""Tasks of the networks that enhance portraits, tiny: few people, 32 px."""
+
+import pytest
+import torch
+
+from engine.core.progress import Silence
+from engine.data.degradation import Degradation
+from engine.data.portraits import PortraitPlan
+from engine.nets.nano.enhancers import NanoColour, NanoFace
+from engine.nets.nano.unet import NanoUNet, UNetSpec
+from engine.recipe.kinds.restoring import CompactNet
+from engine.runtime.draws import Draws
+from engine.training.task import Moment
+from engine.training.tasks.colouring import ColouringTask
+from engine.training.tasks.judging import drawn
+from engine.training.tasks.restoring import Pull, RestoringTask
+from engine.weights.native import read_native, save_native
+
+LEARN = PortraitPlan(first=901_200, people=4, scenes=1, ages=2, size=32)
+CHECK = PortraitPlan(first=901_300, people=2, scenes=1, ages=2, size=32)
+CPU = torch.device("cpu")
+WIDTHS = (6, 8)
+
+
+def enlarging():
+    net = drawn(CompactNet(width=6, depth=1).build, 0)
+    return RestoringTask(net, "compact", LEARN, CHECK, Degradation(severity=0.3), scale=2,
+                         patch=24, pull=Pull())  # fmt: skip
+
+
+def restoring():
+    net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
+    return RestoringTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
+                         patch=32, pull=Pull())  # fmt: skip
+
+
+def colouring():
+    net = drawn(lambda: NanoColour(NanoUNet(UNetSpec(1, 2, 4, WIDTHS))), 0)
+    return ColouringTask(net, LEARN, CHECK, Degradation(severity=0.3), size=16)
+
+
+MAKERS = {"compact": enlarging, "face": restoring, "colour": colouring}
+
+
+@pytest.fixture(params=list(MAKERS))
+def task(request):
+    made = MAKERS[request.param]()
+    made.prepare(Silence())
+    return made
+
+
+def moment(step=0, positions=range(4)):
+    return Moment(step, "main", step, frozenset(), Draws(3, step, positions))
+
+
+def test_a_batch_belongs_to_its_step_and_its_places(task):
+    whole, again = (task.batch(moment(5), 4) for _ in range(2))
+    half = task.batch(moment(5, range(2, 4)), 4)
+    for key, values in whole.items():
+        assert torch.equal(values, again[key])
+        assert torch.equal(values[2:], half[key])
+    assert not torch.equal(whole["clean"], task.batch(moment(6), 4)["clean"])
+
+
+def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
+    (net,) = task.parts.values()
+    batch, losses = task.batch(moment(), 4), []
+    before = task.validate(task.parts, CPU)
+    optimiser = torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(40):
+        terms = task.terms("main", batch, moment())
+        total = sum(term.value * term.weight for term in terms.values())
+        optimiser.zero_grad()
+        total.backward()
+        optimiser.step()
+        losses.append(total.item())
+    assert losses[-1] < 0.8 * losses[0]
+    after = task.validate(task.parts, CPU)
+    assert after[task.best.metric] != before[task.best.metric]
+
+
+def test_what_is_delivered_is_the_network(task, tmp_path):
+    (name,), (net,) = task.parts, task.parts.values()
+    save_native(tmp_path / "w.safetensors", task.checkpoint(task.parts))
+    found = read_native(tmp_path / "w.safetensors")
+    assert found is not None
+    own = net.state_dict()
+    stored = found.part(name)
+    assert {key.removeprefix("net.") for key in own} == set(stored)
+    sheet = task.sample(task.parts, CPU)
+    assert sheet.ndim == 3
+
+
+def test_a_restorer_changes_nothing_before_it_has_learned():
+    face = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert torch.equal(NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS)))(face), face)
+
+
+def test_the_shape_of_a_u_net_is_read_off_its_state():
+    spec = UNetSpec(1, 2, 4, (6, 8, 10))
+    found = NanoUNet.from_state(NanoUNet(spec).state_dict())
+    assert found.spec == spec
+    assert found.spec.multiple == 16
