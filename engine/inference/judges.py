@@ -65,6 +65,11 @@ class Judges:
         return MIVOLO if self._mivolo is not None else None
 
     @property
+    def identity_by(self) -> str:
+        """The judge of identities."""
+        return DLIB if self._arcface is None else "arcface"
+
+    @property
     def why_no_age(self) -> str | None:
         """Why `age` gives nothing, None if it does."""
         if self.age_by is not None:

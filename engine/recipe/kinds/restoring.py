@@ -1,5 +1,7 @@
 """Recipes for networks that enlarge pictures or restore faces."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,12 +10,15 @@ from torch import nn
 from engine.core.table import Table
 from engine.data.degradation import Degradation
 from engine.data.portraits import PortraitPlan
+from engine.enhance.models import read_model
+from engine.nets.foreign import spandrel
 from engine.nets.nano.enhancers import NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.recipe.base import RECIPES
 from engine.recipe.training import TrainingRecipe
 from engine.training.tasks.judging import drawn
 from engine.training.tasks.restoring import Pull, RestoringTask
+from engine.weights.find import find_weights
 
 
 class CompactNet(Table):
@@ -30,10 +35,8 @@ class CompactNet(Table):
         return "compact"
 
     def build(self) -> nn.Module:
-        # Its import takes seconds that no other recipe need wait for.
-        from spandrel.architectures.Compact import Compact
-
-        return Compact(num_feat=self.width, num_conv=self.depth, upscale=self.scale)
+        compact = spandrel().architectures.Compact.Compact
+        return compact(num_feat=self.width, num_conv=self.depth, upscale=self.scale)
 
 
 class FaceNet(Table):
@@ -68,6 +71,11 @@ class RestoringRecipe(TrainingRecipe):
     patch: int = Field(ge=16)
     """Side of the clean pieces that are learned from, in px."""
     pull: Pull = Pull()
+    through: str | None = None
+    """Weights of an enlarger x2 that every other picture comes by way of."""
+
+    def inputs(self) -> Mapping[str, Path]:
+        return {} if self.through is None else {"enlarger": find_weights(self.through)}
 
     def task(self) -> RestoringTask:
         return RestoringTask(
@@ -79,4 +87,5 @@ class RestoringRecipe(TrainingRecipe):
             scale=self.net.scale,
             patch=self.patch,
             pull=self.pull,
+            through=None if self.through is None else read_model(find_weights(self.through)).net,
         )

@@ -33,7 +33,11 @@ class Pull(Table):
 
 
 class RestoringTask(Task):
-    """Spoilt pictures in, clean ones out; `scale` is how many times larger they come out."""
+    """Spoilt pictures in, clean ones out; `scale` is how many times larger they come out.
+
+    through: a frozen enlarger, (b, 3, h, w) to twice the size in [0, 1]; every other picture comes
+    by way of it, as in a chain.
+    """
 
     def __init__(
         self,
@@ -46,10 +50,13 @@ class RestoringTask(Task):
         scale: int,
         patch: int,
         pull: Pull,
+        through: nn.Module | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.part, self.scale, self.patch = part, scale, patch
-        self.parts, self.frozen = {part: net}, {}
+        self.parts = {part: net}
+        self.frozen = {} if through is None else {"enlarger": through}
+        self.through = through
         self.turns = {"main": (part,)}
         self.best = Best(metric="psnr", goal="max")
         self.plans, self.how, self.pull = (learn, check), how, pull
@@ -59,21 +66,31 @@ class RestoringTask(Task):
         self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
         side = self.check.plan.size // self.scale
         draws = Draws(CHECKED, 0, range(len(self.check)))
-        self.spoilt = degraded(self.check.tensor(range(len(self.check))), self.how, side, draws)
+        clean = self.check.tensor(range(len(self.check)))
+        self.spoilt = degraded(clean, self.how, side, draws)
+        if self.through is not None:
+            small = degraded(clean, self.how, side // 2, draws)
+            self.spoilt = self._enlarged(self.spoilt, small)
 
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Clean patches and what chance made of them."""
         draws = moment.draws
         rows = draws.shuffled(len(self.learn), batch=batch)
         clean = flipped(self._patches(rows, draws), draws.uniform("mirrored") < 0.5)
-        return {
+        told = {
             "clean": clean,
             "spoilt": degraded(clean, self.how, self.patch // self.scale, draws),
         }
+        if self.through is not None:
+            told["small"] = degraded(clean, self.how, self.patch // 2, draws)
+        return told
 
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
         """Pixels, edges, and as much texture as the truth has, wherever each line of it lies."""
-        made, clean = self.net(as_read(batch["spoilt"], self.part)), batch["clean"]
+        spoilt, clean = batch["spoilt"], batch["clean"]
+        if self.through is not None:
+            spoilt = self._enlarged(spoilt, batch["small"])
+        made = self.net(as_read(spoilt, self.part))
         made = from_read(made.float(), self.part)
         return {
             "l1": Term((made - clean).abs().mean()),
@@ -114,6 +131,14 @@ class RestoringTask(Task):
             facts["bare"] = True
         state = getattr(nets[self.part], "net", nets[self.part]).state_dict()
         return Checkpoint("native", {self.part: state}, facts=facts)
+
+    @torch.no_grad()
+    def _enlarged(self, spoilt: Tensor, small: Tensor) -> Tensor:
+        """Every other picture as the enlarger makes it of its small copy."""
+        assert self.through is not None
+        spoilt = spoilt.clone()
+        spoilt[::2] = self.through((small[::2] + 1) / 2).to(spoilt.dtype) * 2 - 1
+        return spoilt
 
     def _patches(self, rows: Tensor, draws: Draws) -> Tensor:
         whole = self.learn.tensor(rows)

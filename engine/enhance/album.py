@@ -1,0 +1,77 @@
+"""Albums of many people at known ages: who, how old, and on which side of the split."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field, field_validator
+
+from engine.core.table import Table
+from engine.data.ages import age_in_name
+
+GROUPS = (0, 3, 7, 10, 15, 20, 30, 40, 50, 70)
+"""Youngest age of each group of FFHQ-Aging, which CAF is grouped by, too."""
+
+
+class Place(NamedTuple):
+    """What the path of a picture says of it."""
+
+    subject: str | None
+    age: float | None
+    age_group: int | None
+    split: str | None
+
+
+class Album(Table):
+    """How the paths of an album are read."""
+
+    subject: str | None = None
+    """`folder` (the first below the source), or a regular expression on the path with the named
+    groups `subject` and, if ages stand there, `age`; nobody is told apart if absent."""
+    test: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the subjects that go to the test side, with all of their pictures."""
+    seed: int = 0
+    raw: bool = False
+    """The source is raw data: results may lie neither in it nor around it."""
+
+    @field_validator("subject")
+    @classmethod
+    def _readable(cls, subject: str | None) -> str | None:
+        if subject is None or subject == "folder":
+            return subject
+        try:
+            named = re.compile(subject).groupindex
+        except re.error as error:
+            raise ValueError(f"`{subject}` is no regular expression: {error}") from None
+        if "subject" not in named:
+            raise ValueError("the expression needs a group `(?P<subject>...)`")
+        return subject
+
+    def place(self, path: Path) -> Place:
+        """Read the path of a picture, seen from the source."""
+        subject, age = None, age_in_name(path.name)
+        if self.subject == "folder":
+            subject = path.parts[0] if len(path.parts) > 1 else None
+        elif self.subject is not None and (found := re.search(self.subject, path.as_posix())):
+            subject = found["subject"]
+            told = found.groupdict().get("age")
+            age = age if told is None else float(told)
+        group = None if age is None else age_group(age)
+        return Place(subject, age, group, None if subject is None else self.side(subject))
+
+    def side(self, subject: str) -> str | None:
+        """The side of the split a subject is on, whoever else there is; None without a split."""
+        if not self.test:
+            return None
+        drawn = hashlib.sha256(f"{self.seed} {subject}".encode()).digest()
+        return "test" if int.from_bytes(drawn[:8]) / 2**64 < self.test else "train"
+
+
+def age_group(age: float) -> int:
+    """The group of an age.
+
+    >>> [age_group(age) for age in (0, 2.5, 3, 29, 50, 96)]
+    [0, 0, 1, 5, 8, 9]
+    """
+    return max(index for index, youngest in enumerate(GROUPS) if age >= youngest or index == 0)

@@ -1,0 +1,149 @@
+"""Whether a folder of enhanced pictures is still what its papers say."""
+
+import json
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from engine.core.digest import file_sha256
+from engine.core.errors import InputError
+from engine.core.progress import Progress, reported
+from engine.data.manifest import MANIFEST, Row, read_manifest
+from engine.enhance.one import Job, read_one, work_one, write_one
+from engine.enhance.plan import EnhancePlan
+from engine.images.reading import find_pictures
+
+Kind = Literal[
+    "missing source", "changed source", "missing output", "changed output", "missing sidecar",
+    "changed sidecar", "contradiction", "orphan", "stale", "not reproduced",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as the papers say."""
+
+    file: str
+    kind: Kind
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was looked at, and what was found; `repeated` is the picture that was made again."""
+
+    pictures: int
+    findings: tuple[Finding, ...]
+    repeated: str | None
+    why_not_repeated: str | None = None
+
+
+def audit_folder(plan: EnhancePlan, progress: Progress, *, repeat: bool = True) -> Audit:
+    """Check all digests, look for orphans and stale results, and make one picture again.
+
+    plan: that of the folder's own recipe, or of another to be compared with it; its `out` is the
+    folder. InputError if the folder has no manifest.
+    """
+    folder = plan.out
+    rows = [row for row in read_manifest(folder) if row.status == "done"]
+    if not any("sidecar" in (row.model_extra or {}) for row in rows):
+        raise InputError(
+            f"`{folder / MANIFEST}` speaks of no enhanced picture", hint="audit the OUT of a run"
+        )
+    findings: list[Finding] = []
+    sound: list[Row] = []
+    with reported(progress, "Auditing", len(rows)):
+        for row in rows:
+            found = _row(row, plan)
+            findings += found
+            if not found:
+                sound.append(row)
+            progress.advance(str(row.output))
+    findings += _orphans(folder, rows)
+    repeated, why = None, "no picture is whole enough to be made again"
+    if not repeat:
+        why = "not asked for"
+    elif sound:
+        repeated, why = str(sound[0].output), None
+        findings += _again(sound[0], plan)
+    return Audit(len(rows), tuple(findings), repeated, why)
+
+
+def _row(row: Row, plan: EnhancePlan) -> list[Finding]:
+    folder, told = plan.out, row.model_extra or {}
+    output, sidecar = str(row.output), str(told.get("sidecar"))
+    found: list[Finding] = []
+    for name, digest, kind in (
+        (str(row.source), row.sha256, "source"),
+        (output, told.get("output_sha256"), "output"),
+        (sidecar, told.get("sidecar_sha256"), "sidecar"),
+    ):
+        path = folder / name
+        if not path.is_file():
+            found.append(Finding(name, _kind("missing", kind), "is not there"))
+        elif file_sha256(path) != digest:
+            found.append(
+                Finding(name, _kind("changed", kind), "is not what it was when it was made")
+            )
+    if (folder / sidecar).is_file():
+        found += _papers(row, folder / sidecar, sidecar)
+    if row.settings != plan.settings:
+        found.append(Finding(output, "stale", "was made with other steps, parameters or weights"))
+    return found
+
+
+def _kind(what: str, of: str) -> Kind:
+    return f"{what} {of}"  # pyright: ignore[reportReturnType] - every pair is one of them
+
+
+def _papers(row: Row, path: Path, name: str) -> list[Finding]:
+    """Whether sidecar and manifest say the same."""
+    told = row.model_extra or {}
+    try:
+        papers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = (
+            papers["source"]["sha256"] == row.sha256
+            and papers["output"]["sha256"] == told.get("output_sha256")
+            and papers["settings"] == row.settings
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        return [Finding(name, "contradiction", f"is no sidecar: {error}")]
+    return [] if same else [Finding(name, "contradiction", "and the manifest say different things")]
+
+
+def _orphans(folder: Path, rows: list[Row]) -> list[Finding]:
+    """Pictures and sidecars that the manifest does not speak of."""
+    spoken = {(folder / str(row.output)).resolve() for row in rows}
+    spoken |= {(folder / str((row.model_extra or {}).get("sidecar"))).resolve() for row in rows}
+    there = [*find_pictures(folder).pictures]
+    there += [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
+    return [
+        Finding(path.relative_to(folder).as_posix(), "orphan", "is in no row of the manifest")
+        for path in there
+        if path.resolve() not in spoken
+    ]
+
+
+def _again(row: Row, plan: EnhancePlan) -> list[Finding]:
+    """Make a picture again as it was made, with as many threads, and compare the files."""
+    sidecar = plan.out / str((row.model_extra or {})["sidecar"])
+    papers = json.loads(sidecar.read_text(encoding="utf-8"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(papers["threads"]))
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            there = replace(plan, out=Path(name))
+            job = Job(plan.out / str(row.source), there.out / "again")
+            # Where it lies says nothing about its pixels; its place in the album does not count.
+            there = replace(there, source=job.photo)
+            worked = work_one(read_one(job, there), there.chain(), there, papers["steps"])
+            fresh = write_one(job, worked, there)
+    finally:
+        torch.set_num_threads(threads)
+    if fresh.get("output_sha256") == (row.model_extra or {}).get("output_sha256"):
+        return []
+    what = fresh["reason"] or "made again, it is another file"
+    return [Finding(str(row.output), "not reproduced", str(what))]

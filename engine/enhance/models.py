@@ -1,0 +1,202 @@
+"""The networks behind the steps: recognised by content, through spandrel or as our own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from engine.core.digest import file_sha256
+from engine.core.errors import MissingWeightsError, WeightsError
+from engine.core.places import weights_folder
+from engine.nets.foreign import architectures, spandrel
+from engine.nets.loading import frozen
+from engine.nets.nano.enhancers import NanoColour, NanoFace
+from engine.nets.nano.unet import NanoUNet
+from engine.weights.find import find_weights, shipped_weights
+from engine.weights.folder import how_to_get, standing
+from engine.weights.load import read_tensors, require_sound
+from engine.weights.manifest import known_weights
+from engine.weights.native import HEADER, read_native
+from engine.weights.signature import form_of
+from engine.weights.tensors import opened_safetensors
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
+
+Domain = Literal["portraits", "photos"]
+
+OURS = "that of tm"
+UNKNOWN = "not known to tm"
+NANO = {"face": "NanoFace", "colour": "NanoColour"}
+"""Our own networks by the part of their file."""
+ALONE = ("GFPGAN", "DDColor")
+"""Architectures that are called without spandrel's wrapper, which feeds the one a wrong range and
+the other a wrong size (its documentation says neither)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A network with its papers.
+
+    architecture: as spandrel calls it, or `NanoFace`, `NanoColour`; domain: what it was trained
+    on; stand_in: whether it is here for want of a published one.
+    """
+
+    name: str
+    architecture: str
+    sha256: str
+    licence: str
+    net: nn.Module
+    scale: int = 1
+    multiple: int = 1
+    """What the sides of its input must be divisible by."""
+    size: int | None = None
+    """Side of the one input size it works at."""
+    domain: Domain = "photos"
+    stand_in: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """The papers as JSON."""
+        told = ("name", "architecture", "sha256", "licence", "domain", "stand_in")
+        return {key: getattr(self, key) for key in told}
+
+
+class Described(nn.Module):
+    """A network as spandrel calls it: (1, 3, h, w) to (1, 3, s h, s w), both in [0, 1]."""
+
+    def __init__(self, descriptor: "ImageModelDescriptor[Any]") -> None:
+        super().__init__()
+        self.model = descriptor.model
+        self._call = descriptor
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        return self._call(picture)
+
+
+def found_file(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
+    """The name and file of a step's weights: those asked for, else the first published ones that
+    are here, else the nano network in the package.
+
+    WeightsError says where to get what is not here.
+    """
+    if weights is not None:
+        return weights, find_weights(weights)
+    folder = weights_folder()
+    known = known_weights(folder)
+    for name in published:
+        if standing(known[name], folder).here:
+            return name, find_weights(name)
+    ours = shipped_weights()
+    if shipped not in ours:
+        raise MissingWeightsError(
+            f"the weights `{published[0]}` are not in `{folder}`",
+            hint=how_to_get(known[published[0]]),
+        )
+    return shipped, ours[shipped]
+
+
+def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -> Model:
+    """The network in a file, whatever its name: `.pth`, `.pt`, `.bin` or `.safetensors`.
+
+    WeightsError for a web page, for code, for a network that nobody here knows, and for one whose
+    tensors are not those its keys promise.
+    """
+    require_sound(path)
+    called, digest = path.stem if name is None else name, file_sha256(path)
+    ours = _own(path)
+    facts: Mapping[str, Any] = {} if ours is None else ours.facts
+    domain: Domain = "portraits" if facts.get("domain") == "portraits" else "photos"
+    licence = licence_of(path, called)
+    if ours is not None:
+        part = next((part for part in NANO if part in ours.parts), None)
+        if part is not None:
+            unet = NanoUNet.from_state(ours.part(part))
+            net = NanoFace(unet) if part == "face" else NanoColour(unet)
+            return Model(
+                called, NANO[part], digest, licence, frozen(net), 1, unet.spec.multiple,
+                int(facts["size"]), domain, stand_in,
+            )  # fmt: skip
+        if not facts.get("bare"):
+            raise WeightsError(
+                f"`{path}` holds {ours.told_parts}: nothing that enhances pictures",
+                hint="give an ESRGAN, Compact, GFPGAN or DDColor file",
+            )
+    found = _recognised(path)
+    needs = found.size_requirements
+    fixed = 512 if found.architecture.id == "GFPGAN" else None
+    net = found.model if found.architecture.id in ALONE else Described(found)
+    return Model(
+        called, str(found.architecture.id), digest, licence, frozen(net), found.scale,
+        max(needs.multiple_of, 1), fixed, domain, stand_in,
+    )  # fmt: skip
+
+
+def _own(path: Path):  # noqa: ANN202 - Checkpoint or None
+    if form_of(path) != "safetensors":
+        return None
+    with opened_safetensors(path) as file:
+        header = file.metadata() or {}
+    return read_native(path) if HEADER in header else None
+
+
+def _recognised(path: Path) -> "ImageModelDescriptor[Any]":
+    """What spandrel makes of the file's tensors; its containers and prefixes are taken off."""
+    library, content = spandrel(), read_tensors(path)
+    if not isinstance(content, Mapping):
+        raise _unknown(path)
+    try:
+        state = library.canonicalize_state_dict(dict(content))
+        if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise _unknown(path)
+        loader = library.ModelLoader(torch.device("cpu"), architectures())
+        found = loader.load_from_state_dict(state)
+    except library.UnsupportedModelError:
+        raise _unknown(path) from None
+    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise _other(path, content, error) from error
+    if not isinstance(found, library.ImageModelDescriptor):
+        raise WeightsError(f"`{path}` holds {found.architecture.name}, which needs a mask beside")
+    return found
+
+
+def _unknown(path: Path) -> WeightsError:
+    return WeightsError(
+        f"`{path}` holds no network that is known here",
+        hint="known are ESRGAN, Real-ESRGAN, Compact, GFPGAN 1.2 to 1.4, DDColor and what else "
+        "spandrel reads",
+    )
+
+
+def _other(path: Path, content: Mapping[Any, Any], error: Exception) -> WeightsError:
+    """Recognised by its keys, and then its tensors do not fit."""
+    told = " ".join(str(error).split())[:160]
+    keys = {str(key) for value in content.values() if isinstance(value, Mapping) for key in value}
+    keys |= {str(key) for key in content}
+    if any("toRGB" in key for key in keys):
+        return WeightsError(
+            f"`{path}` is a GFPGAN of the first paper (GFPGANv1), whose layers need CUDA code; "
+            f"only the `clean` ones are read ({told})",
+            hint="use GFPGANv1.3.pth or GFPGANv1.4.pth",
+        )
+    return WeightsError(
+        f"`{path}` looks like a known network, but its tensors do not fit: {told}",
+        hint="get the file again",
+    )
+
+
+def licence_of(path: Path, name: str) -> str:
+    """The terms of a weights file, by its name, its file name or its published digest."""
+    require_sound(path)
+    if path in shipped_weights().values() or _own(path) is not None:
+        return OURS
+    known = known_weights()
+    weight = known.by_name.get(name)
+    if weight is None:
+        weight = known.of_file(path.name)
+    if weight is None:
+        digest = file_sha256(path)
+        weight = next((one for one in known.weights if one.sha256 == digest), None)
+    return UNKNOWN if weight is None else weight.licence

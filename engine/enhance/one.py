@@ -1,0 +1,214 @@
+"""One picture of a batch: read, enhanced, written with its sidecar; in whichever process."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from engine.core.atomic import write_json, written
+from engine.core.digest import file_sha256
+from engine.core.errors import PictureError
+from engine.data.manifest import seen_from
+from engine.enhance.chain import Chain, Enhanced, Used
+from engine.enhance.figures import SIDE, figures, lpips_here
+from engine.enhance.plan import EnhancePlan
+from engine.images.png import write_png
+from engine.images.raster import Origin, Raster, read_raster, resized
+from engine.images.saving import KEY, tool_version
+from engine.nets.faces import Distance
+
+SCHEMA = 1
+Row = dict[str, Any]
+
+
+class Job(NamedTuple):
+    """A picture and the path of its result without suffix."""
+
+    photo: Path
+    output: Path
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """A decoded picture, or why there is none; `raster` is given away once it is worked on."""
+
+    sha256: str | None
+    raster: Raster | None = None
+    width: int = 0
+    height: int = 0
+    origin: Origin | None = None
+    fault: PictureError | None = None
+
+    def take(self) -> Raster:
+        """Give the picture away."""
+        assert self.raster is not None
+        raster, self.raster = self.raster, None
+        return raster
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worked:
+    """What became of a picture, ready to be written."""
+
+    read: Read
+    enhanced: Enhanced | None = None
+    metrics: dict[str, Any] | None = None
+    fault: PictureError | None = None
+
+
+def read_one(job: Job, plan: EnhancePlan) -> Read:
+    """Decode a picture; a fault is kept for the ledger."""
+    digest: str | None = None
+    try:
+        digest = file_sha256(job.photo)
+        raster, origin = read_raster(job.photo, max_megapixels=plan.max_megapixels)
+    except PictureError as error:
+        return Read(digest, fault=error)
+    except OSError as error:
+        return Read(digest, fault=PictureError(f"cannot be read: {error.strerror or error}"))
+    return Read(digest, raster, raster.width, raster.height, origin)
+
+
+def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | None = None) -> Worked:
+    """Send a decoded picture through the chain."""
+    if read.raster is None:
+        return Worked(read, fault=read.fault)
+    before = np.array(read.raster.shrunk(SIDE))
+    try:
+        made = read.width * read.height * chain.scale**2 / 1e6
+        if made > plan.max_output_megapixels:
+            raise PictureError(
+                f"would become {made:.0f} megapixels, over the limit of"
+                f" {plan.max_output_megapixels:g}"
+            )
+        enhanced = chain.run(read.take, used)
+    except PictureError as error:
+        return Worked(read, fault=error)
+    except MemoryError as error:
+        return Worked(read, fault=PictureError(f"needs more memory than there is: {error}"))
+    if plan.side is not None:
+        enhanced.picture = resized(enhanced.picture, plan.side)
+    after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
+    metrics = figures(before, after, enhanced, _distance(plan.device))
+    return Worked(read, enhanced, metrics)
+
+
+@cache
+def _distance(device: str) -> Distance | None:
+    return lpips_here(torch.device(device))
+
+
+def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
+    """Write the picture and its sidecar; returns the row of the manifest."""
+    source = seen_from(plan.out, job.photo)
+    place = plan.album.place(plan.seen(job.photo))
+    row: Row = {
+        "source": source,
+        "sha256": worked.read.sha256,
+        "age": place.age,
+        "age_by": None if place.age is None else "name",
+        "settings": plan.settings,
+        **({"person": place.subject} if place.subject is not None else {}),
+        **({"split": place.split} if place.split is not None else {}),
+    }
+    if worked.enhanced is None or worked.metrics is None:
+        fault = worked.fault if worked.fault is not None else PictureError("was not worked on")
+        return row | {"output": None, "status": fault.status, "reason": fault.reason}
+    enhanced, metrics = worked.enhanced, worked.metrics
+    path, sidecar = named(job.output, ".png"), named(job.output, ".json")
+    with written(path) as file:
+        text = json.dumps(_provenance(worked, plan), ensure_ascii=False)
+        write_png(file, enhanced.picture, {KEY: text})
+    digest, origin = file_sha256(path), worked.read.origin
+    assert origin is not None
+    reasons = _reasons(enhanced, plan)
+    told = {
+        "schema": SCHEMA,
+        "source": {
+            "relpath": plan.seen(job.photo).as_posix(),
+            "sha256": worked.read.sha256,
+            "width": worked.read.width,
+            "height": worked.read.height,
+            "mode": origin.mode,
+            "exif_orientation": origin.orientation,
+            "bytes": origin.size,
+        },
+        "subject_id": place.subject,
+        "age_true": place.age,
+        "age_group": place.age_group,
+        "steps": enhanced.steps,
+        "domain": enhanced.domain,
+        "faces": enhanced.faces,
+        "output": {
+            "relpath": path.relative_to(plan.out).as_posix(),
+            "sha256": digest,
+            "width": enhanced.picture.width,
+            "height": enhanced.picture.height,
+        },
+        "metrics": metrics,
+        "verdict": "drop" if reasons else "keep",
+        "reasons": reasons,
+        "settings": plan.settings,
+        "threads": torch.get_num_threads(),
+        "tool_version": tool_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": plan.album.seed,
+    }
+    write_json(sidecar, told)
+    skipped = {s["name"]: s["skipped_reason"] for s in enhanced.steps if "skipped_reason" in s}
+    return row | {
+        "output": seen_from(plan.out, path),
+        "status": "done",
+        "reason": None,
+        "output_sha256": digest,
+        "sidecar": seen_from(plan.out, sidecar),
+        "sidecar_sha256": file_sha256(sidecar),
+        "enhanced": True,
+        "skipped_steps": skipped,
+        "guarded_by": _guards(enhanced, plan),
+        "verdict": told["verdict"],
+        "reasons": reasons,
+    }
+
+
+def named(stem: Path, suffix: str) -> Path:
+    """The stem with a suffix added, never in place of one: `a.b` is a name, too."""
+    return stem.with_name(f"{stem.name}{suffix}")
+
+
+def _guards(enhanced: Enhanced, plan: EnhancePlan) -> dict[str, str | None] | None:
+    """Who held the steps back; None where nobody could or should."""
+    witness = enhanced.witness
+    if witness is None or not plan.guarding.on:
+        return None
+    return {"identity": witness.identity_by, "age": witness.age_by}
+
+
+def _provenance(worked: Worked, plan: EnhancePlan) -> dict[str, Any]:
+    """What the picture says of itself: nothing that another run of the same would change."""
+    assert worked.enhanced is not None
+    kept = ("name", "model", "weights_sha256", "strength")
+    return {
+        "tool": f"tm {tool_version()}",
+        "made": "enhanced",
+        "synthetic": True,
+        "steps": [{key: step[key] for key in kept} for step in worked.enhanced.steps],
+        "source_sha256": worked.read.sha256,
+        "settings": plan.settings,
+    }
+
+
+def _reasons(enhanced: Enhanced, plan: EnhancePlan) -> list[str]:
+    """Why the picture should not be trained on."""
+    verdict, limits = enhanced.verdict, plan.guarding
+    reasons: list[str] = []
+    if verdict.identity is not None and verdict.identity < limits.reject_identity:
+        reasons.append(f"identity {verdict.identity:.2f} to its source")
+    if verdict.drift is not None and abs(verdict.drift) > limits.reject_drift:
+        reasons.append(f"age moved by {verdict.drift:+.1f} years")
+    return reasons

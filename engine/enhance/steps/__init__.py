@@ -1,0 +1,1 @@
+"""What a chain may be made of: one step a file."""
