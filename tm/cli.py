@@ -16,6 +16,7 @@ from tm import VERSION
 COMMANDS = (
     "prep",
     "bank",
+    "enhance",
     "train",
     "resume",
     "oneshot",

@@ -66,12 +66,12 @@ class Degradation(Table):
             picture = self._pass(picture, order, whole, random)
         ring = random.random() < self.last_sinc * self.severity
         if ring and random.random() < 0.5:  # before or after the last file, as published
-            picture = cv2.filter2D(_sized(picture, size, random), -1, _sinc(random))
+            picture = _filtered(_sized(picture, size, random), _sinc(random))
             picture = _jpeg(picture, self._quality(self.second, random))
         else:
             picture = _jpeg(picture, self._quality(self.second, random))
             picture = _sized(picture, size, random)
-            picture = cv2.filter2D(picture, -1, _sinc(random)) if ring else picture
+            picture = _filtered(picture, _sinc(random)) if ring else picture
         if random.random() < self.gray:
             picture = np.repeat((picture @ np.asarray(LUMA, np.float32))[..., None], 3, axis=2)
         return np.clip(picture, 0, 1).astype(np.float32)
@@ -80,7 +80,7 @@ class Degradation(Table):
         self, picture: Floats, order: Order, whole: tuple[int, ...], random: Random
     ) -> Floats:
         if random.random() < order.blurred * (0.5 + self.severity / 2):
-            picture = np.asarray(cv2.filter2D(picture, -1, self._kernel(order, random)), np.float32)
+            picture = _filtered(picture, self._kernel(order, random))
         factor = self._factor(order, random)
         height, width = (max(round(side * factor), 8) for side in whole[:2])
         picture = _sized(picture, (height, width), random)
@@ -144,6 +144,10 @@ def _floats(picture: Tensor) -> Floats:
     return ((picture + 1) / 2).permute(1, 2, 0).contiguous().numpy()
 
 
+def _filtered(picture: Floats, kernel: Floats) -> Floats:
+    return np.asarray(cv2.filter2D(picture, -1, kernel), np.float32)
+
+
 def _sized(picture: Floats, size: tuple[int, ...], random: Random) -> Floats:
     how = RESAMPLERS[int(random.integers(len(RESAMPLERS)))]
     height, width = size[:2]
@@ -153,7 +157,9 @@ def _sized(picture: Floats, size: tuple[int, ...], random: Random) -> Floats:
 def _jpeg(picture: Floats, quality: int) -> Floats:
     levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     _, file = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1], np.float32) / 255
+    back = cv2.imdecode(file, cv2.IMREAD_COLOR)
+    assert back is not None
+    return np.ascontiguousarray(back[..., ::-1]).astype(np.float32) / np.float32(255)
 
 
 def _gaussian(across: float, down: float, angle: float, half: int) -> Floats:

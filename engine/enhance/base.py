@@ -48,6 +48,13 @@ class StepChoice(Table, ABC):
         """Put it to work."""
 
 
+def unfamiliar(model: Model, domain: Domain, *, force: bool) -> str | None:
+    """Why a network that knows drawn portraits only should leave this picture alone."""
+    if model.domain == "portraits" and domain != "portraits" and not force:
+        return f"`{model.name}` knows drawn portraits only"
+    return None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
     """What a step made of a picture at full strength, and what it used for it."""

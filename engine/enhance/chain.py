@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -201,12 +201,25 @@ def _held(
         strength = share * choice.strength
         blends = [_blend(one, other, strength) for one, other in zip(before, after, strict=True)]
         looks = [state.guard.look(face) for face in blends]
-        verdict = judged(state.last, looks, state.guard, state.chain.guarding)
+        verdict = _kept(state.first, state.last, looks, state)
         if verdict.fault is None:
             state.last = looks
             return strength, verdict, fault
         fault = verdict.fault if fault is None else fault
     return 0.0, judged(state.last, state.last, state.guard, state.chain.guarding), fault
+
+
+def _kept(
+    first: Sequence[Look], last: Sequence[Look], looks: Sequence[Look], state: _State
+) -> Verdict:
+    """The verdict on a step; small drifts of several steps may not add up to a large one."""
+    assert state.guard is not None
+    verdict = judged(last, looks, state.guard, state.chain.guarding)
+    if verdict.fault is None:
+        whole = judged(first, looks, state.guard, state.chain.guarding)
+        if whole.fault is not None:
+            verdict = replace(verdict, fault=f"{whole.fault}, against the source")
+    return verdict
 
 
 def _faces(state: _State, choice: StepChoice, step: FaceStep) -> dict[str, Any]:
@@ -223,7 +236,7 @@ def _face(state: _State, choice: StepChoice, step: FaceStep, index: int) -> dict
     picture, guard, limits = state.picture, state.guard, state.chain.guarding
     quad = state.quads[index]
     face = to_floats(cut_face(picture, quad, step.side))
-    change = (step.restore(face) - face)[0].permute(1, 2, 0).numpy() * HALF_RANGE
+    change = ((step.restore(face) - face) * HALF_RANGE)[0].permute(1, 2, 0).numpy()
     if guard is None:
         change_face(picture, change, quad, choice.strength)
         return {"strength": choice.strength}
@@ -231,7 +244,7 @@ def _face(state: _State, choice: StepChoice, step: FaceStep, index: int) -> dict
     for share in limits.ladder:
         strength = share * choice.strength
         after = guard.look(changed_crop(before, change, strength))
-        verdict = judged([state.last[index]], [after], guard, limits)
+        verdict = _kept([state.first[index]], [state.last[index]], [after], state)
         if verdict.fault is None:
             state.last = [*state.last[:index], after, *state.last[index + 1 :]]
             change_face(picture, change, quad, strength)

@@ -34,8 +34,9 @@ def find_faces(picture: Raster, detection: Detection) -> list[Quad]:
     if max(small.shape) < SMALLEST:  # as dlib's own judges see them
         scale = SMALLEST / max(small.shape)
         size = (round(small.shape[1] * scale), round(small.shape[0] * scale))
-        small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC))
-    faces = FaceFinder(detection).find(small)
+        small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    bounded = {"search_side": min(detection.search_side, SEARCHED)}
+    faces = FaceFinder(detection.model_copy(update=bounded)).find(small)
     larger = picture.width / small.shape[1]
     quads = [
         quad_of(face.landmarks.astype(np.float64)).scaled(larger)
@@ -55,7 +56,7 @@ def cut_face(picture: Raster, quad: Quad, size: int) -> Pixels:
 def changed_crop(face: Pixels, change: Floats, strength: float) -> Pixels:
     """What an aligned face (n, n, 3) looks like after `strength` times the change."""
     size = face.shape[0]
-    how = cv2.INTER_AREA if change.shape[0] > size else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if change.shape[0] > size else cv2.INTER_CUBIC
     layers = cv2.resize(_faded(change), (size, size), interpolation=how)
     return added(face, np.asarray(layers, np.float32), strength)
 

@@ -42,7 +42,7 @@ def figures(
     levels of 255, at the size of the source's copy.
     """
     height, width = source.shape[:2]
-    made = np.asarray(cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA))
+    made = np.asarray(cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     one, other = (to_lab(to_floats(np.ascontiguousarray(p)))[0] for p in (source, made))
     witness, verdict = enhanced.witness, enhanced.verdict
     why: dict[str, str] = {}
@@ -54,7 +54,7 @@ def figures(
     if distance is None:
         why["lpips"] = f"the weights `{LPIPS}` are missing"
     else:
-        square = [np.asarray(cv2.resize(p, (COMPARED, COMPARED))) for p in (source, made)]
+        square = [np.asarray(cv2.resize(p, (COMPARED, COMPARED)), np.uint8) for p in (source, made)]
         apart = _round(float(distance(to_tensor(square[0]), to_tensor(square[1]))))
     told: dict[str, Any] = {
         "identity": verdict.told()["identity"],

@@ -61,9 +61,9 @@ class Guarding(Table):
 
     on: bool = True
     min_identity: float = Field(default=0.6, ge=-1, le=1)
-    """Cosine, or dlib's `1 - d/d0`, to the face before the step."""
+    """Cosine, or dlib's `1 - d/d0`, to the face before the step, and to that of the source."""
     max_drift: float = Field(default=2.0, ge=0)
-    """Years by which a step may change the estimated age."""
+    """Years by which a step, and all steps together, may change the estimated age."""
     ladder: tuple[float, ...] = (1.0, 0.75, 0.5, 0.25)
     """Shares of the strength asked for that are tried in turn; then the step is skipped."""
     domain: Literal["auto", "photos", "portraits"] = "auto"

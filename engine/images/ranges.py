@@ -47,4 +47,4 @@ def from_floats(picture: Tensor, like: NDArray[np.generic]) -> NDArray[np.generi
 
 def white_of(values: NDArray[np.generic]) -> int:
     """The level of white: 255 or 65535."""
-    return int(np.iinfo(values.dtype).max)
+    return (1 << 8 * values.dtype.itemsize) - 1

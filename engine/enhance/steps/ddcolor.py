@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 
 from engine.core.errors import UsageError
-from engine.enhance.base import ENHANCERS, Made, StepChoice
+from engine.enhance.base import ENHANCERS, Made, StepChoice, unfamiliar
 from engine.enhance.colour import gray_square, lay_colours, own_colour
 from engine.enhance.models import Domain, Model
 from engine.images.raster import Raster
@@ -46,13 +46,15 @@ class Ddcolor:
         self.choice, self.model, self.device = choice, model, device
         self.side = choice.side if model.size is None else model.size
         if model.architecture == "DDColor":
-            model.net.input_size = (self.side, self.side)  # pyright: ignore[reportAttributeAccessIssue]
+            net: Any = model.net
+            net.input_size = (self.side, self.side)
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
         told = own_colour(picture)
         if told > self.choice.gray and not self.choice.always:
             return f"has colours already (chroma {told:.1f}, grey is up to {self.choice.gray:g})"
-        return None
+        # Without a face in the middle it would paint one's colours there all the same.
+        return unfamiliar(self.model, domain, force=force)
 
     @torch.inference_mode()
     def apply(self, picture: Raster, used: dict[str, Any] | None = None) -> Made:

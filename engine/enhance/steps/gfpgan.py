@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import UsageError
-from engine.enhance.base import ENHANCERS, StepChoice
+from engine.enhance.base import ENHANCERS, StepChoice, unfamiliar
 from engine.enhance.models import Domain, Model
 from engine.images.raster import Raster
 
@@ -33,9 +33,7 @@ class Gfpgan:
         self.model, self.side, self.device = model, model.size, device
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
-        if self.model.domain == "portraits" and domain != "portraits" and not force:
-            return f"`{self.model.name}` knows drawn portraits only"
-        return None
+        return unfamiliar(self.model, domain, force=force)
 
     @torch.inference_mode()
     def restore(self, face: Tensor) -> Tensor:

@@ -125,7 +125,8 @@ def test_a_second_run_does_nothing_and_a_changed_source_is_done_again(plan):
     again = run(plan)
     assert (again.kept, again.count("done")) == (3, 0)
     assert (plan.out / "ann" / "20_1.png").stat().st_mtime_ns == before
-    Image.open(plan.source / "ann" / "21_2.jpg").rotate(2).save(plan.source / "ann" / "21_2.jpg")
+    with Image.open(plan.source / "ann" / "21_2.jpg") as photo:
+        photo.rotate(2).save(plan.source / "ann" / "21_2.jpg")
     assert run(plan).count("done") == 1
     other = settled(replace(plan, force=True))
     assert run(other).count("done") == 3
@@ -181,7 +182,8 @@ def test_raw_data_stays_untouched(plan, tmp_path):
 
 def test_results_are_shrunk_to_the_side_asked_for(plan):
     run(replace(plan, side=100))
-    assert Image.open(plan.out / "ann" / "20_1.png").size == (100, 100)
+    with Image.open(plan.out / "ann" / "20_1.png") as made:
+        assert made.size == (100, 100)
 
 
 def test_a_picture_that_would_be_too_large_is_left_out(plan):

@@ -1,0 +1,109 @@
+"""`tm enhance` as people type it, with the networks of the package."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.worlds.portraits import identity, render, scene
+
+PERSON = 903_100
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return render(identity(PERSON), 45, scene(PERSON * 1_000), 96).picture
+
+
+@pytest.fixture
+def old(tmp_path, drawn):
+    """A grey portrait, and something that is none."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    Image.fromarray(drawn).convert("L").save(folder / "gray.png")
+    (folder / "odd.jpg").write_text("no picture")
+    return folder
+
+
+def test_one_command_colours_enlarges_and_restores(tm, old, tmp_path):
+    out = tmp_path / "out"
+    told = tm("enhance", old, out, "--steps", "ddcolor,esrgan,gfpgan", "--json")
+    assert told.code == 0
+    assert (told.json["done"], told.json["failed"]) == (1, 1)
+    assert [model["model"] for model in told.json["models"]] == [
+        "nano-colour", "nano-x2", "nano-face",
+    ]  # fmt: skip
+    assert "stands in" in told.err
+    assert "licence: that of tm" in told.err
+    with Image.open(out / "gray.png") as picture:
+        made = np.asarray(picture).astype(int)
+    assert made.shape == (192, 192, 3)
+    assert np.ptp(made, axis=2).mean() > 3
+    papers = json.loads((out / "gray.json").read_text("utf-8"))
+    assert papers["domain"] == "portraits"
+    assert papers["faces"] == 1
+    assert all(step["stand_in"] for step in papers["steps"])
+    assert papers["metrics"]["identity_by"] == "nano-identity"
+
+    again = tm("enhance", old, out, "--steps", "ddcolor,esrgan,gfpgan", "--json")
+    assert (again.json["kept"], again.json["done"]) == (1, 0)
+
+    audit = tm("enhance", "--audit", out, "--json")
+    assert (audit.code, audit.json["findings"]) == (0, [])
+    assert audit.json["repeated"] == "gray.png"
+    (out / "gray.png").write_bytes(b"\0" + (out / "gray.png").read_bytes()[1:])
+    broken = tm("enhance", "--audit", out)
+    assert broken.code == 3
+    assert "changed output" in broken.err
+
+
+def test_strict_tells_what_was_left_out(tm, old, tmp_path):
+    told = tm("enhance", old, tmp_path / "out", "--steps", "esrgan", "--strict", "--no-guard")
+    assert told.code == 3
+    assert "odd.jpg" in told.err
+
+
+def test_a_dry_run_touches_nothing(tm, old, tmp_path):
+    told = tm("enhance", old, tmp_path / "out", "--dry-run", "--json")
+    assert told.code == 0
+    assert told.json["pictures"] == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (("--steps", "ddcolour"), 2, "did you mean `ddcolor`?"),
+        (("--steps", ","), 2, "no step was named"),
+        (("--set", "guard.max_drft=1"), 2, "did you mean `max_drift`?"),
+        (("--recipe", "nano/x2"), 2, "not `enhance`"),
+        (("--set", "steps=[{kind='esrgan', weights='none.pth'}]"), 2, "unknown weights"),
+    ],
+)
+def test_faults_are_told_in_one_sentence(tm, old, tmp_path, given, code, words):
+    told = tm("enhance", old, tmp_path / "out", *given)
+    assert told.code == code
+    assert words in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_web_page_in_place_of_weights_is_exit_4(tm, old, tmp_path):
+    page = tmp_path / "RealESRGAN_x4plus.pth"
+    page.write_text("<html>Quota exceeded</html>")
+    step = f"steps=[{{kind='esrgan', weights='{page}'}}]"
+    told = tm("enhance", old, tmp_path / "out", "--set", step)
+    assert told.code == 4
+    assert "is a web page" in told.err
+
+
+def test_a_folder_of_none_of_ours_cannot_be_audited(tm, tmp_path):
+    told = tm("enhance", "--audit", tmp_path)
+    assert told.code == 3
+    assert "holds no results" in told.err
+
+
+def test_both_places_are_needed(tm, old):
+    told = tm("enhance", old)
+    assert told.code == 2
+    assert "where to?" in told.err
