@@ -48,7 +48,9 @@ def _nearest(name: str, stem: str, path: Path, shipped: list[str]) -> str:
     if near := get_close_matches(path.name, beside, n=1):
         return f"did you mean `{path.parent / near[0]}`?"
     near = get_close_matches(stem, shipped, n=1)
-    near = near or [s for s in shipped if get_close_matches(stem, [s.rpartition("/")[2]], n=1)]
+    if not near:
+        by_stem = {full.rpartition("/")[2]: full for full in reversed(shipped)}
+        near = [by_stem[found] for found in get_close_matches(stem, list(by_stem), n=1)]
     if near:
         return f"did you mean `{near[0]}`?"
     return f"shipped recipes: {', '.join(shipped)}"
