@@ -68,12 +68,7 @@ class LiveTraining(LiveProgress):
         self._live.update(Group(self._steps, self._losses, self._figures))
 
     def logged(self, standing: "Standing", figures: Mapping[str, float]) -> None:
-        losses = {
-            name.removeprefix("loss/"): value
-            for name, value in figures.items()
-            if name.startswith("loss/")
-        }
-        told = _told(losses)
+        told = _told(losses_of(figures))
         told += (
             f"  memory {figures['memory_mib'] / 1024:.2f} GiB" if "memory_mib" in figures else ""
         )
@@ -131,6 +126,16 @@ def tell(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
         say(f"saved after step {outcome.step}; `tm resume {place}` goes on")
     if outcome.ended == "stopped":
         raise typer.Exit(INTERRUPTED)
+
+
+def losses_of(figures: Mapping[str, float]) -> dict[str, float]:
+    """The losses of a logged row, totals first, without what a loss tells beside its value."""
+    losses = {
+        name.removeprefix("loss/"): value
+        for name, value in figures.items()
+        if name.startswith("loss/") and not any(name.startswith(f"{other}/") for other in figures)
+    }
+    return dict(sorted(losses.items(), key=lambda loss: not loss[0].startswith("total")))
 
 
 def _told(figures: Mapping[str, float]) -> str:
