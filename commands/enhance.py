@@ -73,11 +73,12 @@ def run(
     models = _models(loaded)
     for model in models:
         say(f"{model['step']}: `{escape(model['model'])}`, licence: {escape(model['licence'])}")
-        if model["stand_in"]:
-            warn(
-                f"the weights `{model['for']}` are not here: `{model['model']}` stands in, a small "
-                "network that knows drawn portraits; `tm weights list` says where to get them"
-            )
+    absent = ", ".join(f"`{model['for']}`" for model in models if model["stand_in"])
+    if absent:
+        warn(
+            f"not here: the weights {absent}; small networks that know drawn portraits stand in "
+            "(`tm weights list` says where to get the real ones)"
+        )
     if dry_run:
         count = len(pictures_of(plan))
         if as_json:

@@ -25,11 +25,11 @@ LPIPS, COMPARED = "lpips-alex", 256
 Pixels = NDArray[np.uint8]
 
 
-def lpips_here(device: torch.device) -> Distance | None:
-    """LPIPS, if the backbone it needs is among the weights here."""
+def lpips_here() -> Distance | None:
+    """LPIPS on the processor, if the backbone it needs is among the weights here."""
     folder = weights_folder()
     here = standing(known_weights(folder)[LPIPS], folder).here
-    return load_lpips(device) if here else None
+    return load_lpips(torch.device("cpu")) if here else None
 
 
 @torch.inference_mode()

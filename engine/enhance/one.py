@@ -94,13 +94,13 @@ def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | Non
     if plan.side is not None:
         enhanced.picture = resized(enhanced.picture, plan.side)
     after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
-    metrics = figures(before, after, enhanced, _distance(plan.device))
+    metrics = figures(before, after, enhanced, _distance())
     return Worked(read, enhanced, metrics)
 
 
 @cache
-def _distance(device: str) -> Distance | None:
-    return lpips_here(torch.device(device))
+def _distance() -> Distance | None:
+    return lpips_here()
 
 
 def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:

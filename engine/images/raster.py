@@ -87,6 +87,8 @@ def read_raster(path: Path, *, max_megapixels: float) -> tuple[Raster, Origin]:
             image.load()
             pixels, alpha = srgb_and_alpha(image)
     pixels = upright(pixels, turn)
+    if not pixels.flags.writeable:  # Pillow lends its own memory, and steps work in place
+        pixels = pixels.copy()
     alpha = None if alpha is None else upright(alpha, turn)
     kind = f"{mode};16" if deep and DEEP not in mode else mode
     return Raster(pixels, alpha), Origin(kind, turn, path.stat().st_size)

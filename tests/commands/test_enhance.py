@@ -34,7 +34,7 @@ def test_one_command_colours_enlarges_and_restores(tm, old, tmp_path):
     assert [model["model"] for model in told.json["models"]] == [
         "nano-colour", "nano-x2", "nano-face",
     ]  # fmt: skip
-    assert "stands in" in told.err
+    assert "stand in" in told.err
     assert "licence: that of tm" in told.err
     with Image.open(out / "gray.png") as picture:
         made = np.asarray(picture).astype(int)

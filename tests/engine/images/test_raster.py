@@ -73,6 +73,11 @@ def test_pictures_stand_upright(tmp_path, deep):
     assert np.array_equal(back.pixels[..., 0].astype(int) >> (8 if deep else 0), expected)
 
 
+def test_what_was_read_may_be_written_to(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    assert read(tmp_path / "a.png")[0].pixels.flags.writeable
+
+
 def test_what_is_too_large_is_told_before_it_is_decoded(tmp_path):
     Image.new("L", (2_000, 1_000)).save(tmp_path / "l.png")
     with pytest.raises(PictureError, match="over the limit of 1 megapixels"):
