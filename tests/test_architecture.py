@@ -25,6 +25,7 @@ RANKS = [
     ["losses"],
     ["metrics"],
     ["inference"],
+    ["relabel"],
     ["training", "scoring"],
     ["recipe"],
 ]

@@ -17,6 +17,7 @@ COMMANDS = (
     "prep",
     "bank",
     "enhance",
+    "relabel",
     "train",
     "resume",
     "oneshot",

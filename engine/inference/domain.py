@@ -1,19 +1,17 @@
 """Which pictures a model knows: what lies outside is told, not aged into nonsense."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from engine.core.errors import PictureError, WeightsError
 from engine.core.numbers import Span
+from engine.data.domains import Domain
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint
 from engine.worlds.portraits import VERSION
-
-Domain = Literal["portraits", "photos"]
 
 
 @dataclass(frozen=True, slots=True)

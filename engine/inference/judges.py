@@ -1,23 +1,23 @@
 """What a portrait shows, by estimators that are named: its age, and whether it is the person."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.core.errors import WeightsError
 from engine.core.places import weights_folder
 from engine.faces.descriptor import describe_aligned
 from engine.images.ranges import to_pixels, to_tensor
 from engine.inference.domain import Domain
+from engine.nets.age.published import read_mivolo
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_reader
 from engine.weights.folder import standing, weights_file
-from engine.weights.load import read_known, read_tensors
+from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
 
 if TYPE_CHECKING:
@@ -109,25 +109,10 @@ def _arcface(device: torch.device) -> ArcFace | None:
 
 
 def _mivolo(device: torch.device) -> "tuple[MiVolo, AgeScale] | None":
-    """MiVOLO and the scale of ages its file states (`specs/agetransformer.md` 3.2)."""
     if not _here(MIVOLO):
         return None
-    # With it come timm and torchvision: seconds that nobody without its weights need wait for.
-    from engine.nets.age.mivolo import AgeScale, MiVolo
-
-    path = weights_file(MIVOLO)
-    content: dict[str, Any] = read_tensors(path)
-    state = content.get("state_dict_ema", content.get("state_dict"))
-    absent = [key for key in ("min_age", "max_age", "avg_age") if key not in content]
-    if not isinstance(state, dict) or absent:
-        raise WeightsError(
-            f"`{path}` is no MiVOLO checkpoint: it lacks {', '.join(absent) or 'weights'}"
-        )
-    scale = AgeScale(
-        float(content["min_age"]), float(content["max_age"]), float(content["avg_age"])
-    )
-    kept = {key: value for key, value in state.items() if not key.startswith("fds.")}
-    return frozen(MiVolo.from_state(kept)).to(device), scale
+    net, scale = read_mivolo(weights_file(MIVOLO))
+    return frozen(net).to(device), scale
 
 
 def _here(name: str) -> bool:

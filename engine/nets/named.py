@@ -48,7 +48,7 @@ RECOGNISERS, AGE_READERS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-j
 
 def load_recogniser(name: str, device: torch.device) -> ArcFaceRecogniser | NanoRecogniser:
     """A recogniser; WeightsError says where to get what is not here, or what a file holds."""
-    recogniser = recogniser_of(_part(name, "identity"))
+    recogniser = recogniser_of(state_of(name, "identity"))
     _require_named(name, recogniser.name, RECOGNISERS)
     recogniser.net.to(device)
     return recogniser
@@ -56,7 +56,7 @@ def load_recogniser(name: str, device: torch.device) -> ArcFaceRecogniser | Nano
 
 def load_age_reader(name: str, device: torch.device) -> AgeReader:
     """A reader of ages; errors as of `load_recogniser`."""
-    state = _part(name, "age")
+    state = state_of(name, "age")
     reader: NanoAgeReader | DexReader
     if "trunk.stem.1.weight" in state:
         reader = NanoAgeReader(frozen(NanoAge.from_state(state)))
@@ -71,12 +71,12 @@ def load_age_reader(name: str, device: torch.device) -> AgeReader:
 
 def load_classifier(name: str, device: torch.device) -> ActorClassifier:
     """What tells a person from everybody else: a run or a file; errors as of `load_recogniser`."""
-    return frozen(ActorClassifier.from_state(_part(name, "actor"))).to(device)
+    return frozen(ActorClassifier.from_state(state_of(name, "actor"))).to(device)
 
 
 def load_point_reader(name: str, device: torch.device) -> PointReader:
     """A reader of landmarks; errors as of `load_recogniser`."""
-    reader = NanoPointReader(frozen(NanoLandmarks.from_state(_part(name, "landmarks"))))
+    reader = NanoPointReader(frozen(NanoLandmarks.from_state(state_of(name, "landmarks"))))
     reader.net.to(device)
     return reader
 
@@ -93,7 +93,7 @@ def load_distance(name: str, device: torch.device) -> Distance:
         case "nano-features":
             return _joint_features(device)
         case "nano-judge-features":
-            judge = frozen(NanoAgeJudge.from_state(_part(NANO_AGE_JUDGE, "age"))).to(device)
+            judge = frozen(NanoAgeJudge.from_state(state_of(NANO_AGE_JUDGE, "age"))).to(device)
             return FeatureDistance("features of nano-age-judge", judge.features, judge)
         case _:
             raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")
@@ -102,9 +102,9 @@ def load_distance(name: str, device: torch.device) -> Distance:
 def _joint_features(device: torch.device) -> FeatureDistance:
     """Who somebody is, how old and where the face is: each sees what the others pass over."""
     nets = [
-        frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))),
-        frozen(NanoAge.from_state(_part(NANO_AGE, "age"))),
-        frozen(NanoLandmarks.from_state(_part(NANO_LANDMARKS, "landmarks"))),
+        frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))),
+        frozen(NanoAge.from_state(state_of(NANO_AGE, "age"))),
+        frozen(NanoLandmarks.from_state(state_of(NANO_LANDMARKS, "landmarks"))),
     ]
 
     def features(pictures: Tensor) -> list[Tensor]:
@@ -130,7 +130,8 @@ def recogniser_of(state: StateDict) -> ArcFaceRecogniser | NanoRecogniser:
     return ArcFaceRecogniser(frozen(ArcFace.from_state(state)), digest)
 
 
-def _part(name: str, part: str) -> StateDict:
+def state_of(name: str, part: str) -> StateDict:
+    """A part of named weights, of a file or of a run; WeightsError if it has none of that name."""
     path = find_weights(name)
     try:
         return read_checkpoint(path).part(part)

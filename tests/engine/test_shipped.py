@@ -24,6 +24,7 @@ MEBIBYTE = 1 << 20
 def test_what_the_commands_name_is_there():
     assert {"nano", "nano-identity", "nano-age", "nano-age-judge", "nano-landmarks"} <= set(SHIPPED)
     assert "landscapes" in SHIPPED
+    assert {"nano-age-ordinal", "nano-age-tokens"} <= set(SHIPPED)
 
 
 def test_all_of_it_is_small():

@@ -1,6 +1,5 @@
 """Learn how old somebody looks, from anything but the colours."""
 
-from dataclasses import dataclass
 from functools import partial
 from math import pi
 
@@ -10,10 +9,9 @@ from torch import Tensor, nn
 from engine.core.progress import Progress
 from engine.data.jitter import ColourJitter, flipped, recoloured, shifted, turned
 from engine.data.portraits import PortraitPlan, rendered
-from engine.losses.mean_variance import mean_variance
 from engine.metrics.age import bias, correlation, mae
-from engine.nets.age.dex_vgg import expected_age
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.tasks.age_aims import AgeAim
 from engine.training.tasks.judging import answers, seen, shifts
 from engine.weights.checkpoint import Checkpoint
 
@@ -21,17 +19,8 @@ TURNS = {"third": (2 * pi / 3, 1.0), "half": (pi, 1.0), "grey": (0.0, 0.0)}
 """Hue in radians and saturation of the changes that must not move an age."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgeAim:
-    """The loss: spread of the target in years, weights of the mean and of the variance."""
-
-    spread: float = 3.0
-    mean: float = 0.02
-    variance: float = 0.005
-
-
 class AgeTask(Task):
-    """A distribution over ages by the mean-variance loss, on pictures with jittered colours."""
+    """Ages by the loss of the network's head, on pictures with jittered colours."""
 
     def __init__(
         self,
@@ -67,13 +56,8 @@ class AgeTask(Task):
         return {"pictures": pictures, "ages": torch.from_numpy(self.learn.ages[rows.numpy()])}
 
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """The softmax, the mean and the variance."""
-        told = mean_variance(self.net(batch["pictures"]), batch["ages"], spread=self.aim.spread)
-        return {
-            "softmax": Term(told.softmax),
-            "mean": Term(told.mean, self.aim.mean),
-            "variance": Term(told.variance, self.aim.variance),
-        }
+        """What the aim asks for."""
+        return dict(self.aim.terms(self.net(batch["pictures"]), batch["ages"]))
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """Errors in years, and how far turned hues and grey pictures move the answer."""
@@ -101,7 +85,7 @@ class AgeTask(Task):
         change = None
         if (hue, saturation) != (0.0, 1.0):
             change = partial(_coloured, hue=hue, saturation=saturation)
-        return expected_age(answers(net, self.check, device, change=change))
+        return self.aim.years(answers(net, self.check, device, change=change))
 
 
 def _coloured(pictures: Tensor, *, hue: float, saturation: float) -> Tensor:

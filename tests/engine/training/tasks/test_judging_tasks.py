@@ -9,11 +9,14 @@ from engine.data.jitter import ColourJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
+from engine.nets.nano.age_tokens import AgeTokensSpec, NanoAgeTokens
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks, to_pixels
 from engine.runtime.draws import Draws
 from engine.training.task import Moment
-from engine.training.tasks.age import AgeAim, AgeTask
+from engine.training.tasks.age import AgeTask
+from engine.training.tasks.age_aims import BirthdayAim, DistributionAim, NormalAim
 from engine.training.tasks.identity import IdentityAim, IdentityTask, verification
 from engine.training.tasks.judging import drawn
 from engine.training.tasks.landmarks import LandmarksTask
@@ -32,7 +35,12 @@ def identity():
 def age(family=NanoAge):
     spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeJudgeSpec(24, 101, WIDTHS, 8)
     net = drawn(lambda: family(spec), 0)
-    return AgeTask(net, LEARN, CHECK, AgeAim(), size=24, jitter=ColourJitter(), shift=1)
+    return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColourJitter(), shift=1)
+
+
+def expert(net, aim):
+    made = drawn(net, 0)
+    return AgeTask(made, LEARN, CHECK, aim, size=24, jitter=ColourJitter(), shift=1)
 
 
 def landmarks():
@@ -44,6 +52,12 @@ MAKERS = {
     "identity": identity,
     "age": age,
     "age_judge": lambda: age(NanoAgeJudge),
+    "age_ordinal": lambda: expert(
+        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), BirthdayAim()
+    ),
+    "age_tokens": lambda: expert(
+        lambda: NanoAgeTokens(AgeTokensSpec(size=24, width=24, depth=1)), NormalAim()
+    ),
     "landmarks": landmarks,
 }
 

@@ -1,0 +1,125 @@
+"""Ages by a mixture of experts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from commands._console import detail, emit_json, say, warn
+from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
+from commands._progress import LiveProgress
+
+if TYPE_CHECKING:
+    from engine.relabel.run import RelabelReport
+
+HELP = "Tell the age in every face by several experts: with a spread, a reliability, every vote."
+EXAMPLE = "tm relabel photos/ --out labels.json --report report.csv"
+MISFITS = 3
+
+
+def run(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="Faces, photos, or a manifest of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="The labels, a JSON file.")],
+    report: Annotated[
+        Path | None, typer.Option(help="Also a CSV with one line for each age group.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Also a training manifest (JSONL) of what is kept.")
+    ] = None,
+    experts: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these.", show_default="all of them")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Existing labels to audit: CSV, manifest, FFHQ-Aging.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="True ages to calibrate by: CSV or manifest.")
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="A file that `--truth` made.", show_default="the recipe's")
+    ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The pictures are aligned faces already.")
+    ] = False,
+    workers: Workers = None,
+    recipe: Annotated[str, typer.Option(help="Recipe of kind `relabel`.")] = "relabel/moe",
+    settings: Settings = None,
+    device: OnDevice = "auto",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    from engine.recipe.kinds.relabel import load_relabel
+    from engine.recipe.relabelling import Request, forecast, planned
+    from engine.relabel.run import relabel
+    from engine.runtime.device import choose
+
+    loaded = load_relabel(recipe, settings or ())
+    compute = choose(device)
+    request = Request(
+        source, out, report, manifest, experts, labels, truth, calibration, aligned, workers
+    )
+    if dry_run:
+        _foresee(forecast(loaded, request), as_json=as_json)
+        return
+    plan = planned(loaded, request, compute.device)
+    panel = plan.ballot.panel
+    for name, error in panel.absent.items():
+        detail(escape(f"without `{name}`: {error}; {error.hint}"))
+    done = relabel(plan, LiveProgress())
+    for name in panel.missed(done.domains):
+        warn(f"without `{name}`: {panel.absent[name]}")
+    if as_json:
+        emit_json(_summary(done, panel.absent, out))
+    _tell(done, out)
+
+
+def _foresee(told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"dry_run": True, **told})
+    say(f"would look at {told['pictures']} pictures, {told['faces']}")
+    for expert in told["experts"]:
+        state = "here" if expert["here"] else f"absent: {expert['why']}"
+        say(f"  {expert['name']} ({expert['domain']}): {escape(state)}")
+        if expert["cost"]:
+            say(f"    {escape(expert['cost'])}")
+    say(f"would write {', '.join(f'`{escape(file)}`' for file in told['files'])}")
+
+
+def _summary(done: "RelabelReport", absent: Any, out: Path) -> dict[str, Any]:
+    flags = sorted({flag for label in done.labels.values() for flag in label["flags"]})
+    return {
+        "out": str(out),
+        "pictures": len(done.labels),
+        "labelled": done.labelled,
+        "kept": done.kept,
+        "flags": {flag: done.count(flag) for flag in flags},
+        "absent": {name: str(error) for name, error in absent.items()},
+        "figures": done.figures,
+    }
+
+
+def _tell(done: "RelabelReport", out: Path) -> None:
+    if done.figures is not None:
+        mixture = done.figures["mixture"]
+        say(
+            f"on {mixture['faces']} faces the fit has not seen: mean error {mixture['mae']:.2f} "
+            f"years, within 5 years {mixture['cs5']:.0%}, ECE {mixture['ece']:.3f}"
+        )
+        for name, one in done.figures["experts"].items():
+            if one["mae"] is not None:
+                say(f"  {name} alone: {one['mae']:.2f} years, {one['mae_corrected']:.2f} corrected")
+    unlabelled = [(name, label) for name, label in done.labels.items() if label["age"] is None]
+    for name, label in unlabelled[:MISFITS]:
+        say(f"  no age: {escape(name)} {escape(str(label['why_null']))}")
+    if len(unlabelled) > MISFITS:
+        say(f"  and {len(unlabelled) - MISFITS} more without an age")
+    for flag in ("label_mismatch", "out_of_group"):
+        if done.count(flag):
+            say(f"[yellow]{done.count(flag)}[/] labels do not go with their face ({flag})")
+    say(
+        f"[green]{done.labelled} ages[/] for {len(done.labels)} pictures, {done.kept} kept, "
+        f"in `{escape(str(out))}`"
+    )

@@ -1,0 +1,1 @@
+"""One expert to a file; every module here is found by itself."""

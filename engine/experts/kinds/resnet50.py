@@ -1,0 +1,48 @@
+"""ResNet-50 with a mean-variance head: a distribution over 0..100 (Pan et al. 2018)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from engine.core.digest import file_sha256
+from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable, Faces
+from engine.nets.age.published import read_state
+from engine.nets.loading import frozen
+
+
+@EXPERTS.register("resnet50")
+class ResNetTable(ExpertTable):
+    """Photographs; 224 px bilinear, RGB in 0..255 less VGGFace2's mean (its file's metadata), or
+    ImageNet's normalisation where the file is in torchvision's layout.
+
+    The AgeTransformer repository, whose file this is, feeds it BGR and no mean, which is not how a
+    network of VGGFace2 was trained (`specs/agetransformer.md` 2.1); where your file was trained
+    that way all the same, its errors show in `--truth`.
+    """
+
+    domain = "photos"
+    seen = "aligned face, 224 px, RGB less VGGFace2's mean (torchvision layout: ImageNet)"
+    kind: Literal["resnet50"] = "resnet50"
+    weights: str = "age-resnet50"
+
+    def load(self, device: torch.device) -> Expert:
+        # With it comes timm, by way of ImageNet's constants.
+        from engine.nets.age.resnet50 import AgeResNet
+
+        path = self.place()
+        net = frozen(AgeResNet.from_state(read_state(path))).to(device)
+        return DistributionExpert(net, net.spec.size, file_sha256(path))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistributionExpert:
+    """A network whose softmax over the ages is the answer."""
+
+    net: torch.nn.Module
+    size: int
+    digest: str
+
+    def answer(self, faces: Faces) -> Answer:
+        device = next(self.net.parameters()).device
+        return Answer.of_shares(self.net(faces.at(self.size).to(device)).softmax(dim=1))

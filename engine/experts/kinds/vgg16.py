@@ -1,0 +1,42 @@
+"""VGG-16 as DEX: the expectation over 101 classes (Rothe et al. 2018)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.core.digest import file_sha256
+from engine.experts.base import EXPERTS, Expert, ExpertTable
+from engine.experts.kinds.resnet50 import DistributionExpert
+from engine.nets.age.dex_vgg import Dex
+from engine.nets.age.published import read_vgg16
+from engine.nets.loading import frozen
+
+
+@EXPERTS.register("vgg16")
+class VggTable(ExpertTable):
+    """Photographs; 224 px bilinear. DEX as SAM publishes it is fed RGB in [-1, 1] (SAM's own ageing
+    loss); the VGG-16 of the AgeTransformer repository RGB with ImageNet's normalisation, which is
+    what that repository meant (it applies it to BGR in 0..255, `specs/agetransformer.md` 2.1).
+    """
+
+    domain = "photos"
+    seen = "aligned face, 224 px, RGB in [-1, 1] (AgeTransformer's file: ImageNet)"
+    kind: Literal["vgg16"] = "vgg16"
+    weights: str = "dex"
+
+    def load(self, device: torch.device) -> Expert:
+        path = self.place()
+        state, is_dex = read_vgg16(path)
+        net = Dex.from_state(state)
+        seen = net if is_dex else nn.Sequential(ImageNetInput(), net)
+        return DistributionExpert(frozen(seen).to(device), net.spec.size, file_sha256(path))
+
+
+class ImageNetInput(nn.Module):
+    """Pictures in [-1, 1] as networks from ImageNet expect them."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        from engine.nets.age.mivolo import imagenet
+
+        return imagenet(picture)

@@ -1,0 +1,117 @@
+"""How old somebody looks, by how many birthdays they seem to have passed: an ordinal network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.core.errors import WeightsError
+from engine.nets.loading import built
+from engine.nets.nano.trunk import resized
+
+LUMA = (0.299, 0.587, 0.114)
+BLUR = 5  # px of the box whose mean is taken off for the picture's texture
+YEARS_A_UNIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgeOrdinalSpec:
+    """Input size in px, birthdays told apart, widths of the stages, width of the hidden layer."""
+
+    size: int = 96
+    birthdays: int = 100
+    widths: tuple[int, ...] = (24, 48, 80, 128)
+    hidden: int = 64
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> Self:
+        """Read the shape off a state dict."""
+        try:
+            count = sum(key.startswith("stages.") and key.endswith(".0.weight") for key in state)
+            widths = tuple(state[f"stages.{i}.0.weight"].shape[0] for i in range(count))
+            hidden, flat = state["hidden.1.weight"].shape
+            birthdays = state["gaps"].shape[0]
+            side = round((flat / widths[-1]) ** 0.5)
+        except (KeyError, IndexError) as error:
+            raise WeightsError("these are no weights of an ordinal nano age network") from error
+        return cls(side * 2 ** len(widths), birthdays, widths, hidden)
+
+
+class NanoAgeOrdinal(nn.Module):
+    """Portraits (b, 3, h, w) in [-1, 1] to logits (b, 100) of having passed 0.5, 1.5, ... years.
+
+    A cumulative-link model (McCullagh 1980) on a network, as CORAL (Cao et al. 2020): one score for
+    all birthdays, so that nobody passes one without those before it; a second number says how sure
+    the score is. It sees luma and its fine texture, no colour.
+    """
+
+    def __init__(self, spec: AgeOrdinalSpec | None = None) -> None:
+        super().__init__()
+        self.spec = spec = AgeOrdinalSpec() if spec is None else spec
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+                nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            )
+            if index
+            else nn.Sequential(
+                nn.Conv2d(8, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+            )
+            for index, (inputs, outputs) in enumerate(pairwise((8, *spec.widths)))
+        )
+        flat = spec.widths[-1] * (spec.size // 2 ** len(spec.widths)) ** 2
+        self.hidden = nn.Sequential(
+            nn.Flatten(), nn.Linear(flat, spec.hidden, bias=False), nn.BatchNorm1d(spec.hidden)
+        )
+        self.score = nn.Linear(spec.hidden, 2)
+        # Inverse softplus of evenly spaced birthdays.
+        even = torch.full((spec.birthdays,), 1 / YEARS_A_UNIT)
+        self.gaps = nn.Parameter(even.expm1().log())
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """The network that a state dict describes, holding its tensors."""
+        spec = AgeOrdinalSpec.of(state)
+        return built(lambda: cls(spec), state, name="an ordinal nano age network")
+
+    def forward(self, portrait: Tensor) -> Tensor:
+        x = texture(resized(portrait, self.spec.size))
+        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        for index, stage in enumerate(self.stages):
+            x = stage(x if index == 0 else F.max_pool2d(x, 2))
+        found = self.score(F.relu(self.hidden(x))).float()
+        birthdays = F.softplus(self.gaps.float()).cumsum(0)
+        middle = birthdays[len(birthdays) // 2]
+        score, sure = found[:, :1] + middle, found[:, 1:]
+        return (score - birthdays) * (1 + sure).clamp(-3, 5).exp()
+
+    def age(self, portrait: Tensor) -> Tensor:
+        """Expected age in years (b,)."""
+        return passed_age(self(portrait))
+
+
+def texture(picture: Tensor) -> Tensor:
+    """Luma and its fine part (b, 2, h, w) of RGB (b, 3, h, w)."""
+    luma = torch.einsum("c,bchw->bhw", picture.new_tensor(LUMA), picture)[:, None]
+    smooth = F.avg_pool2d(luma, BLUR, stride=1, padding=BLUR // 2, count_include_pad=False)
+    return torch.cat([luma, 4 * (luma - smooth)], dim=1)
+
+
+def passed_age(logits: Tensor) -> Tensor:
+    """Years (b,) from logits (b, n): the birthdays that are expected to be passed."""
+    return logits.float().sigmoid().sum(dim=1)
+
+
+def passed_shares(logits: Tensor) -> Tensor:
+    """The distribution (b, n + 1) over the ages 0..n that logits (b, n) of birthdays describe."""
+    past = logits.float().sigmoid()
+    ends = past.new_ones(len(past), 1), past.new_zeros(len(past), 1)
+    return torch.cat([ends[0], past], dim=1) - torch.cat([past, ends[1]], dim=1)

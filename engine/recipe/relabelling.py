@@ -1,0 +1,139 @@
+"""From a recipe and a request to what `tm relabel` does, and to a word on it beforehand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.core.errors import TmError, UsageError
+from engine.experts.base import ExpertTable
+from engine.recipe.kinds.relabel import RelabelRecipe
+from engine.relabel.judging import Judging
+from engine.relabel.reading import FaceReading, are_aligned
+from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
+from engine.relabel.source import Job, jobs_of, read_labels
+from engine.relabel.voting import Ballot, DomainSorter, Panel
+from engine.runtime.pool import cores
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line says beside the recipe."""
+
+    source: Path
+    out: Path
+    report: Path | None = None
+    manifest: Path | None = None
+    experts: str | None = None
+    labels: Path | None = None
+    truth: Path | None = None
+    calibration: str | None = None
+    aligned: bool = False
+    workers: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The experts that are asked for, none for all."""
+        if self.experts is None:
+            return ()
+        return tuple(name for part in self.experts.split(",") if (name := part.strip()))
+
+    def check(self) -> None:
+        """UsageError where the outputs cannot be what they are asked to be."""
+        if self.out.suffix.lower() != ".json":
+            raise UsageError(f"`{self.out}` must end in `.json`")
+        if self.out.is_dir():
+            raise UsageError(f"`{self.out}` is a folder, and the labels are a file")
+        if self.experts is not None and not self.names:
+            raise UsageError("`--experts` names nobody", hint="write it as `mivolo,vgg16`")
+
+
+def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> RelabelPlan:
+    """Everything in place: pictures, experts, calibration; WeightsError where no expert is here."""
+    request.check()
+    tables = recipe.chosen(request.names)
+    jobs = _jobs(request)
+    labels = read_labels(request.labels) if request.labels is not None else None
+    truth = read_labels(request.truth) if request.truth is not None else None
+    if truth is not None and truth.groups:
+        raise UsageError(
+            f"`{request.truth}` holds age groups, and a calibration takes ages in years",
+            hint="give them as `--labels` to audit them",
+        )
+    panel = Panel.of(tables, device)
+    reading = _reading(recipe, request)
+    ballot = Ballot(
+        panel=panel,
+        sorter=DomainSorter(None if recipe.domain == "auto" else recipe.domain, device),
+        reading=reading,
+        aligned=are_aligned(jobs, reading),
+        batch=recipe.batch,
+        workers=cores() if request.workers is None else request.workers,
+    )
+    name = recipe.calibration if request.calibration is None else request.calibration
+    found = read_calibration(name, panel) if name else None
+    judging = Judging(
+        limits=recipe.limits,
+        fusion=recipe.fusion,
+        asked={one: sum(table.domain == one for table in tables) for one in DOMAINS},
+        calibrations={} if found is None else {found.domain: found},
+        attributes=recipe.attributes,
+        labels=labels,
+    )
+    return RelabelPlan(
+        jobs=jobs,
+        out=request.out,
+        ballot=ballot,
+        judging=judging,
+        truth=truth,
+        fitting=recipe.fitting,
+        curriculum=recipe.curriculum,
+        report=request.report,
+        manifest=request.manifest,
+    )
+
+
+def forecast(recipe: RelabelRecipe, request: Request) -> dict[str, Any]:
+    """What would be looked at, by whom, and what would be written; nothing is loaded."""
+    request.check()
+    jobs = _jobs(request)
+    reading = _reading(recipe, request)
+    known = {"aligned": "aligned faces", "photos": "in each of which a face is looked for"}
+    unknown = "aligned or not is seen from the first few"
+    files = files_of(request.out, fits=request.truth is not None)
+    extra = [str(path) for path in (request.report, request.manifest) if path is not None]
+    return {
+        "pictures": len(jobs),
+        "faces": known.get(reading.pictures, unknown),
+        "experts": [_standing(table) for table in recipe.chosen(request.names)],
+        "files": [*map(str, files), *extra],
+    }
+
+
+def _standing(table: ExpertTable) -> dict[str, Any]:
+    why, hint = None, None
+    try:
+        table.place()
+    except TmError as error:
+        why, hint = str(error), error.hint
+    return {
+        "name": table.name,
+        "domain": table.domain,
+        "here": why is None,
+        "why": why,
+        "hint": hint,
+        "cost": table.forecast(),
+    }
+
+
+def _reading(recipe: RelabelRecipe, request: Request) -> FaceReading:
+    if not request.aligned:
+        return recipe.faces
+    return recipe.faces.model_copy(update={"pictures": "aligned"})
+
+
+def _jobs(request: Request) -> tuple[Job, ...]:
+    """The pictures of the source, without the diagrams of an earlier run into it."""
+    own = beside(request.out).resolve()
+    return tuple(j for j in jobs_of(request.source) if own not in j.path.resolve().parents)

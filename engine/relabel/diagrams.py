@@ -1,0 +1,110 @@
+"""Reliability diagrams: does what the mixture says of its own errors hold?"""
+
+import csv
+import io
+from io import BytesIO
+from typing import Any
+
+INK, LINE, TRUE, BARS = "#3a3d43", "#d9dbe0", "#8a8d94", "#2a62c4"
+SETTINGS: dict[str, Any] = {
+    "font.size": 10,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
+    """Three panels: confidence, intervals and spread, each told against what happened."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(SETTINGS):
+        figure = Figure(figsize=(12.6, 4.4), layout="constrained")
+        figure.suptitle(title, fontsize=11)
+        sure, inside, spread = figure.subplots(1, 3)
+        _confidence(sure, figures)
+        _coverage(inside, figures)
+        _spread(spread, figures)
+        for axes in (sure, inside, spread):
+            axes.grid(color=LINE, linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.tick_params(length=0)
+            axes.legend(frameon=False, fontsize=9, loc="upper left")
+        picture = BytesIO()
+        figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+    return picture.getvalue()
+
+
+def points_csv(figures: dict[str, Any]) -> str:
+    """The points of the three panels: `diagram`, `told`, `happened`, `count`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("diagram", "told", "happened", "count"))
+    for name in ("confidence", "spread"):
+        for bar in figures[name]:
+            writer.writerow((name, round(bar["told"], 5), round(bar["happened"], 5), bar["count"]))
+    for point in figures["coverage"]:
+        writer.writerow(("coverage", point["level"], round(point["share"], 5), figures["faces"]))
+    return text.getvalue()
+
+
+def _confidence(axes: Any, figures: dict[str, Any]) -> None:
+    bars = figures["confidence"]
+    most = max(bar["count"] for bar in bars)
+    axes.bar(
+        [bar["told"] for bar in bars],
+        [0.25 * bar["count"] / most for bar in bars],
+        width=0.03,
+        color=LINE,
+        label="faces",
+    )
+    axes.plot([0, 1], [0, 1], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot(
+        [bar["told"] for bar in bars],
+        [bar["happened"] for bar in bars],
+        color=BARS,
+        marker="o",
+        linewidth=1.8,
+        label=f"ECE {figures['ece']:.3f}",
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_xlabel("told: probability of being within 5 years")
+    axes.set_ylabel("happened: share within 5 years")
+
+
+def _coverage(axes: Any, figures: dict[str, Any]) -> None:
+    points = figures["coverage"]
+    axes.plot([0, 1], [0, 1], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot(
+        [point["level"] for point in points],
+        [point["share"] for point in points],
+        color=BARS,
+        marker="o",
+        linewidth=1.8,
+        label=f"mean gap {figures['coverage_error']:.3f}",
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_xlabel("told: central interval")
+    axes.set_ylabel("happened: share of truths inside")
+
+
+def _spread(axes: Any, figures: dict[str, Any]) -> None:
+    bars = figures["spread"]
+    high = 1.15 * max(max(bar["told"], bar["happened"]) for bar in bars)
+    axes.plot([0, high], [0, high], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot(
+        [bar["told"] for bar in bars],
+        [bar["happened"] for bar in bars],
+        color=BARS,
+        marker="o",
+        linewidth=1.8,
+        label=f"mean gap {figures['spread_error']:.2f} years",
+    )
+    axes.set(xlim=(0, high), ylim=(0, high))
+    axes.set_xlabel("told: standard deviation, years")
+    axes.set_ylabel("happened: root mean square error, years")
