@@ -70,6 +70,7 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
         color=BARS,
         marker="o",
         linewidth=1.8,
+        clip_on=False,
         label=f"ECE {figures['ece']:.3f}",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -86,6 +87,7 @@ def _coverage(axes: Any, figures: dict[str, Any]) -> None:
         color=BARS,
         marker="o",
         linewidth=1.8,
+        clip_on=False,
         label=f"mean gap {figures['coverage_error']:.3f}",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -103,6 +105,7 @@ def _spread(axes: Any, figures: dict[str, Any]) -> None:
         color=BARS,
         marker="o",
         linewidth=1.8,
+        clip_on=False,
         label=f"mean gap {figures['spread_error']:.2f} years",
     )
     axes.set(xlim=(0, high), ylim=(0, high))
