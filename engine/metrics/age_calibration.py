@@ -21,7 +21,7 @@ class Reliability(NamedTuple):
 
     told: float
     happened: float
-    count: int
+    faces: int
 
 
 def rmse(truth: ArrayLike, told: ArrayLike) -> float:
@@ -69,8 +69,8 @@ def confidence_bars(
 
 def expected_error(bars: list[Reliability]) -> float:
     """The expected calibration error in 0..1 (Guo et al. 2017): mean gap, weighted by count."""
-    total = sum(bar.count for bar in bars)
-    return sum(abs(bar.told - bar.happened) * bar.count for bar in bars) / total
+    total = sum(bar.faces for bar in bars)
+    return sum(abs(bar.told - bar.happened) * bar.faces for bar in bars) / total
 
 
 def coverage(truth: ArrayLike, told: ArrayLike, std: ArrayLike) -> list[tuple[float, float]]:

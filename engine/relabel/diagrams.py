@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 INK, LINE, TRUE, BARS = "#3a3d43", "#d9dbe0", "#8a8d94", "#2a62c4"
-SETTINGS: dict[str, Any] = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 10,
     "axes.edgecolor": LINE,
     "axes.labelcolor": INK,
@@ -47,7 +47,7 @@ def points_csv(figures: dict[str, Any]) -> str:
     writer.writerow(("diagram", "told", "happened", "count"))
     for name in ("confidence", "spread"):
         for bar in figures[name]:
-            writer.writerow((name, round(bar["told"], 5), round(bar["happened"], 5), bar["count"]))
+            writer.writerow((name, round(bar["told"], 5), round(bar["happened"], 5), bar["faces"]))
     for point in figures["coverage"]:
         writer.writerow(("coverage", point["level"], round(point["share"], 5), figures["faces"]))
     return text.getvalue()
@@ -55,10 +55,10 @@ def points_csv(figures: dict[str, Any]) -> str:
 
 def _confidence(axes: Any, figures: dict[str, Any]) -> None:
     bars = figures["confidence"]
-    most = max(bar["count"] for bar in bars)
+    most = max(bar["faces"] for bar in bars)
     axes.bar(
         [bar["told"] for bar in bars],
-        [0.25 * bar["count"] / most for bar in bars],
+        [0.25 * bar["faces"] / most for bar in bars],
         width=0.03,
         color=LINE,
         label="faces",

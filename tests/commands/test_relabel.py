@@ -50,7 +50,7 @@ def test_every_face_gets_an_age_a_spread_and_every_vote(tm, drawn, tmp_path):
             1, abs=1e-2
         )
     assert "NaN" not in out.read_text(encoding="utf-8")
-    rows = list(csv.DictReader(report.open(encoding="utf-8")))
+    rows = list(csv.DictReader(report.read_text(encoding="utf-8").splitlines()))
     assert rows[-1]["group"] == "all"
     assert int(rows[-1]["n_total"]) == sum(int(row["n_total"]) for row in rows[:-1]) == len(AGES)
     kept = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]

@@ -196,7 +196,7 @@ class _Cached:
 
 def closed_answers(tokenizer: Any) -> ClosedSet:
     """The ages 0..100 and `unknown`, each also behind a space, as this tokenizer writes them."""
-    words = {age: (str(age), f" {age}") for age in range(OLDEST + 1)}
+    words: dict[int, tuple[str, ...]] = {age: (str(age), f" {age}") for age in range(OLDEST + 1)}
     words[UNKNOWN] = ("unknown", " unknown", "Unknown", " Unknown")
     unknown_token = getattr(tokenizer, "unk_token_id", None)
     spelled: dict[int, list[list[int]]] = {}

@@ -48,7 +48,7 @@ def test_boasting_and_false_modesty_are_found_out(honest, times):
 def test_bins_of_equal_count_hold_as_many_each(honest):
     truth, told, std = honest
     bars = confidence_bars(surely_within(std), np.abs(told - truth) <= 5, equal_counts=True)
-    counts = [bar.count for bar in bars]
+    counts = [bar.faces for bar in bars]
     assert max(counts) - min(counts) <= 1
     assert sum(counts) == len(truth)
 
