@@ -84,7 +84,7 @@ class DomainSorter:
     def sort(self, faces: Faces) -> list[Domain]:
         """The domain of each face."""
         if self.always is not None:
-            return [self.always] * len(faces)
+            return [self.always for _ in range(len(faces))]
         pictures = faces.at(self.encoder.spec.size).to(self.encoder.places.weight.device)
         strange = self.encoder.strangeness(pictures).tolist()
         limit = self.limit if self.limit is not None else np.inf
