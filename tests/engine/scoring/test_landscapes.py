@@ -83,6 +83,9 @@ def test_the_truth_itself_passes_and_noise_does_not(exam, sides):
     assert not {"collapse", "deaf"} & set(flags)
     assert {"contrast", "deaf"} < set(noisy_flags)
     assert real["frechet"] < noise["frechet"] / 3
+    mood = (noise["ccc_valence"] + noise["ccc_arousal"]) / 2
+    flawed = mood - min(noise["frechet"], 2) - 0.1 * len(noisy_flags)
+    assert noise["merit"] == pytest.approx(flawed)
 
 
 def test_pictures_learned_from_are_known_as_copies(exam, sides):
