@@ -126,7 +126,9 @@ def examined(exam: Exam, out: Path) -> dict[str, Any]:
              for name in EXPERTS.split(",")}  # fmt: skip
     empty = np.zeros((len(age), 1))
     mixture = figures(truth, Mixture(age, std, empty[:, 0], empty[:, 0], empty, empty))
-    (out / "reliability.png").write_bytes(reliability_png(mixture, title=f"{len(truth)} unseen people"))
+    (out / "reliability.png").write_bytes(
+        reliability_png(mixture, title=f"{len(truth)} unseen people")
+    )
     wrong = moved > 0
     sure = surely_within(std)
     return {

@@ -6,6 +6,8 @@ from io import BytesIO
 from typing import Any
 
 INK, LINE, TRUE, BARS = "#3a3d43", "#d9dbe0", "#8a8d94", "#2a62c4"
+FEW = 10
+"""Faces below which a share is drawn apart: it says little."""
 SETTINGS: dict[Any, Any] = {
     "font.size": 10,
     "axes.edgecolor": LINE,
@@ -34,7 +36,7 @@ def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
             axes.grid(color=LINE, linewidth=0.6)
             axes.set_axisbelow(True)
             axes.tick_params(length=0)
-            axes.legend(frameon=False, fontsize=9, loc="upper left")
+            axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.4)
         picture = BytesIO()
         figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     return picture.getvalue()
@@ -64,15 +66,27 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
         label="faces",
     )
     axes.plot([0, 1], [0, 1], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
+    many = [bar for bar in bars if bar["faces"] >= FEW]
+    few = [bar for bar in bars if bar["faces"] < FEW]
     axes.plot(
-        [bar["told"] for bar in bars],
-        [bar["happened"] for bar in bars],
+        [bar["told"] for bar in many],
+        [bar["happened"] for bar in many],
         color=BARS,
         marker="o",
         linewidth=1.8,
         clip_on=False,
         label=f"ECE {figures['ece']:.3f}",
     )
+    if few:
+        axes.scatter(
+            [bar["told"] for bar in few],
+            [bar["happened"] for bar in few],
+            facecolors="none",
+            edgecolors=BARS,
+            s=24,
+            clip_on=False,
+            label=f"fewer than {FEW} faces",
+        )
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("told: probability of being within 5 years")
     axes.set_ylabel("happened: share within 5 years")
