@@ -170,3 +170,21 @@ def test_labels_that_are_no_json_file_are_refused(tm, drawn, tmp_path):
     told = tm("relabel", drawn, "--out", tmp_path / "labels.csv")
     assert told.code == 2
     assert "must end in `.json`" in told.err
+
+
+def test_a_photograph_is_aligned_first_and_a_picture_without_a_face_is_named(tm, tmp_path):
+    skimage_data = pytest.importorskip("skimage.data")
+    folder = tmp_path / "photos"
+    save_png(folder / "eve.png", skimage_data.astronaut(), {})
+    save_png(folder / "wall.png", np.full((200, 300, 3), 90, np.uint8), {})
+    forced = ("--experts", "nano-age", "--set", "domain='portraits'", "--workers", 1)
+    found, whole = tmp_path / "found.json", tmp_path / "whole.json"
+    assert tm("relabel", folder, "--out", found, *forced).code == 0
+    assert tm("relabel", folder, "--out", whole, "--aligned", *forced).code == 0
+    labels = written(found)["labels"]
+    assert labels["wall"]["flags"] == ["no_face"]
+    assert labels["wall"]["age"] is None
+    assert "no face" in labels["wall"]["why_null"]
+    cut, uncut = (written(path)["labels"]["eve"]["age"] for path in (found, whole))
+    assert cut is not None
+    assert abs(cut - uncut) > 1e-3
