@@ -73,7 +73,7 @@ class DomainSorter:
     """Tells drawn portraits from photographs: the shipped encoder is at home with the former."""
 
     def __init__(self, always: Domain | None, device: torch.device) -> None:
-        self.always = always
+        self.always: Domain | None = always
         if always is not None:
             return
         checkpoint = read_checkpoint(find_weights(NANO))
