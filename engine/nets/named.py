@@ -39,6 +39,7 @@ NANO_LANDMARKS, NANO_AGE_JUDGE = "nano-landmarks", "nano-age-judge"
 DISTANCES: Mapping[str, tuple[str, ...]] = {
     "lpips-alex": ("lpips-alex",),
     "nano-features": (NANO_IDENTITY, NANO_AGE, NANO_LANDMARKS),
+    "nano-identity-features": (NANO_IDENTITY,),
     "nano-judge-features": (NANO_AGE_JUDGE,),
 }
 """Distances between pictures, and the weights behind each."""
@@ -82,16 +83,20 @@ def load_point_reader(name: str, device: torch.device) -> PointReader:
 
 
 def load_distance(name: str, device: torch.device) -> Distance:
-    """`lpips-alex`, `nano-features` or `nano-judge-features`: a distance for losses or for judging.
+    """A distance for losses or for judging, by one of the names in `DISTANCES`.
 
     LPIPS needs its backbone in the weights folder; the features are those of the nano networks that
-    losses use, together, or of the nano age judge, which is in no loss.
+    losses use, together or of the identity network alone, or of the nano age judge, which is in no
+    loss.
     """
     match name:
         case "lpips-alex":
             return load_lpips(device)
         case "nano-features":
             return _joint_features(device)
+        case "nano-identity-features":
+            net = frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))).to(device)
+            return FeatureDistance("features of nano-identity", net.features, net)
         case "nano-judge-features":
             judge = frozen(NanoAgeJudge.from_state(state_of(NANO_AGE_JUDGE, "age"))).to(device)
             return FeatureDistance("features of nano-age-judge", judge.features, judge)

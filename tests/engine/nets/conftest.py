@@ -29,7 +29,7 @@ class Parity:
                 self.golden |= {key: torch.from_numpy(arrays[key]) for key in arrays}
 
     def state(self, network, rules):
-        """The whole state dict of `network`, integer buffers zero, blur kernels the published."""
+        """The whole state dict of `network`, unlearned buffers zero, blur kernels the published."""
         layout = self.manifest[network]
         shapes = {key: tuple(shape) for key, (shape, kind) in layout.items() if kind == "float32"}
         filled = self.fill.weights(shapes, f"public:{network}", rules)
@@ -37,7 +37,7 @@ class Parity:
         for key, (shape, kind) in layout.items():
             if key.endswith(".kernel"):
                 state[key] = fir_kernel((1, 3, 3, 1), gain=GAIN.get(network, 4.0))
-            elif kind == "float32":
+            elif key in filled:
                 state[key] = torch.from_numpy(np.asarray(filled[key]))
             else:
                 state[key] = torch.zeros(shape, dtype=getattr(torch, kind))

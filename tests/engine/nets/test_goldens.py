@@ -1,7 +1,5 @@
 """The published networks compute what their authors' code computes (`../shared/parity`)."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,14 +7,13 @@ import torch.nn.functional as F
 from engine.nets.adapter import Adapter
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.age.mivolo import MiVolo
+from engine.nets.agetransformer.v1 import PublishedTransformer
+from engine.nets.agetransformer.v1_discriminator import PublishedCritic
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder, with_age_plane
 from engine.nets.identity.ir_se50 import ArcFace
-from engine.nets.stylegan2.discriminator import Discriminator
 from engine.nets.stylegan2.generator import Generator, truncated
 from engine.nets.stylegan2.plain import synthesise
-from engine.nets.stylegan2.spec import DiscriminatorSpec
 from engine.nets.timemachine import TimeMachine
-from engine.ops.bias_act import bias_act
 
 AGES = (5, 40, 90)
 
@@ -59,20 +56,26 @@ def test_stylegan2_draws_the_published_picture(parity, size):
         parity.assert_golden("stylegan2_256/mix_trunc", pooled(picture))
 
 
-def test_the_discriminators_trunk_is_the_published_one(parity):
-    """AgeTransformer's is the one golden of a StyleGAN2 trunk; its class head is read by hand."""
-    state = parity.state("agetransformer_d128", "stylegan2")
-    trunk = {key: v for key, v in state.items() if not key.startswith(("final_linear", "project"))}
-    net = Discriminator(DiscriminatorSpec.of(trunk))
-    missing, unexpected = net.load_state_dict(trunk, strict=False)
-    assert not unexpected
-    assert all(key.startswith("final_linear.") for key in missing)
+def test_agetransformers_discriminator_judges_as_published(parity):
+    """It is the one golden of a StyleGAN2 trunk as well."""
+    net = PublishedCritic.from_state(parity.state("agetransformer_d128", "stylegan2"))
+    parity.assert_layout("agetransformer_d128", net)
     x = parity.image(128)
-    x = net.features(torch.cat([x, x.flip(3), 0.5 * x, -x]))
-    hidden = F.linear(x / math.sqrt(8192), state["final_linear_cls.0.weight"])
-    hidden = bias_act(hidden, state["final_linear_cls.0.bias"]) / math.sqrt(512)
-    logits = F.linear(hidden, state["final_linear_cls.1.weight"], state["final_linear_cls.1.bias"])
-    parity.assert_golden("agetransformer/d_cls", logits)
+    judged = net(torch.cat([x, x.flip(3), 0.5 * x, -x]), torch.eye(10)[[0, 3, 5, 9]])
+    parity.assert_golden("agetransformer/d_logit", judged.logits[0].flatten(1))
+    parity.assert_golden("agetransformer/d_cls", judged.ages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("age", [0, 5, 9])
+def test_agetransformer_draws_as_published(parity, age):
+    net = PublishedTransformer.from_state(parity.state("agetransformer_g128", "agetransformer"))
+    weights = torch.eye(10)[age]
+    feature = net.encode(parity.image(128), weights[None])
+    if age == 9:
+        content = net.convs_ei(feature)
+        parity.assert_golden("agetransformer/feature_mean", content.mean(dim=(2, 3)))
+    parity.assert_golden(f"agetransformer/class{age}/image", net.picture(feature))
 
 
 def test_arcface_embeds_as_published(parity):

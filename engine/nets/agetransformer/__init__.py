@@ -1,0 +1,1 @@
+"""One face in, a face for every anchor age out, in one pass."""
