@@ -22,8 +22,11 @@ OUTSIDE = (
 
 def run(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO|DIR", help="A photo, or a folder.")],
-    ages: Annotated[str, typer.Option(help="Target ages in years, with commas.")],
     out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
+    ages: Annotated[
+        str | None,
+        typer.Option(help="Target ages in years, with commas.", show_default="all anchors"),
+    ] = None,
     weights: Annotated[
         str, typer.Option(help="A checkpoint file, or a name from `tm weights list`.")
     ] = "nano",
@@ -62,7 +65,7 @@ def run(
     plan = InferPlan(
         source=photo,
         out=out,
-        ages=parse_ages(ages),
+        ages=parse_ages(ages) if ages is not None else _own_ages(weights),
         strength=strength,
         size=size,
         coupled=coupled,
@@ -86,9 +89,9 @@ def run(
             emit_json({"dry_run": True, "photos": len(photos), "ages": plan.ages})
         say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
         return
-    from engine.inference.assemble import stamp_of, time_machine
-    from engine.inference.domain import Known
-    from engine.inference.reage import Reager
+    from engine.inference.anchored import AnchorAger
+    from engine.inference.assemble import stamp_of
+    from engine.inference.choose import ager_of
     from engine.weights.find import find_weights
     from engine.weights.load import read_checkpoint
 
@@ -96,19 +99,19 @@ def run(
     file = find_weights(weights)
     stamp = settings_digest({"weights": stamp_of(file), "recipe": loaded.dump()})
     plan = replace(plan, settings=stamp)
-    checkpoint = read_checkpoint(file)
-    known = Known.of(checkpoint)
-    reager = Reager(
-        time_machine(checkpoint),
+    ager = ager_of(
+        read_checkpoint(file),
         compute,
         edit=loaded.edit,
         strength=strength,
         noise=loaded.noise,
         batch=loaded.batch,
-        known=known,
         shrunk=lambda batch: warn(f"memory ran out: going on with {batch} pictures at once"),
     )
-    report = reage_photos(plan, reager, LiveProgress())
+    if isinstance(ager, AnchorAger):
+        for age in ager.beyond(plan.ages):
+            warn(f"the age {age:g} lies beyond the anchors: it is drawn as the nearest of them")
+    report = reage_photos(plan, ager, LiveProgress())
     if as_json:
         counts = {state: report.count(state) for state in ("done", "skipped", "failed")}
         emit_json({"out": str(out), **counts, "kept": report.kept})
@@ -119,7 +122,16 @@ def run(
             detail(f"  {escape(str(row['output']))}: identity {row['identity']}")
         else:
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
-    if known.familiar is not None and report.count("skipped") and not report.count("done"):
+    if ager.known.familiar is not None and report.count("skipped") and not report.count("done"):
         say(f"\n[cyan]hint:[/] {OUTSIDE}")
     if not report.kept and not report.count("done"):
         raise typer.Exit(NOTHING_USABLE)
+
+
+def _own_ages(weights: str) -> tuple[float, ...]:
+    """The anchors of an AgeTransformer."""
+    from engine.inference.anchored import anchors_of
+    from engine.weights.find import find_weights
+    from engine.weights.load import read_checkpoint
+
+    return anchors_of(read_checkpoint(find_weights(weights))).years

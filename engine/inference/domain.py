@@ -54,9 +54,15 @@ class Known:
     @torch.inference_mode()
     def require(self, machine: TimeMachine, face: Tensor) -> None:
         """PictureError for a face (1, 3, s, s) that is none of those the model knows."""
-        if self.familiar is None or not isinstance(machine.psp, NanoEncoder):
+        if isinstance(machine.psp, NanoEncoder):
+            self.require_like(machine.psp, face.to(machine.latent_average.device))
+
+    @torch.inference_mode()
+    def require_like(self, encoder: NanoEncoder, face: Tensor) -> None:
+        """The same by any nano encoder, for a face on its device."""
+        if self.familiar is None:
             return
-        strange = float(machine.psp.strangeness(face.to(machine.latent_average.device)))
+        strange = float(encoder.strangeness(face))
         if strange > self.familiar:
             raise PictureError(
                 f"is outside what these weights know, drawn portraits (strangeness {strange:.2f}, "

@@ -19,11 +19,10 @@ from engine.images.naming import stems
 from engine.images.ranges import to_pixels, to_tensor
 from engine.images.reading import find_pictures
 from engine.images.saving import save_png
-from engine.inference.edit import Mixing
+from engine.inference.ager import AgedFace, Ager
 from engine.inference.judges import Judges
 from engine.inference.outputs import at_size, provenance, save_beside, save_morph, save_strip
 from engine.inference.plan import InferPlan
-from engine.inference.reage import Codes, Reager
 from engine.inference.subject import Subject, aligned_subject, find_subject
 from engine.inference.truth import read_truth
 
@@ -54,21 +53,19 @@ def photos_of(plan: InferPlan) -> list[Path]:
     return photos
 
 
-def reage_photos(plan: InferPlan, reager: Reager, progress: Progress) -> InferReport:
+def reage_photos(plan: InferPlan, ager: Ager, progress: Progress) -> InferReport:
     """Age every photo that the ledger does not hold yet under the same settings."""
     photos, digest = photos_of(plan), plan.digest
     truth = read_truth(plan.truth) if plan.truth is not None else {}
-    judges = Judges(reager.compute.device, reager.known.domain) if plan.judge else None
-    other = _mixed_in(plan, reager)
+    judges = Judges(ager.compute.device, ager.known.domain) if plan.judge else None
+    other = ager.mixed_in(lambda path: _reference(path, plan, ager))
     fresh: list[dict[str, Any]] = []
     with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
         places = stems(photos, plan.source)
         left = [photo for photo in photos if not _stands(photo, plan, digest, ledger)]
         with reported(progress, "Ageing", len(left)):
             for photo in left:
-                rows = _reage_one(
-                    photo, plan.out / places[photo], plan, reager, judges, other, truth
-                )
+                rows = _reage_one(photo, plan.out / places[photo], plan, ager, judges, other, truth)
                 source = seen_from(plan.out, photo)
                 ledger.drop([key for key, row in ledger.rows.items() if row["source"] == source])
                 rows = [{"source": source, **row, "settings": digest} for row in rows]
@@ -83,32 +80,30 @@ def _reage_one(
     photo: Path,
     stem: Path,
     plan: InferPlan,
-    reager: Reager,
+    ager: Ager,
     judges: Judges | None,
     other: Tensor | None,
     truth: Mapping[float, Pixels],
 ) -> list[dict[str, Any]]:
     try:
         subject = _subject(photo, plan)
-        face = to_tensor(subject.face(reager.input_size))
+        face = to_tensor(subject.face(ager.input_size))
         if not plan.force:
-            reager.known.require(reager.machine, face)
+            ager.require(face)
     except PictureError as error:
         return [
             {"output": None, "status": error.status, "reason": error.reason, "target_age": None}
         ]
     started = time.perf_counter()
     truth = {age: subject.framed(pixels) for age, pixels in truth.items()}
-    codes = reager.codes(face, plan.ages, other)
-    judged = Judged(judges, subject, reager, codes) if judges is not None else None
+    aged = ager.aged(face, plan.ages, subject.content, other)
+    judged = Judged(judges, subject, aged, ager.size) if judges is not None else None
     quad = subject.quad.corners.round(3).tolist()
     rows: list[dict[str, Any]] = []
     shown: list[Pixels] = []
-    for age, picture in zip(
-        plan.ages, reager.pictures(codes.targets, subject.content), strict=True
-    ):
+    for age, picture in zip(plan.ages, aged.pictures(), strict=True):
         pixels = at_size(to_pixels(picture), plan.size)
-        beyond = reager.known.beyond(age)
+        beyond = ager.known.beyond(age)
         made = provenance(subject, plan, age, beyond)
         path = stem.with_name(f"{stem.name}_age{age:g}.png")
         save_png(path, pixels, made)
@@ -127,7 +122,7 @@ def _reage_one(
     if plan.strip:
         save_strip(stem, subject, shown, plan, rows, truth)
     if plan.film is not None:
-        save_morph(stem, subject, codes, reager, plan)
+        save_morph(stem, aged, plan)
     return rows
 
 
@@ -144,12 +139,15 @@ class Judged:
     Everything is looked at in the size of the model's pictures: finer pixels are no likeness.
     """
 
-    def __init__(self, judges: Judges, subject: Subject, reager: Reager, codes: Codes) -> None:
+    def __init__(self, judges: Judges, subject: Subject, aged: AgedFace, size: int) -> None:
         self.judges = judges
-        self.own = judges.embedding(to_tensor(subject.face(reager.size)))
-        (plain,) = reager.pictures(codes.inverted, subject.content)
-        inverted = judges.embedding(plain[None])
-        self.reconstruction = judges.identity(inverted, self.own)
+        self.own = judges.embedding(to_tensor(subject.face(size)))
+        plain = aged.plain()
+        self.reconstruction = (
+            None
+            if plain is None
+            else judges.identity(judges.embedding(plain[None]), self.own).value
+        )
 
     def row(self, picture: Tensor, truth: Pixels | None) -> dict[str, Any]:
         """The columns of `results.jsonl` that are estimates; identity is to the truth if known."""
@@ -163,16 +161,21 @@ class Judged:
             "predicted_age": None if age is None else round(age, 2),
             "age_by": self.judges.age_by,
             "identity": round(identity.value, 4),
-            "identity_reconstruction": round(self.reconstruction.value, 4),
+            "identity_reconstruction": _rounded(self.reconstruction),
             "identity_by": identity.judge,
         }
         if truth is not None:
             row["identity_to"] = "truth"
         if identity.strangers is not None:
             row["identity_strangers"] = identity.strangers
-        if self.judges.why_no_age is not None:
-            row["why_null"] = self.judges.why_no_age
-        return row
+        missing = [self.judges.why_no_age] if self.judges.why_no_age is not None else []
+        if self.reconstruction is None:
+            missing.append("these weights draw no face as it is, only at an age")
+        return row | ({"why_null": "; ".join(missing)} if missing else {})
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _subject(photo: Path, plan: InferPlan) -> Subject:
@@ -181,18 +184,13 @@ def _subject(photo: Path, plan: InferPlan) -> Subject:
     return find_subject(photo, plan.choice, plan.detection)
 
 
-def _mixed_in(plan: InferPlan, reager: Reager) -> Tensor | None:
-    """What the recipe's mixing takes layers from: a reference's inversion, or a random draw."""
-    mixing: Mixing | None = reager.edit.mixing
-    if mixing is None:
-        return None
-    if mixing.reference is None:
-        return reager.drawn(mixing.seed)
+def _reference(path: Path, plan: InferPlan, ager: Ager) -> Tensor:
+    """The face that mixing takes layers from."""
     try:
-        reference = find_subject(Path(mixing.reference), plan.choice, plan.detection)
+        reference = find_subject(path, plan.choice, plan.detection)
     except PictureError as error:
-        raise InputError(f"the reference `{mixing.reference}` {error.reason}") from error
-    return reager.inversion(to_tensor(reference.face(reager.input_size)))
+        raise InputError(f"the reference `{path}` {error.reason}") from error
+    return to_tensor(reference.face(ager.input_size))
 
 
 def _key(row: dict[str, Any]) -> str:

@@ -12,9 +12,9 @@ from engine.faces.turning import Pixels
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
 from engine.images.sheet import PAPER, contact_sheet
-from engine.inference.morph import glide, save_film
+from engine.inference.ager import AgedFace
+from engine.inference.morph import save_film
 from engine.inference.plan import InferPlan
-from engine.inference.reage import Codes, Reager
 from engine.inference.subject import Subject
 
 
@@ -78,10 +78,10 @@ def _caption(row: dict[str, Any]) -> str:
     return f"{row['target_age']:g} years{extrapolated}\n{', '.join(told)}"
 
 
-def save_morph(stem: Path, subject: Subject, codes: Codes, reager: Reager, plan: InferPlan) -> None:
+def save_morph(stem: Path, aged: AgedFace, plan: InferPlan) -> None:
     assert plan.film is not None
     frames: list[Pixels] = []
-    for w_plus in glide(codes.targets, plan.morphing.frames):
-        (picture,) = reager.pictures(w_plus[None], subject.content)
-        frames.append(at_size(to_pixels(picture), min(plan.morphing.side, reager.size)))
+    for picture in aged.frames(plan.morphing.frames):
+        side = min(plan.morphing.side, picture.shape[-1])
+        frames.append(at_size(to_pixels(picture), side))
     save_film(stem.with_name(f"{stem.name}_morph.{plan.film}"), frames, plan.film)

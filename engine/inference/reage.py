@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from engine.inference.domain import Known
 from engine.inference.edit import Edit, layer_strengths, mixed, moved
+from engine.inference.morph import glide
 from engine.nets.timemachine import TimeMachine
 from engine.runtime.device import Compute
 from engine.runtime.memory import in_batches
@@ -22,6 +24,26 @@ class Codes:
 
     inverted: Tensor
     targets: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class CodedFace:
+    """One face of a `Reager`."""
+
+    reager: "Reager"
+    codes: Codes
+    content: int
+
+    def pictures(self) -> Iterator[Tensor]:
+        yield from self.reager.pictures(self.codes.targets, self.content)
+
+    def plain(self) -> Tensor | None:
+        (picture,) = self.reager.pictures(self.codes.inverted, self.content)
+        return picture
+
+    def frames(self, between: int) -> Iterator[Tensor]:
+        for w_plus in glide(self.codes.targets, between):
+            yield from self.reager.pictures(w_plus[None], self.content)
 
 
 class Reager:
@@ -57,6 +79,25 @@ class Reager:
     def input_size(self) -> int:
         """Side in pixels of the aligned face that the encoders read."""
         return self.machine.psp.shape.size
+
+    def require(self, face: Tensor) -> None:
+        """PictureError for a face (1, 3, s, s) that is none of those the model knows."""
+        self.known.require(self.machine, face)
+
+    def aged(
+        self, face: Tensor, ages: Sequence[float], content: int, other: Tensor | None = None
+    ) -> CodedFace:
+        """A face (1, 3, s, s) at ages in years."""
+        return CodedFace(self, self.codes(face, ages, other), content)
+
+    def mixed_in(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
+        """What the recipe's mixing takes layers from: a reference's inversion, or a random draw."""
+        mixing = self.edit.mixing
+        if mixing is None:
+            return None
+        if mixing.reference is None:
+            return self.drawn(mixing.seed)
+        return self.inversion(face_of(Path(mixing.reference)))
 
     @torch.inference_mode()
     def codes(self, face: Tensor, ages: Sequence[float], other: Tensor | None = None) -> Codes:

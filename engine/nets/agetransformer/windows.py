@@ -60,7 +60,7 @@ def attend(
 
 
 def _attended(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention (b, n, L, d); on a CPU in float32, since its way back is ten times slower in less."""
+    """Attention (b, n, L, d); on a CPU in float32, the way back being ten times slower in less."""
     if q.device.type != "cpu":
         told = None if mask is None else mask.to(q.dtype)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=told)

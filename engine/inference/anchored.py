@@ -1,0 +1,163 @@
+"""Faces at anchor ages, and between them, by an AgeTransformer of either version."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.core.errors import UsageError, WeightsError
+from engine.data.anchors import Anchors
+from engine.inference.domain import Known
+from engine.inference.morph import glide
+from engine.nets.agetransformer.v1 import PublishedTransformer
+from engine.nets.agetransformer.v2 import SlimTransformer
+from engine.nets.loading import frozen
+from engine.nets.nano.encoder import NanoEncoder
+from engine.nets.nano.trunk import resized
+from engine.runtime.device import Compute
+from engine.runtime.memory import in_batches
+from engine.weights.checkpoint import Checkpoint
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+TASK, PART = "agetransformer", "generator"
+LIKENESS = "nano-generator"
+"""The weights whose encoder tells drawn portraits from photographs."""
+
+
+def is_agetransformer(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint, published or of our own, draws anchor ages."""
+    return checkpoint.kind == TASK or checkpoint.facts.get("task") == TASK
+
+
+def anchors_of(checkpoint: Checkpoint) -> Anchors:
+    """The anchors of an AgeTransformer; the published file's are the classes of FFHQ-Aging.
+
+    UsageError for other weights, which have no ages of their own.
+    """
+    if not is_agetransformer(checkpoint):
+        raise UsageError("no target age was given", hint="write them as `20,40,60`")
+    if "age_anchors" not in checkpoint.facts and checkpoint.kind == TASK:
+        return Anchors.ffhq_aging()
+    return Anchors.of(checkpoint.facts)
+
+
+def transformer_of(checkpoint: Checkpoint) -> PublishedTransformer | SlimTransformer:
+    """The network of a checkpoint, by its keys; WeightsError names every key that is off."""
+    state, facts = checkpoint.part(PART), checkpoint.facts
+    if "convs_e.0.0.weight" in state or checkpoint.kind == TASK:
+        net = PublishedTransformer.from_state(state)
+        classes = net.spec.classes
+    else:
+        size, window = int(facts.get("size", 128)), int(facts.get("window", 8))
+        net = SlimTransformer.from_state(state, size=size, window=window)
+        classes = net.spec.anchors
+    anchors = anchors_of(checkpoint)
+    if len(anchors) != classes:
+        raise WeightsError(f"these weights draw {classes} ages, and name {len(anchors)} anchors")
+    return net
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredFace:
+    """One face of an `AnchorAger`: weights (ages, k), and what draws some of them."""
+
+    ager: "AnchorAger"
+    weights: Tensor
+    draw: Callable[[Tensor], Tensor]
+    """Weights (n, k) to pictures (n, 3, s, s)."""
+
+    def pictures(self) -> Iterator[Tensor]:
+        yield from self._drawn(self.weights)
+
+    def plain(self) -> Tensor | None:
+        return None
+
+    def frames(self, between: int) -> Iterator[Tensor]:
+        yield from self._drawn(torch.stack(list(glide(self.weights, between))))
+
+    def _drawn(self, weights: Tensor) -> Iterator[Tensor]:
+        def some(rows: Sequence[Tensor]) -> Sequence[Tensor]:
+            return list(self.draw(torch.stack(list(rows))))
+
+        ager = self.ager
+        yield from in_batches(some, list(weights), batch=ager.batch, shrunk=ager.shrunk)
+
+
+class AnchorAger:
+    """Ages faces with an AgeTransformer: version 2 encodes a face once for all its ages."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        compute: Compute,
+        *,
+        batch: int = 10,
+        shrunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self.net = frozen(transformer_of(checkpoint)).to(compute.device)
+        self.anchors = anchors_of(checkpoint)
+        self.compute = compute
+        self.known = Known.of(checkpoint)
+        self.batch = batch
+        self.shrunk = shrunk
+        self._likeness: NanoEncoder | None = None
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the pictures, and of the face they are made from."""
+        return self.net.spec.size
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of the aligned face."""
+        return self.net.spec.size
+
+    def beyond(self, ages: Sequence[float]) -> list[float]:
+        """The ages that lie outside the anchors: they are drawn at the nearest one."""
+        low, high = self.anchors.years[0], self.anchors.years[-1]
+        return [age for age in ages if not low <= age <= high]
+
+    def require(self, face: Tensor) -> None:
+        """PictureError for a photograph where only drawn portraits are known."""
+        if self.known.familiar is None:
+            return
+        if self._likeness is None:
+            state = read_checkpoint(find_weights(LIKENESS)).part("encoder")
+            self._likeness = frozen(NanoEncoder.from_state(state)).to(self.compute.device)
+        encoder = self._likeness
+        self.known.require_like(
+            encoder, resized(face.to(self.compute.device), encoder.spec.base.size)
+        )
+
+    def mixed_in(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
+        return None
+
+    @torch.inference_mode()
+    def aged(
+        self, face: Tensor, ages: Sequence[float], content: int, other: Tensor | None = None
+    ) -> AnchoredFace:
+        """A face (1, 3, s, s) at ages in years, drawn when it is asked for its pictures."""
+        device, net = self.compute.device, self.net
+        face = face.to(device)
+        weights = self.anchors.weights(torch.tensor(list(ages), device=device))
+        if isinstance(net, SlimTransformer):
+            with self._precision():
+                encoding = net.encode(face)
+
+            def draw(some: Tensor) -> Tensor:
+                with torch.inference_mode(), self._precision():
+                    return net.decode(encoding, some[None])[0].float()
+        else:
+
+            def draw(some: Tensor) -> Tensor:
+                with torch.inference_mode(), self._precision():
+                    return net(face, some[None])[0].float()
+
+        return AnchoredFace(self, weights, draw)
+
+    def _precision(self) -> torch.autocast:
+        lower = self.compute.dtype != torch.float32
+        return torch.autocast(self.compute.device.type, self.compute.dtype, enabled=lower)
