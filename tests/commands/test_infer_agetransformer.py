@@ -95,7 +95,9 @@ def test_without_ages_every_anchor_is_drawn(tm, nets, files, face, tmp_path, fil
     for at in (0, 4, 9):
         wanted = directly(nets[version], face, torch.eye(10)[at])
         assert np.abs(pixels(out / f"eve_age{ages[at]}.png") - wanted).max() <= 1
-    assert np.abs(pixels(out / f"eve_age{ages[0]}.png") - pixels(out / f"eve_age{ages[9]}.png")).any()
+    assert np.abs(
+        pixels(out / f"eve_age{ages[0]}.png") - pixels(out / f"eve_age{ages[9]}.png")
+    ).any()
 
 
 def test_ages_between_anchors_are_shares_of_both(tm, nets, files, face, tmp_path):

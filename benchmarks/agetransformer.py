@@ -1,0 +1,167 @@
+"""What an AgeTransformer is worth: unseen people against their truth, operations, and speed.
+
+People from 903,000 on, whom no network has met, each from one age to every anchor. The judges are
+in no loss: the nano age judge for the years, dlib for who it is. Doing nothing and the truth itself
+stand beside every figure.
+
+    python benchmarks/agetransformer.py exam [--weights agetransformer] [--people 100] [--dlib 20]
+        [--out DIR]
+    python benchmarks/agetransformer.py cost [--published] [--repeats 5]
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.core.progress import Silence
+from engine.data.portraits import PortraitPlan, rendered
+from engine.images.ranges import to_pixels
+from engine.images.saving import save_png
+from engine.inference.anchored import anchors_of, transformer_of
+from engine.inference.judges import NANO, Judges
+from engine.metrics.age import mae, spearman
+from engine.metrics.energy import laplacian
+from engine.metrics.gradients import gradient_distance
+from engine.metrics.pixels import psnr
+from engine.nets.agetransformer.v1 import PublishedTransformer
+from engine.nets.agetransformer.v2 import SlimTransformer
+from engine.nets.loading import frozen
+from engine.nets.named import load_age_reader
+from engine.nets.nano.trunk import resized
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+FIRST, ORDERED, SHOWN = 903_000, 0.95, 6
+CPU = torch.device("cpu")
+Told = dict[str, object]
+
+
+def exam(chosen: argparse.Namespace) -> Told:
+    """Every figure of the pictures, and a grid to look at."""
+    checkpoint = read_checkpoint(find_weights(chosen.weights))
+    anchors, net = anchors_of(checkpoint), frozen(transformer_of(checkpoint))
+    plan = PortraitPlan(first=FIRST, people=chosen.people, scenes=1, fixed=anchors.years)
+    people, count = rendered(plan, Silence()), len(anchors)
+    starts = torch.arange(chosen.people) % count
+    rows = torch.arange(chosen.people) * count + starts
+    small = net.spec.size
+    photos = resized(people.tensor(rows), small)
+    ages = anchors.weights(torch.tensor(anchors.years))[None]
+    with torch.inference_mode():
+        made = torch.cat([net(some, ages) for some in photos.split(10)]).clamp(-1, 1)
+    truth = resized(people.tensor(range(len(people))), small).unflatten(0, made.shape[:2])
+    idle = photos[:, None].expand_as(made)
+    years = np.broadcast_to(np.asarray(anchors.years), made.shape[:2])
+    told: Told = {"weights": chosen.weights, "people": chosen.people, "size": small}
+    reader = load_age_reader(NANO, CPU)
+    for name, pictures in (("output", made), ("truth", truth), ("nothing", idle)):
+        flat = pictures.flatten(0, 1)
+        with torch.inference_mode():
+            read = torch.cat([reader.years(some) for some in flat.split(100)]).numpy()
+        read = read.reshape(years.shape)
+        order = [spearman(a, b) for a, b in zip(years, read, strict=True)]
+        told[name] = {
+            "age_mae": mae(years, read),
+            "ordered": float(np.mean([rho >= ORDERED for rho in order])),
+            "spearman": float(np.mean(order)),
+            "mean_age": read.mean(axis=0).round(1).tolist(),
+            "psnr": float(psnr(flat, truth.flatten(0, 1)).nan_to_num(posinf=99).mean()),
+            "gradient": float(gradient_distance(flat, truth.flatten(0, 1)).mean()),
+            "sharpness": float(laplacian(flat).square().mean()),
+        }
+    told["identity"] = identities(made, truth, idle, photos, chosen.dlib)
+    if chosen.out is not None:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        save_png(chosen.out / "grid.png", grid(photos, made, truth), {"made": "benchmark"})
+        (chosen.out / "exam.json").write_text(json.dumps(told, indent=1))
+    return told
+
+
+def identities(made: Tensor, truth: Tensor, idle: Tensor, photos: Tensor, people: int) -> Told:
+    """dlib's identity (1 the same picture, 0 a stranger) to the truth of the age, and to the input."""
+    judges, found = Judges(CPU, "portraits"), dict[str, list[float]]()
+    for person in range(min(people, len(made))):
+        own = judges.embedding(photos[person : person + 1])
+        for age in range(made.shape[1]):
+            known = judges.embedding(truth[person, age][None])
+            output = judges.embedding(made[person, age][None])
+            for name, one, other in (
+                ("output_to_truth", output, known),
+                ("nothing_to_truth", own, known),
+                ("output_to_input", output, own),
+            ):
+                found.setdefault(name, []).append(judges.identity(one, other).value)
+    return {"people": people, **{name: float(np.mean(row)) for name, row in found.items()}}
+
+
+def grid(photos: Tensor, made: Tensor, truth: Tensor) -> np.ndarray:
+    """For a few people a row of outputs, with the truth below; the photograph comes first."""
+    rows: list[np.ndarray] = []
+    for photo, outputs, known in zip(photos[:SHOWN], made, truth, strict=False):
+        for some in (outputs, known):
+            rows.append(np.concatenate([to_pixels(p) for p in (photo, *some)], axis=1))
+    return np.concatenate(rows).repeat(2, axis=0).repeat(2, axis=1)
+
+
+def cost(chosen: argparse.Namespace) -> Told:
+    """Operations and seconds of ten ages: in one call, and in ten."""
+    torch.manual_seed(0)
+    nets: dict[str, PublishedTransformer | SlimTransformer] = {"v2": SlimTransformer()}
+    nets["nano"] = transformer_of(read_checkpoint(find_weights(chosen.weights)))
+    if chosen.published:
+        nets["v1"] = PublishedTransformer()
+    return {name: compared(frozen(net), chosen.repeats) for name, net in nets.items()}
+
+
+@torch.inference_mode()
+def compared(net: PublishedTransformer | SlimTransformer, repeats: int) -> Told:
+    photo, ten = torch.rand(1, 3, net.spec.size, net.spec.size), torch.eye(10)[None]
+    with FlopCounterMode(display=False) as counter:
+        net(photo, ten[:, :1])
+    one = counter.get_total_flops()
+    with FlopCounterMode(display=False) as counter:
+        net(photo, ten)
+    together, single = list[float](), list[float]()
+    for _ in range(repeats):
+        together.append(seconds(lambda: net(photo, ten)))
+        single.append(seconds(lambda: [net(photo, ten[:, at : at + 1]) for at in range(10)]))
+    return {
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "size": net.spec.size,
+        "multiply_adds_one": one / 2,
+        "multiply_adds_ten": counter.get_total_flops() / 2,
+        "seconds_ten_in_one_call": min(together),
+        "seconds_ten_calls": min(single),
+        "ratio": min(single) / min(together),
+    }
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor seconds, so that what else the machine does counts little."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("part", choices=["exam", "cost"])
+    parser.add_argument("--weights", default="agetransformer")
+    parser.add_argument("--people", type=int, default=100)
+    parser.add_argument("--dlib", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--published", action="store_true")
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    print(json.dumps(exam(chosen) if chosen.part == "exam" else cost(chosen), indent=1))
+
+
+if __name__ == "__main__":
+    main()

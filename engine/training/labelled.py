@@ -1,0 +1,167 @@
+"""Folders of aligned faces with the labels that `tm relabel` wrote, or with ages alone."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from engine.core.atomic import written
+from engine.core.digest import settings_digest
+from engine.core.errors import InputError, PictureError, UsageError
+from engine.core.places import cache_folder
+from engine.core.progress import Progress, reported
+from engine.data.ages import AgeSource
+from engine.data.labelled import LabelledFaces
+from engine.data.manifest import MANIFEST, adopt, read_manifest
+from engine.images.ranges import to_tensors
+from engine.training.photos import square_picture
+
+HELD_OUT, MOST = 20, 200
+"""One face in this many is held out to check by, and at most this many of them."""
+Side = Literal["train", "test"]
+
+
+class Label(NamedTuple):
+    """A face's file, age and deviation in years, reliability in [0, 1], and who it shows."""
+
+    path: Path
+    age: float
+    spread: float
+    reliability: float
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFaces:
+    """One side of a folder: nobody stands on both, where the manifest names people.
+
+    labels: what `tm relabel` wrote, without which every age of the manifest or of a file's name is
+    taken as right; weighted: whether reliability and spread count.
+    """
+
+    folder: Path
+    side: Side
+    size: int
+    labels: Path | None = None
+    weighted: bool = True
+
+    def load(self, progress: Progress) -> LabelledFaces:
+        """Read them; what cannot be read is told of and left out. InputError if none is left."""
+        found = [one for one in read_labels(self.folder, self.labels) if _side(one) == self.side]
+        if self.side == "test":
+            found = found[:MOST]
+        pictures, kept = _pictures(found, self.size, progress)
+        if not kept:
+            raise InputError(
+                f"`{self.folder}` has no readable face on the {self.side} side",
+                hint="faces must be squares, with an age in their name, manifest or labels",
+            )
+        sure = self.weighted
+        return LabelledFaces(
+            pictures=lambda rows: to_tensors(pictures[rows.numpy()]),
+            ages=np.asarray([one.age for one in kept], np.float32),
+            spread=np.asarray([one.spread if sure else 0 for one in kept], np.float32),
+            reliability=np.asarray([one.reliability if sure else 1 for one in kept], np.float32),
+            names=tuple(str(one.path) for one in kept),
+        )
+
+
+def read_labels(folder: Path, labels: Path | None) -> list[Label]:
+    """The labelled faces of a folder in order of their paths; UsageError for faulty labels."""
+    people = _people(folder)
+    if labels is None:
+        rows = _rows(folder)
+        told = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
+    else:
+        told = _relabelled(labels)
+    found: list[Label] = []
+    for name, age, spread, reliability in told:
+        path = _place(name, folder, labels)
+        if path is not None:
+            person = people.get(path.name) or path.name
+            found.append(Label(path, age, spread, reliability, person))
+    if not found:
+        raise InputError(f"none of the labels belongs to a picture in `{folder}`")
+    return sorted(found)
+
+
+def _relabelled(path: Path) -> list[tuple[str, float, float, float]]:
+    """Source, age, deviation and reliability of every label that is to be kept."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rows: Mapping[str, Mapping[str, Any]] = content["labels"]
+        return [
+            (
+                str(row.get("source") or name),
+                float(row["age"]),
+                float(row["age_std"]),
+                float(row["reliability"]),
+            )
+            for name, row in rows.items()
+            if row["keep"] and row["age"] is not None
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"`{path}` cannot be read as labels: {error}", hint="`tm relabel` writes such a file"
+        ) from None
+
+
+def _place(name: str, folder: Path, labels: Path | None) -> Path | None:
+    """Where the picture of a label is: seen from the labels, or from the folder."""
+    seats = [folder / name, folder / Path(name).name]
+    if labels is not None:
+        seats.insert(0, labels.parent / name)
+    home = folder.resolve()
+    inside = (seat for seat in seats if seat.is_file() and home in seat.resolve().parents)
+    return next(inside, None)
+
+
+def _rows(folder: Path) -> Sequence[Any]:
+    if not (folder / MANIFEST).is_file():
+        return adopt(folder, AgeSource())
+    return [row for row in read_manifest(folder) if row.usable and row.output]
+
+
+def _people(folder: Path) -> dict[str, str]:
+    if not (folder / MANIFEST).is_file():
+        return {}
+    rows = read_manifest(folder)
+    return {Path(row.output).name: row.person for row in rows if row.output and row.person}
+
+
+def _side(label: Label) -> Side:
+    """By a digest of the person, so that a folder that grows keeps its sides."""
+    number = int(hashlib.sha256(label.person.encode()).hexdigest()[:8], 16)
+    return "test" if number % HELD_OUT == 0 else "train"
+
+
+def _pictures(
+    labels: Sequence[Label], size: int, progress: Progress
+) -> tuple[np.ndarray, list[Label]]:
+    """Pictures (n, size, size, 3) mapped from the disk, read once, and the labels they have."""
+    told = [(str(one.path.resolve()), one.path.stat().st_mtime_ns) for one in labels]
+    folder = cache_folder() / "faces"
+    file = folder / f"{settings_digest({'size': size, 'faces': told})}.npz"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        read, rows = list[np.ndarray](), list[int]()
+        with reported(progress, "Reading faces", len(labels)):
+            for row, one in enumerate(labels):
+                try:
+                    read.append(square_picture(one.path, size))
+                    rows.append(row)
+                except PictureError as error:
+                    progress.remark(f"`{one.path}` {error.reason}: left out")
+                progress.advance(one.path.name)
+        pictures = np.stack(read) if read else np.empty((0, size, size, 3), np.uint8)
+        with written(file.with_suffix(".npy")) as out:
+            np.save(out, pictures)
+        with written(file) as out:
+            np.savez(out, rows=np.asarray(rows, np.int64))
+    with np.load(file) as kept:
+        chosen = [labels[row] for row in kept["rows"].tolist()]
+    return np.load(file.with_suffix(".npy"), mmap_mode="r"), chosen

@@ -1,0 +1,169 @@
+"""Training an AgeTransformer, tiny, by both ways: with the truth, and from labels alone."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.training.checkpoint import read_snapshot
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+SIZE = 32
+NET = "net={stem=4,widths=[8,32],narrow=[8,32],blocks=1,style=8,canvas=4,window=4,critic=[4,8,8]}"
+SMALL = (
+    f"size={SIZE}",
+    "batch=3",
+    "threads=1",
+    'precision="float32"',
+    "log_every=1",
+    "save_every=2",
+    "loss.r1_every=2",
+    NET,
+)
+DRAWN = (
+    *SMALL,
+    f"learn={{first=430_000,people=4,scenes=1,ages=3,size={SIZE}}}",
+    f"check={{first=430_100,people=2,scenes=1,fixed=[10,50,90],size={SIZE}}}",
+    "validate_every=6",
+    "sample_every=6",
+    'phase=[{name="outline",steps=2,trainable=["generator"]},{name="picture",steps=4}]',
+)
+
+
+def settings(*pairs):
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def weights(run, step):
+    nets = read_snapshot(run / "checkpoints" / f"step_{step}").nets
+    return torch.cat([t.reshape(-1).float() for net in nets.values() for t in net.values()])
+
+
+def figures(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {key: value for row in rows for key, value in row.items()}
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Sixty squares with ages in their names, and labels of which one in three is unsure."""
+    folder, draws = tmp_path / "faces", np.random.default_rng(0)
+    folder.mkdir()
+    told = {}
+    for number in range(60):
+        age = 5 + 90 * number // 60
+        pixels = draws.integers(0, 255, (4, 4, 3), np.uint8)
+        picture = Image.fromarray(pixels).resize((40, 40), Image.Resampling.BICUBIC)
+        picture.save(folder / f"{age}_{number}.png")
+        told[f"{number}"] = {
+            "source": f"faces/{age}_{number}.png",
+            "age": float(age),
+            "age_std": 2.0 if number % 3 else 12.0,
+            "reliability": 0.9 if number % 3 else 0.1,
+            "keep": number != 7,
+        }
+    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": told}))
+    return folder
+
+
+def labelled(faces, *more):
+    return (
+        *SMALL,
+        f'photos="{faces.as_posix()}"',
+        f'labels="{(faces.parent / "labels.json").as_posix()}"',
+        'identity="nano-identity"',
+        'age="nano-age"',
+        'looks="nano-identity-features"',
+        'judge="nano-age-judge"',
+        "validate_every=4",
+        "sample_every=4",
+        'phase=[{name="picture",steps=4}]',
+        *more,
+    )
+
+
+def test_with_the_truth_it_trains_resumes_and_ages(tm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = ("train", "--recipe", "agetransformer/nano", *settings(*DRAWN))
+    assert tm(*recipe, "--out", "straight").code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.recipe.launch.train", stopping(3))
+        assert tm(*recipe, "--out", "stopped").code == 0
+    assert not (tmp_path / "stopped/checkpoints/step_6").exists()
+    assert tm("resume", "stopped").code == 0
+    assert torch.equal(weights(tmp_path / "straight", 6), weights(tmp_path / "stopped", 6))
+    told = figures(tmp_path / "straight")
+    assert {"loss/adversarial", "loss/critic_ages", "loss/r1", "loss/perceptual"} <= set(told)
+    assert {"val/unlikeness", "val/age_mae", "val/in_order", "val/psnr_idle"} <= set(told)
+    facts = read_checkpoint(find_weights("straight")).facts
+    assert facts["age_anchors"] == [*range(5, 100, 10)]
+    assert facts["age_bins"][-1] == [90, 120]
+    assert facts["domain"] == "portraits"
+    Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "eve.png")
+    argv = ("--out", "aged", "--aligned", "--force", "--set", "judge=false")
+    assert tm("infer", "eve.png", "--weights", "straight", *argv, "--json").json["done"] == 10
+
+
+def stopping(step):
+    from engine.training.loop import train
+
+    def until(task, plan, run, processes, watcher):
+        return train(task, plan, run, processes, watcher, until=step)
+
+    return until
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatch, version):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.recipe.kinds.agetransformer.STYLE", 16)
+    monkeypatch.setattr("engine.recipe.kinds.agetransformer.widths", lambda size: (8,) * 4)
+    given = labelled(faces, f"net.version={version}", 'anchors="ffhq_aging"')
+    told = tm("train", "--recipe", "agetransformer/base", "--out", "run", *settings(*given))
+    assert told.code == 0, told.err
+    seen = figures(tmp_path / "run")
+    assert {"loss/cycle", "loss/reconstruction", "loss/ages", "loss/age"} <= set(seen)
+    assert {"val/cost", "val/reconstruction", "val/identity", "val/age_mae"} <= set(seen)
+    checkpoint = read_checkpoint(find_weights("run"))
+    assert checkpoint.facts["age_bins"][0] == [0, 3]
+    assert checkpoint.facts["version"] == version
+    more = (*given, 'start="run"')
+    again = tm("train", "--recipe", "agetransformer/base", "--out", "next", *settings(*more))
+    assert again.code == 0, again.err
+    other = ("net.version=2", "net.stem=8") if version == 2 else ("net.version=2",)
+    told = tm(
+        *("train", "--recipe", "agetransformer/base", "--out", "no"), *settings(*more, *other)
+    )
+    assert told.code == 4
+    assert "does not fit this recipe" in told.err or "has no `critic`" in told.err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("anchors=[5,5]", "anchors must rise"),
+        ('photos="x"', "exclude each other"),
+        ("learn.ages=1", "two ages or more"),
+        ("net.version=1", "power of two"),
+        ('judge="nano-age"', "must not be the network of the loss"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(tm, change, told):
+    more = ("size=48",) if change == "net.version=1" else ()
+    argv = ("train", "--recipe", "agetransformer/nano", *settings(change, *more), "--dry-run")
+    answer = tm(*argv)
+    assert answer.code == 2
+    assert told in answer.err
+
+
+def test_photographs_without_a_folder_or_with_faulty_labels_are_told(tm, tmp_path, faces):
+    argv = ("train", "--recipe", "agetransformer/base", "--out", tmp_path / "run")
+    assert "`photos` is required" in tm(*argv).err
+    given = labelled(faces)
+    (tmp_path / "labels.json").write_text('{"labels": {"a": {"age": "old"}}}')
+    told = tm(*argv, *settings(*given))
+    assert told.code == 2
+    assert "cannot be read as labels" in told.err
