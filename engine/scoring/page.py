@@ -10,7 +10,7 @@ from engine.scoring.markup import Html, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
 from engine.scoring.plots import WAYS, curves, themed
 from engine.scoring.rows import RIGHT_AGE
-from engine.scoring.words import FIGURES, apart, number, percent, title, told
+from engine.scoring.words import FIGURES, SHARES, apart, number, percent, title, told
 
 VERDICT = ("identity", "perceptual", "age_mae", "right")
 CAPTIONS = {
@@ -272,8 +272,11 @@ def _by(rows: Sequence[dict[str, Any]], key: str, head: str) -> Html:
         "age_mae",
         "age_bias",
         "right",
+        "known_again",
+        "sharpness",
     )
     names = ["n", "identity", "distance", "looks", "age error", "bias", "right"]
+    names += ["known again", "sharpness"]
     shown: list[tuple[str, Sequence[object]]] = []
     for row in rows:
         first = f"{row[key]:g}" if key else f"{row['from']:g} to {row['to']:g}"
@@ -296,7 +299,7 @@ def _rest(figures: dict[str, Any]) -> Html:
     for name, value in plain.items():
         note = figures["null"].get(name, "")
         low_high = figures.get(f"{name}_interval")
-        shown = told(name, value) if name in ("bin_accuracy",) else number(value, 3)
+        shown = told(name, value) if name in SHARES else number(value, 3)
         between = (
             "" if low_high is None else f"{number(low_high[0], 3)} to {number(low_high[1], 3)}"
         )
@@ -330,6 +333,10 @@ def _meanings(report: dict[str, Any]) -> Html:
             f"(limit {judges['identity_limit']:g}). A copied photo is the person and has the wrong "
             "age; a stranger may have the right age.",
         ),
+        ("known again", f"share of portraits that {judges['identity']} takes for the person in the "
+         "photo they were made from"),
+        ("sharpness", "energy of edges (Laplacian after a blur of 0.8 px) over that of the photo: "
+         "below 1 is blurrier"),
         ("size", f"every judge sees pictures of at most {side}: what is lost by a smaller size, or "
          "gained by a larger, is in no figure"),
         ("intervals", f"95 % bootstrap over {report[report['ways'][0]]['interval_over']}"),

@@ -8,11 +8,14 @@ import numpy as np
 
 from engine.core.progress import Progress, reported
 from engine.faces.turning import Pixels
+from engine.images.ranges import to_tensor
+from engine.metrics.energy import BANDS, laplacian
 from engine.scoring.material import COPIED, Material, PersonPhotos, Task, Way, at_side
 from engine.scoring.panel import IdentityJudge, Panel, Seen, Vectors
 
 RIGHT_AGE = 8.0
 """Years of error up to which an age is right."""
+FAINT = 1e-9
 BIN = 10
 """Years of a bin of ages, the target at its middle."""
 RECONSTRUCTED = 2.5
@@ -57,13 +60,15 @@ def examined(
     `identity` is to the truth where there is any, else to the person's photos of that age, else to
     the photo that was aged (`identity_to`); `strangers`: d0, where the judge has one; `right`: 1
     where the age is within 8 years of the target and the judge of identity takes both for one
-    person. What cannot be measured is None.
+    person; `known_again`: 1 where it takes the portrait and the photo for one; `sharpness`: the
+    portrait's energy of edges over the photo's. What cannot be measured is None.
     """
     material = references.material
     tasks = [task for task in references.tasks if task in way.portraits]
     with reported(progress, f"Judging {way.name}", len(tasks)):
         seen = panel.see([way.portraits[task] for task in tasks])
         apart = _distances(way, tasks, material, panel)
+        apart["sharpness"] = _sharpness(way, tasks, material)
         rows: list[Row] = []
         for at, task in enumerate(tasks):
             row = _row_of(way, task, material)
@@ -128,6 +133,7 @@ def _identities(
         if judge is panel.identity:
             row |= {"identity": told, "identity_to": to, "closeness": best}
             row["same"] = None if best is None else best >= judge.limit
+            row["known_again"] = float(found["photo"] >= judge.limit)
             row["strangers"] = judge.strangers(person, task.target)
             for name, value in found.items():
                 scaled = None if value is None else judge.identity(value, person, task.target)
@@ -147,7 +153,7 @@ def _best(found: Mapping[str, float | None], references: References) -> str | No
 def _closeness(
     judge: IdentityJudge, own: Vectors, way: Way, task: Task, references: References
 ) -> dict[str, float | None]:
-    """To the truth, to the photos of about that age (on average), and to the photo itself."""
+    """To the truth, to the photos of about that age (on average), and to the `photo` itself."""
 
     def to(vectors: Vectors) -> float:
         return float(judge.closeness(np.broadcast_to(own, vectors.shape), vectors).mean())
@@ -202,6 +208,22 @@ def _apart(
     ours = [at_side(way.portraits[task], side) for task in tasks]
     values = panel.apart(name, ours, [at_side(other, side) for other in others])
     return {task: float(value) for task, value in zip(tasks, values, strict=True)}
+
+
+def _sharpness(way: Way, tasks: Sequence[Task], material: Material) -> dict[Task, float]:
+    """Energy of the Laplacian over that of the photo, both at one side and without grain.
+
+    The blur of the literature's tables (variance of the Laplacian), by which 1 is no blurrier.
+    """
+    own = {key: _energy(at_side(s.face(), material.side)) for key, s in material.sources.items()}
+    return {
+        task: _energy(at_side(way.portraits[task], material.side)) / max(own[task.source], FAINT)
+        for task in tasks
+    }
+
+
+def _energy(pixels: Pixels) -> float:
+    return float(laplacian(to_tensor(pixels), BANDS["fine"]).square().mean())
 
 
 def _l2(one: Pixels, other: Pixels) -> float:

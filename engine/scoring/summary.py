@@ -54,6 +54,8 @@ def figures(rows: Sequence[Row], panel: Panel) -> dict[str, Any]:
     told |= _mean("age_gap", rows, unit, _absolute("age_gap"))
     told |= _mean("bin_accuracy", rows, unit, lambda row: row["bin_right"])
     told |= _mean("right", rows, unit, lambda row: row["right"])
+    told |= _mean("known_again", rows, unit, lambda row: row["known_again"])
+    told |= _mean("sharpness", rows, unit, lambda row: row["sharpness"])
     for name in ("identity_to_photos", "identity_to_photo"):
         told |= _mean(name, rows, unit, lambda row, name=name: row[name])
     for judge in panel.identities[1:]:
@@ -110,6 +112,8 @@ def _brief(rows: Sequence[Row], panel: Panel) -> Row:
         "age_mae": mean_of(rows, _absolute("age_error")),
         "age_bias": mean_of(rows, lambda row: row["age_error"]),
         "right": mean_of(rows, lambda row: row["right"]),
+        "known_again": mean_of(rows, lambda row: row["known_again"]),
+        "sharpness": mean_of(rows, lambda row: row["sharpness"]),
     }
 
 

@@ -14,7 +14,7 @@ FIGURES = {
     "age_mae": "age error",
     "right": "both right",
 }
-SHARES = {"right", "bin_accuracy"}
+SHARES = {"right", "bin_accuracy", "known_again"}
 NONE, MINUS = "–", "\N{MINUS SIGN}"
 
 

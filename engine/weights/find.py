@@ -4,7 +4,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from engine.core.errors import WeightsError
-from engine.weights.folder import weights_file
+from engine.core.places import weights_folder
+from engine.weights.folder import standing, weights_file
+from engine.weights.manifest import known_weights
 
 DELIVERED = ("checkpoints/best/nets.safetensors", "checkpoints/.best.old/nets.safetensors")
 """What a run delivers, seen from its folder; the second while the first is being replaced."""
@@ -17,14 +19,26 @@ def shipped_weights() -> dict[str, Path]:
 
 
 def find_weights(name: str) -> Path:
-    """A run's best weights, a file, shipped weights, or a name in the weights folder (checked)."""
+    """A run's best weights, a file, shipped weights, or a name in the weights folder (checked).
+
+    Published weights that somebody brought go before small ones of that name in the package.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
         return _of_run(path)
     if path.exists():
         return path
     shipped = shipped_weights()
-    return shipped[name] if name in shipped else weights_file(name, beside=shipped)
+    if name in shipped and not _published_here(name):
+        return shipped[name]
+    return weights_file(name, beside=shipped)
+
+
+def _published_here(name: str) -> bool:
+    """Whether the weights folder holds the published weights of that name."""
+    folder = weights_folder()
+    weight = known_weights(folder).by_name.get(name)
+    return weight is not None and standing(weight, folder).here
 
 
 def _of_run(folder: Path) -> Path:

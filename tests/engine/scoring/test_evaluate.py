@@ -52,6 +52,15 @@ def test_the_nearest_photo_is_a_way_of_its_own(evaluation):
     assert [row["beyond"] for row in told["by_target"]] == [0.0, 0.0, 25.0]
 
 
+def test_a_blurred_portrait_is_less_sharp_and_a_stranger_is_not_known_again(evaluation):
+    report = evaluation.report
+    assert report["copy"]["sharpness"] == pytest.approx(1)
+    assert report["blurred"]["sharpness"] < 0.5 < report["stranger"]["sharpness"]
+    assert (report["copy"]["known_again"], report["stranger"]["known_again"]) == (1.0, 0.0)
+    for row in report["copy"]["by_target"]:
+        assert (row["known_again"], row["sharpness"]) == (1.0, pytest.approx(1))
+
+
 def test_a_portrait_at_the_age_of_its_photo_is_a_reconstruction(evaluation):
     report = evaluation.report
     assert report["copy"]["reconstruction"]["portraits"] == 2

@@ -36,6 +36,8 @@ def row(photo, target, told, identity=0.5, **more):
         "strangers": 0.5,
         "net": None,
         "right": 1.0,
+        "known_again": float(identity > 0.2),
+        "sharpness": 0.9,
         "reconstruction": False,
         **more,
     }
