@@ -85,7 +85,7 @@ def exam(chosen: argparse.Namespace) -> Told:
 
 
 def identities(made: Tensor, truth: Tensor, idle: Tensor, photos: Tensor, people: int) -> Told:
-    """dlib's identity (1 the same picture, 0 a stranger) to the truth of the age, and to the input."""
+    """dlib's identity, 1 for the same picture and 0 for a stranger, to truth and to input."""
     judges, found = Judges(CPU, "portraits"), dict[str, list[float]]()
     for person in range(min(people, len(made))):
         own = judges.embedding(photos[person : person + 1])
@@ -103,10 +103,11 @@ def identities(made: Tensor, truth: Tensor, idle: Tensor, photos: Tensor, people
 
 def grid(photos: Tensor, made: Tensor, truth: Tensor) -> np.ndarray:
     """For a few people a row of outputs, with the truth below; the photograph comes first."""
-    rows: list[np.ndarray] = []
-    for photo, outputs, known in zip(photos[:SHOWN], made, truth, strict=False):
-        for some in (outputs, known):
-            rows.append(np.concatenate([to_pixels(p) for p in (photo, *some)], axis=1))
+    rows = [
+        np.concatenate([to_pixels(picture) for picture in (photo, *some)], axis=1)
+        for photo, outputs, known in zip(photos[:SHOWN], made, truth, strict=False)
+        for some in (outputs, known)
+    ]
     return np.concatenate(rows).repeat(2, axis=0).repeat(2, axis=1)
 
 
