@@ -152,7 +152,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="The exam and the cost of AgeTransformers.")
     parser.add_argument("part", choices=["exam", "cost"])
     parser.add_argument("--weights", default="agetransformer")
     parser.add_argument("--people", type=int, default=100)

@@ -133,7 +133,8 @@ def _identities(
         if judge is panel.identity:
             row |= {"identity": told, "identity_to": to, "closeness": best}
             row["same"] = None if best is None else best >= judge.limit
-            row["known_again"] = float(found["photo"] >= judge.limit)
+            photo = found["photo"]
+            row["known_again"] = None if photo is None else float(photo >= judge.limit)
             row["strangers"] = judge.strangers(person, task.target)
             for name, value in found.items():
                 scaled = None if value is None else judge.identity(value, person, task.target)
