@@ -17,7 +17,15 @@ from engine.weights.native import save_native
 SIZE = 32
 OFF = ("--aligned", "--force", "--set", "judge=false")
 SLIM = SlimSpec(
-    size=SIZE, stem=4, widths=(8, 32), narrow=(8, 32), blocks=1, style=8, canvas=4, window=4
+    size=SIZE,
+    stem=4,
+    widths=(8, 32),
+    narrow=(8, 32),
+    blocks=1,
+    convolved=1,
+    style=8,
+    canvas=4,
+    window=4,
 )
 CLASSES = ("1", "4.5", "8", "12", "17", "24.5", "34.5", "44.5", "59.5", "80")
 

@@ -45,9 +45,9 @@ class SlimSpec:
     anchors: int = 10
     stem: int = 16
     widths: tuple[int, ...] = (48, 96, 160)
-    narrow: tuple[int, ...] = (24, 64, 96)
+    narrow: tuple[int, ...] = (16, 48, 96)
     blocks: int = 3
-    convolved: int = 1
+    convolved: int = 2
     style: int = 192
     canvas: int = 24
     window: int = 8
@@ -55,9 +55,12 @@ class SlimSpec:
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.narrow) or len(self.widths) < 2:
             raise ValueError("the encoder and the decoder have as many sizes each, two at least")
+        if not 0 <= self.convolved < len(self.narrow):
+            raise ValueError("the smallest size of the decoder always attends")
         if any(a > b for a, b in pairwise(self.narrow)):
             raise ValueError("the decoder may not grow wider with its size")
-        if any(width % (2 * HEAD) for width in (*self.narrow[self.convolved :], self.widths[-1])):
+        attending = (*self.narrow[self.convolved :], self.widths[-1])
+        if any(width % (2 * HEAD) for width in attending):
             raise ValueError(f"widths that attend must be multiples of {2 * HEAD}")
         if not self.window <= self.size <= LARGEST:
             raise ValueError(f"a side of {self.size} px is outside {self.window}..{LARGEST}")

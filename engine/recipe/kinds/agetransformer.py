@@ -43,9 +43,9 @@ class AgeTransformerNet(Table):
     """1 is the published network, at its own widths; its age enters at the first convolution."""
     stem: int = Field(default=16, ge=1)
     widths: tuple[int, ...] = (48, 96, 160)
-    narrow: tuple[int, ...] = (24, 64, 96)
+    narrow: tuple[int, ...] = (16, 48, 96)
     blocks: int = Field(default=3, ge=0)
-    convolved: int = Field(default=1, ge=0)
+    convolved: int = Field(default=2, ge=0)
     style: int = Field(default=192, ge=1)
     canvas: int = Field(default=24, ge=1)
     window: int = Field(default=8, ge=1)

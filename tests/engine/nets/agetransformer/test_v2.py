@@ -16,6 +16,7 @@ SMALL = SlimSpec(
     widths=(8, 32),
     narrow=(8, 32),
     blocks=1,
+    convolved=1,
     style=8,
     canvas=4,
     window=4,
@@ -85,8 +86,10 @@ def test_sides_out_of_reach_are_refused(net):
         net(torch.zeros(1, 3, 32, 40), torch.eye(3)[None])
     with pytest.raises(ValueError, match="wider"):
         SlimSpec(narrow=(96, 64, 32))
+    with pytest.raises(ValueError, match="always attends"):
+        SlimSpec(convolved=3)
     with pytest.raises(ValueError, match="multiples of 32"):
-        SlimSpec(narrow=(16, 24, 96))
+        SlimSpec(narrow=(16, 24, 80))
 
 
 @torch.no_grad()
