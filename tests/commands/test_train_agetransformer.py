@@ -12,7 +12,10 @@ from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
 SIZE = 32
-NET = "net={stem=4,widths=[8,32],narrow=[8,32],blocks=1,convolved=1,style=8,canvas=4,window=4,critic=[4,8,8]}"
+NET = (
+    "net={stem=4,widths=[8,32],narrow=[8,32],blocks=1,convolved=1,style=8,canvas=4,"
+    "window=4,critic=[4,8,8]}"
+)
 SMALL = (
     f"size={SIZE}",
     "batch=3",
