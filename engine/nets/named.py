@@ -95,7 +95,7 @@ def load_distance(name: str, device: torch.device) -> Distance:
         case "nano-features":
             return _joint_features(device)
         case "nano-identity-features":
-            net = frozen(NanoIdentity.from_state(_part(NANO_IDENTITY, "identity"))).to(device)
+            net = frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))).to(device)
             return FeatureDistance("features of nano-identity", net.features, net)
         case "nano-judge-features":
             judge = frozen(NanoAgeJudge.from_state(state_of(NANO_AGE_JUDGE, "age"))).to(device)

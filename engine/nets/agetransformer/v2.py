@@ -25,6 +25,7 @@ from engine.nets.nano.generator import StyledConv
 RGB = 3
 LARGEST = 512
 FLOW, FADE = 2, 1  # planes of the change before its colours
+DETAIL = 8  # channels at full size in front of the change
 REACH = 0.1  # of half a side: the flow that an output of 1 stands for
 POOLED = 4  # places a side that the summary of a face is taken from
 WAVES = 3  # sines and cosines a direction that tell a token its place
@@ -241,7 +242,8 @@ class SlimTransformer(nn.Module):
         )
         self.gain = nn.Conv2d(narrow[0], spec.canvas, 1)
         self.flow = nn.Conv2d(narrow[0], FLOW, 1)
-        self.change = nn.Conv2d(narrow[0] + spec.canvas, 4 * (FADE + RGB), 3, padding=1)
+        self.detail = nn.Conv2d(narrow[0] + spec.canvas, 4 * DETAIL, 3, padding=1)
+        self.change = nn.Conv2d(DETAIL, FADE + RGB, 3, padding=1)
         for last in (self.flow, self.change):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
@@ -298,10 +300,12 @@ class SlimTransformer(nn.Module):
             x = block(risen.permute(0, 2, 3, 1), style)
         x = x.permute(0, 3, 1, 2)
         mixed = _each(canvas, ages) * (1 + self.gain(x))
-        flow, change = self.flow(x), self.change(torch.cat([x, mixed], dim=1))
+        detail = _unfolded(self.detail(torch.cat([x, mixed], dim=1)))
+        # A convolution behind the unfolding: without one its lattice shows in faint texture.
+        flow, change = self.flow(x), self.change(F.leaky_relu(detail, 0.2, inplace=True))
         with torch.autocast(photo.device.type, enabled=False):
             moved = _moved(_each(photo, ages).float(), flow.float())
-            fade, colours = F.pixel_shuffle(change.float(), 2).split([FADE, RGB], dim=1)
+            fade, colours = change.float().split([FADE, RGB], dim=1)
             picture = moved * (1 + fade) + colours
         return picture[..., :height, :width].unflatten(0, (faces, ages))
 
