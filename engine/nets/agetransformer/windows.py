@@ -10,6 +10,7 @@ APART = -100.0  # added to the logit of two tokens that only the roll brought to
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(mode=False)  # kept ones may serve a training next
 def relative_index(side: int) -> Tensor:
     """Which entry of a table of offsets two tokens of a window share: int64 (side^2, side^2)."""
     places = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"))
@@ -19,6 +20,7 @@ def relative_index(side: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(mode=False)  # kept ones may serve a training next
 def shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
     """0 or `APART` between the tokens of every window of a rolled map: (windows, L, L)."""
     region = torch.zeros(1, height, width, 1)

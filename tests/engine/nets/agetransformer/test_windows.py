@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from engine.nets.agetransformer.windows import APART, attend, relative_index, shift_of
+from engine.nets.agetransformer.windows import (
+    APART,
+    attend,
+    relative_index,
+    shift_mask,
+    shift_of,
+)
 
 
 def plainly(qkv, heads, window, shift, bias):
@@ -59,3 +65,14 @@ def test_one_window_is_never_shifted():
     assert shift_of(8, 8) == (8, 0)
     assert shift_of(4, 8) == (4, 0)
     assert shift_of(16, 8) == (8, 4)
+
+
+def test_what_is_kept_from_an_inference_serves_a_training():
+    shift_mask.cache_clear()
+    qkv = torch.randn(1, 8, 8, 24)
+    with torch.inference_mode():
+        attend(qkv, heads=1, window=4, shift=2)
+    learned = qkv.clone().requires_grad_(True)
+    attend(learned, heads=1, window=4, shift=2).square().sum().backward()
+    assert learned.grad is not None
+    assert learned.grad.isfinite().all()
