@@ -297,6 +297,7 @@ class PublishedTransformer(nn.Module):
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # kept ones may serve a training next
 def places(side: int, width: int) -> Tensor:
     """Sinusoids of places (side, side, width): across, then down; sines, then cosines.
 

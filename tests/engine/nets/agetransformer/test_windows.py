@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.nets.agetransformer.v1 import Enlarge, places
 from engine.nets.agetransformer.windows import (
     APART,
     attend,
@@ -76,3 +77,12 @@ def test_what_is_kept_from_an_inference_serves_a_training():
     attend(learned, heads=1, window=4, shift=2).square().sum().backward()
     assert learned.grad is not None
     assert learned.grad.isfinite().all()
+
+
+def test_places_kept_from_an_inference_serve_a_training():
+    places.cache_clear()
+    enlarge, map_ = Enlarge(8, 8), torch.randn(1, 4, 4, 8)
+    with torch.inference_mode():
+        enlarge(map_)
+    enlarge(map_).square().sum().backward()
+    assert enlarge.alpha.grad is not None
