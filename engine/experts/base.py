@@ -1,5 +1,6 @@
 """What an expert is: aligned faces in, for each an age, a spread and a confidence out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,7 +106,7 @@ class Expert(Protocol):
         ...
 
 
-class ExpertTable(Table):
+class ExpertTable(Table, ABC):
     """An expert as a recipe names it."""
 
     domain: ClassVar[Domain]
@@ -123,9 +124,9 @@ class ExpertTable(Table):
         """What the labels call it."""
         return self.kind
 
+    @abstractmethod
     def load(self, device: torch.device) -> Expert:
         """The expert with its weights; WeightsError says where to get what is not here."""
-        raise NotImplementedError
 
     def place(self) -> Path:
         """Where its weights are; WeightsError says where to get what is not here."""
