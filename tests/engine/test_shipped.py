@@ -3,9 +3,13 @@
 import pytest
 import torch
 
+from engine.inference.anchored import anchors_of, transformer_of
 from engine.inference.assemble import time_machine
 from engine.inference.domain import Known
 from engine.inference.landscapes import Painter, Wish
+from engine.metrics.age import spearman
+from engine.nets.loading import frozen
+from engine.nets.named import load_age_reader
 from engine.recipe.export import tensors_sha256
 from engine.recipe.find import shipped_recipes
 from engine.recipe.load import load_recipe
@@ -24,7 +28,7 @@ MEBIBYTE = 1 << 20
 def test_what_the_commands_name_is_there():
     assert {"nano", "nano-identity", "nano-age", "nano-age-judge", "nano-landmarks"} <= set(SHIPPED)
     assert "landscapes" in SHIPPED
-    assert {"nano-age-ordinal", "nano-age-tokens"} <= set(SHIPPED)
+    assert {"nano-age-ordinal", "nano-age-tokens", "agetransformer"} <= set(SHIPPED)
 
 
 def test_all_of_it_is_small():
@@ -63,6 +67,19 @@ def test_the_landscapes_were_made_on_this_world_and_are_brighter_as_they_grow_gl
         assert sad.mean() < middle.mean() < glad.mean()
         calm, stirred = painter.paint([Wish(0.5, a, seed) for a in (0.1, 0.9)])
         assert calm.std() < stirred.std()
+
+
+def test_ten_ages_of_a_face_are_drawn_at_once_and_look_ever_older():
+    assert read_card(SHIPPED["agetransformer"])["card"]["metrics"]["in_order"] == 1
+    checkpoint = read_checkpoint(find_weights("agetransformer"))
+    net, anchors = frozen(transformer_of(checkpoint)), anchors_of(checkpoint)
+    shot = render(identity(910_001), 40, scene(910_001_000), 64).picture
+    photo = torch.from_numpy(shot).permute(2, 0, 1)[None] / 127.5 - 1
+    with torch.inference_mode():
+        drawn = net(photo, torch.eye(len(anchors))[None])[0]
+        years = load_age_reader("nano-age-judge", torch.device("cpu")).years(drawn)
+    assert len(drawn) == 10
+    assert spearman(anchors.years, years.numpy()) >= 0.95
 
 
 def test_the_model_takes_a_portrait_to_other_ages():
