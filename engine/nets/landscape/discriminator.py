@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from engine.core.errors import WeightsError
 from engine.nets.landscape.eru import SLOPE
 from engine.nets.landscape.generator import SMALLEST
+from engine.nets.landscape.growth import Fade
 from engine.nets.loading import built
 
 GROUP = 4
@@ -43,6 +44,8 @@ class DiscriminatorSpec:
     batch_spread: bool = True
     gain: float = 1.0
     free_reader: bool = False
+    grown: bool = False
+    """Whether the first block fades in over a network of half the side."""
 
     @property
     def size(self) -> int:
@@ -68,6 +71,7 @@ class DiscriminatorSpec:
             batch_spread=state["reader.weight"].shape[1] == last + 1,
             gain=round(float(state["gain"]), 6),
             free_reader="entry.vector" in state and "reader.vector" not in state,
+            grown="before.weight" in state,
         )
 
 
@@ -116,6 +120,8 @@ class LandscapeDiscriminator(nn.Module):
             return Spectral(inputs, outputs, side, on=spec.spectral and not free)
 
         self.entry = conv(3, spec.widths[0], 1)
+        self.before = conv(3, spec.widths[1], 1) if spec.grown else None
+        self.fade = Fade() if spec.grown else None
         self.blocks = nn.ModuleList(
             nn.ModuleList(
                 conv(inputs, outputs if at == spec.convs - 1 else inputs, 3)
@@ -153,6 +159,8 @@ class LandscapeDiscriminator(nn.Module):
                 x = gain * F.leaky_relu(convolution(x), SLOPE)
             if at < len(self.blocks) - 1:
                 x = F.avg_pool2d(x, 2)
+            if at == 0:
+                x = self._faded(x, picture, gain)
         return x.mean(dim=(2, 3)) if not self.spec.batch_spread else self._spread(x)
 
     def forward(self, picture: Tensor, places: Tensor) -> Verdict:
@@ -165,6 +173,14 @@ class LandscapeDiscriminator(nn.Module):
             logits = logits + (wanted.float() * found[:, :width].float()).sum(dim=1) / width**0.5
         told = torch.sigmoid(self.reader(self.dropped(pooled)).flatten(1).float())
         return Verdict(logits, told)
+
+    def _faded(self, x: Tensor, picture: Tensor, gain: Tensor) -> Tensor:
+        """The map behind the first block, mixed with what a smaller network begins with."""
+        if self.fade is None or self.before is None or (share := self.fade.share) >= 1:
+            return x
+        return torch.lerp(
+            gain * F.leaky_relu(self.before(F.avg_pool2d(picture, 2)), SLOPE), x, share
+        )
 
     def _spread(self, x: Tensor) -> Tensor:
         pooled = x.mean(dim=(2, 3))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Self
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
@@ -51,7 +52,10 @@ class EncoderSpec:
 
 
 class LandscapeEncoder(nn.Module):
-    """Pictures (b, 3, s, s) in [-1, 1] to codes; it never sees valence and arousal."""
+    """Pictures (b, 3, s, s) in [-1, 1] to codes; it never sees valence and arousal.
+
+    Larger pictures than its own are averaged down first: a code is of the scene, not of its grain.
+    """
 
     def __init__(self, spec: EncoderSpec | None = None) -> None:
         super().__init__()
@@ -74,6 +78,8 @@ class LandscapeEncoder(nn.Module):
         return built(lambda: cls(spec), state, name="a landscape encoder")
 
     def forward(self, picture: Tensor) -> Code:
+        if (larger := picture.shape[-1] // self.spec.size) > 1:
+            picture = F.avg_pool2d(picture, larger)
         for stage in self.stages:
             picture = stage(picture)
         flat = picture.flatten(1)

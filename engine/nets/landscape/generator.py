@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
 from engine.nets.landscape.eru import EruForm, EruRange, FilmEru, build_eru, form_of
+from engine.nets.landscape.growth import Fade, enlarged
 from engine.nets.loading import built
 
 SMALLEST = 4
@@ -34,6 +35,8 @@ class GeneratorSpec:
     soft: bool = False
     norm: bool = True
     """Normalise behind each convolution: units in a row multiply what they get."""
+    grown: bool = False
+    """Whether the last stage fades in over a network of half the side."""
 
     @property
     def size(self) -> int:
@@ -72,6 +75,7 @@ class GeneratorSpec:
             eru=forms[first],
             units=len(forms) - forms.count("none"),
             norm="first.norm.weight" in state,
+            grown="before.weight" in state,
             **told,  # pyright: ignore[reportArgumentType]
         )
 
@@ -86,8 +90,7 @@ class Stage(nn.Module):
         self.eru = build_eru(form, outputs, hidden=spec.hidden, reach=spec.reach, soft=spec.soft)
 
     def forward(self, x: Tensor, places: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
-        return self.eru(F.relu(self.norm(self.conv(x))), places)
+        return self.eru(F.relu(self.norm(self.conv(enlarged(x)))), places)
 
 
 class First(nn.Module):
@@ -117,6 +120,8 @@ class LandscapeGenerator(nn.Module):
         pairs = zip(pairwise(spec.widths), spec.forms, strict=True)
         self.stages = nn.ModuleList(Stage(*pair, spec, form) for pair, form in pairs)
         self.paint = nn.Conv2d(spec.widths[-1], 3, 1)
+        self.before = nn.Conv2d(spec.widths[-2], 3, 1) if spec.grown else None
+        self.fade = Fade() if spec.grown else None
         self.register_buffer("code_mean", torch.zeros(spec.latent))
         self.register_buffer("code_spread", torch.ones(spec.latent))
 
@@ -128,10 +133,13 @@ class LandscapeGenerator(nn.Module):
 
     def forward(self, codes: Tensor, places: Tensor) -> Tensor:
         x = F.relu(self.start(codes)).unflatten(1, (-1, SMALLEST, SMALLEST))
-        x = self.first(x.contiguous(memory_format=torch.channels_last))
+        below = x = self.first(x.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
-            x = stage(x, places)
-        return torch.tanh(self.paint(x).float())
+            below, x = x, stage(x, places)
+        colours = self.paint(x)
+        if self.fade is not None and self.before is not None and (share := self.fade.share) < 1:
+            colours = torch.lerp(enlarged(self.before(below)), colours, share)
+        return torch.tanh(colours.float())
 
     def codes(self, normal: Tensor, *, truncation: float = 1.0) -> Tensor:
         """Codes (b, latent) of standard normal numbers, drawn towards the mean below 1."""

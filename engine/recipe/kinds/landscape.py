@@ -1,6 +1,7 @@
 """Recipes for landscapes from valence and arousal: warm start, game, and judge."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from engine.core.errors import WeightsError
+from engine.core.errors import RecipeError, WeightsError
 from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.data.landscapes import PhotoPlan, WorldPlan, rated_preview
@@ -22,6 +23,7 @@ from engine.nets.landscape.discriminator import DiscriminatorSpec, LandscapeDisc
 from engine.nets.landscape.encoder import EncoderSpec, LandscapeEncoder
 from engine.nets.landscape.eru import SLOPE, EruForm, EruRange
 from engine.nets.landscape.generator import GeneratorSpec, LandscapeGenerator
+from engine.nets.landscape.growth import grown_discriminator, grown_generator, load_grown
 from engine.nets.landscape.judge import JudgeSpec, LandscapeJudge
 from engine.nets.loading import frozen
 from engine.nets.perceptual.lpips import Perceptual
@@ -62,7 +64,10 @@ class EruTable(Table):
 
 
 class ScapeNets(Table):
-    """The networks: widths from 4 px up for the generator, from full size down for the others."""
+    """The networks: widths from 4 px up for the generator, from full size down for the others.
+
+    The encoder may be of a smaller size: pictures are averaged down for it.
+    """
 
     latent: int = Field(default=128, ge=1)
     generator: tuple[int, ...] = (512, 256, 128, 64, 32, 32)
@@ -82,8 +87,7 @@ class ScapeNets(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        sizes = {self.painter.size, self.critic.size, self.reader.size}
-        if len(sizes) > 1:
+        if self.painter.size != self.critic.size or self.painter.size < self.reader.size:
             raise fault_of(
                 "`generator`, `discriminator` and `encoder` are of other sizes: "
                 f"{self.painter.size}, {self.critic.size} and {self.reader.size} px"
@@ -271,11 +275,13 @@ class GameTable(Table):
     wish_noise: Real = Field(default=0.0, ge=0)
     wishes: Literal["batch", "shuffled", "uniform"] = "shuffled"
     stop_after: int | None = Field(default=None, ge=1)
+    grow: Count | None = Field(default=None, gt=0)
+    """Steps in which a new stage fades in over `start`, a game of half the side."""
 
 
 @RECIPES.register("landscape")
 class LandscapeRecipe(_PaintingRecipe):
-    """The game; `start` is a warm start or an earlier game, nothing begins from chance."""
+    """The game; `start` is a warm start or an earlier game, of half the side where it grows."""
 
     kind: Literal["landscape"] = "landscape"  # pyright: ignore[reportIncompatibleVariableOverride]
     game: GameTable = GameTable()
@@ -289,11 +295,10 @@ class LandscapeRecipe(_PaintingRecipe):
         return {**super().inputs(), **judge}
 
     def task(self) -> LandscapeTask:
-        critic = LandscapeDiscriminator(self.net.critic)
-        critic.apply(_initial if self.net.spectral else _even)
         encoded = any(loss.needs_encoder() for loss in self.loss)
         encoder = self._encoder() if encoded else None
-        parts = ScapeParts(self._generator(), critic, encoder, scale_distance)
+        generator, critic = self._grown() if self.game.grow is not None else self._players()
+        parts = ScapeParts(generator, critic, encoder, scale_distance)
         if self.codes == "normal":
             parts.generator.get_buffer("code_mean").zero_()
             parts.generator.get_buffer("code_spread").fill_(1)
@@ -317,6 +322,30 @@ class LandscapeRecipe(_PaintingRecipe):
             ),
         )
 
+    def _players(self) -> tuple[LandscapeGenerator, LandscapeDiscriminator]:
+        """A generator, fresh or that of `start`, and a fresh discriminator."""
+        critic = LandscapeDiscriminator(self.net.critic)
+        critic.apply(_initial if self.net.spectral else _even)
+        return self._generator(), critic
+
+    def _grown(self) -> tuple[LandscapeGenerator, LandscapeDiscriminator]:
+        """Both of `start` with a stage more each, which paints and judges nothing yet."""
+        if self.start is None:
+            raise RecipeError(
+                "`game.grow` needs `start`", hint="a game of half the side: --from RUN"
+            )
+        generator = LandscapeGenerator(replace(self.net.painter, grown=True))
+        critic = LandscapeDiscriminator(replace(self.net.critic, grown=True))
+        critic.apply(_initial if self.net.spectral else _even)
+        last = len(generator.stages) - 1
+        with _fitting(self.start, "generator"):
+            small = grown_generator(state_of(self.start, "generator"))
+            load_grown(generator, small, fresh=("paint.", f"stages.{last}."))
+        with _fitting(self.start, "discriminator"):
+            small = grown_discriminator(state_of(self.start, "discriminator"))
+            load_grown(critic, small, fresh=("entry.", "blocks.0."))
+        return generator, critic
+
 
 def scale_distance(one: Tensor, other: Tensor) -> Tensor:
     """What stands in for LPIPS: differences of pixels over three scales, and of gradients."""
@@ -328,8 +357,15 @@ def _seen_apart(net: Perceptual, one: Tensor, other: Tensor) -> Tensor:
 
 
 def _load(net: nn.Module, weights: str, part: str) -> None:
-    try:
+    with _fitting(weights, part):
         net.load_state_dict(state_of(weights, part))
+
+
+@contextmanager
+def _fitting(weights: str, part: str) -> Generator[None]:
+    """WeightsError where the networks of a recipe and the weights are of other shapes."""
+    try:
+        yield
     except RuntimeError as error:
         told = str(error).splitlines()
         raise WeightsError(

@@ -19,6 +19,7 @@ from engine.metrics.scape_exam import ScapeExam, normals
 from engine.metrics.scape_flags import CAUSES
 from engine.nets.landscape.encoder import Code
 from engine.nets.landscape.generator import LandscapeGenerator, of_units
+from engine.nets.landscape.growth import softened
 from engine.nets.landscape.judge import LandscapeJudge
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.landscape_data import Data, ScapeSource, gathered, scape_batch
@@ -55,6 +56,8 @@ class ScapeGame:
     """Standard deviation of what is added to the places that are asked for."""
     wishes: Literal["batch", "shuffled", "uniform"] = "shuffled"
     """Asked for is what the real pictures of the step have, in another order, or anything."""
+    grow: int | None = None
+    """Steps in which the last stage fades in, where the networks have grown."""
     stop_after: int | None = None
     """Validations in a row with a red flag that end the run; never if None."""
 
@@ -127,6 +130,7 @@ class LandscapeTask(Task):
 
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
         """The losses of one turn that count at this step."""
+        self._grow(moment.step)
         trial = self._trial(batch, painting=turn == "generator")
         found: dict[str, Weighed]
         if trial.painting:
@@ -224,9 +228,12 @@ class LandscapeTask(Task):
             told = changes[:, next(seen) % changes.shape[1]]
             return changed(pictures, game.changes, told, chance.to(told.device))
 
+        real, fade = batch["real"], self.nets.generator.fade
+        if fade is not None and (share := fade.share) < 1:
+            real = softened(real, share)
         return ScapeTrial(
             self.nets,
-            real=batch["real"].contiguous(memory_format=torch.channels_last),
+            real=real.contiguous(memory_format=torch.channels_last),
             places=batch["places"],
             asked=batch["asked"],
             elsewhere=batch["elsewhere"],
@@ -235,6 +242,12 @@ class LandscapeTask(Task):
             augmented=augmented,
             painting=painting,
         )
+
+    def _grow(self, step: int) -> None:
+        if self.game.grow is not None:
+            for fade in (self.nets.generator.fade, self.critic.fade):
+                assert fade is not None
+                fade.reach(step, self.game.grow)
 
     @torch.no_grad()
     def _follow(self, code: Code) -> None:

@@ -24,7 +24,8 @@ def scenes(plan):
 
 def test_all_recipes_of_the_family_are_here():
     assert {"gan/tiny", "gan/tiny_vae", "gan/vae", "gan/classic", "gan/fixed", "gan/fixed_plus",
-            "gan/ada", "gan/r3", "gan/judge", "gan/landscapes"} == set(NAMES)  # fmt: skip
+            "gan/ada", "gan/r3", "gan/judge", "gan/landscapes",
+            "gan/grown"} == set(NAMES)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.recipe.landscape_evaluation import Scenes
 from engine.training.checkpoint import read_snapshot
@@ -23,6 +24,13 @@ SMALL = (
     "batch=4", "phase.0.steps=4", "phase.1.steps=10", "save_every=2", "keep=9", "validate_every=7",
     "sample_every=7", "log_every=2", "threads=1", "loss.hinge.weight=0.5", "loss.place.weight=1.0",
     "game.adaptive=true", "game.slow=200",
+)  # fmt: skip
+
+LARGER = (
+    *(each for each in SMALL if not each.startswith("phase")), "phase.0.steps=14", "game.grow=9",
+    "net.generator=[8,8,6,6]", "net.discriminator=[4,6,8,8]", "learn.size=32", "check.size=32",
+    "precision='float32'", "net.convs=1", "net.gain=1.0", "net.spectral=false",
+    "net.free_reader=false", "net.latent=6", "average.decay=0.9",
 )  # fmt: skip
 
 
@@ -75,6 +83,28 @@ def test_a_run_from_nothing_trains_both_phases_and_goes_on_in_the_same_bits(
         assert_same(states(cut), states("whole"))
         assert rows(cut)[-1]["val/merit"] == last["val/merit"]
     judged(tm, monkeypatch)
+    grown(tm)
+
+
+def grown(tm):
+    """Another run takes up the whole one at twice the side, and is cut half way into the fading."""
+    said = [word for each in LARGER for word in ("--set", each)]
+    told = ("train", "--recipe", "gan/grown", "--out", "grown", "-q", *said)
+    refused = tm(*told)
+    assert (refused.code, "`game.grow` needs `start`" in refused.err) == (2, True)
+    assert tm(*told, "--from", "whole").code == 0
+    shutil.copytree("grown", "cut_grown")
+    shutil.rmtree(Path("cut_grown") / "checkpoints" / f"step_{LAST}")
+    for step in (8, 10, 12):
+        shutil.rmtree(Path("cut_grown") / "checkpoints" / f"step_{step}")
+    half = read_snapshot(Path("cut_grown") / "checkpoints" / "step_6").nets["generator"]
+    assert half["fade.count"].tolist() == [5, 9]
+    assert tm("resume", "cut_grown", "-q").code == 0
+    assert_same(states("cut_grown"), states("grown"))
+    assert states("grown").nets["discriminator"]["fade.count"].tolist() == [9, 9]
+    assert tm("gan", "--va", "0.8,0.3", "--weights", "grown", "--out", "one.png", "-q").code == 0
+    with Image.open("one.png") as picture:
+        assert picture.size == (32, 32)
 
 
 def judged(tm, monkeypatch):
