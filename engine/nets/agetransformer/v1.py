@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
+from engine.nets.agetransformer.guidance import guidance, guide_for, guided_by
 from engine.nets.agetransformer.published import completed
 from engine.nets.agetransformer.windows import attend, relative_index, shift_of
 from engine.nets.loading import built
@@ -39,13 +40,15 @@ BLOCKS = 2  # a stage
 class PublishedSpec:
     """Classes, style width, channels of the encoder from full size to 16 px, and of the stages.
 
-    stages: channels of the synthesis at 16 px and after each doubling.
+    stages: channels of the synthesis at 16 px and after each doubling; guided: width of the
+    embeddings of pictures and captions that guide it, 0 (as published) for none.
     """
 
     classes: int = 10
     style: int = 512
     encoder: tuple[int, ...] = (512, 512, 512, 512)
     stages: tuple[int, ...] = (512, 512, 512, 512)
+    guided: int = 0
 
     def __post_init__(self) -> None:
         if len(self.encoder) != len(self.stages):
@@ -67,7 +70,8 @@ class PublishedSpec:
             while (key := f"layers.{len(stages)}.blocks.0.proj.weight") in state:
                 stages.append(state[key].shape[0])
             style = state["style.1.weight"].shape[0]
-            return cls(first.shape[1] - RGB, style, tuple(widths), tuple(stages))
+            classes, guided = first.shape[1] - RGB, guided_by(state)
+            return cls(classes, style, tuple(widths), tuple(stages), guided)
         except (KeyError, ValueError) as error:
             raise WeightsError(
                 f"these are no weights of a published AgeTransformer: {error}",
@@ -226,6 +230,7 @@ class PublishedTransformer(nn.Module):
     """Portraits (n, 3, s, s) in [-1, 1] and class weights (n, ages, k) to (n, ages, 3, s, s).
 
     The class enters at the first convolution, so every age is a whole pass; they run as one batch.
+    Captions, where the network is guided, are (n, 2 d + 1) as `Guide` takes them.
     """
 
     def __init__(self, spec: PublishedSpec | None = None) -> None:
@@ -255,6 +260,7 @@ class PublishedTransformer(nn.Module):
         self.to_rgbs = nn.ModuleList(
             ToRGB(own, width, up=index + 1 < len(drawn)) for index, own in enumerate(drawn)
         )
+        self.guide = guide_for(spec.guided, width)  # last: the draws of all others stay
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
@@ -266,13 +272,15 @@ class PublishedTransformer(nn.Module):
         whole = completed(lambda: cls(spec), state)
         return built(lambda: cls(spec), whole, name=f"a {spec.size} px AgeTransformer")
 
-    def forward(self, photo: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, photo: Tensor, weights: Tensor, captions: Tensor | None = None) -> Tensor:
         side, ages = self.spec.size, weights.shape[1]
         if photo.shape[2:] != (side, side):
             raise ValueError(f"this AgeTransformer takes {side} px, not {tuple(photo.shape[2:])}")
         faces = photo.repeat_interleave(ages, dim=0)
         asked = weights.expand(len(photo), -1, -1).flatten(0, 1)
-        return self.picture(self.encode(faces, asked)).unflatten(0, (len(photo), ages))
+        told = guidance(self.guide, captions)
+        told = told.repeat_interleave(ages, dim=0) if told is not None else None
+        return self.picture(self.encode(faces, asked), told).unflatten(0, (len(photo), ages))
 
     def encode(self, photo: Tensor, weights: Tensor) -> Tensor:
         """The encoder's map (b, c, 16, 16) of portraits (b, 3, s, s) at class weights (b, k)."""
@@ -280,9 +288,11 @@ class PublishedTransformer(nn.Module):
         x = torch.cat([photo, planes], dim=1).contiguous(memory_format=torch.channels_last)
         return self.convs_e(x)
 
-    def picture(self, feature: Tensor) -> Tensor:
-        """Pictures (b, 3, s, s), about [-1, 1], of the encoder's map."""
+    def picture(self, feature: Tensor, told: Tensor | None = None) -> Tensor:
+        """Pictures (b, 3, s, s), about [-1, 1], of the encoder's map; told: added to the style."""
         style = self.style(self.final_conv(self.convs_es(feature)).mean(dim=(2, 3)))
+        if told is not None:
+            style = style + told.to(style.dtype)
         content = self.conv1(self.convs_ei(feature), style)
         picture = self.to_rgb1(content, style)
         x = content.permute(0, 2, 3, 1).contiguous()

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
+from engine.nets.agetransformer.guidance import guidance, guide_for, guided_by
 from engine.nets.agetransformer.windows import attend, shift_of
 from engine.nets.loading import built
 from engine.nets.nano.folding import Fold
@@ -39,7 +40,8 @@ class SlimSpec:
     stem: at full size; widths: of the encoder after 1, 2, 3, ... halvings; narrow: of the decoder
     at the same sizes; blocks: window blocks that all ages share, at the smallest size; convolved:
     how many of the largest sizes of the decoder convolve, where windows would cost most; canvas:
-    maps at half the side that every age mixes anew.
+    maps at half the side that every age mixes anew; guided: width of the embeddings of pictures and
+    captions that guide it, 0 for none.
     """
 
     size: int = 128
@@ -52,6 +54,7 @@ class SlimSpec:
     style: int = 192
     canvas: int = 24
     window: int = 8
+    guided: int = 0
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.narrow) or len(self.widths) < 2:
@@ -87,6 +90,7 @@ class SlimSpec:
                 style=state["anchors"].shape[1],
                 canvas=state["canvas.weight"].shape[0],
                 window=window,
+                guided=guided_by(state),
             )
         except (KeyError, ValueError) as error:
             raise WeightsError(
@@ -103,7 +107,8 @@ class Encoding(NamedTuple):
     """What all ages of n faces share; maps are (n, c, h, w), the finest first.
 
     photo: (n, 3, s, s), padded; who: (n, style); sides: one map a size for the decoder; canvas: at
-    half the side; frame: height and width in front of the padding.
+    half the side; frame: height and width in front of the padding; guidance: (n, style), what
+    captions add to the style of every age, where there are some.
     """
 
     photo: Tensor
@@ -111,6 +116,7 @@ class Encoding(NamedTuple):
     sides: tuple[Tensor, ...]
     canvas: Tensor
     frame: tuple[int, int]
+    guidance: Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -210,7 +216,8 @@ class SlimTransformer(nn.Module):
     """Portraits (n, 3, s, s) in [-1, 1] and anchor weights (n, ages, k) to (n, ages, 3, s, s).
 
     Weights are a one-hot vector for an anchor and two neighbours' shares between anchors. `s` may
-    be any side up to 512 px. Untrained, the network leaves everybody as they are.
+    be any side up to 512 px. Untrained, the network leaves everybody as they are. Captions, where
+    the network is guided, are (n, 2 d + 1) as `Guide` takes them.
     """
 
     def __init__(self, spec: SlimSpec | None = None) -> None:
@@ -248,6 +255,7 @@ class SlimTransformer(nn.Module):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
+        self.guide = guide_for(spec.guided, style)  # last: the draws of all others stay
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], *, size: int, window: int = 8) -> Self:
@@ -255,10 +263,10 @@ class SlimTransformer(nn.Module):
         spec = SlimSpec.of(state, size=size, window=window)
         return built(lambda: cls(spec), state, name=f"an AgeTransformer v2 of {size} px")
 
-    def forward(self, photo: Tensor, weights: Tensor) -> Tensor:
-        return self.decode(self.encode(photo), weights)
+    def forward(self, photo: Tensor, weights: Tensor, captions: Tensor | None = None) -> Tensor:
+        return self.decode(self.encode(photo, captions), weights)
 
-    def encode(self, photo: Tensor) -> Encoding:
+    def encode(self, photo: Tensor, captions: Tensor | None = None) -> Encoding:
         """What all ages share of portraits (n, 3, s, s)."""
         height, width = photo.shape[2:]
         if height != width or not self.spec.window <= height <= LARGEST:
@@ -282,14 +290,17 @@ class SlimTransformer(nn.Module):
             risen.append(rise(risen[-1], beside))
         canvas = F.leaky_relu(self.canvas(torch.cat([_folded(stem), risen[-1]], dim=1)), 0.2)
         sides = [side(one) for side, one in zip(self.sides, reversed(risen), strict=True)]
-        return Encoding(padded, who, tuple(sides), canvas, (height, width))
+        told = guidance(self.guide, captions)
+        return Encoding(padded, who, tuple(sides), canvas, (height, width), told)
 
     def decode(self, encoding: Encoding, weights: Tensor) -> Tensor:
         """Pictures (n, ages, 3, s, s) of an encoding at the anchor weights (n or 1, ages, k)."""
-        photo, who, sides, canvas, (height, width) = encoding
+        photo, who, sides, canvas, (height, width), told = encoding
         faces, ages = len(photo), weights.shape[1]
         asked = (weights @ self.anchors).expand(faces, -1, -1)
         style = self.meet(torch.cat([who[:, None].expand(-1, ages, -1), asked], dim=-1))
+        if told is not None:
+            style = style + told[:, None].to(style.dtype)
         style = style.flatten(0, 1)
         x = _each(sides[-1], ages).permute(0, 2, 3, 1)
         for block in self.deep:
