@@ -78,6 +78,19 @@ class PointReader(Protocol):
         ...
 
 
+class ImageTower(Protocol):
+    """What a vision-language model sees in a picture, before any words."""
+
+    @property
+    def name(self) -> str:
+        """The weights it comes from."""
+        ...
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Pictures (b, 3, s, s) in [-1, 1] to features (b, d) in float32; gradients pass."""
+        ...
+
+
 class Distance(Protocol):
     """How different two pictures look."""
 
