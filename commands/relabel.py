@@ -29,6 +29,12 @@ def run(
     manifest: Annotated[
         Path | None, typer.Option(help="Also a training manifest (JSONL) of what is kept.")
     ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also a cache of captions and their embeddings, by Janus-Pro."
+        ),
+    ] = None,
     experts: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these.", show_default="all of them")
     ] = None,
@@ -59,7 +65,17 @@ def run(
     loaded = load_relabel(recipe, settings or ())
     compute = choose(device)
     request = Request(
-        source, out, report, manifest, experts, labels, truth, calibration, aligned, workers
+        source,
+        out,
+        report,
+        manifest,
+        experts,
+        labels,
+        truth,
+        calibration,
+        aligned,
+        workers,
+        captions,
     )
     if dry_run:
         _foresee(forecast(loaded, request), as_json=as_json)
@@ -85,6 +101,9 @@ def _foresee(told: dict[str, Any], *, as_json: bool) -> None:
         say(f"  {expert['name']} ({expert['domain']}): {escape(state)}")
         if expert["cost"]:
             say(f"    {escape(expert['cost'])}")
+    if (writer := told["captions"]) is not None:
+        state = "here" if writer["here"] else f"absent: {writer['why']}"
+        say(f"  captions by {writer['name']}: {escape(state)}")
     say(f"would write {', '.join(f'`{escape(file)}`' for file in told['files'])}")
 
 
@@ -98,6 +117,18 @@ def _summary(done: "RelabelReport", absent: Any, out: Path) -> dict[str, Any]:
         "flags": {flag: done.count(flag) for flag in flags},
         "absent": {name: str(error) for name, error in absent.items()},
         "figures": done.figures,
+        "captions": _captions(done),
+    }
+
+
+def _captions(done: "RelabelReport") -> dict[str, Any] | None:
+    if (told := done.captions) is None:
+        return None
+    return {
+        "folder": str(told.folder),
+        "captioned": told.captioned,
+        "added": told.added,
+        "left_out": dict(told.left_out),
     }
 
 
@@ -123,3 +154,8 @@ def _tell(done: "RelabelReport", out: Path) -> None:
         f"[green]{done.labelled} ages[/] for {len(done.labels)} pictures, {done.kept} kept, "
         f"in `{escape(str(out))}`"
     )
+    if (told := done.captions) is not None:
+        say(
+            f"[green]{told.captioned} captions[/], {told.added} of them new, "
+            f"in `{escape(str(told.folder))}`"
+        )

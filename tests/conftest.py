@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,18 @@ def shared_photos() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared photos here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_janus(tmp_path_factory) -> Path:
+    """The folder of a tiny random Janus-Pro; the tests that need it skip without transformers."""
+    pytest.importorskip("transformers")
+    spec = spec_from_file_location("tiny_janus", Path(__file__).with_name("janus.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    made = module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made.save(tmp_path_factory.mktemp("janus"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,12 @@ from typing import Any
 import torch
 
 from engine.core.errors import TmError, UsageError
+from engine.data.captions import EMBEDDINGS, INDEX
 from engine.experts.base import ExpertTable
+from engine.experts.captioning import JanusCaptioner
+from engine.experts.kinds.janus import JanusExpert
 from engine.recipe.kinds.relabel import RelabelRecipe
+from engine.relabel.captioning import CaptionPlan
 from engine.relabel.judging import Judging
 from engine.relabel.reading import FaceReading, are_aligned
 from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
@@ -31,6 +35,7 @@ class Request:
     calibration: str | None = None
     aligned: bool = False
     workers: int | None = None
+    captions: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,6 +50,8 @@ class Request:
             raise UsageError(f"`{self.out}` must end in `.json`")
         if self.out.is_dir():
             raise UsageError(f"`{self.out}` is a folder, and the labels are a file")
+        if self.captions is not None and self.captions.exists() and not self.captions.is_dir():
+            raise UsageError(f"`{self.captions}` is a file, and the captions are a folder")
         if self.experts is not None and not self.names:
             raise UsageError("`--experts` names nobody", hint="write it as `mivolo,vgg16`")
 
@@ -61,7 +68,11 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
             f"`{request.truth}` holds age groups, and a calibration takes ages in years",
             hint="give them as `--labels` to audit them",
         )
-    panel = Panel.of(tables, device)
+    loaded: dict[str, JanusExpert] = {}
+    if request.captions is not None:  # first, since everything else may take hours
+        writer = recipe.captioner()
+        loaded[writer.name] = writer.load(device)
+    panel = Panel.of(tables, device, loaded)
     reading = _reading(recipe, request)
     ballot = Ballot(
         panel=panel,
@@ -71,6 +82,17 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
         batch=recipe.batch,
         workers=cores() if request.workers is None else request.workers,
     )
+    captions = None
+    if request.captions is not None:
+        captions = CaptionPlan(
+            request.captions,
+            jobs,
+            JanusCaptioner(loaded[recipe.captioner().name], recipe.captions),
+            reading=reading,
+            aligned=ballot.aligned,
+            batch=ballot.batch,
+            workers=ballot.workers,
+        )
     name = recipe.calibration if request.calibration is None else request.calibration
     found = read_calibration(name, panel) if name else None
     judging = Judging(
@@ -91,6 +113,7 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
         curriculum=recipe.curriculum,
         report=request.report,
         manifest=request.manifest,
+        captions=captions,
     )
 
 
@@ -103,10 +126,13 @@ def forecast(recipe: RelabelRecipe, request: Request) -> dict[str, Any]:
     unknown = "aligned or not is seen from the first few"
     files = files_of(request.out, fits=request.truth is not None)
     extra = [str(path) for path in (request.report, request.manifest) if path is not None]
+    if request.captions is not None:
+        extra += [str(request.captions / name) for name in (INDEX, EMBEDDINGS)]
     return {
         "pictures": len(jobs),
         "faces": known.get(reading.pictures, unknown),
         "experts": [_standing(table) for table in recipe.chosen(request.names)],
+        "captions": None if request.captions is None else _standing(recipe.captioner()),
         "files": [*map(str, files), *extra],
     }
 

@@ -21,6 +21,7 @@ from engine.data.domains import Domain
 from engine.data.splits import held_out
 from engine.experts.gating import gated
 from engine.experts.mixture import Calibration, Mixture, Votes, fuse
+from engine.relabel.captioning import CaptionPlan, CaptionReport, caption
 from engine.relabel.curriculum import Curriculum
 from engine.relabel.diagrams import points_csv, reliability_png
 from engine.relabel.fit import Fitting, expert_figures, figures, fitted
@@ -50,15 +51,17 @@ class RelabelPlan:
     curriculum: Curriculum = Curriculum()
     report: Path | None = None
     manifest: Path | None = None
+    captions: CaptionPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RelabelReport:
-    """The labels by name, and the figures of the fit where the truth was given."""
+    """The labels by name, the figures of a fit to given truth, and what was captioned."""
 
     labels: Mapping[str, dict[str, Any]]
     domains: Mapping[Domain, int]
     figures: Mapping[str, Any] | None
+    captions: CaptionReport | None = None
 
     def count(self, flag: str) -> int:
         """How many labels have a flag."""
@@ -116,7 +119,9 @@ def relabel(plan: RelabelPlan, progress: Progress) -> RelabelReport:
         report = RelabelReport(labels, counts, told)
         _write(plan, judging, report)
     _require_some(plan, report)
-    return report
+    if plan.captions is None:
+        return report
+    return replace(report, captions=caption(plan.captions, progress))
 
 
 def mixed_by(votes: Votes, judging: Judging, domain: Domain, panel: Panel) -> Mixture:

@@ -39,13 +39,22 @@ class Panel:
     """Everybody who was asked for."""
 
     @classmethod
-    def of(cls, tables: Sequence[ExpertTable], device: torch.device) -> "Panel":
-        """Load whoever can be loaded; WeightsError, with every reason, where nobody can."""
+    def of(
+        cls,
+        tables: Sequence[ExpertTable],
+        device: torch.device,
+        loaded: Mapping[str, Expert] | None = None,
+    ) -> "Panel":
+        """Load whoever can be loaded; WeightsError, with every reason, where nobody can.
+
+        loaded: who is here already, by name.
+        """
         experts: dict[str, Expert] = {}
         absent: dict[str, TmError] = {}
         for table in tables:
             try:
-                experts[table.name] = table.load(device)
+                here = loaded.get(table.name) if loaded is not None else None
+                experts[table.name] = here if here is not None else table.load(device)
             except TmError as error:
                 absent[table.name] = error
         if not experts:

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import TmError, WeightsError
 from engine.core.places import offline
-from engine.experts.base import EXPERTS, OLDEST, Answer, Expert, ExpertTable, Faces, Pixels
+from engine.experts.base import EXPERTS, OLDEST, Answer, ExpertTable, Faces, Pixels
 from engine.experts.closed_set import ClosedSet
 from engine.experts.janus_shape import PUBLISHED, JanusMemory, memory_in, published_memory
 from engine.experts.prose import told_age
@@ -52,9 +52,9 @@ class JanusTable(ExpertTable):
     batch: int = Field(default=4, ge=1)
     question: str = QUESTION
 
-    def load(self, device: torch.device) -> Expert:
-        transformers = _transformers()
+    def load(self, device: torch.device) -> "JanusExpert":
         place: str | Path = self.weights if self.hub and not offline() else self.place()
+        transformers = _transformers()
         options = {"local_files_only": not self.hub or offline(), "revision": self.revision}
         try:
             processor = transformers.JanusProcessor.from_pretrained(place, **options)
@@ -91,7 +91,8 @@ class JanusExpert:
     def answer(self, faces: Faces) -> Answer:
         told: list[Answer] = []
         for first in range(0, len(faces), self.table.batch):
-            inputs = self._inputs(faces.faces[first : first + self.table.batch])
+            some = faces.faces[first : first + self.table.batch]
+            inputs = self.asked(some, self.table.question)
             told.append(self._scored(inputs) if self.table.ask == "numbers" else self._read(inputs))
         return Answer(
             torch.cat([one.years for one in told]),
@@ -99,13 +100,14 @@ class JanusExpert:
             torch.cat([one.confidence for one in told]),
         )
 
-    def _inputs(self, faces: Sequence[Pixels]) -> Any:
-        question = {"type": "text", "text": self.table.question}
+    def asked(self, faces: Sequence[Pixels], question: str) -> Any:
+        """What the model is given to answer a question about each face."""
+        words = {"type": "text", "text": question}
         asked = [
             [
                 {
                     "role": "user",
-                    "content": [{"type": "image", "image": Image.fromarray(face)}, question],
+                    "content": [{"type": "image", "image": Image.fromarray(face)}, words],
                 }
             ]
             for face in faces

@@ -9,6 +9,8 @@ from engine.core.errors import UsageError
 from engine.core.table import fault_of, one_of
 from engine.data.ffhq_aging import AttributeLimits
 from engine.experts.base import EXPERTS, ExpertTable
+from engine.experts.captioning import Captioning
+from engine.experts.kinds.janus import JanusTable
 from engine.experts.mixture import Fusion
 from engine.recipe.base import RECIPES, Recipe
 from engine.recipe.load import load_recipe_as
@@ -38,6 +40,8 @@ class RelabelRecipe(Recipe):
     """What rows of FFHQ-Aging's own table must be like, where `--labels` is that table."""
     fitting: Fitting = Fitting()
     curriculum: Curriculum = Curriculum()
+    captions: Captioning = Captioning()
+    """What the `janus` expert is asked for where captions are wanted."""
     batch: int = Field(default=32, ge=1)
     """Faces that an expert is asked about at once."""
 
@@ -57,6 +61,16 @@ class RelabelRecipe(Recipe):
             if name not in known:
                 raise UsageError(f"unknown expert `{name}`", hint=f"known: {', '.join(known)}")
         return tuple(known[name] for name in dict.fromkeys(names)) if names else self.expert
+
+    def captioner(self) -> JanusTable:
+        """Who writes captions; UsageError where the recipe names nobody who can."""
+        for expert in self.expert:
+            if isinstance(expert, JanusTable):
+                return expert
+        raise UsageError(
+            f"the recipe `{self.name}` has nobody who writes captions",
+            hint="add an `[[expert]]` of kind `janus`",
+        )
 
 
 def load_relabel(name: str, settings: Sequence[str] = ()) -> RelabelRecipe:

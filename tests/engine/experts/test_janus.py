@@ -1,6 +1,8 @@
 """Janus-Pro through transformers: a tiny random model, and a tokenizer made here."""
 
 import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,85 +14,22 @@ from engine.experts.janus_shape import memory_in, memory_of, published_memory
 from engine.experts.kinds import janus as janus_module
 from engine.experts.kinds.janus import UNKNOWN, JanusTable, closed_answers
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
-TEMPLATE = (
-    "{% for message in messages %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image_placeholder>{% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endfor %}{% if add_generation_prompt %}:{% endif %}"
-)
-SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>", "<image_placeholder>", "<boi>", "<eoi>")
+SPEC = spec_from_file_location("tiny_janus", Path(__file__).parents[2] / "janus.py")
+tiny = module_from_spec(SPEC)
+SPEC.loader.exec_module(tiny)
 QUESTION = "how old"
 
 
-def tokenizer():
-    """One token for each character, as DeepSeek's has one for each digit."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    letters = [*"0123456789abcdefghijklmnopqrstuvwxyzU :"]
-    words = {word: at for at, word in enumerate((*SPECIAL, *letters))}
-    made = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    made.decoder = decoders.Fuse()
-    made.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in SPECIAL])
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        extra_special_tokens={
-            "image_token": "<image_placeholder>",
-            "boi_token": "<boi>",
-            "eoi_token": "<eoi>",
-        },
-    )
-
-
-def config():
-    from transformers import JanusConfig, LlamaConfig
-    from transformers.models.janus.configuration_janus import JanusVisionConfig, JanusVQVAEConfig
-
-    text = LlamaConfig(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, vocab_size=64, pad_token_id=0, tie_word_embeddings=False,
-    )  # fmt: skip
-    vision = JanusVisionConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, image_size=28, patch_size=14,
-        num_image_tokens=4, projection_dim=32, mlp_ratio=2.0, depth=2,
-    )  # fmt: skip
-    pictures = JanusVQVAEConfig(
-        embed_dim=8, num_embeddings=16, base_channels=32, channel_multiplier=[1, 1],
-        latent_channels=32, num_res_blocks=1, projection_dim=32, image_token_embed_dim=32,
-    )  # fmt: skip
-    return JanusConfig(
-        text_config=text, vision_config=vision, vq_config=pictures, image_token_id=4,
-        tie_word_embeddings=False,
-    )  # fmt: skip
+@pytest.fixture
+def folder(tiny_janus):
+    return tiny_janus
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The files of a Janus-Pro, tiny."""
-    from transformers import JanusForConditionalGeneration, JanusProcessor
-    from transformers.models.janus.image_processing_janus import JanusImageProcessor
-
-    place = tmp_path_factory.mktemp("janus")
-    torch.manual_seed(0)
-    JanusForConditionalGeneration(config()).save_pretrained(place)
-    processor = JanusProcessor(
-        JanusImageProcessor(size={"height": 28, "width": 28}),
-        tokenizer(),
-        chat_template=TEMPLATE,
-        num_image_tokens=4,
-    )
-    processor.save_pretrained(place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def expert(folder):
-    return JanusTable(weights=str(folder), batch=2, question=QUESTION).load(torch.device("cpu"))
+def expert(tiny_janus):
+    return JanusTable(weights=str(tiny_janus), batch=2, question=QUESTION).load(torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +46,7 @@ def test_every_face_has_an_age_within_the_scored_ones(expert, faces):
 
 
 def test_probabilities_over_the_answers_sum_to_one_and_need_no_cache_to_be_right(expert, faces):
-    inputs = expert._inputs(faces.faces[:2])
+    inputs = expert.asked(faces.faces[:2], QUESTION)
     cached = expert.answers.probabilities(janus_module._Cached(expert.net, inputs))
     torch.testing.assert_close(cached.sum(dim=1), torch.ones(2, dtype=torch.float64))
 
@@ -159,7 +98,7 @@ def test_asked_in_words_it_is_silent_unless_it_writes_an_age(folder, faces, monk
 
 
 def test_the_answers_are_101_ages_and_unknown_as_the_tokenizer_writes_them():
-    answers = closed_answers(tokenizer())
+    answers = closed_answers(tiny.tokenizer())
     assert answers.count == 102
     # Prompt and a space; behind each nine digits and `10`; and six letters of `unknown`, four ways.
     assert answers.steps == 2 + 2 * (9 + 1) + 4 * 6
@@ -185,7 +124,7 @@ def test_the_memory_told_from_a_configuration_is_that_of_the_model(folder):
     from transformers import JanusForConditionalGeneration
 
     with torch.device("meta"):
-        net = JanusForConditionalGeneration(config())
+        net = JanusForConditionalGeneration(tiny.config())
     parts = (net.model.language_model, net.lm_head, net.model.vision_model, net.model.aligner)
     held = sum(p.numel() for part in parts for p in part.parameters())
     assert memory_of(json.loads((folder / "config.json").read_text())).parameters == held

@@ -1,0 +1,166 @@
+"""The caption cache: what a vision-language model says of faces, and its embeddings of both.
+
+`index.jsonl` has a row for each face: image_id, sha256 of its file, model_id, prompt_id, caption,
+age_text and `row`, its place in `embeddings.safetensors`: image and text, (N, d) float16. That
+file's header names the model, its revision, the prompts, the preprocessing, d, and the digest of
+the index it goes with (`specs/agetransformer.md` 1.10).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from engine.core.atomic import write_text
+from engine.core.errors import UsageError, WeightsError
+from engine.core.ledger import read_rows
+from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
+
+INDEX, EMBEDDINGS = "index.jsonl", "embeddings.safetensors"
+SCHEMA = "1"
+BOUND = "index_sha256"
+"""In the header: two files cannot be replaced in one step, so one names the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What made embeddings: those of two makers are never mixed. `d` is their width."""
+
+    model_id: str
+    revision: str
+    prompt_id: str
+    preprocessing: str
+    d: int
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """From a header or from the facts of a checkpoint; ValueError or KeyError for others."""
+        words = {field.name: str(facts[field.name]) for field in fields(cls) if field.name != "d"}
+        return cls(**words, d=int(facts["d"]))
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return asdict(self)
+
+    def differs(self, other: "Maker") -> str:
+        """In what two makers differ, for people; `` where in nothing."""
+        mine, theirs = asdict(self), asdict(other)
+        return ", ".join(
+            f"{key} `{theirs[key]}`, not `{value}`"
+            for key, value in mine.items()
+            if theirs[key] != value
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What is said of one face: in a sentence, and to the question for its age."""
+
+    image_id: str
+    sha256: str
+    caption: str
+    age_text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captions:
+    """A whole cache: captions in the order of the rows of image and text, (N, d) float16 each."""
+
+    maker: Maker
+    captions: tuple[Caption, ...]
+    image: Tensor
+    text: Tensor
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The row of each picture, by the digest of its file."""
+        return {caption.sha256: row for row, caption in enumerate(self.captions)}
+
+    def save(self, folder: Path) -> None:
+        """Write both files; a killed process leaves a pair that `read_captions` refuses."""
+        index = "".join(
+            json.dumps(self._told(caption, row), ensure_ascii=False) + "\n"
+            for row, caption in enumerate(self.captions)
+        )
+        bound = hashlib.sha256(index.encode("utf-8")).hexdigest()
+        header = {key: str(value) for key, value in self.maker.facts().items()}
+        write_safetensors(
+            folder / EMBEDDINGS,
+            {"image": self.image, "text": self.text},
+            {"format": "pt", "schema": SCHEMA, **header, BOUND: bound},
+        )
+        write_text(folder / INDEX, index)
+
+    def _told(self, caption: Caption, row: int) -> dict[str, Any]:
+        return {
+            "image_id": caption.image_id,
+            "sha256": caption.sha256,
+            "model_id": self.maker.model_id,
+            "prompt_id": self.maker.prompt_id,
+            "caption": caption.caption,
+            "age_text": caption.age_text,
+            "row": row,
+        }
+
+
+def joined(parts: Sequence[Captions], maker: Maker) -> Captions:
+    """All parts as one, in the order of names; the last of a picture counts."""
+    found = {
+        caption.sha256: (caption, part.image[row], part.text[row])
+        for part in parts
+        for row, caption in enumerate(part.captions)
+    }
+    order = sorted(found.values(), key=lambda one: (one[0].image_id, one[0].sha256))
+    empty = torch.empty(0, maker.d, dtype=torch.float16)
+    return Captions(
+        maker,
+        tuple(caption for caption, _, _ in order),
+        torch.stack([image for _, image, _ in order]) if order else empty,
+        torch.stack([text for _, _, text in order]) if order else empty,
+    )
+
+
+def read_maker(folder: Path) -> Maker:
+    """Who made a cache, without reading it; UsageError as of `read_captions`."""
+    try:
+        with opened_safetensors(folder / EMBEDDINGS) as file:
+            return Maker.of(file.metadata() or {})
+    except (OSError, WeightsError, KeyError, ValueError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def read_captions(folder: Path) -> Captions:
+    """A cache, its embeddings mapped from the disk; UsageError where it is none, or not whole."""
+    try:
+        header, tensors = read_safetensors(folder / EMBEDDINGS)
+        maker = Maker.of(header)
+        index = (folder / INDEX).read_bytes()
+        if hashlib.sha256(index).hexdigest() != header[BOUND]:
+            raise ValueError("the index and the embeddings do not belong together")
+        rows = read_rows(folder / INDEX)
+        captions = tuple(
+            Caption(row["image_id"], row["sha256"], row["caption"], row["age_text"]) for row in rows
+        )
+        image, text = tensors["image"], tensors["text"]
+    except (OSError, WeightsError, KeyError, ValueError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+    shape = (len(captions), maker.d)
+    if image.shape != shape or text.shape != shape:
+        raise _unreadable(folder, ValueError(f"the embeddings are not {shape}"))
+    return Captions(maker, captions, image, text)
+
+
+def _unreadable(folder: Path, error: Exception) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return UsageError(
+        f"`{folder}` cannot be read as captions: {reason}",
+        hint="`tm relabel --captions` writes such a folder, and finishes one it was stopped in",
+    )
