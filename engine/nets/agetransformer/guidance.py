@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-PROJECT = "guide.project.weight"
+GUIDE = "guide."
+"""How its keys begin in the state dict of a generator."""
+PROJECT = f"{GUIDE}project.weight"
 
 
 class Guide(nn.Module):
@@ -37,8 +39,11 @@ class Guide(nn.Module):
 
 
 def guide_for(width: int, style: int) -> Guide | None:
-    """A guide for embeddings of a width, none for 0."""
-    return Guide(width, style) if width else None
+    """A guide for embeddings of a width, none for 0; whatever is drawn after it stays as it is."""
+    if not width:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        return Guide(width, style)
 
 
 def guided_by(state: Mapping[str, Tensor]) -> int:

@@ -260,7 +260,7 @@ class PublishedTransformer(nn.Module):
         self.to_rgbs = nn.ModuleList(
             ToRGB(own, width, up=index + 1 < len(drawn)) for index, own in enumerate(drawn)
         )
-        self.guide = guide_for(spec.guided, width)  # last: the draws of all others stay
+        self.guide = guide_for(spec.guided, width)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:

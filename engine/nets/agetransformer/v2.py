@@ -255,7 +255,7 @@ class SlimTransformer(nn.Module):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
-        self.guide = guide_for(spec.guided, style)  # last: the draws of all others stay
+        self.guide = guide_for(spec.guided, style)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], *, size: int, window: int = 8) -> Self:

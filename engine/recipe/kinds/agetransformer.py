@@ -13,9 +13,13 @@ from engine.core.errors import MissingWeightsError, RecipeError, WeightsError
 from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.anchors import Anchors
+from engine.data.captions import EMBEDDINGS, INDEX, Maker, read_maker
 from engine.data.curriculum import Curriculum
 from engine.data.labelled import DrawnFaces, FaceSource
 from engine.data.portraits import PortraitPlan
+from engine.experts.janus_tower import load_tower
+from engine.experts.kinds.janus import JanusTable
+from engine.nets.agetransformer.guidance import GUIDE, guided_by
 from engine.nets.agetransformer.published import completed
 from engine.nets.agetransformer.v1 import SMALLEST, PublishedSpec, PublishedTransformer
 from engine.nets.agetransformer.v1_discriminator import PublishedCritic, PublishedCriticSpec
@@ -28,7 +32,9 @@ from engine.nets.stylegan2.spec import widths
 from engine.recipe.base import RECIPES
 from engine.recipe.training import Outline, TrainingRecipe
 from engine.training.labelled import FolderFaces
+from engine.training.tasks.age_guidance import VlmGuidance
 from engine.training.tasks.agetransformer import CRITICS, AgeAim, AgeNets, AgeTransformerTask
+from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
@@ -51,14 +57,16 @@ class AgeTransformerNet(Table):
     window: int = Field(default=8, ge=1)
     critic: tuple[int, ...] = (32, 64, 96, 128)
 
-    def generator(self, size: int, anchors: int) -> PublishedTransformer | SlimTransformer:
-        """A fresh generator."""
+    def generator(
+        self, size: int, anchors: int, guided: int = 0
+    ) -> PublishedTransformer | SlimTransformer:
+        """A fresh generator; guided: width of the embeddings of captions, 0 for none."""
         if self.version == 1:
             levels = (size // SMALLEST).bit_length()
             deep = (STYLE,) * levels
-            return PublishedTransformer(PublishedSpec(anchors, STYLE, deep, deep))
+            return PublishedTransformer(PublishedSpec(anchors, STYLE, deep, deep, guided))
         told = self.model_dump(exclude={"critic", "version"})
-        return SlimTransformer(SlimSpec(size=size, anchors=anchors, **told))
+        return SlimTransformer(SlimSpec(size=size, anchors=anchors, guided=guided, **told))
 
     def discriminator(self, size: int, anchors: int) -> PublishedCritic | SlimCritic:
         """A fresh critic."""
@@ -79,6 +87,10 @@ class AgeTransformerLoss(Table):
     ages: Real = Field(default=1.0, ge=0)
     age: Real = Field(default=5.0, ge=0)
     identity: Real = Field(default=1.0, ge=0)
+    direction: Real = Field(default=0.0, ge=0)
+    """That what `vlm.tower` sees moves along the way between the two ages."""
+    attributes: Real = Field(default=0.0, ge=0)
+    """That what `vlm.tower` sees beside the ages stays."""
     reconstruction: Real = Field(default=8.0, ge=0)
     cycle: Real = Field(default=8.0, ge=0)
     cycle_every: int = Field(default=1, ge=1)
@@ -111,6 +123,7 @@ class AgeTransformerRecipe(TrainingRecipe):
     """Whether unsure labels count less; without, every label is taken as right."""
     curriculum: Curriculum = Curriculum()
     loss: AgeTransformerLoss = AgeTransformerLoss()
+    vlm: VlmGuidance = VlmGuidance()
     identity: str | None = None
     """Who somebody is, for loss and validation: `ir-se50`, `nano-identity`, a run or a file."""
     age: str | None = None
@@ -131,6 +144,10 @@ class AgeTransformerRecipe(TrainingRecipe):
                 raise fault_of("`learn` and `check` need pictures of `size`, at two ages or more")
         if self.net.version == 1 and (self.size < 32 or self.size & (self.size - 1)):
             raise fault_of("the published network takes a power of two from 32 px up")
+        if self.vlm.captions is not None and self.learn is not None:
+            raise fault_of("`vlm.captions` are of `photos`: drawn portraits have none")
+        if self.vlm.tower is None and (self.loss.direction or self.loss.attributes):
+            raise fault_of("`loss.direction` and `loss.attributes` need a `vlm.tower`")
         if self.judge is not None and self.judge == self.age:
             raise fault_of("`judge` must not be the network of the loss")
         try:
@@ -151,7 +168,14 @@ class AgeTransformerRecipe(TrainingRecipe):
         if self.looks is not None:
             named |= {f"looks/{name}": name for name in DISTANCES.get(self.looks, ())}
         found = {role: find_weights(name) for role, name in named.items() if name is not None}
-        return found | ({"labels": Path(self.labels)} if self.labels is not None else {})
+        if self.labels is not None:
+            found["labels"] = Path(self.labels)
+        if self.vlm.captions is not None:
+            found |= {f"vlm/{n}": Path(self.vlm.captions) / n for n in (INDEX, EMBEDDINGS)}
+        if (tower := self._tower) is not None:
+            place = JanusTable(weights=tower).place()
+            found |= {f"vlm/{path.name}": path for path in place.glob("*.safetensors")}
+        return found
 
     def albums(self) -> Mapping[str, Path]:
         return {} if self.learn is not None else {"photos": self._folder()}
@@ -166,7 +190,7 @@ class AgeTransformerRecipe(TrainingRecipe):
             remarks.append(f"{error}; the networks of the losses are not counted")
         count = len(self.years())
         learned: dict[str, nn.Module] = {
-            "generator": self.net.generator(self.size, count),
+            "generator": self.net.generator(self.size, count, self._guided),
             "critic": self.net.discriminator(self.size, count),
         }
         return Outline(learned, judges, remarks)
@@ -180,6 +204,8 @@ class AgeTransformerRecipe(TrainingRecipe):
         }
         if self.learn is not None:
             facts |= {"domain": "portraits", "familiar": FAMILIAR}
+        if (maker := self._maker) is not None:
+            facts["vlm"] = maker.facts()
         return AgeTransformerTask(
             self._judged(self._started(anchors)),
             sources,
@@ -188,7 +214,23 @@ class AgeTransformerRecipe(TrainingRecipe):
             curriculum=self.curriculum,
             truth=self.learn is not None,
             facts=facts,
+            guidance=self.vlm,
         )
+
+    @property
+    def _maker(self) -> Maker | None:
+        """Who made the captions, None where none are named."""
+        return None if self.vlm.captions is None else read_maker(Path(self.vlm.captions))
+
+    @property
+    def _guided(self) -> int:
+        """Width of the embeddings that guide the generator, 0 for none."""
+        return 0 if (maker := self._maker) is None else maker.d
+
+    @property
+    def _tower(self) -> str | None:
+        """The image tower, None where no loss asks it."""
+        return self.vlm.tower if self.loss.direction or self.loss.attributes else None
 
     def _sources(self) -> tuple[FaceSource, FaceSource]:
         if self.learn is not None and self.check is not None:
@@ -207,20 +249,38 @@ class AgeTransformerRecipe(TrainingRecipe):
     def _started(self, anchors: Anchors) -> tuple[nn.Module, nn.Module]:
         """Generator and critic, fresh or as the start left them."""
         nets: tuple[nn.Module, nn.Module] = (
-            self.net.generator(self.size, len(anchors)),
+            self.net.generator(self.size, len(anchors), self._guided),
             self.net.discriminator(self.size, len(anchors)),
         )
         if self.start is None:
             return nets
         checkpoint = read_checkpoint(find_weights(self.start))
+        self._require_same_maker(checkpoint)
         for net, part in zip(nets, ("generator", CRITICS[self.net.version]), strict=True):
             state = dict(checkpoint.part(part))
             if self.net.version == 1:
                 state = completed(lambda net=net: deepcopy(net), state)
+            if not guided_by(state):
+                state |= {k: v for k, v in net.state_dict().items() if k.startswith(GUIDE)}
             if found := faults(net, state):
                 raise WeightsError(f"`{self.start}` does not fit this recipe: {found[0]}")
             net.load_state_dict(state)
         return nets
+
+    def _require_same_maker(self, checkpoint: Checkpoint) -> None:
+        """WeightsError where the start was guided by other captions than these, or by any."""
+        if "vlm" not in checkpoint.facts:
+            return
+        then, now = Maker.of(checkpoint.facts["vlm"]), self._maker
+        if now is None:
+            raise WeightsError(
+                f"`{self.start}` is guided by captions", hint="name them as `vlm.captions`"
+            )
+        if told := then.differs(now):
+            raise WeightsError(
+                f"`{self.start}` is guided by captions of another model: {told}",
+                hint="caption the faces with the model of the start",
+            )
 
     def _judged(self, nets: tuple[nn.Module, nn.Module] | None = None) -> AgeNets:
         """The networks with those that judge them."""
@@ -228,7 +288,8 @@ class AgeTransformerRecipe(TrainingRecipe):
         age = load_age_reader(self.age, CPU) if self.age is not None else None
         looks = load_distance(self.looks, CPU) if self.looks is not None else None
         judge = load_age_reader(self.judge, CPU) if self.judge is not None else None
-        judges = {"identity": identity, "age": age, "looks": looks, "judge": judge}
+        tower = load_tower(self._tower, CPU) if self._tower is not None else None
+        judges = {"identity": identity, "age": age, "looks": looks, "judge": judge, "tower": tower}
         frozen = {
             role: net
             for role, one in judges.items()
@@ -236,5 +297,12 @@ class AgeTransformerRecipe(TrainingRecipe):
         }
         generator, critic = (nn.Identity(), nn.Identity()) if nets is None else nets
         return AgeNets(
-            generator, critic, identity=identity, age=age, looks=looks, scorer=judge, frozen=frozen
+            generator,
+            critic,
+            identity=identity,
+            age=age,
+            looks=looks,
+            scorer=judge,
+            tower=tower,
+            frozen=frozen,
         )

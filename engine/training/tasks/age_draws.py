@@ -9,6 +9,7 @@ from torch import Tensor
 from engine.data.anchors import Anchors
 from engine.data.curriculum import Curriculum
 from engine.data.labelled import LabelledFaces
+from engine.training.captions import FaceCaptions
 from engine.training.task import Batch, Moment
 
 
@@ -19,18 +20,29 @@ class AgeDraws:
     photo: (b, 3, s, s); own, asked: anchor weights (b, k) and (b, ages, k); source_age: (b,) and
     target_age: (b, ages) in years; label, aim_label: soft bins (b, k) of the photograph and of the
     first age asked for; sure: (b,) reliability of what the critic learns from; truth: (b, ages, 3,
-    s, s) where it is known.
+    s, s) where it is known; captions: (b, 2 d + 1) where there are some, zeros for a share of them.
     """
 
     faces: LabelledFaces
     anchors: Anchors
     curriculum: Curriculum
     labels: Tensor
+    captions: FaceCaptions | None = None
+    withheld: float = 0.0
 
     @classmethod
-    def of(cls, faces: LabelledFaces, anchors: Anchors, curriculum: Curriculum) -> "AgeDraws":
+    def of(
+        cls,
+        faces: LabelledFaces,
+        anchors: Anchors,
+        curriculum: Curriculum,
+        captions: FaceCaptions | None = None,
+        *,
+        withheld: float = 0.0,
+    ) -> "AgeDraws":
         """With the labels of all faces, computed once."""
-        return cls(faces, anchors, curriculum, faces.labels(anchors))
+        labels = faces.labels(anchors)
+        return cls(faces, anchors, curriculum, labels, captions, withheld)
 
     def batch(self, moment: Moment, batch: int) -> Batch:
         """The examples of a step."""
@@ -68,6 +80,9 @@ class AgeDraws:
         photo = about["photo"]
         aim = torch.eye(classes)[target]
         years = torch.tensor(self.anchors.years)[target]
+        if self.captions is not None:
+            given = draws.uniform("caption") >= self.withheld
+            about["captions"] = self.captions.at(rows) * given[:, None]
         return about | {
             "photo": torch.where(mirrored[:, None, None, None], photo.flip(3), photo),
             "target_age": torch.stack([years, about["source_age"]], dim=1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from engine.losses.face.distance import AGE_CAP, likeness
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.losses.soft_labels import soft_cross_entropy
 from engine.losses.texture import texture_l1
-from engine.nets.faces import AgeReader, Distance, Recogniser
+from engine.nets.faces import AgeReader, Distance, ImageTower, Recogniser
+from engine.training.captions import find_captions
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.age_draws import AgeDraws
 from engine.training.tasks.age_exam import COST, UNLIKENESS, AgeExam
+from engine.training.tasks.age_guidance import TowerJudge, VlmGuidance
 from engine.weights.checkpoint import Checkpoint
 
 CRITICS = {1: "discriminator", 2: "critic"}
@@ -36,7 +39,8 @@ class AgeAim:
 
     Against the truth, where a renderer knows it: pixel, gradient, texture, matching, perceptual.
     Without one: reconstruction and cycle, with `perceptual` on both. By critic and judges alone:
-    adversarial, ages (the critic's classes), age (years), identity.
+    adversarial, ages (the critic's classes), age (years), identity. By an image tower, off unless
+    asked for: direction, attributes.
     """
 
     pixel: float = 20.0
@@ -48,6 +52,8 @@ class AgeAim:
     ages: float = 1.0
     age: float = 5.0
     identity: float = 1.0
+    direction: float = 0.0
+    attributes: float = 0.0
     reconstruction: float = 8.0
     cycle: float = 8.0
     cycle_every: int = 1
@@ -64,7 +70,8 @@ class AgeNets:
 
     generator: portraits (n, 3, s, s) and anchor weights (n, ages, k) to (n, ages, 3, s, s); critic:
     pictures (b, 3, s, s) and weights (b, k) to a `Judgement`; frozen: the networks behind the
-    judges, to be moved to the device; scorer: reads ages for the validation, and is in no loss.
+    judges, to be moved to the device; scorer: reads ages for the validation, and is in no loss;
+    tower: only for the losses that go by one.
     """
 
     generator: nn.Module
@@ -73,6 +80,7 @@ class AgeNets:
     age: AgeReader | None = None
     looks: Distance | None = None
     scorer: AgeReader | None = None
+    tower: ImageTower | None = None
     frozen: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
 
 
@@ -94,6 +102,7 @@ class AgeTransformerTask(Task):
         curriculum: Curriculum,
         truth: bool,
         facts: Mapping[str, Any],
+        guidance: VlmGuidance = VlmGuidance(),
     ) -> None:
         self.nets, self.sources, self.anchors, self.aim = nets, sources, anchors, aim
         self.curriculum, self.facts = curriculum, facts
@@ -106,12 +115,22 @@ class AgeTransformerTask(Task):
         self.turns = {"generator": ("generator",), "critic": ("critic",)}
         self.best = Best(metric=UNLIKENESS if truth else COST, goal="min")
         self.drawn: tuple[int, list[tuple[Tensor, Tensor]]] | None = None
+        self.guidance, self.judge = guidance, None
+        if nets.tower is not None:
+            self.judge = TowerJudge(nets.tower, aim.direction, aim.attributes, guidance.per_age)
 
     def prepare(self, progress: Progress) -> None:
         """Read or render both sets."""
         learn, check = (source.load(progress) for source in self.sources)
-        self.draws = AgeDraws.of(learn, self.anchors, self.curriculum)
+        told, withheld = self.guidance.captions, self.guidance.withheld
+        captions = None if told is None else find_captions(learn.names, Path(told), progress)
+        self.draws = AgeDraws.of(learn, self.anchors, self.curriculum, captions, withheld=withheld)
         self.exam = AgeExam(check, self.anchors, self.nets.scorer, self.nets.identity)
+
+    def settle(self, device: torch.device, progress: Progress) -> None:
+        """Learn from the labelled faces where the ages lie in the tower's features."""
+        if self.judge is not None:
+            self.judge.settle(self.draws.faces, self.draws.labels, device, progress)
 
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Faces, the ages asked for, and labels (`AgeDraws`)."""
@@ -122,7 +141,7 @@ class AgeTransformerTask(Task):
         photo, asked = batch["photo"].contiguous(memory_format=torch.channels_last), batch["asked"]
         if turn == "critic":
             return {} if moment.phase == OUTLINE else self._criticism(batch, moment)
-        outputs = self.nets.generator(photo, asked)
+        outputs = self._draw(photo, asked, batch)
         terms = self._likeness(outputs, photo, batch, textured=moment.phase != OUTLINE)
         if moment.phase == OUTLINE:
             return terms
@@ -136,7 +155,18 @@ class AgeTransformerTask(Task):
                 terms["cycle_perceptual"] = Term(looks, self.aim.perceptual)
             made.append((cycled, batch["own"]))
         self.drawn = (moment.step, [(picture.detach(), age) for picture, age in made])
+        if self.judge is not None:
+            terms |= self.judge.terms(aged, photo, batch)
         return terms | self._seen(made, photo, batch, moment) | self._judged(aged, photo, batch)
+
+    def _draw(self, photo: Tensor, asked: Tensor, batch: Batch) -> Tensor:
+        """Pictures (b, ages, 3, s, s), guided by the photographs' captions where there are some.
+
+        On the way back, an aged portrait is a face without a caption.
+        """
+        if "captions" not in batch:
+            return self.nets.generator(photo, asked)
+        return self.nets.generator(photo, asked, batch["captions"])
 
     def _likeness(
         self, outputs: Tensor, photo: Tensor, batch: Batch, *, textured: bool
@@ -234,7 +264,7 @@ class AgeTransformerTask(Task):
             return self.drawn[1]
         with torch.no_grad():
             asked = batch["asked"][:, :1]
-            return [(self.nets.generator(batch["photo"], asked)[:, 0], asked[:, 0])]
+            return [(self._draw(batch["photo"], asked, batch)[:, 0], asked[:, 0])]
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """Everybody of the check set at every age."""

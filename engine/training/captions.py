@@ -1,0 +1,68 @@
+"""Which faces of a training have a caption, and its embeddings."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.core.atomic import write_json
+from engine.core.digest import file_sha256, settings_digest
+from engine.core.errors import UsageError
+from engine.core.places import cache_folder
+from engine.core.progress import Progress, reported
+from engine.data.captions import read_captions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCaptions:
+    """Embeddings of pictures and captions, (N, d) float16 each, and their rows by face.
+
+    rows: (n,) int64, -1 for a face without a caption.
+    """
+
+    image: Tensor
+    text: Tensor
+    rows: Tensor
+
+    def at(self, faces: Tensor) -> Tensor:
+        """Faces (b,) to [image; text; mask] (b, 2 d + 1) in float32, zeros where there is none."""
+        rows = self.rows[faces]
+        row, ones = rows.clamp(min=0), torch.ones(len(rows), 1)
+        told = torch.cat([self.image[row].float(), self.text[row].float(), ones], dim=1)
+        return told.masked_fill((rows < 0)[:, None], 0.0)
+
+
+def find_captions(names: Sequence[str], folder: Path, progress: Progress) -> FaceCaptions:
+    """The captions in a cache of faces by the paths of their files; their content decides.
+
+    UsageError where not one face has any.
+    """
+    cache = read_captions(folder)
+    held = cache.rows
+    found = [held.get(digest, -1) for digest in content_digests(names, progress)]
+    known = sum(row >= 0 for row in found)
+    if not known:
+        raise UsageError(
+            f"`{folder}` has a caption for none of the {len(found)} faces",
+            hint="write them by `tm relabel --captions` from the very files that are trained on",
+        )
+    progress.remark(f"{known} of {len(found)} faces have a caption")
+    return FaceCaptions(cache.image, cache.text, torch.tensor(found))
+
+
+def content_digests(names: Sequence[str], progress: Progress) -> list[str]:
+    """SHA-256 of every file, read once as long as none changes."""
+    told = [(str(Path(name).resolve()), Path(name).stat().st_mtime_ns) for name in names]
+    file = cache_folder() / "digests" / f"{settings_digest({'files': told})}.json"
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    found: list[str] = []
+    with reported(progress, "Finding captions", len(names)):
+        for name in names:
+            found.append(file_sha256(Path(name)))
+            progress.advance(Path(name).name)
+    write_json(file, found)
+    return found

@@ -1,0 +1,191 @@
+"""Training an AgeTransformer with captions and an image tower, tiny; off unless asked for."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.core.digest import file_sha256
+from engine.data.captions import Caption, Captions, Maker
+from engine.training.checkpoint import read_snapshot
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+RECIPE = """
+kind = "agetransformer"
+name = "tiny"
+about = "Tiny"
+seed = 3
+size = 32
+batch = 3
+threads = 1
+precision = "float32"
+photos = "faces"
+labels = "labels.json"
+anchors = [20, 50, 80]
+log_every = 1
+save_every = 2
+validate_every = 3
+curriculum = { first = 3, last = 3 }
+
+[[phase]]
+name = "picture"
+steps = 3
+rate = 1e-3
+
+[net]
+stem = 4
+widths = [8, 32]
+narrow = [8, 32]
+blocks = 1
+convolved = 1
+style = 8
+canvas = 4
+window = 4
+critic = [4, 8, 8]
+"""
+MAKER = Maker("tiny", "r1", "p", "s", 5)
+UNSURE = 12.0
+"""A spread that the curriculum never lets in."""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Forty faces with labels, every third of them too unsure to be drawn; captions of all."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "faces").mkdir()
+    draws, told = np.random.default_rng(0), {}
+    for number in range(40):
+        age = 10 + 80 * number // 40
+        pixels = draws.integers(0, 255, (4, 4, 3), np.uint8)
+        picture = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / "faces" / f"{age}_{number}.png")
+        told[str(number)] = {
+            "source": f"faces/{age}_{number}.png",
+            "age": float(age),
+            "age_std": 2.0 if number % 3 else UNSURE,
+            "reliability": 0.9,
+            "keep": True,
+        }
+    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": told}))
+    captioned(tmp_path / "captions", sorted((tmp_path / "faces").iterdir()))
+    return tmp_path
+
+
+def captioned(folder, files, maker=MAKER):
+    said = tuple(Caption(file.stem, file_sha256(file), "a face", "30") for file in files)
+    seed = torch.Generator().manual_seed(0)
+    image, text = (torch.randn(len(files), 5, generator=seed).half() for _ in range(2))
+    Captions(maker, said, image, text).save(folder)
+
+
+def train(tm, out, *pairs):
+    settings = [word for pair in pairs for word in ("--set", pair)]
+    return tm("train", "--recipe", "tiny.toml", "--out", out, *settings)
+
+
+def weights(run, step=3):
+    nets = read_snapshot(run / "checkpoints" / f"step_{step}").nets
+    return {f"{part}.{key}": value for part, net in nets.items() for key, value in net.items()}
+
+
+def figures(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {key: value for row in rows for key, value in row.items()}
+
+
+def test_off_it_changes_no_bit_and_needs_no_weights(tm, home):
+    unsure = [file for file in sorted((home / "faces").iterdir()) if int(file.stem[3:]) % 3 == 0]
+    captioned(home / "unsure", unsure)
+    assert train(tm, "plain").code == 0
+    # Nobody who is drawn has a caption, and the tower that is named is not even here.
+    idle = ('vlm={captions="unsure",withheld=0,tower="janus-pro-1b"}', "loss.direction=0")
+    told = train(tm, "idle", *idle)
+    assert told.code == 0, told.err
+    plain, other = weights(home / "plain"), weights(home / "idle")
+    added = {f"generator.guide.{key}" for key in ("gate", "project.weight")}
+    assert set(other) - set(plain) == added
+    assert all(torch.equal(other[key], value) for key, value in plain.items())
+    assert other["generator.guide.gate"] == 0
+    assert "vlm" not in read_checkpoint(find_weights("plain")).facts
+    assert not {"loss/direction", "loss/attributes"} & set(figures(home / "idle"))
+
+
+def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
+    tm, home, tiny_janus, monkeypatch
+):
+    on = (
+        f'vlm={{captions="captions",tower="{tiny_janus.as_posix()}",withheld=0.2}}',
+        "loss.direction=1",
+        "loss.attributes=1",
+    )
+    told = train(tm, "on", *on)
+    assert told.code == 0, told.err
+    assert "faces have a caption" in told.err
+    assert {"loss/direction", "loss/attributes"} <= set(figures(home / "on"))
+    made = weights(home / "on")
+    assert made["generator.guide.gate"] != 0
+    environment = json.loads((home / "on" / "environment.json").read_text())
+    assert {"vlm/index.jsonl", "vlm/model.safetensors"} <= set(environment["weights"])
+    assert read_checkpoint(find_weights("on")).facts["vlm"] == MAKER.facts()
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.recipe.launch.train", stopping(2))
+        assert train(tm, "stopped", *on).code == 0
+    assert tm("resume", "stopped").code == 0
+    again = weights(home / "stopped")
+    assert all(torch.equal(again[key], value) for key, value in made.items())
+    argv = ("--weights", "on", "--out", "aged", "--aligned", "--force", "--set", "judge=false")
+    told = tm("infer", home / "faces" / "10_0.png", *argv, "--json")
+    assert told.json["done"] == 3
+
+
+def stopping(step):
+    from engine.training.loop import train as loop
+
+    def until(task, plan, run, processes, watcher):
+        return loop(task, plan, run, processes, watcher, until=step)
+
+    return until
+
+
+def test_an_older_start_is_taken_and_captions_of_another_model_are_not(tm, home):
+    assert train(tm, "plain").code == 0
+    guided = 'vlm.captions="captions"'
+    told = train(tm, "on", 'start="plain"', guided)
+    assert told.code == 0, told.err
+    assert train(tm, "further", 'start="on"', guided).code == 0
+    told = train(tm, "none", 'start="on"')
+    assert told.code == 4
+    assert "`on` is guided by captions" in told.err
+    files = sorted((home / "faces").iterdir())
+    captioned(home / "others", files, Maker("tiny", "r2", "p", "s", 5))
+    told = train(tm, "other", 'start="on"', 'vlm.captions="others"')
+    assert told.code == 4
+    assert "captions of another model: revision `r2`, not `r1`" in told.err
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code", "said"),
+    [
+        (("loss.attributes=1",), 2, "need a `vlm.tower`"),
+        (("loss.direction=1", 'vlm.tower="janus-pro-1b"'), 4, "`janus-pro-1b` are not in"),
+        (('vlm.captions="nowhere"',), 2, "cannot be read as captions"),
+        (('vlm.captions="strangers"',), 2, "a caption for none of"),
+        (("vlm.withheld=1",), 2, "vlm.withheld"),
+    ],
+)
+def test_what_cannot_be_is_told(tm, home, pairs, code, said):
+    captioned(home / "strangers", [home / "tiny.toml"])
+    told = train(tm, "no", *pairs)
+    assert told.code == code
+    assert said in told.err
+
+
+def test_drawn_portraits_have_no_captions(tm, home):
+    argv = ("train", "--recipe", "agetransformer/nano", "--dry-run")
+    told = tm(*argv, "--set", 'vlm.captions="captions"')
+    assert told.code == 2
+    assert "drawn portraits have none" in told.err
