@@ -93,6 +93,7 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
             batch=ballot.batch,
             workers=ballot.workers,
         )
+        captions.require_own()
     name = recipe.calibration if request.calibration is None else request.calibration
     found = read_calibration(name, panel) if name else None
     judging = Judging(

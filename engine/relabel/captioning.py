@@ -7,13 +7,21 @@ from pathlib import Path
 
 import torch
 
-from engine.core.digest import file_sha256, settings_digest
+from engine.core.digest import settings_digest
 from engine.core.errors import UsageError
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
-from engine.data.captions import EMBEDDINGS, Caption, Captions, Maker, joined, read_captions
+from engine.data.captions import (
+    EMBEDDINGS,
+    Caption,
+    Captions,
+    Maker,
+    joined,
+    read_captions,
+    read_maker,
+)
 from engine.experts.captioning import Captioner
-from engine.relabel.reading import FaceReading, Seen, seen_in_chunks
+from engine.relabel.reading import FaceReading, Seen, digest_of, seen_in_chunks
 from engine.relabel.source import Job
 from engine.weights.tensors import read_safetensors, write_safetensors
 
@@ -42,6 +50,11 @@ class CaptionPlan:
         seen = {"processor": maker.preprocessing, "aligned": self.aligned, "reading": reading}
         return replace(maker, preprocessing=settings_digest(seen))
 
+    def require_own(self) -> None:
+        """UsageError, before anything takes its time, where the folder holds another model's."""
+        if (self.folder / EMBEDDINGS).exists():
+            _require_same(self.maker, read_maker(self.folder), self.folder)
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionReport:
@@ -61,7 +74,7 @@ def caption(plan: CaptionPlan, progress: Progress) -> CaptionReport:
     """
     with locked(plan.folder):
         store = CaptionStore(plan.folder, plan.maker)
-        held, digests = set(store.known), _digests(plan.jobs)
+        held, digests = set(store.known), _digests(plan.jobs, progress)
         names = {digest: name for name, digest in reversed(digests.items())}  # the first of equals
         wanted = {
             job.name
@@ -98,11 +111,7 @@ class CaptionStore:
         if self.finished is not None:
             self.parts.insert(0, self.finished)
         for part in self.parts:
-            if told := maker.differs(part.maker):
-                raise UsageError(
-                    f"`{folder}` holds captions by another model: {told}",
-                    hint="choose another folder for the captions of this one",
-                )
+            _require_same(maker, part.maker, folder)
         self.known = {digest for part in self.parts for digest in part.rows}
 
     def _finished(self) -> Captions | None:
@@ -157,6 +166,14 @@ def _captioned(seen: Sequence[Seen], plan: CaptionPlan) -> Captions:
     )
 
 
+def _require_same(maker: Maker, held: Maker, folder: Path) -> None:
+    if told := maker.differs(held):
+        raise UsageError(
+            f"`{folder}` holds captions by another model: {told}",
+            hint="choose another folder for the captions of this one",
+        )
+
+
 def _read_part(place: Path) -> Captions:
     header, tensors = read_safetensors(place)
     rows = tuple(Caption(**row) for row in json.loads(header[TOLD]))
@@ -167,12 +184,12 @@ def _renamed(captions: Sequence[Caption], names: Mapping[str, str]) -> tuple[Cap
     return tuple(replace(one, image_id=names.get(one.sha256, one.image_id)) for one in captions)
 
 
-def _digests(jobs: Sequence[Job]) -> dict[str, str]:
-    """Of every file that can be read, by name; reading the others again tells the reason."""
+def _digests(jobs: Sequence[Job], progress: Progress) -> dict[str, str]:
+    """Of every file that can be read, by name."""
     found: dict[str, str] = {}
-    for job in jobs:
-        try:
-            found[job.name] = file_sha256(job.path)
-        except OSError:  # told of where its face is looked for
-            continue
+    with reported(progress, "Comparing with the captions", len(jobs)):
+        for job in jobs:
+            if (digest := digest_of(job.path)) is not None:
+                found[job.name] = digest
+            progress.advance(job.name)
     return found

@@ -101,7 +101,7 @@ def read_aligned(job: Job) -> Seen:
             size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
             raise PictureError(f"is no aligned face: {size} is no square")
     except PictureError as error:
-        return Seen(job, _digest(job.path), reason=error.reason, status=error.status)
+        return Seen(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
         return Seen(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
     return Seen(job, digest, pixels)
@@ -112,7 +112,7 @@ def find_face(job: Job, *, reading: FaceReading, bodies: bool) -> Seen:
     try:
         subject = find_subject(job.path, FaceChoice(), reading.detection)
     except PictureError as error:
-        return Seen(job, _digest(job.path), reason=error.reason, status=error.status)
+        return Seen(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
         return Seen(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
     face = subject.face(reading.size)
@@ -166,7 +166,8 @@ def _by_processes(
             yield [found.pop(job.name) for job in left.pop(0)]
 
 
-def _digest(path: Path) -> str | None:
+def digest_of(path: Path) -> str | None:
+    """The SHA-256 of a file, None where it cannot be read."""
     try:
         return file_sha256(path)
     except OSError:  # whatever is wrong with it, its own reason is told

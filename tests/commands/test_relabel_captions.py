@@ -63,11 +63,12 @@ def test_every_face_is_captioned_by_the_expert_that_told_its_age(
     after = [(folder / name).read_bytes() for name in ("index.jsonl", "embeddings.safetensors")]
     assert after == before
     told = tm(
-        *("relabel", faces, "--out", out, "--captions", folder, *ASK),
+        *("relabel", faces, "--out", tmp_path / "n.json", "--captions", folder, *ASK),
         *("--set", "captions.question='what is worn?'"),
     )
     assert told.code == 2
     assert "holds captions by another model: prompt_id" in told.err
+    assert not (tmp_path / "n.json").exists()
 
 
 def test_without_janus_it_ends_with_4_and_names_the_weights_before_any_work(tm, faces, tmp_path):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from engine.core.digest import file_sha256
 from engine.data.captions import Caption, Captions, Maker
+from engine.recipe.kinds.agetransformer import AgeTransformerNet
 from engine.training.checkpoint import read_snapshot
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -182,6 +183,14 @@ def test_what_cannot_be_is_told(tm, home, pairs, code, said):
     told = train(tm, "no", *pairs)
     assert told.code == code
     assert said in told.err
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_either_version_is_built_for_the_width_of_the_captions(version):
+    with torch.device("meta"):
+        nets = [AgeTransformerNet(version=version).generator(32, 3, width) for width in (0, 5)]
+    assert [net.spec.guided for net in nets] == [0, 5]
+    assert [net.guide is not None for net in nets] == [False, True]
 
 
 def test_drawn_portraits_have_no_captions(tm, home):
