@@ -1,20 +1,16 @@
-"""The exam of `tm relabel`: unseen people, a fifth of whose labels are wrong, and its speed.
+"""The exam of `tm relabel`: unseen people, a fifth of whose labels are wrong.
 
 Everything is as shipped: the three nano experts and their calibration, which was fitted on people
 440,000 to 441,499. The exam is on people from 905,000 on, whom no network and no fit has met; 20 %
-of their labels are moved by 10 to 30 years. Speed is all experts together, each picture decoded
-once, against one expert after the other, one picture at a time, each reading every file itself, as
-the AgeTransformer repository does.
+of their labels are moved by 10 to 30 years.
 
-    python benchmarks/relabel.py [--people 2000] [--speed-faces 192] [--rounds 3] [--out DIR]
+    python benchmarks/relabel.py [--people 2000] [--out DIR]
 """
 
 import argparse
 import csv
 import json
-import statistics
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +20,7 @@ import torch
 
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
-from engine.experts.base import Faces
 from engine.experts.mixture import Mixture
-from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.metrics.age import mae
 from engine.metrics.age_calibration import (
@@ -64,17 +58,14 @@ class Exam:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     asked.add_argument("--people", type=int, default=2000)
-    asked.add_argument("--speed-faces", type=int, default=192)
-    asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--out", type=Path)
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         out = given.out if given.out is not None else Path(spare)
         exam = prepared(out, given.people)
         told: dict[str, Any] = examined(exam, out)
-        told["speed"] = speed(exam, out, given.speed_faces, given.rounds)
     print(json.dumps(told, indent=2))
 
 
@@ -158,43 +149,6 @@ def _lined(truth: np.ndarray, told: np.ndarray) -> float:
     """The error of an expert after the best line through the very exam: more than it can have."""
     slope, shift = np.polyfit(told, truth, 1)
     return mae(truth, slope * told + shift)
-
-
-def speed(exam: Exam, out: Path, faces: int, rounds: int) -> dict[str, Any]:
-    """Faces a second both ways, in turns; loading the weights is in neither."""
-    some = out / "some"
-    files = sorted(exam.folder.glob("*.png"))[:faces]
-    some.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        (some / file.name).write_bytes(file.read_bytes())
-    files = sorted(some.glob("*.png"))
-    plan = planned(
-        load_relabel("relabel/moe"),
-        Request(some, out / "speed.json", experts=EXPERTS, aligned=True),
-        CPU,
-    )
-    panel = plan.ballot.panel
-    together, apart = list[float](), list[float]()
-    for _ in range(rounds):
-        (out / "speed_files" / "votes.jsonl").unlink(missing_ok=True)
-        began = time.perf_counter()
-        relabel(plan, Silence())
-        together.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        for expert in panel.experts.values():
-            for file in files:
-                with torch.inference_mode():
-                    expert.answer(Faces([read_picture(file, max_megapixels=250).pixels]))
-        apart.append(time.perf_counter() - began)
-    ratios = [slow / fast for slow, fast in zip(apart, together, strict=True)]
-    return {
-        "experts": list(panel.experts),
-        "threads": torch.get_num_threads(),
-        "faces_a_second_together": len(files) / statistics.median(together),
-        "faces_a_second_one_by_one": len(files) / statistics.median(apart),
-        "times_faster": statistics.median(ratios),
-        "of_rounds": ratios,
-    }
 
 
 if __name__ == "__main__":

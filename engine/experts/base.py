@@ -69,6 +69,11 @@ class Answer:
     confidence: Tensor
 
     @classmethod
+    def of_logits(cls, logits: Tensor) -> "Answer":
+        """From logits (b, n) of the ages 0..n-1."""
+        return cls.of_shares(logits.softmax(dim=1))
+
+    @classmethod
     def of_shares(cls, shares: Tensor) -> "Answer":
         """From distributions (b, n) over the ages 0..n-1.
 
@@ -115,6 +120,8 @@ class ExpertTable(Table, ABC):
     """What its network gets to see, in a few words for the labels file."""
     bodies: ClassVar[bool] = False
     """Whether it looks at more of a photograph than the face."""
+    small: ClassVar[bool] = False
+    """Whether a batch leaves cores idle, so that several batches are better asked about at once."""
     kind: str
     weights: str = Field(min_length=1)
     """A shipped or known name, a weights file, or a run."""

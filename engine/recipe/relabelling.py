@@ -17,7 +17,7 @@ from engine.relabel.judging import Judging
 from engine.relabel.reading import FaceReading, are_aligned
 from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
 from engine.relabel.source import Job, jobs_of, read_labels
-from engine.relabel.voting import Ballot, DomainSorter, Panel
+from engine.relabel.voting import HANDS, Ballot, DomainSorter, Panel
 from engine.runtime.pool import cores
 
 
@@ -74,13 +74,15 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
         loaded[writer.name] = writer.load(device)
     panel = Panel.of(tables, device, loaded)
     reading = _reading(recipe, request)
+    workers = cores() if request.workers is None else request.workers
     ballot = Ballot(
         panel=panel,
         sorter=DomainSorter(None if recipe.domain == "auto" else recipe.domain, device),
         reading=reading,
         aligned=are_aligned(jobs, reading),
         batch=recipe.batch,
-        workers=cores() if request.workers is None else request.workers,
+        workers=workers,
+        hands=min(workers, HANDS) if panel.small and device.type == "cpu" else 1,
     )
     captions = None
     if request.captions is not None:

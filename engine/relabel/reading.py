@@ -1,10 +1,8 @@
 """Pictures to aligned faces: each decoded once, ahead of the experts, chunk by chunk."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +18,7 @@ from engine.geometry.ffhq import is_aligned
 from engine.images.reading import read_picture
 from engine.inference.subject import Subject, find_subject
 from engine.relabel.source import Job
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import in_processes, in_threads
 
 MEGAPIXELS = 250.0
 AHEAD = 2
@@ -86,7 +84,7 @@ def seen_in_chunks(
 ) -> Iterator[list[Seen]]:
     """The chunks with their faces, in order; aligned faces by a thread, others by processes."""
     if aligned:
-        yield from _by_thread(chunks, read_aligned)
+        yield from in_threads(_all_aligned, chunks, threads=1, ahead=AHEAD)
         return
     work = partial(find_face, reading=reading, bodies=bodies)
     yield from _by_processes(chunks, work, workers)
@@ -105,6 +103,10 @@ def read_aligned(job: Job) -> Seen:
     except OSError as error:
         return Seen(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
     return Seen(job, digest, pixels)
+
+
+def _all_aligned(jobs: Sequence[Job]) -> list[Seen]:
+    return [read_aligned(job) for job in jobs]
 
 
 def find_face(job: Job, *, reading: FaceReading, bodies: bool) -> Seen:
@@ -132,22 +134,6 @@ def body_of(subject: Subject) -> Pixels | None:
     top, bottom = round(centre[1] - face), round(centre[1] - face + BODY[1] * face)
     box = subject.photo[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
     return box if min(box.shape[:2]) >= 50 and box.shape[0] > 2 * face else None
-
-
-def _by_thread(
-    chunks: Sequence[Sequence[Job]], work: Callable[[Job], Seen]
-) -> Iterator[list[Seen]]:
-    with ThreadPoolExecutor(1) as pool:
-        waiting: list[Future[list[Seen]]] = []
-        left = iter(chunks)
-        try:
-            for chunk in chain(left, [None] * AHEAD):
-                if chunk is not None:
-                    waiting.append(pool.submit(lambda jobs: [work(job) for job in jobs], chunk))
-                if waiting and (chunk is None or len(waiting) > AHEAD):
-                    yield waiting.pop(0).result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _by_processes(

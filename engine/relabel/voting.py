@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.relabel.reading import FaceReading, Seen, seen_in_chunks
 from engine.relabel.source import Job
+from engine.runtime.pool import in_threads
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
 DIGITS = 4
 """Decimals that votes are kept with."""
+HANDS = 4
+"""Batches that small experts are asked about side by side: faces are read no faster."""
 NANO = "nano"
 
 
@@ -69,6 +73,11 @@ class Panel:
         """Of everybody's weights, by name."""
         return {name: expert.digest for name, expert in self.experts.items()}
 
+    @property
+    def small(self) -> bool:
+        """Whether one batch leaves cores idle, whoever is asked."""
+        return all(table.small for table in self.tables.values())
+
     def missed(self, faces: Mapping[Domain, int]) -> list[str]:
         """Who is absent and would have been asked, by how many faces of each domain there are."""
         return [name for name in self.absent if faces.get(self.wanted[name].domain, 0)]
@@ -111,6 +120,8 @@ class Ballot:
     aligned: bool
     batch: int
     workers: int
+    hands: int = 1
+    """Batches that are asked about side by side, each by its share of the cores."""
 
     @property
     def settings(self) -> str:
@@ -139,20 +150,35 @@ def collect(jobs: Sequence[Job], ballot: Ballot, path: Path, progress: Progress)
         ]
         bodies = any(table.bodies for table in ballot.panel.tables.values())
         with reported(progress, "Asking the experts", sum(map(len, left))):
-            for seen in seen_in_chunks(
+            seen = seen_in_chunks(
                 left,
                 aligned=ballot.aligned,
                 reading=ballot.reading,
                 bodies=bodies,
                 workers=ballot.workers,
-            ):
-                for row in asked(seen, ballot):
+            )
+            for rows in _by_hands(seen, ballot):
+                for row in rows:
                     ledger.add({**row, "settings": settings})
                     progress.advance(row["id"])
         return dict(ledger.rows)
 
 
-def asked(seen: Sequence[Seen], ballot: Ballot) -> Iterator[Row]:
+def _by_hands(chunks: Iterator[list[Seen]], ballot: Ballot) -> Iterator[list[Row]]:
+    """The rows of each chunk, in order."""
+    work = partial(asked, ballot=ballot)
+    if ballot.hands == 1:
+        yield from map(work, chunks)
+        return
+    threads = torch.get_num_threads()
+    share = partial(torch.set_num_threads, max(threads // ballot.hands, 1))
+    try:
+        yield from in_threads(work, chunks, threads=ballot.hands, ahead=ballot.hands, prepare=share)
+    finally:
+        torch.set_num_threads(threads)  # it sets more than the thread that it is called in
+
+
+def asked(seen: Sequence[Seen], ballot: Ballot) -> list[Row]:
     """A row for every picture: its digest, its domain, and the votes of who knows that domain."""
     faces = [one for one in seen if one.face is not None]
     rows: dict[str, Row] = {
@@ -178,7 +204,7 @@ def asked(seen: Sequence[Seen], ballot: Ballot) -> Iterator[Row]:
             )
             shown.bodies = tuple(one.body for one in here)
             _vote(here, shown, domain, ballot.panel, rows)
-    yield from rows.values()
+    return list(rows.values())
 
 
 @torch.inference_mode()

@@ -1,10 +1,17 @@
-"""The same work on many items over processes, where one bad item costs only itself."""
+"""The same work on many items, over processes or over threads."""
 
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
@@ -55,6 +62,32 @@ def in_processes(
             return
         for item in unfinished:
             yield _alone(work, item)
+
+
+def in_threads(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    ahead: int,
+    prepare: Callable[[], object] | None = None,
+) -> Iterator[Result]:
+    """Yield what `work` makes of each item, in the order of the items.
+
+    `ahead` items are handed out beyond the one that is waited for; every thread begins with
+    `prepare`. An exception of `work` is raised here, in its item's turn.
+    """
+    with ThreadPoolExecutor(threads, initializer=prepare) as pool:
+        waiting = deque[Future[Result]]()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _until_broken(

@@ -1,14 +1,12 @@
 """The ordinal nano age network: the birthdays that somebody seems to have passed."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable, Faces
-from engine.nets.faces import weights_digest
-from engine.nets.loading import frozen
-from engine.nets.named import state_of
+from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
+from engine.experts.network import NetworkExpert, nano_net
 from engine.nets.nano.age_ordinal import NanoAgeOrdinal, passed_shares
 
 
@@ -19,24 +17,16 @@ class OrdinalTable(ExpertTable):
     """
 
     domain = "portraits"
+    small = True
     seen = "aligned face, 80 px luma in [-1, 1]"
     kind: Literal["nano-ordinal"] = "nano-ordinal"
     weights: str = "nano-age-ordinal"
 
     def load(self, device: torch.device) -> Expert:
-        state = state_of(self.weights, "age")
-        return OrdinalExpert(
-            frozen(NanoAgeOrdinal.from_state(state)).to(device), weights_digest(state)
-        )
+        net, digest = nano_net(self.weights, NanoAgeOrdinal.from_state)
+        return NetworkExpert(net.to(device), net.spec.size, digest, of_birthdays)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OrdinalExpert:
-    """The shares between neighbouring birthdays are the answer."""
-
-    net: NanoAgeOrdinal
-    digest: str
-
-    def answer(self, faces: Faces) -> Answer:
-        device = self.net.gaps.device
-        return Answer.of_shares(passed_shares(self.net(faces.at(self.net.spec.size).to(device))))
+def of_birthdays(logits: Tensor) -> Answer:
+    """The shares between neighbouring birthdays, from the logits (b, n) of having passed each."""
+    return Answer.of_shares(passed_shares(logits))

@@ -1,14 +1,12 @@
 """The nano age transformer: attention over patches to a mean age and its spread."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable, Faces
-from engine.nets.faces import weights_digest
-from engine.nets.loading import frozen
-from engine.nets.named import state_of
+from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
+from engine.experts.network import NetworkExpert, nano_net
 from engine.nets.nano.age_tokens import NanoAgeTokens, normal_age
 
 
@@ -17,24 +15,16 @@ class TokensTable(ExpertTable):
     """Drawn portraits only; 64 px, RGB in [-1, 1], as trained (`recipes/nano/age_tokens.toml`)."""
 
     domain = "portraits"
+    small = True
     seen = "aligned face, 64 px RGB in [-1, 1]"
     kind: Literal["nano-tokens"] = "nano-tokens"
     weights: str = "nano-age-tokens"
 
     def load(self, device: torch.device) -> Expert:
-        state = state_of(self.weights, "age")
-        return TokensExpert(
-            frozen(NanoAgeTokens.from_state(state)).to(device), weights_digest(state)
-        )
+        net, digest = nano_net(self.weights, NanoAgeTokens.from_state)
+        return NetworkExpert(net.to(device), net.spec.size, digest, of_normal)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TokensExpert:
-    """Its normal distribution is the answer."""
-
-    net: NanoAgeTokens
-    digest: str
-
-    def answer(self, faces: Faces) -> Answer:
-        device = self.net.places.device
-        return Answer.of_normal(*normal_age(self.net(faces.at(self.net.spec.size).to(device))))
+def of_normal(told: Tensor) -> Answer:
+    """The normal distribution that the network describes by two numbers (b, 2)."""
+    return Answer.of_normal(*normal_age(told))

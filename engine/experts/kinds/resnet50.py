@@ -1,12 +1,12 @@
 """ResNet-50 with a mean-variance head: a distribution over 0..100 (Pan et al. 2018)."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from engine.core.digest import file_sha256
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable, Faces
+from engine.experts.base import EXPERTS, Expert, ExpertTable
+from engine.experts.network import NetworkExpert
 from engine.nets.age.published import read_state
 from engine.nets.loading import frozen
 
@@ -32,17 +32,4 @@ class ResNetTable(ExpertTable):
 
         path = self.place()
         net = frozen(AgeResNet.from_state(read_state(path))).to(device)
-        return DistributionExpert(net, net.spec.size, file_sha256(path))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DistributionExpert:
-    """A network whose softmax over the ages is the answer."""
-
-    net: torch.nn.Module
-    size: int
-    digest: str
-
-    def answer(self, faces: Faces) -> Answer:
-        device = next(self.net.parameters()).device
-        return Answer.of_shares(self.net(faces.at(self.size).to(device)).softmax(dim=1))
+        return NetworkExpert(net, net.spec.size, file_sha256(path))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.core.digest import file_sha256
 from engine.experts.base import EXPERTS, Expert, ExpertTable
-from engine.experts.kinds.resnet50 import DistributionExpert
+from engine.experts.network import NetworkExpert
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.age.published import read_vgg16
 from engine.nets.loading import frozen
@@ -30,7 +30,7 @@ class VggTable(ExpertTable):
         state, is_dex = read_vgg16(path)
         net = Dex.from_state(state)
         seen = net if is_dex else nn.Sequential(ImageNetInput(), net)
-        return DistributionExpert(frozen(seen).to(device), net.spec.size, file_sha256(path))
+        return NetworkExpert(frozen(seen).to(device), net.spec.size, file_sha256(path))
 
 
 class ImageNetInput(nn.Module):

@@ -8,10 +8,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from engine.core.errors import WeightsError
 from engine.nets.age.dex_vgg import expected_age
 from engine.nets.loading import built
-from engine.nets.nano.trunk import resized
+from engine.nets.nano.trunk import plain_shape, resized
 
 SLOPE = 0.1
 
@@ -28,15 +27,7 @@ class AgeJudgeSpec:
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
         """Read the shape off a state dict."""
-        try:
-            count = sum(key.startswith("stages.") and key.endswith(".0.weight") for key in state)
-            widths = tuple(state[f"stages.{i}.0.weight"].shape[0] for i in range(count))
-            hidden, flat = state["hidden.1.weight"].shape
-            bins = state["vote.weight"].shape[0]
-            side = round((flat / widths[-1]) ** 0.5)
-        except (KeyError, IndexError) as error:
-            raise WeightsError("these are no weights of a nano age judge") from error
-        return cls(side * 2**count, bins, widths, hidden)
+        return cls(*plain_shape(state, "vote.weight", name="a nano age judge"))
 
 
 class NanoAgeJudge(nn.Module):

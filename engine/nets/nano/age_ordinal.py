@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.core.errors import WeightsError
 from engine.nets.loading import built
-from engine.nets.nano.trunk import resized
+from engine.nets.nano.trunk import plain_shape, resized
 
 LUMA = (0.299, 0.587, 0.114)
 BLUR = 5  # px of the box whose mean is taken off for the picture's texture
@@ -30,15 +29,7 @@ class AgeOrdinalSpec:
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
         """Read the shape off a state dict."""
-        try:
-            count = sum(key.startswith("stages.") and key.endswith(".0.weight") for key in state)
-            widths = tuple(state[f"stages.{i}.0.weight"].shape[0] for i in range(count))
-            hidden, flat = state["hidden.1.weight"].shape
-            birthdays = state["gaps"].shape[0]
-            side = round((flat / widths[-1]) ** 0.5)
-        except (KeyError, IndexError) as error:
-            raise WeightsError("these are no weights of an ordinal nano age network") from error
-        return cls(side * 2 ** len(widths), birthdays, widths, hidden)
+        return cls(*plain_shape(state, "gaps", name="an ordinal nano age network"))
 
 
 class NanoAgeOrdinal(nn.Module):
@@ -56,14 +47,16 @@ class NanoAgeOrdinal(nn.Module):
             nn.Sequential(
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             )
             if index
             else nn.Sequential(
-                nn.Conv2d(8, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+                nn.Conv2d(8, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
             )
             for index, (inputs, outputs) in enumerate(pairwise((8, *spec.widths)))
         )

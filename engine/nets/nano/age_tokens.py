@@ -75,7 +75,7 @@ class NanoAgeTokens(nn.Module):
             nn.PixelUnshuffle(PATCH // 2),
             nn.Conv2d(3 * (PATCH // 2) ** 2, half, 3, padding=1, bias=False),
             nn.BatchNorm2d(half),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(half, spec.width, 3, stride=2, padding=1),
         )
         self.places = nn.Parameter(torch.randn(1, (spec.size // PATCH) ** 2, spec.width) * 0.02)

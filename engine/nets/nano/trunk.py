@@ -23,13 +23,13 @@ class Residual(nn.Module):
         self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        detail = F.relu(self.norm_1(self.conv_1(x)))
+        detail = F.relu(self.norm_1(self.conv_1(x)), inplace=True)
         detail = self.norm_2(self.conv_2(detail))
         if self.stride > 1:
             x = F.avg_pool2d(x, self.stride)
         if self.shortcut is not None:
             x = self.shortcut(x)
-        return F.relu(x + detail)
+        return F.relu(x + detail, inplace=True)
 
 
 class Trunk(nn.Module):
@@ -45,7 +45,7 @@ class Trunk(nn.Module):
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, widths[0], 3, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         pairs = pairwise(widths)
         self.stages = nn.ModuleList(Residual(inputs, outputs, 2) for inputs, outputs in pairs)
@@ -87,3 +87,21 @@ def widths_of(state: Mapping[str, Tensor], *, name: str) -> tuple[int, ...]:
     while (key := f"trunk.stages.{len(widths) - 1}.conv_1.weight") in state:
         widths.append(state[key].shape[0])
     return tuple(widths)
+
+
+def plain_shape(
+    state: Mapping[str, Tensor], last: str, *, name: str
+) -> tuple[int, int, tuple[int, ...], int]:
+    """Input size in px, outputs, widths of the stages, width of the hidden layer.
+
+    Read off a state dict of convolutions in `stages`, each halving the side, and fully connected
+    layers from `hidden` on; `last` is a tensor with one entry or row for each output.
+    """
+    try:
+        count = sum(key.startswith("stages.") and key.endswith(".0.weight") for key in state)
+        widths = tuple(state[f"stages.{i}.0.weight"].shape[0] for i in range(count))
+        hidden, flat = state["hidden.1.weight"].shape
+        side = round((flat / widths[-1]) ** 0.5)
+        return side * 2**count, state[last].shape[0], widths, hidden
+    except (KeyError, IndexError) as error:
+        raise WeightsError(f"these are no weights of {name}") from error

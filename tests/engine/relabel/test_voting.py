@@ -1,5 +1,7 @@
 """Votes into a ledger: by whom, about what, and the same however often a run was cut short."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,20 @@ class Brightness:
         return Answer(years, torch.full_like(years, 3), torch.full_like(years, 0.5))
 
 
+class Meeting(Brightness):
+    """One that answers its first batches only when as many are asked about at once."""
+
+    def __init__(self, parties):
+        super().__init__()
+        self.barrier, self.met = threading.Barrier(parties, timeout=30), False
+
+    def answer(self, faces):
+        if not self.met:
+            self.barrier.wait()
+            self.met = True
+        return super().answer(faces)
+
+
 @pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "faces"
@@ -43,10 +59,10 @@ def folder(tmp_path):
     return place
 
 
-def ballot(expert, domain="photos"):
+def ballot(expert, domain="photos", hands=1, batch=3):
     table = MiVoloTable()
     panel = Panel({"mivolo": expert}, {"mivolo": table}, {}, {"mivolo": table})
-    return Ballot(panel, DomainSorter(domain, CPU), FaceReading(), True, batch=3, workers=1)
+    return Ballot(panel, DomainSorter(domain, CPU), FaceReading(), True, batch, 1, hands)
 
 
 def test_an_interrupted_run_ends_in_the_same_ledger_as_one_that_was_not(folder, tmp_path):
@@ -58,6 +74,26 @@ def test_an_interrupted_run_ends_in_the_same_ledger_as_one_that_was_not(folder, 
     again = Brightness()
     collect(jobs, ballot(again), cut, Silence())
     assert again.asked == [3, 1]
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_batches_asked_about_side_by_side_make_the_same_ledger(folder, tmp_path):
+    jobs, whole, split = jobs_of(folder), tmp_path / "whole.jsonl", tmp_path / "split.jsonl"
+    collect(jobs, ballot(Brightness(), batch=1), whole, Silence())
+    threads, expert = torch.get_num_threads(), Meeting(2)
+    collect(jobs, ballot(expert, hands=2, batch=1), split, Silence())
+    assert expert.met
+    assert split.read_bytes() == whole.read_bytes()
+    assert torch.get_num_threads() == threads
+
+
+def test_a_run_side_by_side_that_is_interrupted_goes_on_to_the_same_ledger(folder, tmp_path):
+    jobs, whole, cut = jobs_of(folder), tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    collect(jobs, ballot(Brightness(), batch=1), whole, Silence())
+    with pytest.raises(KeyboardInterrupt):
+        collect(jobs, ballot(Brightness(stop_after=4), hands=2, batch=1), cut, Silence())
+    assert 0 < len(cut.read_text().splitlines()) < 7
+    collect(jobs, ballot(Brightness(), hands=2, batch=1), cut, Silence())
     assert cut.read_bytes() == whole.read_bytes()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.pool import cores, in_processes
+from engine.runtime.pool import cores, in_processes, in_threads
 
 # Work has to be importable by a fresh process, and tests are not: it comes from the library.
 
@@ -28,6 +28,31 @@ def test_every_item_comes_back_once():
 def test_an_exception_of_the_work_is_raised_here():
     with pytest.raises(TypeError, match="bad operand"):
         list(in_processes(abs, [1, "x"], workers=2))
+
+
+def test_threads_answer_in_order_and_take_only_so_many_items_ahead():
+    taken = []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    def slow_at_first(number):
+        time.sleep(0.05 if number == 0 else 0)
+        return number
+
+    found = in_threads(slow_at_first, items(), threads=2, ahead=3)
+    assert next(found) == 0
+    assert taken == [0, 1, 2, 3]
+    assert list(found) == list(range(1, 20))
+
+
+def test_an_exception_in_a_thread_is_raised_here_after_what_came_before_it():
+    found = in_threads(abs, [-1, "x", -3], threads=2, ahead=2)
+    assert next(found) == 1
+    with pytest.raises(TypeError, match="bad operand"):
+        next(found)
 
 
 def test_a_process_that_dies_costs_only_its_own_item():

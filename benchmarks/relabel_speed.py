@@ -1,0 +1,165 @@
+"""How fast `tm relabel` is: all experts together against one after the other, picture by picture.
+
+Together is the command's own path: every picture read once, batches, both ledger and labels
+written. One by one is how the AgeTransformer repository does it: expert after expert, one picture
+at a time, each reading every file itself; it writes nothing. Loading the weights is in neither.
+The ways take turns; one by one is timed with all of torch's threads and with one, for where other
+work shares the cores, threads that wait for each other cost more than they bring.
+
+    python benchmarks/relabel_speed.py [--faces 192] [--one-by-one 48] [--rounds 5] [--published]
+
+`--published` asks MiVOLO, ResNet-50 and VGG-16 in their published sizes instead, with random
+weights from files of their kinds: few faces will do.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.core.progress import Silence
+from engine.data.portraits import PortraitPlan, rendered
+from engine.experts.base import Faces
+from engine.images.reading import read_picture
+from engine.images.saving import save_png
+from engine.nets.age.dex_vgg import Dex
+from engine.recipe.kinds.relabel import load_relabel
+from engine.recipe.relabelling import Request, planned
+from engine.relabel.run import VOTES, RelabelPlan, beside, relabel
+
+FIRST = 905_000
+CPU = torch.device("cpu")
+NANO = ("nano-age", "nano-ordinal", "nano-tokens")
+PUBLISHED = ("mivolo", "resnet50", "vgg16")
+
+
+@dataclass(slots=True)
+class Way:
+    """Seconds of the clock and of all cores that one face took, round by round."""
+
+    wall: list[float] = field(default_factory=list[float])
+    cpu: list[float] = field(default_factory=list[float])
+
+    def time(self, work: Callable[[], object], faces: int) -> None:
+        """Run it once and note what a face took."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        self.wall.append((time.perf_counter() - wall) / faces)
+        self.cpu.append((time.process_time() - cpu) / faces)
+
+    def told(self) -> dict[str, float]:
+        """Faces a second, and milliseconds of all cores a face: medians over the rounds."""
+        wall, cpu = statistics.median(self.wall), statistics.median(self.cpu)
+        return {"faces_a_second": round(1 / wall, 1), "cpu_ms_a_face": round(cpu * 1e3, 2)}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    asked.add_argument("--faces", type=int, default=192)
+    asked.add_argument("--one-by-one", type=int, default=48)
+    asked.add_argument("--rounds", type=int, default=5)
+    asked.add_argument("--published", action="store_true")
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as spare:
+        folder = Path(spare)
+        files = drawn(folder / "faces", given.faces)
+        names = PUBLISHED if given.published else NANO
+        settings = published_files(folder / "weights") if given.published else []
+        recipe = load_relabel("relabel/moe", settings)
+        request = Request(
+            folder / "faces", folder / "labels.json", experts=",".join(names), aligned=True
+        )
+        told = timed(planned(recipe, request, CPU), files, given.one_by_one, given.rounds)
+    print(json.dumps(told, indent=2))
+
+
+def drawn(folder: Path, faces: int) -> list[Path]:
+    """Drawn faces of 128 px as files."""
+    portraits = rendered(PortraitPlan(first=FIRST, people=faces, scenes=1, ages=1), Silence())
+    files = [folder / f"{person:06d}.png" for person in portraits.people.tolist()]
+    for file, pixels in zip(files, portraits.pictures, strict=True):
+        save_png(file, np.asarray(pixels), {"made": "rendered"})
+    return files
+
+
+def published_files(folder: Path) -> list[str]:
+    """Random weights of the published shapes in files of their kinds, as settings of the recipe."""
+    from torchvision.models import resnet50
+
+    from engine.nets.age.mivolo import MiVolo, MiVoloSpec
+
+    folder.mkdir()
+    torch.manual_seed(0)
+    scale = {"min_age": 1, "max_age": 95, "avg_age": 48}
+    mivolo = MiVolo(MiVoloSpec(with_body=False)).state_dict()
+    torch.save({"state_dict": mivolo, **scale}, folder / "mivolo.pth")
+    torch.save(resnet50(num_classes=101).state_dict(), folder / "resnet50.pth")
+    torch.save({"state_dict": Dex().state_dict()}, folder / "vgg16.pth")
+    recipe = load_relabel("relabel/moe")
+    places = {expert.name: at for at, expert in enumerate(recipe.expert)}
+    named = [f"expert.{places[name]}.weights='{folder / name}.pth'" for name in PUBLISHED]
+    return ["domain='photos'", *named]
+
+
+def timed(plan: RelabelPlan, files: Sequence[Path], few: int, rounds: int) -> dict[str, Any]:
+    """Both ways in turns, after one round that is not counted."""
+    together, apart, alone = Way(), Way(), Way()
+    some = files[:few]
+    for number in range(rounds + 1):
+        (beside(plan.out) / VOTES).unlink(missing_ok=True)
+        together.time(lambda: relabel(plan, Silence()), len(files))
+        apart.time(lambda: one_by_one(plan, some), few)
+        with one_thread():
+            alone.time(lambda: one_by_one(plan, some), few)
+        if number == 0:
+            together, apart, alone = Way(), Way(), Way()
+    return {
+        "experts": list(plan.ballot.panel.experts),
+        "faces": len(files),
+        "threads": torch.get_num_threads(),
+        "together": together.told(),
+        "one_by_one": apart.told(),
+        "one_by_one_on_one_thread": alone.told(),
+        "times_faster": _ratios(apart.wall, together.wall),
+        "times_faster_than_on_one_thread": _ratios(alone.wall, together.wall),
+        "times_less_work_than_on_one_thread": _ratios(alone.cpu, together.cpu),
+    }
+
+
+@torch.inference_mode()
+def one_by_one(plan: RelabelPlan, files: Sequence[Path]) -> None:
+    """Every expert by itself, every picture by itself."""
+    for expert in plan.ballot.panel.experts.values():
+        for file in files:
+            expert.answer(Faces([read_picture(file, max_megapixels=250).pixels]))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on a single thread meanwhile."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _ratios(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
+    found = [one / other for one, other in zip(slow, fast, strict=True)]
+    return {
+        "median": round(statistics.median(found), 2),
+        "least": round(min(found), 2),
+        "most": round(max(found), 2),
+    }
+
+
+if __name__ == "__main__":
+    main()
