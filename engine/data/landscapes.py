@@ -1,7 +1,5 @@
 """Landscapes with their places in the plane of valence and arousal: rendered ones, and photos."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,21 +12,19 @@ from PIL import Image
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from engine.core.atomic import disk_error
 from engine.core.digest import settings_digest
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.numbers import Count
-from engine.core.places import cache_folder
 from engine.core.progress import Progress, reported
 from engine.core.table import Table
 from engine.data.ratings import Ratings, RatingScale, image_key, read_rating_lists, read_ratings
+from engine.data.render_cache import TRUTH, cached, cached_pictures, new_pictures
 from engine.images.ranges import to_tensors
 from engine.images.reading import read_picture
 from engine.runtime.draws import Draws
 from engine.runtime.pool import cores, in_processes
 from engine.worlds.landscapes import VERSION, place_in_plane, render
 
-PICTURES, TRUTH = "pictures.npy", "truth.npz"
 WORTH_PROCESSES, TOGETHER = 200, 25
 FEWEST, SHOWN = 16, 5
 BINS, MOST = 5, 5.0
@@ -127,14 +123,10 @@ class Balance:
 def rendered(plan: WorldPlan, progress: Progress, *, workers: int | None = None) -> Landscapes:
     """The set of a plan: from the cache folder, or rendered into it now."""
     told = {"version": VERSION, **plan.model_dump(mode="json")}
-    folder = cache_folder() / "landscapes" / settings_digest(told)
-    if not (folder / TRUTH).exists():
-        try:
-            _render_into(folder, plan, progress, workers)
-        except OSError as error:
-            raise disk_error(error, folder) from error
+    fill = partial(_render_into, plan=plan, progress=progress, workers=workers)
+    folder = cached("landscapes", told, fill)
     with np.load(folder / TRUTH) as truth:
-        return Landscapes(np.load(folder / PICTURES, mmap_mode="r"), truth["places"])
+        return Landscapes(cached_pictures(folder), truth["places"])
 
 
 def read_rated(folder: Path, plan: PhotoPlan, size: int, progress: Progress) -> Landscapes:
@@ -260,31 +252,20 @@ def _fitted(path: Path, size: int, fit: Fit) -> np.ndarray:
 
 
 def _render_into(folder: Path, plan: WorldPlan, progress: Progress, workers: int | None) -> None:
-    """Render everything beside its place, then rename: another process may be at it as well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
-        shape = (plan.count, plan.size, plan.size, 3)
-        pictures = np.lib.format.open_memmap(
-            partial_folder / PICTURES, mode="w+", dtype=np.uint8, shape=shape
-        )
-        if workers is None:
-            workers = cores() if plan.count >= WORTH_PROCESSES else 1
-        starts = range(0, plan.count, TOGETHER)
-        with reported(progress, "Rendering landscapes", len(starts)):
-            for outcome in in_processes(partial(_some, plan=plan), starts, workers=workers):
-                if outcome.result is None:
-                    raise MemoryError("a process that rendered landscapes died")
-                pictures[outcome.item : outcome.item + TOGETHER] = outcome.result
-                progress.advance()
-        pictures.flush()
-        seeds = range(plan.first, plan.first + plan.count)
-        places = np.array([place_in_plane(seed) for seed in seeds], np.float32)
-        np.savez(partial_folder / TRUTH, places=places)
-        if not folder.exists():
-            partial_folder.rename(folder)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+    pictures = new_pictures(folder, plan.count, plan.size)
+    if workers is None:
+        workers = cores() if plan.count >= WORTH_PROCESSES else 1
+    starts = range(0, plan.count, TOGETHER)
+    with reported(progress, "Rendering landscapes", len(starts)):
+        for outcome in in_processes(partial(_some, plan=plan), starts, workers=workers):
+            if outcome.result is None:
+                raise MemoryError("a process that rendered landscapes died")
+            pictures[outcome.item : outcome.item + TOGETHER] = outcome.result
+            progress.advance()
+    pictures.flush()
+    seeds = range(plan.first, plan.first + plan.count)
+    places = np.array([place_in_plane(seed) for seed in seeds], np.float32)
+    np.savez(folder / TRUTH, places=places)
 
 
 def _some(start: int, *, plan: WorldPlan) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Sets of the portrait world for training: rendered once, kept on the disk, mapped into memory."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,18 +10,15 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from engine.core.atomic import disk_error
-from engine.core.digest import settings_digest
 from engine.core.numbers import Count, Span
-from engine.core.places import cache_folder
 from engine.core.progress import Progress, reported
 from engine.core.table import Table
+from engine.data.render_cache import TRUTH, cached, cached_pictures, new_pictures
 from engine.images.ranges import to_tensors
 from engine.runtime.pool import cores, in_processes
 from engine.worlds.portraits import VERSION, Scene, identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
-PICTURES, TRUTH = "pictures.npy", "truth.npz"
 WORTH_PROCESSES = 400
 """Pictures from which starting other processes is worth its seconds."""
 
@@ -102,55 +97,40 @@ class PortraitSet:
 def rendered(plan: PortraitPlan, progress: Progress, *, workers: int | None = None) -> PortraitSet:
     """The set of a plan: from the cache folder, or rendered into it now."""
     told = {"version": VERSION, **plan.model_dump(mode="json")}
-    folder = cache_folder() / "portraits" / settings_digest(told)
-    if not (folder / TRUTH).exists():
-        try:
-            _render_into(folder, plan, progress, workers)
-        except OSError as error:
-            raise disk_error(error, folder) from error
+    fill = partial(_render_into, plan=plan, progress=progress, workers=workers)
+    folder = cached("portraits", told, fill)
     with np.load(folder / TRUTH) as truth:
-        return PortraitSet(plan, np.load(folder / PICTURES, mmap_mode="r"), **truth)
+        return PortraitSet(plan, cached_pictures(folder), **truth)
 
 
 def _render_into(folder: Path, plan: PortraitPlan, progress: Progress, workers: int | None) -> None:
-    """Render everything beside its place, then rename: another process may be at it as well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
-        shape = (plan.count, plan.size, plan.size, 3)
-        pictures = np.lib.format.open_memmap(
-            partial_folder / PICTURES, mode="w+", dtype=np.uint8, shape=shape
-        )
-        landmarks = np.empty((plan.count, 68, 2), np.float32)
-        each = plan.scenes * plan.per_scene
-        if workers is None:
-            workers = cores() if plan.count >= WORTH_PROCESSES else 1
-        with reported(progress, "Rendering people", plan.people):
-            for outcome in in_processes(
-                partial(_render_person, plan=plan), range(plan.people), workers=workers
-            ):
-                if outcome.result is None:
-                    raise MemoryError("a process that rendered portraits died")
-                rows = slice(outcome.item * each, (outcome.item + 1) * each)
-                pictures[rows], landmarks[rows] = outcome.result
-                progress.advance()
-        pictures.flush()
-        photos = [
-            scene_seed(plan.first + person, photo)
-            for person in range(plan.people)
-            for photo in range(plan.scenes)
-        ]
-        np.savez(
-            partial_folder / TRUTH,
-            landmarks=landmarks,
-            ages=np.asarray([plan.ages_of(photo) for photo in photos], np.float32).ravel(),
-            people=np.repeat(np.arange(plan.first, plan.first + plan.people), each),
-            scenes=np.repeat(np.asarray(photos, np.int64), plan.per_scene),
-        )
-        if not folder.exists():
-            partial_folder.rename(folder)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+    pictures = new_pictures(folder, plan.count, plan.size)
+    landmarks = np.empty((plan.count, 68, 2), np.float32)
+    each = plan.scenes * plan.per_scene
+    if workers is None:
+        workers = cores() if plan.count >= WORTH_PROCESSES else 1
+    with reported(progress, "Rendering people", plan.people):
+        for outcome in in_processes(
+            partial(_render_person, plan=plan), range(plan.people), workers=workers
+        ):
+            if outcome.result is None:
+                raise MemoryError("a process that rendered portraits died")
+            rows = slice(outcome.item * each, (outcome.item + 1) * each)
+            pictures[rows], landmarks[rows] = outcome.result
+            progress.advance()
+    pictures.flush()
+    photos = [
+        scene_seed(plan.first + person, photo)
+        for person in range(plan.people)
+        for photo in range(plan.scenes)
+    ]
+    np.savez(
+        folder / TRUTH,
+        landmarks=landmarks,
+        ages=np.asarray([plan.ages_of(photo) for photo in photos], np.float32).ravel(),
+        people=np.repeat(np.arange(plan.first, plan.first + plan.people), each),
+        scenes=np.repeat(np.asarray(photos, np.int64), plan.per_scene),
+    )
 
 
 def view_of(plan: PortraitPlan, photo: int) -> Scene:

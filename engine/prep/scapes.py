@@ -13,10 +13,10 @@ from engine.core.atomic import write_text
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
 from engine.core.lock import locked
-from engine.core.progress import Progress, reported
+from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.runtime.pool import in_processes
+from engine.prep.rendering import render_missing
 from engine.worlds.landscapes import VERSION, place_in_plane, render
 
 SMALLEST, LARGEST = 16, 1024
@@ -76,20 +76,14 @@ def synthesise_scapes(plan: ScapePlan, *, workers: int, progress: Progress) -> t
     """
     views = list(plan_views(plan))
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        left = [view for view in views if not _stands(view, plan, ledger.rows)]
         work = partial(render_view, plan=plan)
-        with reported(progress, "Rendering", len(left)):
-            for outcome in in_processes(work, left, workers=workers if len(left) > 8 else 1):
-                if outcome.result is None:
-                    raise MemoryError(f"the process rendering `{outcome.item.output}` died")
-                ledger.add(outcome.result.dump())
-                progress.advance(outcome.item.output)
+        told = render_missing(views, plan, work, ledger, workers=workers, progress=progress)
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(["image", "valence", "arousal"])
         rows.writerows((view.output, view.valence, view.arousal) for view in views)
         write_text(plan.out / RATINGS, table.getvalue())
-    return len(left), len(views) - len(left)
+    return told
 
 
 def render_view(view: View, *, plan: ScapePlan) -> Row:
@@ -101,10 +95,3 @@ def render_view(view: View, *, plan: ScapePlan) -> Row:
     return Row(
         output=view.output, sha256=file_sha256(path), settings=plan.settings, truth=shot.truth
     )
-
-
-def _stands(view: View, plan: ScapePlan, rows: dict[str, dict[str, object]]) -> bool:
-    told = rows.get(Row(output=view.output).key)
-    if told is None or told["settings"] != plan.settings:
-        return False
-    return (plan.out / view.output).is_file()

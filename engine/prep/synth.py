@@ -9,10 +9,10 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
 from engine.core.lock import locked
 from engine.core.numbers import Span
-from engine.core.progress import Progress, reported
+from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.runtime.pool import in_processes
+from engine.prep.rendering import render_missing
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.seeds import SHARED_PHOTO, scene_seed
 
@@ -77,15 +77,8 @@ def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[in
     """Render what the folder does not hold yet; returns how many are new and how many stood."""
     shots = list(plan_shots(plan))
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        left = [shot for shot in shots if not _stands(shot, plan, ledger.rows)]
         work = partial(render_shot, plan=plan)
-        with reported(progress, "Rendering", len(left)):
-            for outcome in in_processes(work, left, workers=workers if len(left) > 8 else 1):
-                if outcome.result is None:
-                    raise MemoryError(f"the process rendering `{outcome.item.output}` died")
-                ledger.add(outcome.result.dump())
-                progress.advance(outcome.item.output)
-    return len(left), len(shots) - len(left)
+        return render_missing(shots, plan, work, ledger, workers=workers, progress=progress)
 
 
 def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
@@ -107,13 +100,6 @@ def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
         person=str(shot.person),
         truth=truth,
     )
-
-
-def _stands(shot: Shot, plan: SynthPlan, rows: dict[str, dict[str, object]]) -> bool:
-    told = rows.get(Row(output=shot.output).key)
-    if told is None or told["settings"] != plan.settings:
-        return False
-    return (plan.out / shot.output).is_file()
 
 
 def parse_ages(text: str) -> Span:

@@ -2,12 +2,15 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 INK, LINE, TRUE, BARS = "#3a3d43", "#d9dbe0", "#8a8d94", "#2a62c4"
 FEW = 10
 """Faces below which a share is drawn apart: it says little."""
+Points = tuple[list[float], list[float]]
+"""What was told, and what happened."""
 SETTINGS: dict[Any, Any] = {
     "font.size": 10,
     "axes.edgecolor": LINE,
@@ -65,63 +68,44 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
         color=LINE,
         label="faces",
     )
-    axes.plot([0, 1], [0, 1], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
     many = [bar for bar in bars if bar["faces"] >= FEW]
     few = [bar for bar in bars if bar["faces"] < FEW]
-    axes.plot(
-        [bar["told"] for bar in many],
-        [bar["happened"] for bar in many],
-        color=BARS,
-        marker="o",
-        linewidth=1.8,
-        clip_on=False,
-        label=f"ECE {figures['ece']:.3f}",
-    )
+    _curve(axes, _points(many), label=f"ECE {figures['ece']:.3f}")
     if few:
         axes.scatter(
-            [bar["told"] for bar in few],
-            [bar["happened"] for bar in few],
+            *_points(few),
             facecolors="none",
             edgecolors=BARS,
             s=24,
             clip_on=False,
             label=f"fewer than {FEW} faces",
         )
-    axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("told: probability of being within 5 years")
     axes.set_ylabel("happened: share within 5 years")
 
 
 def _coverage(axes: Any, figures: dict[str, Any]) -> None:
     points = figures["coverage"]
-    axes.plot([0, 1], [0, 1], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
-    axes.plot(
-        [point["level"] for point in points],
-        [point["share"] for point in points],
-        color=BARS,
-        marker="o",
-        linewidth=1.8,
-        clip_on=False,
-        label=f"mean gap {figures['coverage_error']:.3f}",
-    )
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    levels = [point["level"] for point in points], [point["share"] for point in points]
+    _curve(axes, levels, label=f"mean gap {figures['coverage_error']:.3f}")
     axes.set_xlabel("told: central interval")
     axes.set_ylabel("happened: share of truths inside")
 
 
 def _spread(axes: Any, figures: dict[str, Any]) -> None:
-    bars = figures["spread"]
-    high = 1.15 * max(max(bar["told"], bar["happened"]) for bar in bars)
-    axes.plot([0, high], [0, high], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
-    axes.plot(
-        [bar["told"] for bar in bars],
-        [bar["happened"] for bar in bars],
-        color=BARS,
-        marker="o",
-        linewidth=1.8,
-        clip_on=False,
-        label=f"mean gap {figures['spread_error']:.2f} years",
-    )
-    axes.set(xlim=(0, high), ylim=(0, high))
+    told, happened = _points(figures["spread"])
+    label = f"mean gap {figures['spread_error']:.2f} years"
+    _curve(axes, (told, happened), label=label, high=1.15 * max(told + happened))
     axes.set_xlabel("told: standard deviation, years")
     axes.set_ylabel("happened: root mean square error, years")
+
+
+def _points(bars: Sequence[Mapping[str, float]]) -> Points:
+    return [bar["told"] for bar in bars], [bar["happened"] for bar in bars]
+
+
+def _curve(axes: Any, points: Points, *, label: str, high: float = 1.0) -> None:
+    """What happened over what was told, beside the line on which both are the same."""
+    axes.plot([0, high], [0, high], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot(*points, color=BARS, marker="o", linewidth=1.8, clip_on=False, label=label)
+    axes.set(xlim=(0, high), ylim=(0, high))

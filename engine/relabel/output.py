@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.atomic import write_text
 from engine.data.ffhq_aging import GROUPS
 from engine.data.manifest import seen_from
-from engine.relabel.curriculum import Curriculum
+from engine.relabel.admission import Admission
 
 Label = Mapping[str, Any]
 FLAT = (
@@ -70,7 +69,7 @@ def balance(counts: Sequence[int]) -> dict[str, float | None]:
 
 
 def manifest_rows(
-    labels: Mapping[str, Label], folder: Path, plan: Curriculum
+    labels: Mapping[str, Label], folder: Path, plan: Admission
 ) -> list[dict[str, Any]]:
     """The kept faces as rows of a training manifest in `folder`: age, weight, when they join in."""
     kept = [(name, label) for name, label in labels.items() if label["keep"]]
@@ -90,11 +89,6 @@ def manifest_rows(
         }
         for (_, label), weight in zip(kept, weights, strict=True)
     ]
-
-
-def save_text(path: Path, text: str) -> None:
-    """Write a file in one step; its folder is made."""
-    write_text(path, text)
 
 
 def _group_row(

@@ -21,8 +21,8 @@ from engine.data.domains import Domain
 from engine.data.splits import held_out
 from engine.experts.gating import gated
 from engine.experts.mixture import Calibration, Mixture, Votes, fuse
+from engine.relabel.admission import Admission
 from engine.relabel.captioning import CaptionPlan, CaptionReport, caption
-from engine.relabel.curriculum import Curriculum
 from engine.relabel.diagrams import points_csv, reliability_png
 from engine.relabel.fit import Fitting, expert_figures, figures, fitted
 from engine.relabel.judging import Judging, label_rows, unlabelled
@@ -48,7 +48,7 @@ class RelabelPlan:
     judging: Judging
     truth: Labels | None = None
     fitting: Fitting = Fitting()
-    curriculum: Curriculum = Curriculum()
+    curriculum: Admission = Admission()
     report: Path | None = None
     manifest: Path | None = None
     captions: CaptionPlan | None = None

@@ -14,7 +14,7 @@ from engine.experts.kinds.janus import JanusTable
 from engine.experts.mixture import Fusion
 from engine.recipe.base import RECIPES, Recipe
 from engine.recipe.load import load_recipe_as
-from engine.relabel.curriculum import Curriculum
+from engine.relabel.admission import Admission
 from engine.relabel.fit import Fitting
 from engine.relabel.judging import Limits
 from engine.relabel.reading import FaceReading
@@ -39,7 +39,7 @@ class RelabelRecipe(Recipe):
     attributes: AttributeLimits | None = None
     """What rows of FFHQ-Aging's own table must be like, where `--labels` is that table."""
     fitting: Fitting = Fitting()
-    curriculum: Curriculum = Curriculum()
+    curriculum: Admission = Admission()
     captions: Captioning = Captioning()
     """What the `janus` expert is asked for where captions are wanted."""
     batch: int = Field(default=32, ge=1)

@@ -5,7 +5,7 @@ import pytest
 
 from engine.core.errors import UsageError
 from engine.experts.mixture import Fusion, Votes, fuse
-from engine.relabel.curriculum import Curriculum
+from engine.relabel.admission import Admission
 from engine.relabel.fit import Fitting, expert_figures, figures, fitted
 from engine.relabel.output import balance
 
@@ -114,23 +114,20 @@ def test_a_calibration_survives_a_file(fit):
 
 
 def test_sure_faces_come_first_and_unsure_ones_later_or_never():
-    plan = Curriculum()
+    plan = Admission()
     assert plan.joins_at(2.0) == 0
     assert plan.joins_at(8.1) is None
     middle = plan.joins_at(5.5)
     assert middle == pytest.approx(1 / 6, abs=1e-3)
-    assert plan.drawn([5.5], middle - 0.01) == 0
-    assert plan.drawn([5.5], middle + 0.01) > 0
-    early = plan.drawn([1.0, 2.9, 3.1], 0.0)
-    assert early[0] > early[1] > early[2] == 0
+    assert plan.joins_at(3.0) == 0 < plan.joins_at(3.1) < middle < plan.joins_at(8.0) <= 1 / 3
 
 
 def test_reliability_is_weight_and_rare_ages_weigh_more():
-    weights = Curriculum().weights([0.5, 0.5, 0.5, 0.5, 0.25], [5, 5, 5, 5, 9])
+    weights = Admission().weights([0.5, 0.5, 0.5, 0.5, 0.25], [5, 5, 5, 5, 9])
     assert weights.mean() == pytest.approx(1)
     assert weights[0] == weights[3]
     assert weights[4] == pytest.approx(weights[0] / 2 * 2)
-    plain = Curriculum(balance=0).weights([0.5, 0.25], [5, 9])
+    plain = Admission(balance=0).weights([0.5, 0.25], [5, 9])
     assert plain[0] == 2 * plain[1]
 
 
