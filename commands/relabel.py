@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from commands._console import detail, emit_json, say, warn
+from commands._labels import tell_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 HELP = "Tell the age in every face by several experts: with a spread, a reliability, every vote."
 EXAMPLE = "tm relabel photos/ --out labels.json --report report.csv"
-MISFITS = 3
 
 
 def run(
@@ -83,13 +83,19 @@ def run(
     plan = planned(loaded, request, compute.device)
     panel = plan.ballot.panel
     for name, error in panel.absent.items():
-        detail(escape(f"without `{name}`: {error}; {error.hint}"))
+        advice = "" if error.hint is None else f"; {error.hint}"
+        detail(escape(f"without `{name}`: {error}{advice}"))
     done = relabel(plan, LiveProgress())
     for name in panel.missed(done.domains):
         warn(f"without `{name}`: {panel.absent[name]}")
     if as_json:
         emit_json(_summary(done, panel.absent, out))
-    _tell(done, out)
+    tell_labels(done, out)
+    if (told := done.captions) is not None:
+        say(
+            f"[green]{told.captioned} captions[/], {told.added} of them new, "
+            f"in `{escape(str(told.folder))}`"
+        )
 
 
 def _foresee(told: dict[str, Any], *, as_json: bool) -> None:
@@ -99,8 +105,9 @@ def _foresee(told: dict[str, Any], *, as_json: bool) -> None:
     for expert in told["experts"]:
         state = "here" if expert["here"] else f"absent: {expert['why']}"
         say(f"  {expert['name']} ({expert['domain']}): {escape(state)}")
-        if expert["cost"]:
-            say(f"    {escape(expert['cost'])}")
+        for more in (expert["hint"], expert["cost"]):
+            if more:
+                say(f"    {escape(more)}")
     if (writer := told["captions"]) is not None:
         state = "here" if writer["here"] else f"absent: {writer['why']}"
         say(f"  captions by {writer['name']}: {escape(state)}")
@@ -130,32 +137,3 @@ def _captions(done: "RelabelReport") -> dict[str, Any] | None:
         "added": told.added,
         "left_out": dict(told.left_out),
     }
-
-
-def _tell(done: "RelabelReport", out: Path) -> None:
-    if done.figures is not None:
-        mixture = done.figures["mixture"]
-        say(
-            f"on {mixture['faces']} faces the fit has not seen: mean error {mixture['mae']:.2f} "
-            f"years, within 5 years {mixture['cs5']:.0%}, ECE {mixture['ece']:.3f}"
-        )
-        for name, one in done.figures["experts"].items():
-            if one["mae"] is not None:
-                say(f"  {name} alone: {one['mae']:.2f} years, {one['mae_corrected']:.2f} corrected")
-    unlabelled = [(name, label) for name, label in done.labels.items() if label["age"] is None]
-    for name, label in unlabelled[:MISFITS]:
-        say(f"  no age: {escape(name)} {escape(str(label['why_null']))}")
-    if len(unlabelled) > MISFITS:
-        say(f"  and {len(unlabelled) - MISFITS} more without an age")
-    for flag in ("label_mismatch", "out_of_group"):
-        if done.count(flag):
-            say(f"[yellow]{done.count(flag)}[/] labels do not go with their face ({flag})")
-    say(
-        f"[green]{done.labelled} ages[/] for {len(done.labels)} pictures, {done.kept} kept, "
-        f"in `{escape(str(out))}`"
-    )
-    if (told := done.captions) is not None:
-        say(
-            f"[green]{told.captioned} captions[/], {told.added} of them new, "
-            f"in `{escape(str(told.folder))}`"
-        )

@@ -14,11 +14,18 @@ from engine.experts.kinds.janus import JanusExpert
 from engine.recipe.kinds.relabel import RelabelRecipe
 from engine.relabel.captioning import CaptionPlan
 from engine.relabel.judging import Judging
-from engine.relabel.reading import FaceReading, are_aligned
+from engine.relabel.reading import FaceReading, are_aligned, told_aligned
 from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
 from engine.relabel.source import Job, jobs_of, read_labels
 from engine.relabel.voting import HANDS, Ballot, DomainSorter, Panel
 from engine.runtime.pool import cores
+
+FACES = {
+    True: "aligned faces",
+    False: "in each of which a face is looked for",
+    None: "a few of which tell whether all are aligned faces",
+}
+"""What the pictures are, by what is known of it beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +131,13 @@ def forecast(recipe: RelabelRecipe, request: Request) -> dict[str, Any]:
     """What would be looked at, by whom, and what would be written; nothing is loaded."""
     request.check()
     jobs = _jobs(request)
-    reading = _reading(recipe, request)
-    known = {"aligned": "aligned faces", "photos": "in each of which a face is looked for"}
-    unknown = "aligned or not is seen from the first few"
     files = files_of(request.out, fits=request.truth is not None)
     extra = [str(path) for path in (request.report, request.manifest) if path is not None]
     if request.captions is not None:
         extra += [str(request.captions / name) for name in (INDEX, EMBEDDINGS)]
     return {
         "pictures": len(jobs),
-        "faces": known.get(reading.pictures, unknown),
+        "faces": FACES[told_aligned(jobs, _reading(recipe, request))],
         "experts": [_standing(table) for table in recipe.chosen(request.names)],
         "captions": None if request.captions is None else _standing(recipe.captioner()),
         "files": [*map(str, files), *extra],

@@ -107,5 +107,6 @@ def _points(bars: Sequence[Mapping[str, float]]) -> Points:
 def _curve(axes: Any, points: Points, *, label: str, high: float = 1.0) -> None:
     """What happened over what was told, beside the line on which both are the same."""
     axes.plot([0, high], [0, high], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
-    axes.plot(*points, color=BARS, marker="o", linewidth=1.8, clip_on=False, label=label)
+    drawn = axes.plot(*points, color=BARS, marker="o", linewidth=1.8, clip_on=False, label=label)
+    drawn[0].set_in_layout(False)  # without a point it would claim the figure's corner
     axes.set(xlim=(0, high), ylim=(0, high))

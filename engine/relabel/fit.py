@@ -40,6 +40,8 @@ from engine.metrics.age_calibration import (
 
 FEWEST = 50
 """Faces of known age that a fit takes at least."""
+BARS, A_BAR = 10, 10
+"""Points of the diagram of spreads, and faces that one of them takes at least."""
 ROUNDS = 200
 SMOOTH = 1.0
 """Years below which an absolute error is rounded off, so that it has a slope everywhere."""
@@ -107,7 +109,7 @@ def figures(truth: Numbers, told: Mixture) -> dict[str, Any]:
     age, std = told.age, told.std
     sure, right = surely_within(std), np.abs(age - truth) <= WITHIN
     bars, even = confidence_bars(sure, right), confidence_bars(sure, right, equal_counts=True)
-    spreads = spread_bars(truth, age, std)
+    spreads = spread_bars(truth, age, std, bins=_bars(len(truth)))
     return {
         "faces": len(truth),
         "mae": mae(truth, age),
@@ -224,6 +226,10 @@ def _least(loss: Callable[[], Tensor], parts: Sequence[Tensor]) -> None:
         return value
 
     descent.step(closure)
+
+
+def _bars(faces: int) -> int:
+    return min(max(faces // A_BAR, 1), BARS)
 
 
 def _by_decade(truth: Numbers, told: Numbers) -> list[dict[str, float]]:

@@ -120,8 +120,8 @@ def _group_row(
         "n_moved_out": (len(moved) if place is None else len(elsewhere)) if labelled else None,
         "agree_with_original": _rounded(1 - len(moved) / len(labelled)) if labelled else None,
         "mean_between_std": _mean([label["var_between"] ** 0.5 for label in members]),
-        "male": sum(label.get("gender") == "male" for label in members),
-        "female": sum(label.get("gender") == "female" for label in members),
+        "male": _count_of("male", labelled),
+        "female": _count_of("female", labelled),
     }
     for expert in experts:
         votes = [
@@ -136,6 +136,11 @@ def _group_row(
             f"{expert}_mae": _mean(np.abs(gaps)),
         }
     return row
+
+
+def _count_of(gender: str, labelled: Sequence[Label]) -> int | None:
+    """Nothing where no table tells anybody's."""
+    return sum(label.get("gender") == gender for label in labelled) if labelled else None
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -52,13 +52,18 @@ class Seen:
     status: Literal["done", "skipped", "failed"] = "done"
 
 
-def are_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool:
-    """Whether the pictures are aligned faces, as the recipe, their manifest or a look says."""
+def told_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool | None:
+    """What the recipe or the manifest says of it; None where the pictures have to be looked at."""
     if reading.pictures != "auto":
         return reading.pictures == "aligned"
     told = {job.aligned for job in jobs}
-    if None not in told:
-        return told == {True}
+    return None if None in told else told == {True}
+
+
+def are_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool:
+    """Whether the pictures are aligned faces, as the recipe, their manifest or a look says."""
+    if (told := told_aligned(jobs, reading)) is not None:
+        return told
     step = max(len(jobs) // LOOKED_AT, 1)
     finder, found = FaceFinder(reading.detection), list[bool]()
     for job in jobs[::step][:LOOKED_AT]:

@@ -177,7 +177,10 @@ def _fit(
     known = [(job, truth.age_of(job)) for job in plan.jobs]
     known = [(job, age) for job, age in known if age is not None and rows[job.name]["domain"]]
     if not known:
-        raise UsageError(f"`{truth.path}` tells the age of none of the pictures")
+        raise UsageError(
+            f"`{truth.path}` tells the age of none of the pictures",
+            hint="its `path` is seen from the file, its `name` is that of a picture",
+        )
     by_domain = {
         domain: [(job, age) for job, age in known if rows[job.name]["domain"] == domain]
         for domain in DOMAINS

@@ -73,7 +73,11 @@ def jobs_of(source: Path) -> list[Job]:
 
 
 def read_labels(path: Path) -> Labels:
-    """Ages from a CSV with `path` and `age`, from a manifest, or groups from FFHQ-Aging's table."""
+    """Ages from a CSV with `path` and `age`, from a manifest or the folder it stands in, or groups
+    from FFHQ-Aging's table.
+    """
+    if path.is_dir():
+        path = path / MANIFEST
     if not path.is_file():
         raise UsageError(f"the labels in `{path}` cannot be read: there is no such file")
     folder = path.parent.resolve()

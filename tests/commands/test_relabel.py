@@ -63,11 +63,22 @@ def test_a_wrong_label_is_flagged_and_not_kept(tm, drawn, tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_text(f"name,age\n{FIRST + 1},75\n{FIRST + 2},40\n", encoding="utf-8")
     out = tmp_path / "l.json"
-    assert tm("relabel", drawn, "--aligned", "--out", out, "--labels", labels).code == 0
+    told = tm("relabel", drawn, "--aligned", "--out", out, "--labels", labels)
+    assert told.code == 0
+    assert f"{FIRST + 1}: the label says 75, the face " in told.err
+    assert "name none of the pictures" not in told.err
     found = written(out)["labels"]
     assert "label_mismatch" in found[str(FIRST + 1)]["flags"]
     assert not found[str(FIRST + 1)]["keep"]
     assert found[str(FIRST)]["flags"] == ["no_label"]
+
+
+def test_labels_of_other_pictures_are_told(tm, drawn, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("name,age\nnobody,75\n", encoding="utf-8")
+    told = tm("relabel", drawn, "--aligned", "--out", tmp_path / "l.json", "--labels", labels)
+    assert told.code == 0
+    assert "the labels name none of the pictures" in told.err
 
 
 def test_the_groups_of_ffhq_aging_are_audited_and_its_filter_is_a_recipe(tm, drawn, tmp_path):
@@ -111,6 +122,8 @@ def test_the_truth_makes_a_calibration_that_a_later_run_takes(tm, tmp_path):
     told = tm("relabel", folder, "--truth", truth, "--out", out, "--json", *only)
     assert told.code == 0
     beside = tmp_path / "l_files"
+    assert f"the calibration is in `{beside / 'calibration.json'}`" in told.err
+    assert "faces are few" in told.err
     assert (beside / "reliability.png").read_bytes()[:4] == b"\x89PNG"
     assert (beside / "reliability.csv").is_file()
     assert told.json["figures"]["fitted_on"] + told.json["figures"]["mixture"]["faces"] == 90
@@ -132,6 +145,7 @@ def test_a_forecast_names_who_is_here_and_what_janus_takes_and_touches_nothing(t
     experts = {expert["name"]: expert for expert in told.json["experts"]}
     assert experts["nano-age"]["here"]
     assert not experts["mivolo"]["here"]
+    assert "a few of which tell" in told.json["faces"]
     assert "janus-pro-1b" in experts["janus"]["cost"]
     assert "janus-pro-7b" in experts["janus"]["cost"]
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Votes into a ledger: by whom, about what, and the same however often a run was cut short."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,12 +26,13 @@ class Brightness:
     digest = "bright"
 
     def __init__(self, stop_after=None):
-        self.asked, self.stop_after = [], stop_after
+        self.asked, self.threads, self.stop_after = [], [], stop_after
 
     def answer(self, faces):
         if self.stop_after is not None and len(self.asked) >= self.stop_after:
             raise KeyboardInterrupt
         self.asked.append(len(faces))
+        self.threads.append(torch.get_num_threads())
         years = (faces.at(16).mean(dim=(1, 2, 3)) + 1) * 50 + len(faces) / 1000
         return Answer(years, torch.full_like(years, 3), torch.full_like(years, 0.5))
 
@@ -80,11 +82,23 @@ def test_an_interrupted_run_ends_in_the_same_ledger_as_one_that_was_not(folder, 
 def test_batches_asked_about_side_by_side_make_the_same_ledger(folder, tmp_path):
     jobs, whole, split = jobs_of(folder), tmp_path / "whole.jsonl", tmp_path / "split.jsonl"
     collect(jobs, ballot(Brightness(), batch=1), whole, Silence())
-    threads, expert = torch.get_num_threads(), Meeting(2)
+    expert = Meeting(2)
     collect(jobs, ballot(expert, hands=2, batch=1), split, Silence())
     assert expert.met
     assert split.read_bytes() == whole.read_bytes()
-    assert torch.get_num_threads() == threads
+
+
+def test_batches_side_by_side_share_the_cores_and_give_them_back(folder, tmp_path):
+    threads, expert = torch.get_num_threads(), Brightness()
+    torch.set_num_threads(6)
+    try:
+        collect(jobs_of(folder), ballot(expert, hands=2), tmp_path / "v.jsonl", Silence())
+        with ThreadPoolExecutor(1) as pool:
+            later = pool.submit(torch.get_num_threads).result()
+    finally:
+        torch.set_num_threads(threads)
+    assert set(expert.threads) == {3}
+    assert later == 6
 
 
 def test_a_run_side_by_side_that_is_interrupted_goes_on_to_the_same_ledger(folder, tmp_path):
@@ -189,3 +203,6 @@ def test_labels_go_by_path_before_name(tmp_path):
     bare = tmp_path / "bare.csv"
     bare.write_text("name,age\n1,33\n", encoding="utf-8")
     assert read_labels(bare).age_of(jobs_of(tmp_path / "a")[0]) == 33
+    row = '{"output": "1.png", "status": "done", "age": 44}\n'
+    (tmp_path / "b" / "manifest.jsonl").write_text(row, encoding="utf-8")
+    assert read_labels(tmp_path / "b").age_of(jobs_of(tmp_path / "b")[0]) == 44
