@@ -13,6 +13,8 @@ from engine.experts.base import Answer
 from engine.experts.kinds.mivolo import MiVoloTable
 from engine.experts.kinds.nano_age import NanoAgeTable
 from engine.images.saving import save_png
+from engine.recipe.kinds.relabel import load_relabel
+from engine.recipe.relabelling import Request, planned
 from engine.relabel.reading import FaceReading, are_aligned
 from engine.relabel.source import Job, jobs_of, read_labels
 from engine.relabel.voting import Ballot, DomainSorter, Panel, collect, votes_of
@@ -99,6 +101,12 @@ def test_batches_side_by_side_share_the_cores_and_give_them_back(folder, tmp_pat
         torch.set_num_threads(threads)
     assert set(expert.threads) == {3}
     assert later == 6
+
+
+def test_only_small_experts_are_asked_about_batches_side_by_side(folder, tmp_path):
+    request = Request(folder, tmp_path / "l.json", experts="nano-age", aligned=True, workers=3)
+    assert planned(load_relabel("relabel/moe"), request, CPU).ballot.hands == 3
+    assert not ballot(Brightness()).panel.small
 
 
 def test_a_run_side_by_side_that_is_interrupted_goes_on_to_the_same_ledger(folder, tmp_path):
