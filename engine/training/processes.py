@@ -15,6 +15,8 @@ from engine.runtime.device import Device, Precision, choose
 from engine.runtime.orphans import die_with_parent
 
 Shared = TypeVar("Shared")
+STARTED_BY = "TM_STARTED_BY"
+"""The process id of the first process, in the environment of those that it starts."""
 
 
 class Processes:
@@ -47,11 +49,15 @@ class Processes:
 
     def launch(self, threads: int | None = None) -> None:
         """Start the other processes (each runs this very command) and meet them."""
+        if is_child():
+            # Before they meet: who waits for a first process that was killed waits half an hour.
+            told = os.environ.get(STARTED_BY)
+            die_with_parent(None if told is None else int(told))
+        else:
+            os.environ[STARTED_BY] = str(os.getpid())
         self._fabric.launch()
         if threads is not None:
             torch.set_num_threads(threads)
-        if not self.first:
-            die_with_parent()
 
     @property
     def first(self) -> bool:
