@@ -16,6 +16,7 @@ from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import NanoIdentity
 from engine.recipe.base import RECIPES
 from engine.recipe.frozen import frozen_net, state_of
+from engine.recipe.game import GameLoss
 from engine.recipe.training import TrainingRecipe
 from engine.training.tasks.autoencoder import Autoencoder, AutoencoderAim, AutoencoderTask
 from engine.weights.find import find_weights
@@ -65,7 +66,7 @@ class AutoencoderNet(Table):
         )
 
 
-class AutoencoderLoss(Table):
+class AutoencoderLoss(GameLoss):
     """Weights of the losses; 0 leaves a loss out."""
 
     pixel: Real = Field(default=30.0, ge=0)
@@ -73,12 +74,6 @@ class AutoencoderLoss(Table):
     perceptual: Real = Field(default=1.0, ge=0)
     texture: Real = Field(default=0.6, ge=0)
     identity: Real = Field(default=0.0, ge=0)
-    adversarial: Real = Field(default=0.3, ge=0)
-    matching: Real = Field(default=0.4, ge=0)
-    r1: Real = Field(default=0.02, ge=0)
-    r1_every: int = Field(default=16, ge=1)
-    r1_pictures: int = Field(default=8, ge=1)
-    warm_up: int = Field(default=150, ge=0)
 
 
 @RECIPES.register("autoencoder")

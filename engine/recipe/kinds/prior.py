@@ -17,6 +17,7 @@ from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.recipe.base import RECIPES
 from engine.recipe.frozen import frozen_net
+from engine.recipe.game import GameLoss
 from engine.recipe.training import TrainingRecipe
 from engine.training.tasks.prior import PriorAim, PriorNets, PriorTask
 from engine.weights.find import find_weights
@@ -30,7 +31,7 @@ class PriorNet(Table):
     critic: tuple[int, ...] = (32, 64, 96, 128)
 
 
-class PriorLoss(Table):
+class PriorLoss(GameLoss):
     """Weights of the losses; 0 leaves a loss out."""
 
     outline: Real = Field(default=30.0, ge=0)
@@ -44,12 +45,6 @@ class PriorLoss(Table):
     w_norm: Real = Field(default=0.005, ge=0)
     cycle: Real = Field(default=10.0, ge=0)
     cycle_every: int = Field(default=4, ge=1)
-    adversarial: Real = Field(default=0.3, ge=0)
-    matching: Real = Field(default=0.4, ge=0)
-    r1: Real = Field(default=0.02, ge=0)
-    r1_every: int = Field(default=16, ge=1)
-    r1_pictures: int = Field(default=8, ge=1)
-    warm_up: int = Field(default=150, ge=0)
     same: Real = Field(default=0.15, ge=0, le=1)
 
 

@@ -2,23 +2,30 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import nn
 
-from engine.core.table import Table
+from engine.core.numbers import Real
+from engine.core.table import Table, fault_of
 from engine.data.degradation import Degradation
 from engine.data.portraits import PortraitPlan
 from engine.enhance.models import read_model
 from engine.nets.foreign import spandrel
+from engine.nets.named import DISTANCES, load_distance
+from engine.nets.nano.discriminator import NanoCritic
 from engine.nets.nano.enhancers import NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.recipe.base import RECIPES
+from engine.recipe.game import GameLoss
 from engine.recipe.training import TrainingRecipe
 from engine.training.tasks.judging import drawn
-from engine.training.tasks.restoring import Pull, RestoringTask
+from engine.training.tasks.restoring import RestoringAim, RestoringTask
 from engine.weights.find import find_weights
+
+CPU = torch.device("cpu")
 
 
 class CompactNet(Table):
@@ -59,6 +66,16 @@ class FaceNet(Table):
         return NanoFace(NanoUNet(UNetSpec(3, 3, self.fold, self.widths)))
 
 
+class Pull(GameLoss):
+    """Weights of the terms beside the error of pixels, which has 1; 0 leaves a loss out."""
+
+    edges: Real = Field(default=0.5, ge=0)
+    texture: Real = Field(default=0.02, ge=0)
+    looks: Real = Field(default=0.0, ge=0)
+    adversarial: Real = Field(default=0.0, ge=0)
+    matching: Real = Field(default=0.0, ge=0)
+
+
 @RECIPES.register("restoring")
 class RestoringRecipe(TrainingRecipe):
     """A network that undoes what spoils pictures."""
@@ -73,11 +90,25 @@ class RestoringRecipe(TrainingRecipe):
     pull: Pull = Pull()
     through: str | None = None
     """Weights of an enlarger x2 that every other picture comes by way of."""
+    looks: str | None = None
+    """How different two portraits look, for `pull.looks`: a name that `load_distance` knows."""
+    critic: tuple[int, ...] = (32, 64, 96, 128)
+    """Widths of the critic, where `pull` lets one play."""
+
+    @model_validator(mode="after")
+    def _seen(self) -> Self:
+        if self.pull.looks and self.looks is None:
+            raise fault_of("`pull.looks` needs `looks`: which distance it weighs")
+        return self
 
     def inputs(self) -> Mapping[str, Path]:
-        return {} if self.through is None else {"enlarger": find_weights(self.through)}
+        named = {} if self.through is None else {"enlarger": self.through}
+        if self.looks is not None:
+            named |= {f"looks/{name}": name for name in DISTANCES.get(self.looks, ())}
+        return {role: find_weights(weights) for role, weights in named.items()}
 
     def task(self) -> RestoringTask:
+        aim = RestoringAim(**self.pull.model_dump())
         return RestoringTask(
             drawn(self.net.build, self.seed),
             self.net.part,
@@ -86,6 +117,8 @@ class RestoringRecipe(TrainingRecipe):
             self.degradation,
             scale=self.net.scale,
             patch=self.patch,
-            pull=self.pull,
+            aim=aim,
             through=None if self.through is None else read_model(find_weights(self.through)).net,
+            critic=drawn(lambda: NanoCritic(3, self.critic), self.seed) if aim.played else None,
+            looks=None if self.looks is None else load_distance(self.looks, CPU),
         )

@@ -9,12 +9,6 @@ from torch import Tensor
 from engine.core.progress import Progress
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.images.ranges import to_pixels
-from engine.losses.adversarial import (
-    critic_loss,
-    feature_matching,
-    generator_loss,
-    r1_penalty,
-)
 from engine.losses.perceptual import feature_l2
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.losses.texture import texture_l1
@@ -27,6 +21,7 @@ from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.judging import answers
+from engine.training.tasks.portrait_game import GameAim, PortraitGame
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN = 6
@@ -34,8 +29,8 @@ FITTED = 500
 """Portraits that are taken in at once when the bases are fitted."""
 
 
-@dataclass(frozen=True, slots=True)
-class AutoencoderAim:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderAim(GameAim):
     """Weights of the losses; a weight of 0 leaves a loss out."""
 
     pixel: float = 30.0
@@ -43,15 +38,6 @@ class AutoencoderAim:
     perceptual: float = 1.0
     texture: float = 0.6
     identity: float = 0.0
-    adversarial: float = 0.3
-    matching: float = 0.4
-    r1: float = 0.02
-    """Gamma of the penalty, which comes every `r1_every` steps on `r1_pictures` (lazily, StyleGAN2
-    appendix B)."""
-    r1_every: int = 16
-    r1_pictures: int = 8
-    warm_up: int = 150
-    """Steps over which the adversary's weight rises."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +75,7 @@ class AutoencoderTask(Task):
         self.turns = {"drawing": ("encoder", "decoder"), "critic": ("critic",)}
         self.best = Best(metric="unlikeness", goal="min")
         self.plans, self.aim, self.fitted = (learn, check), aim, fitted
+        self.game = PortraitGame(nets.critic, aim)
         self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -108,7 +95,7 @@ class AutoencoderTask(Task):
         """What the drawing lacks, or what the critic overlooks."""
         truth = batch["pictures"].contiguous(memory_format=torch.channels_last)
         if turn == "critic":
-            return self._criticism(truth, self._last_drawn(truth, batch["noise"], moment), moment)
+            return self.game.judging(truth, self._last_drawn(truth, batch["noise"], moment), moment)
         output = self.nets.decoder(self.nets.encoder(truth), noise=[batch["noise"]])
         self.drawn = (moment.step, output.detach())
         return self._likeness(output, truth, moment)
@@ -154,14 +141,7 @@ class AutoencoderTask(Task):
                 terms["texture"] = Term(texture_l1(output, truth), aim.texture)
         if aim.perceptual or aim.identity:
             terms |= self._recognised(output, truth)
-        if aim.adversarial or aim.matching:
-            judged, known = self.nets.critic(output), self.nets.critic(truth)
-            weight = aim.adversarial * min(1.0, moment.phase_step / max(aim.warm_up, 1))
-            terms["adversarial"] = Term(generator_loss(judged.logits), weight)
-            terms["matching"] = Term(
-                feature_matching(judged.features, known.features), aim.matching
-            )
-        return terms
+        return terms | self.game.deceiving(output, truth, moment)
 
     def _recognised(self, output: Tensor, truth: Tensor) -> dict[str, Term]:
         with torch.no_grad():
@@ -176,17 +156,6 @@ class AutoencoderTask(Task):
                 who = self.identity(truth)
             away = 1 - (self.identity(output) * who).sum(dim=1).mean()
             terms["identity"] = Term(away, self.aim.identity)
-        return terms
-
-    def _criticism(self, truth: Tensor, output: Tensor, moment: Moment) -> dict[str, Term]:
-        critic, aim = self.nets.critic, self.aim
-        value = critic_loss(critic(truth).logits, critic(output).logits)
-        terms = {"critic": Term(value)}
-        if moment.step % aim.r1_every == 0:
-            with torch.autocast(truth.device.type, enabled=False):
-                some = truth[: aim.r1_pictures].float()
-                slope = r1_penalty(lambda seen: critic(seen).logits, some)
-            terms["r1"] = Term(slope, aim.r1 / 2 * aim.r1_every)
         return terms
 
     def _last_drawn(self, truth: Tensor, noise: Tensor, moment: Moment) -> Tensor:

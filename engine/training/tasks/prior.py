@@ -9,12 +9,6 @@ from torch import Tensor
 
 from engine.core.progress import Progress
 from engine.data.portraits import PortraitPlan, rendered
-from engine.losses.adversarial import (
-    critic_loss,
-    feature_matching,
-    generator_loss,
-    r1_penalty,
-)
 from engine.losses.face.distance import AGE_CAP, likeness
 from engine.losses.perceptual import feature_l2
 from engine.losses.pixel import gradient_l1, pyramid_l1
@@ -33,6 +27,7 @@ from engine.nets.nano.identity import NanoIdentity
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.training.tasks.autoencoder import side_by_side
 from engine.training.tasks.judging import TOGETHER
+from engine.training.tasks.portrait_game import GameAim, PortraitGame
 from engine.weights.checkpoint import Checkpoint
 
 OUTLINE = "outline"
@@ -43,8 +38,8 @@ WIDE = 20
 """Years from which an aged picture has to be nearer to the truth than the photograph."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriorAim:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorAim(GameAim):
     """Weights of the losses; a weight of 0 leaves a loss out."""
 
     outline: float = 30.0
@@ -58,12 +53,6 @@ class PriorAim:
     w_norm: float = 0.005
     cycle: float = 10.0
     cycle_every: int = 4
-    adversarial: float = 0.3
-    matching: float = 0.4
-    r1: float = 0.02
-    r1_every: int = 16
-    r1_pictures: int = 8
-    warm_up: int = 150
     same: float = 0.15
     """Share of the pairs that ask for the age of the photograph."""
 
@@ -104,6 +93,7 @@ class PriorTask(Task):
         self.turns = {"ageing": ("ageing",), "critic": ("critic",)}
         self.best = Best(metric="unlikeness", goal="min")
         self.plans, self.aim = (learn, check), aim
+        self.game = PortraitGame(nets.critic, aim)
         self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -134,7 +124,8 @@ class PriorTask(Task):
         if moment.phase == OUTLINE:
             return {} if turn == "critic" else self._outlined(photo, truth, batch["target_age"])
         if turn == "critic":
-            return self._criticism(truth, self._last_drawn(batch, moment), batch, moment)
+            drawn = self._last_drawn(batch, moment)
+            return self.game.judging(truth, drawn, moment, batch["target_age"])
         codes, inverted = self._aged(photo, batch["target_age"])
         output = self.nets.decoder(codes, noise=[batch["noise"]])
         self.drawn = (moment.step, output.detach())
@@ -221,21 +212,14 @@ class PriorTask(Task):
         self, output: Tensor, truth: Tensor, batch: Batch, moment: Moment
     ) -> dict[str, Term]:
         """Against the truth, and against a critic who is told the age."""
-        aim, critic, age = self.aim, self.nets.critic, batch["target_age"]
+        aim = self.aim
         with torch.autocast(output.device.type, enabled=False):
             terms = {
                 "pixel": Term(pyramid_l1(output, truth), aim.pixel),
                 "gradient": Term(gradient_l1(output, truth), aim.gradient),
                 "texture": Term(texture_l1(output, truth), aim.texture),
             }
-        if aim.adversarial or aim.matching:
-            judged, known = (critic(with_age_plane(seen, age)) for seen in (output, truth))
-            weight = aim.adversarial * min(1.0, moment.phase_step / max(aim.warm_up, 1))
-            terms["adversarial"] = Term(generator_loss(judged.logits), weight)
-            terms["matching"] = Term(
-                feature_matching(judged.features, known.features), aim.matching
-            )
-        return terms
+        return terms | self.game.deceiving(output, truth, moment, batch["target_age"])
 
     def _judged(
         self, output: Tensor, photo: Tensor, truth: Tensor, batch: Batch
@@ -262,20 +246,6 @@ class PriorTask(Task):
         back = self.nets.decoder(codes, noise=[batch["noise"]])
         with torch.autocast(output.device.type, enabled=False):
             return pyramid_l1(back, photo)
-
-    def _criticism(
-        self, truth: Tensor, output: Tensor, batch: Batch, moment: Moment
-    ) -> dict[str, Term]:
-        critic, aim, age = self.nets.critic, self.aim, batch["target_age"]
-        logits = [critic(with_age_plane(seen, age)).logits for seen in (truth, output)]
-        terms = {"critic": Term(critic_loss(*logits))}
-        if moment.step % aim.r1_every == 0:
-            ages = age[: aim.r1_pictures]
-            with torch.autocast(truth.device.type, enabled=False):
-                some = truth[: aim.r1_pictures].float()
-                slope = r1_penalty(lambda seen: critic(with_age_plane(seen, ages)).logits, some)
-            terms["r1"] = Term(slope, aim.r1 / 2 * aim.r1_every)
-        return terms
 
     def _last_drawn(self, batch: Batch, moment: Moment) -> Tensor:
         if self.drawn is not None and self.drawn[0] == moment.step:

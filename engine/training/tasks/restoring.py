@@ -1,13 +1,13 @@
 """Learn to undo what spoils pictures: patches at a smaller side, or whole faces at their own."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from engine.core.progress import Progress
-from engine.core.table import Table
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
 from engine.data.portraits import PortraitPlan, rendered
@@ -16,8 +16,11 @@ from engine.images.sheet import contact_sheet
 from engine.losses.pixel import gradient_l1
 from engine.losses.texture import strength, texture_l1
 from engine.metrics.pixels import psnr
+from engine.nets.faces import Distance
+from engine.nets.nano.discriminator import NanoCritic
 from engine.runtime.draws import Draws
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.tasks.portrait_game import GameAim, PortraitGame
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN, TOGETHER = 5, 16
@@ -25,11 +28,15 @@ CHECKED = 11
 """Seed of what chance does to the pictures of a validation: the same at every one."""
 
 
-class Pull(Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoringAim(GameAim):
     """Weights of the terms beside the error of pixels, which has 1."""
 
-    edges: float = Field(default=0.5, ge=0)
-    texture: float = Field(default=0.02, ge=0)
+    edges: float = 0.5
+    texture: float = 0.02
+    looks: float = 0.0
+    adversarial: float = 0.0
+    matching: float = 0.0
 
 
 class RestoringTask(Task):
@@ -37,6 +44,8 @@ class RestoringTask(Task):
 
     through: a frozen enlarger, (b, 3, h, w) to twice the size in [0, 1]; every other picture comes
     by way of it, as in a chain.
+    critic: plays along where the aim gives the game weight, as in GFPGAN (Wang et al. 2021, 3.4).
+    looks: how different two portraits look to frozen networks, such as who it is and how old.
     """
 
     def __init__(
@@ -49,8 +58,10 @@ class RestoringTask(Task):
         *,
         scale: int,
         patch: int,
-        pull: Pull,
+        aim: RestoringAim,
         through: nn.Module | None = None,
+        critic: NanoCritic | None = None,
+        looks: Distance | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.part, self.scale, self.patch = part, scale, patch
@@ -58,8 +69,18 @@ class RestoringTask(Task):
         self.frozen = {} if through is None else {"enlarger": through}
         self.through = through
         self.turns = {"main": (part,)}
-        self.best = Best(metric="psnr", goal="max")
-        self.plans, self.how, self.pull = (learn, check), how, pull
+        self.looks = looks
+        if isinstance(judge := getattr(looks, "net", None), nn.Module):
+            self.frozen["looks"] = judge
+        self.game = PortraitGame(critic, aim) if critic is not None and aim.played else None
+        if self.game is not None:
+            # The critic comes second and judges what was just drawn: one drawing a step.
+            self.parts["critic"] = self.game.critic.to(memory_format=torch.channels_last)
+            self.turns["critic"] = ("critic",)
+        by_looks = Best(metric="looks", goal="min")
+        self.best = Best(metric="psnr", goal="max") if self.looks is None else by_looks
+        self.plans, self.how, self.aim = (learn, check), how, aim
+        self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
         """Render both sets, or find them rendered; spoil the pictures of the validation once."""
@@ -87,28 +108,38 @@ class RestoringTask(Task):
 
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
         """Pixels, edges, and as much texture as the truth has, wherever each line of it lies."""
-        spoilt, clean = batch["spoilt"], batch["clean"]
-        if self.through is not None:
-            spoilt = self._enlarged(spoilt, batch["small"])
-        made = self.net(as_read(spoilt, self.part))
-        made = from_read(made.float(), self.part)
-        return {
+        clean = batch["clean"]
+        if turn == "critic":
+            assert self.game is not None
+            return self.game.judging(clean, self._last_drawn(batch, moment), moment)
+        made = self._restored(batch)
+        self.drawn = (moment.step, made.detach())
+        terms = {
             "l1": Term((made - clean).abs().mean()),
-            "edges": Term(gradient_l1(made, clean), self.pull.edges),
-            "texture": Term(texture_l1(made, clean), self.pull.texture),
+            "edges": Term(gradient_l1(made, clean), self.aim.edges),
+            "texture": Term(texture_l1(made, clean), self.aim.texture),
         }
+        if self.looks is not None:
+            terms["looks"] = Term(self.looks(made, clean).mean(), self.aim.looks)
+        if self.game is not None:
+            terms |= self.game.deceiving(made, clean, moment)
+        return terms
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """PSNR in dB beside that of bicubic, and how much of the truth's texture there is."""
         made = self._made(nets, device)
         truth = self.check.tensor(range(len(self.check)))
         plain = enlarged(self.spoilt, self.check.plan.size)
-        return {
+        figures = {
             "psnr": float(psnr(made, truth).mean()),
             "psnr_bicubic": float(psnr(plain, truth).mean()),
             "texture": float(strength(made).mean() / strength(truth).mean()),
             "texture_bicubic": float(strength(plain).mean() / strength(truth).mean()),
         }
+        if self.looks is not None:
+            for name, seen in (("looks", made), ("looks_bicubic", plain)):
+                figures[name] = _apart(self.looks, seen.to(device), truth.to(device))
+        return figures
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
         """Spoilt, restored and true."""
@@ -131,6 +162,19 @@ class RestoringTask(Task):
             facts["bare"] = True
         state = getattr(nets[self.part], "net", nets[self.part]).state_dict()
         return Checkpoint("native", {self.part: state}, facts=facts)
+
+    def _restored(self, batch: Batch) -> Tensor:
+        spoilt = batch["spoilt"]
+        if self.through is not None:
+            spoilt = self._enlarged(spoilt, batch["small"])
+        made = self.net(as_read(spoilt, self.part))
+        return from_read(made.float(), self.part)
+
+    def _last_drawn(self, batch: Batch, moment: Moment) -> Tensor:
+        if self.drawn is not None and self.drawn[0] == moment.step:
+            return self.drawn[1]
+        with torch.no_grad():
+            return self._restored(batch)
 
     @torch.no_grad()
     def _enlarged(self, spoilt: Tensor, small: Tensor) -> Tensor:
@@ -155,6 +199,11 @@ class RestoringTask(Task):
             for some in self.spoilt.split(TOGETHER)
         ]
         return torch.cat(made).clamp(-1, 1)
+
+
+def _apart(looks: Distance, made: Tensor, truth: Tensor) -> float:
+    pairs = zip(made.split(TOGETHER), truth.split(TOGETHER), strict=True)
+    return float(torch.cat([looks(*pair) for pair in pairs]).mean())
 
 
 def as_read(pictures: Tensor, part: str) -> Tensor:

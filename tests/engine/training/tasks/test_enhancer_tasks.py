@@ -6,6 +6,8 @@ import torch
 from engine.core.progress import Silence
 from engine.data.degradation import Degradation
 from engine.data.portraits import PortraitPlan
+from engine.nets.named import load_distance
+from engine.nets.nano.discriminator import NanoCritic
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.recipe.kinds.restoring import CompactNet
@@ -13,7 +15,7 @@ from engine.runtime.draws import Draws
 from engine.training.task import Moment
 from engine.training.tasks.colouring import ColouringTask
 from engine.training.tasks.judging import drawn
-from engine.training.tasks.restoring import Pull, RestoringTask
+from engine.training.tasks.restoring import RestoringAim, RestoringTask
 from engine.weights.native import read_native, save_native
 
 LEARN = PortraitPlan(first=901_200, people=4, scenes=1, ages=2, size=32)
@@ -25,13 +27,22 @@ WIDTHS = (6, 8)
 def enlarging():
     net = drawn(CompactNet(width=6, depth=1).build, 0)
     return RestoringTask(net, "compact", LEARN, CHECK, Degradation(severity=0.3), scale=2,
-                         patch=24, pull=Pull())  # fmt: skip
+                         patch=24, aim=RestoringAim())  # fmt: skip
 
 
 def restoring():
     net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
     return RestoringTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
-                         patch=32, pull=Pull())  # fmt: skip
+                         patch=32, aim=RestoringAim())  # fmt: skip
+
+
+def sharpening():
+    """With a critic, and with a look at who it is."""
+    net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
+    aim = RestoringAim(looks=1.0, adversarial=0.1, matching=0.5, r1_every=2)
+    return RestoringTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
+                         patch=32, aim=aim, critic=drawn(lambda: NanoCritic(3, (4, 6)), 1),
+                         looks=load_distance("nano-identity-features", CPU))  # fmt: skip
 
 
 def colouring():
@@ -39,7 +50,7 @@ def colouring():
     return ColouringTask(net, LEARN, CHECK, Degradation(severity=0.3), size=16)
 
 
-MAKERS = {"compact": enlarging, "face": restoring, "colour": colouring}
+MAKERS = {"compact": enlarging, "face": restoring, "game": sharpening, "colour": colouring}
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -63,7 +74,7 @@ def test_a_batch_belongs_to_its_step_and_its_places(task):
 
 
 def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
-    (net,) = task.parts.values()
+    net = next(iter(task.parts.values()))
     batch, losses = task.batch(moment(), 4), []
     with torch.no_grad():
         before = task.validate(task.parts, CPU)
@@ -82,7 +93,7 @@ def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
 
 
 def test_what_is_delivered_is_the_network(task, tmp_path):
-    (name,), (net,) = task.parts, task.parts.values()
+    name, net = next(iter(task.parts.items()))
     save_native(tmp_path / "w.safetensors", task.checkpoint(task.parts))
     found = read_native(tmp_path / "w.safetensors")
     assert found is not None
@@ -92,6 +103,34 @@ def test_what_is_delivered_is_the_network(task, tmp_path):
     with torch.no_grad():
         sheet = task.sample(task.parts, CPU)
     assert sheet.ndim == 3
+
+
+def test_a_critic_judges_what_was_just_drawn_and_learns_to_tell_it():
+    task = sharpening()
+    task.prepare(Silence())
+    critic = task.parts["critic"]
+    batch, losses = task.batch(moment(), 4), []
+    optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
+    task.terms("main", batch, moment())
+    for step in range(1, 60):
+        assert task.terms("main", batch, moment(step)).keys() >= {"looks", "adversarial"}
+        terms = task.terms("critic", batch, moment(step))
+        assert ("r1" in terms) == (step % 2 == 0)
+        optimiser.zero_grad()
+        sum(term.value * term.weight for term in terms.values()).backward()
+        optimiser.step()
+        losses.append(terms["critic"].value.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_task_taken_up_between_its_turns_draws_again_what_the_critic_judges():
+    task, other = sharpening(), sharpening()
+    for one in (task, other):
+        one.prepare(Silence())
+    batch = task.batch(moment(3), 4)
+    task.terms("main", batch, moment(3))
+    one, again = (each.terms("critic", batch, moment(3))["critic"].value for each in (task, other))
+    assert torch.allclose(one, again)
 
 
 def test_a_restorer_changes_nothing_before_it_has_learned():
