@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
@@ -35,11 +34,11 @@ from engine.recipe.relabelling import Request, planned
 from engine.relabel.diagrams import reliability_png
 from engine.relabel.fit import figures
 from engine.relabel.run import relabel
+from engine.runtime.device import choose
 
 FIRST = 905_000
 WRONG, LEAST, MOST, APART = 0.2, 10.0, 30.0, 15.0
 EXPERTS = "nano-age,nano-ordinal,nano-tokens"
-CPU = torch.device("cpu")
 BELOW = 5.0
 
 
@@ -106,7 +105,7 @@ def examined(exam: Exam, out: Path) -> dict[str, Any]:
     request = Request(
         exam.folder, out / "labels.json", experts=EXPERTS, labels=out / "labels.csv", aligned=True
     )
-    report = relabel(planned(load_relabel("relabel/moe"), request, CPU), Silence())
+    report = relabel(planned(load_relabel("relabel/moe"), request, choose("cpu")), Silence())
     labels = list(report.labels.values())
     answered = np.array([label["age"] is not None for label in labels])
     truth, moved = exam.truth[answered], exam.moved[answered]

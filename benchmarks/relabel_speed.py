@@ -7,9 +7,11 @@ The ways take turns; one by one is timed with all of torch's threads and with on
 work shares the cores, threads that wait for each other cost more than they bring.
 
     python benchmarks/relabel_speed.py [--faces 192] [--one-by-one 48] [--rounds 5] [--published]
+        [--precision bfloat16]
 
 `--published` asks MiVOLO, ResNet-50 and VGG-16 in their published sizes instead, with random
-weights from files of their kinds: few faces will do.
+weights from files of their kinds: few faces will do. `--precision` is that of asking them together;
+one by one is float32 always.
 """
 
 import argparse
@@ -35,9 +37,9 @@ from engine.nets.age.dex_vgg import Dex
 from engine.recipe.kinds.relabel import load_relabel
 from engine.recipe.relabelling import Request, planned
 from engine.relabel.run import VOTES, RelabelPlan, beside, relabel
+from engine.runtime.device import choose
 
 FIRST = 905_000
-CPU = torch.device("cpu")
 NANO = ("nano-age", "nano-ordinal", "nano-tokens")
 PUBLISHED = ("mivolo", "resnet50", "vgg16")
 
@@ -68,6 +70,7 @@ def main() -> None:
     asked.add_argument("--one-by-one", type=int, default=48)
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--published", action="store_true")
+    asked.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         folder = Path(spare)
@@ -78,7 +81,13 @@ def main() -> None:
         request = Request(
             folder / "faces", folder / "labels.json", experts=",".join(names), aligned=True
         )
-        told = timed(planned(recipe, request, CPU), files, given.one_by_one, given.rounds)
+        told = {"precision": given.precision}
+        told |= timed(
+            planned(recipe, request, choose("cpu", given.precision)),
+            files,
+            given.one_by_one,
+            given.rounds,
+        )
     print(json.dumps(told, indent=2))
 
 

@@ -63,7 +63,7 @@ def run(
     from engine.runtime.device import choose
 
     loaded = load_relabel(recipe, settings or ())
-    compute = choose(device)
+    compute = choose(device, loaded.precision)
     request = Request(
         source,
         out,
@@ -80,7 +80,7 @@ def run(
     if dry_run:
         _foresee(forecast(loaded, request), as_json=as_json)
         return
-    plan = planned(loaded, request, compute.device)
+    plan = planned(loaded, request, compute)
     panel = plan.ballot.panel
     for name, error in panel.absent.items():
         advice = "" if error.hint is None else f"; {error.hint}"

@@ -71,9 +71,10 @@ class Answer:
     @classmethod
     def of_logits(cls, logits: Tensor) -> "Answer":
         """From logits (b, n) of the ages 0..n-1."""
-        return cls.of_shares(logits.softmax(dim=1))
+        return cls.of_shares(logits.detach().float().cpu().softmax(dim=1))
 
     @classmethod
+    @torch.autocast("cpu", enabled=False)
     def of_shares(cls, shares: Tensor) -> "Answer":
         """From distributions (b, n) over the ages 0..n-1.
 

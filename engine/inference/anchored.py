@@ -144,20 +144,16 @@ class AnchorAger:
         face = face.to(device)
         weights = self.anchors.weights(torch.tensor(list(ages), device=device))
         if isinstance(net, SlimTransformer):
-            with self._precision():
+            with self.compute.precision():
                 encoding = net.encode(face)
 
             def draw(some: Tensor) -> Tensor:
-                with torch.inference_mode(), self._precision():
+                with torch.inference_mode(), self.compute.precision():
                     return net.decode(encoding, some[None])[0].float()
         else:
 
             def draw(some: Tensor) -> Tensor:
-                with torch.inference_mode(), self._precision():
+                with torch.inference_mode(), self.compute.precision():
                     return net(face, some[None])[0].float()
 
         return AnchoredFace(self, weights, draw)
-
-    def _precision(self) -> torch.autocast:
-        lower = self.compute.dtype != torch.float32
-        return torch.autocast(self.compute.device.type, self.compute.dtype, enabled=lower)

@@ -106,12 +106,12 @@ class Reager:
         `other` (1, n, width) is what the recipe's mixing takes layers from.
         """
         face = face.to(self.compute.device)
-        with self._precision():
+        with self.compute.precision():
             inverted = self.machine.invert(face).float()
 
         def aged(some: Sequence[float]) -> Sequence[Tensor]:
             years = torch.tensor(list(some), device=face.device)
-            with self._precision():
+            with self.compute.precision():
                 return list(self.machine.codes(face, years, inverted=inverted).float())
 
         raw = torch.stack(list(in_batches(aged, ages, batch=self.batch, shrunk=self.shrunk)))
@@ -124,7 +124,7 @@ class Reager:
     @torch.inference_mode()
     def inversion(self, face: Tensor) -> Tensor:
         """The plain inversion (1, n, width) of a face, for mixing."""
-        with self._precision():
+        with self.compute.precision():
             return self.machine.invert(face.to(self.compute.device)).float()
 
     @torch.inference_mode()
@@ -142,7 +142,7 @@ class Reager:
         planes = self._planes(content)
 
         def decoded(some: Sequence[Tensor]) -> Sequence[Tensor]:
-            with torch.inference_mode(), self._precision():
+            with torch.inference_mode(), self.compute.precision():
                 return list(self.machine.decode(torch.stack(list(some)), noise=planes).float())
 
         yield from in_batches(decoded, list(w_plus), batch=self.batch, shrunk=self.shrunk)
@@ -152,7 +152,3 @@ class Reager:
             return self.machine.decoder.stored_noise()
         draw = torch.Generator().manual_seed(content)
         return self.machine.decoder.fresh_noise(1, draw)
-
-    def _precision(self) -> torch.autocast:
-        lower = self.compute.dtype != torch.float32
-        return torch.autocast(self.compute.device.type, self.compute.dtype, enabled=lower)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engine.core.errors import TmError, UsageError
 from engine.data.captions import EMBEDDINGS, INDEX
 from engine.experts.base import ExpertTable
@@ -18,6 +16,7 @@ from engine.relabel.reading import FaceReading, are_aligned, told_aligned
 from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
 from engine.relabel.source import Job, jobs_of, read_labels
 from engine.relabel.voting import HANDS, Ballot, DomainSorter, Panel
+from engine.runtime.device import Compute
 from engine.runtime.pool import cores
 
 FACES = {
@@ -63,10 +62,10 @@ class Request:
             raise UsageError("`--experts` names nobody", hint="write it as `mivolo,vgg16`")
 
 
-def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> RelabelPlan:
+def planned(recipe: RelabelRecipe, request: Request, compute: Compute) -> RelabelPlan:
     """Everything in place: pictures, experts, calibration; WeightsError where no expert is here."""
     request.check()
-    tables = recipe.chosen(request.names)
+    device, tables = compute.device, recipe.chosen(request.names)
     jobs = _jobs(request)
     labels = read_labels(request.labels) if request.labels is not None else None
     truth = read_labels(request.truth) if request.truth is not None else None
@@ -90,6 +89,7 @@ def planned(recipe: RelabelRecipe, request: Request, device: torch.device) -> Re
         batch=recipe.batch,
         workers=workers,
         hands=min(workers, HANDS) if panel.small and device.type == "cpu" else 1,
+        compute=compute,
     )
     captions = None
     if request.captions is not None:

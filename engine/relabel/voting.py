@@ -1,7 +1,7 @@
 """Every expert's vote on every face, into a ledger that a later run goes on with."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.relabel.reading import FaceReading, Seen, seen_in_chunks
 from engine.relabel.source import Job
+from engine.runtime.device import Compute, choose
 from engine.runtime.pool import in_threads
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -122,6 +123,8 @@ class Ballot:
     workers: int
     hands: int = 1
     """Batches that are asked about side by side, each by its share of the cores."""
+    compute: Compute = field(default_factory=partial(choose, "cpu"))
+    """What the experts' networks run on, and in which number format."""
 
     @property
     def settings(self) -> str:
@@ -129,6 +132,7 @@ class Ballot:
         reading = None if self.aligned else self.reading.dump()
         told = {name: table.dump() for name, table in self.panel.tables.items()}
         asked = {"experts": self.panel.digests, "tables": told, "domain": self.sorter.always}
+        asked["precision"] = str(self.compute.dtype)
         return settings_digest({**asked, "aligned": self.aligned, "reading": reading})
 
 
@@ -203,7 +207,8 @@ def asked(seen: Sequence[Seen], ballot: Ballot) -> list[Row]:
                 else Faces([one.face for one in here if one.face is not None])
             )
             shown.bodies = tuple(one.body for one in here)
-            _vote(here, shown, domain, ballot.panel, rows)
+            with ballot.compute.precision():
+                _vote(here, shown, domain, ballot.panel, rows)
     return list(rows.values())
 
 

@@ -21,6 +21,12 @@ class Compute:
     name: str
     caveat: str = ""
 
+    def precision(self) -> "torch.autocast":
+        """A context in which networks run in `dtype`."""
+        import torch
+
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
     def __str__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
         told = f"device {self.name}, {dtype}, pure-torch operators"

@@ -9,6 +9,7 @@ import torch
 
 from engine.core.errors import WeightsError
 from engine.core.progress import Silence
+from engine.data.portraits import PortraitPlan, rendered
 from engine.experts.base import Answer
 from engine.experts.kinds.mivolo import MiVoloTable
 from engine.experts.kinds.nano_age import NanoAgeTable
@@ -18,6 +19,7 @@ from engine.recipe.relabelling import Request, planned
 from engine.relabel.reading import FaceReading, are_aligned
 from engine.relabel.source import Job, jobs_of, read_labels
 from engine.relabel.voting import Ballot, DomainSorter, Panel, collect, votes_of
+from engine.runtime.device import choose
 
 CPU = torch.device("cpu")
 
@@ -105,7 +107,7 @@ def test_batches_side_by_side_share_the_cores_and_give_them_back(folder, tmp_pat
 
 def test_only_small_experts_are_asked_about_batches_side_by_side(folder, tmp_path):
     request = Request(folder, tmp_path / "l.json", experts="nano-age", aligned=True, workers=3)
-    assert planned(load_relabel("relabel/moe"), request, CPU).ballot.hands == 3
+    assert planned(load_relabel("relabel/moe"), request, choose("cpu")).ballot.hands == 3
     assert not ballot(Brightness()).panel.small
 
 
@@ -214,3 +216,23 @@ def test_labels_go_by_path_before_name(tmp_path):
     row = '{"output": "1.png", "status": "done", "age": 44}\n'
     (tmp_path / "b" / "manifest.jsonl").write_text(row, encoding="utf-8")
     assert read_labels(tmp_path / "b").age_of(jobs_of(tmp_path / "b")[0]) == 44
+
+
+def test_half_precision_asks_again_and_moves_ages_by_tenths(tmp_path):
+    for number, pixels in enumerate(
+        rendered(PortraitPlan(first=905_000, people=4, scenes=1, ages=1), Silence()).pictures
+    ):
+        save_png(tmp_path / "faces" / f"{number}.png", np.asarray(pixels), {})
+    request = Request(tmp_path / "faces", tmp_path / "labels.json", aligned=True)
+    plans = [
+        planned(load_relabel("relabel/moe"), request, choose("cpu", precision)).ballot
+        for precision in ("float32", "bfloat16")
+    ]
+    assert plans[0].settings != plans[1].settings
+    ages = []
+    for plan in plans:
+        rows = collect(jobs_of(request.source), plan, tmp_path / "votes.jsonl", Silence())
+        ages.append(votes_of(list(rows.values()), list(plan.panel.experts)).years)
+    away = np.abs(ages[0] - ages[1])
+    assert 0 < away.max() < 2
+    assert away.mean() < 0.5
