@@ -6,21 +6,12 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-INK, LINE, TRUE, BARS = "#3a3d43", "#d9dbe0", "#8a8d94", "#2a62c4"
+from engine.images.diagram import BLUE, LINE, LOOK, QUIET, quiet_grid
+
 FEW = 10
 """Faces below which a share is drawn apart: it says little."""
 Points = tuple[list[float], list[float]]
 """What was told, and what happened."""
-SETTINGS: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
@@ -28,7 +19,7 @@ def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(SETTINGS):
+    with rc_context(LOOK):
         figure = Figure(figsize=(12.6, 4.4), layout="constrained")
         figure.suptitle(title, fontsize=11)
         sure, inside, spread = figure.subplots(1, 3)
@@ -36,9 +27,7 @@ def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
         _coverage(inside, figures)
         _spread(spread, figures)
         for axes in (sure, inside, spread):
-            axes.grid(color=LINE, linewidth=0.6)
-            axes.set_axisbelow(True)
-            axes.tick_params(length=0)
+            quiet_grid(axes)
             axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.4)
         picture = BytesIO()
         figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
@@ -75,7 +64,7 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
         axes.scatter(
             *_points(few),
             facecolors="none",
-            edgecolors=BARS,
+            edgecolors=BLUE,
             s=24,
             clip_on=False,
             label=f"fewer than {FEW} faces",
@@ -106,7 +95,7 @@ def _points(bars: Sequence[Mapping[str, float]]) -> Points:
 
 def _curve(axes: Any, points: Points, *, label: str, high: float = 1.0) -> None:
     """What happened over what was told, beside the line on which both are the same."""
-    axes.plot([0, high], [0, high], color=TRUE, linewidth=1, linestyle=(0, (2, 3)))
-    drawn = axes.plot(*points, color=BARS, marker="o", linewidth=1.8, clip_on=False, label=label)
+    axes.plot([0, high], [0, high], color=QUIET, linewidth=1, linestyle=(0, (2, 3)))
+    drawn = axes.plot(*points, color=BLUE, marker="o", linewidth=1.8, clip_on=False, label=label)
     drawn[0].set_in_layout(False)  # without a point it would claim the figure's corner
     axes.set(xlim=(0, high), ylim=(0, high))

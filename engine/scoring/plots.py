@@ -4,41 +4,31 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
+from engine.images.diagram import BLUE, INK, LINE, LOOK, QUIET
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.material import COPIED
 from engine.scoring.rows import RIGHT_AGE
 from engine.scoring.words import title
 
-WAYS = ("#d1602a", "#2a62c4", "#128a70", "#8a4fbf", "#b03a6c", "#6b7b1c")
+WAYS = ("#d1602a", BLUE, "#128a70", "#8a4fbf", "#b03a6c", "#6b7b1c")
 """Told apart by people who see few colours too, on white and (by the page's own) on black."""
-CONTROL, INK, LINE, SHADE, BAND = "#8a8d94", "#3a3d43", "#d9dbe0", "#f4e6c8", "#e9ebef"
+SHADE, BAND = "#f4e6c8", "#e9ebef"
 ROLES = {
     **{colour: f"var(--way-{number})" for number, colour in enumerate(WAYS, 1)},
-    CONTROL: "var(--control)",
+    QUIET: "var(--control)",
     INK: "var(--ink-2)",
     LINE: "var(--rule)",
     SHADE: "var(--beyond)",
     BAND: "var(--band)",
 }
 """What the page puts in place of the colours, so that plots follow its light and dark looks."""
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tm",
-    "font.size": 10,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "tm", **LOOK}
 
 
 def colour_of(evaluation: Evaluation, way: str) -> str:
     """A way's colour; controls share one."""
     names = evaluation.report["ways"]
-    return WAYS[names.index(way) % len(WAYS)] if way in names else CONTROL
+    return WAYS[names.index(way) % len(WAYS)] if way in names else QUIET
 
 
 def curves(evaluation: Evaluation) -> dict[str, str]:
@@ -74,10 +64,10 @@ def _ages(evaluation: Evaluation, ways: dict[str, Any]) -> str:
         color=BAND,
         linewidth=0,
     )
-    axes.plot([low, high], [low, high], color=CONTROL, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot([low, high], [low, high], color=QUIET, linewidth=1, linestyle=(0, (2, 3)))
     truth = report["controls"].get("truth")
     if truth is not None:
-        _line(axes, truth["by_target"], "target", "predicted_age", CONTROL, "truth", "--")
+        _line(axes, truth["by_target"], "target", "predicted_age", QUIET, "truth", "--")
     for way, told in ways.items():
         colour = colour_of(evaluation, way)
         shown = [(row["target"], row["predicted_age"]) for row in report["rows"][way]]
@@ -92,9 +82,9 @@ def _identity(evaluation: Evaluation, ways: dict[str, Any]) -> str:
     figure, axes = _canvas("years between photo and target", f"identity by {_judge(report)}")
     real = report["real_pairs"]
     if real is not None:
-        _line(axes, real["by_gap"], "mean_gap", "identity", CONTROL, "two real photos", "--")
+        _line(axes, real["by_gap"], "mean_gap", "identity", QUIET, "two real photos", "--")
     if COPIED in report:
-        _line(axes, report[COPIED]["by_gap"], "mean_gap", "identity", CONTROL, title(COPIED), ":")
+        _line(axes, report[COPIED]["by_gap"], "mean_gap", "identity", QUIET, title(COPIED), ":")
     for way, told in ways.items():
         colour = colour_of(evaluation, way)
         shown = [
