@@ -40,7 +40,8 @@ class FolderFaces:
     """One side of a folder: nobody stands on both, where the manifest names people.
 
     labels: what `tm relabel` wrote, without which every age of the manifest or of a file's name is
-    taken as right; weighted: whether reliability and spread count.
+    taken as right; weighted: whether reliability and spread count; audited: a label that the file
+    was audited by is taken as right, where nothing spoke against it.
     """
 
     folder: Path
@@ -48,10 +49,12 @@ class FolderFaces:
     size: int
     labels: Path | None = None
     weighted: bool = True
+    audited: bool = False
 
     def load(self, progress: Progress) -> LabelledFaces:
         """Read them; what cannot be read is told of and left out. InputError if none is left."""
-        found = [one for one in read_labels(self.folder, self.labels) if _side(one) == self.side]
+        every = read_labels(self.folder, self.labels, audited=self.audited)
+        found = [one for one in every if _side(one) == self.side]
         if self.side == "test":
             found = found[:MOST]
         pictures, kept = _pictures(found, self.size, progress)
@@ -70,14 +73,14 @@ class FolderFaces:
         )
 
 
-def read_labels(folder: Path, labels: Path | None) -> list[Label]:
+def read_labels(folder: Path, labels: Path | None, *, audited: bool = False) -> list[Label]:
     """The labelled faces of a folder in order of their paths; UsageError for faulty labels."""
     people = _people(folder)
     if labels is None:
         rows = _rows(folder)
         told = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
     else:
-        told = _relabelled(labels)
+        told = _relabelled(labels, audited=audited)
     found: list[Label] = []
     for name, age, spread, reliability in told:
         path = _place(name, folder, labels)
@@ -89,20 +92,21 @@ def read_labels(folder: Path, labels: Path | None) -> list[Label]:
     return sorted(found)
 
 
-def _relabelled(path: Path) -> list[tuple[str, float, float, float]]:
+def _relabelled(path: Path, *, audited: bool) -> list[tuple[str, float, float, float]]:
     """Source, age, deviation and reliability of every label that is to be kept."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rows: Mapping[str, Mapping[str, Any]] = content["labels"]
-        return [
-            (
-                str(row.get("source") or name),
-                float(row["age"]),
-                float(row["age_std"]),
-                float(row["reliability"]),
-            )
+        kept = {
+            str(row.get("source") or name): row
             for name, row in rows.items()
             if row["keep"] and row["age"] is not None
+        }
+        return [
+            (name, float(row["label"]), 0.0, 1.0)
+            if audited and row.get("label") is not None
+            else (name, float(row["age"]), float(row["age_std"]), float(row["reliability"]))
+            for name, row in kept.items()
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(

@@ -121,6 +121,9 @@ class AgeTransformerRecipe(TrainingRecipe):
     """What `tm relabel` says of them."""
     reliability: bool = True
     """Whether unsure labels count less; without, every label is taken as right."""
+    trust: Literal["experts", "labels"] = "experts"
+    """Whose ages are learned where `tm relabel --labels` audited a label and nothing spoke against
+    it: the experts' own, or the label, taken as right."""
     curriculum: Curriculum = Curriculum()
     loss: AgeTransformerLoss = AgeTransformerLoss()
     vlm: VlmGuidance = VlmGuidance()
@@ -236,10 +239,8 @@ class AgeTransformerRecipe(TrainingRecipe):
         if self.learn is not None and self.check is not None:
             return DrawnFaces(self.learn, self.size), DrawnFaces(self.check, self.size)
         folder, labels = self._folder(), Path(self.labels) if self.labels is not None else None
-        return (
-            FolderFaces(folder, "train", self.size, labels, self.reliability),
-            FolderFaces(folder, "test", self.size, labels, self.reliability),
-        )
+        how = (self.size, labels, self.reliability, self.trust == "labels")
+        return FolderFaces(folder, "train", *how), FolderFaces(folder, "test", *how)
 
     def _folder(self) -> Path:
         if self.photos is None:

@@ -86,6 +86,20 @@ def test_labels_go_before_ages_and_tell_how_sure_they_are(folder):
     assert set(plain.spread) == {0.0}
 
 
+def test_a_label_nothing_spoke_against_is_taken_as_right_where_it_is_trusted(folder):
+    told = {
+        "a": {**label("3.png", 33.0), "label": 36.0},
+        "b": {**label("4.png", 44.0, keep=False), "label": 70.0},
+        "c": {**label("5.png", 55.0), "label": None},
+        "d": label("6.png", 66.0),
+    }
+    labels = relabelled(folder, told)
+    found = {one.path.name: one[1:4] for one in read_labels(folder, labels, audited=True)}
+    assert found == {"3.png": (36, 0, 1), "5.png": (55, 2, 0.8), "6.png": (66, 2, 0.8)}
+    plain = {one.path.name: one.age for one in read_labels(folder, labels)}
+    assert plain["3.png"] == 33
+
+
 def test_what_cannot_be_read_is_told_and_left_out(folder):
     whole = FolderFaces(folder, "train", 16).load(Silence())
     name = f"{int(whole.ages[5])}.png"
