@@ -10,6 +10,7 @@ from torch import nn
 
 from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
+from engine.data.both_worlds import Scapes, require_size
 from engine.data.degradation import Degradation
 from engine.data.portraits import PortraitPlan
 from engine.enhance.models import read_model
@@ -84,6 +85,8 @@ class RestoringRecipe(TrainingRecipe):
     net: Annotated[CompactNet | FaceNet, Field(discriminator="kind")]
     learn: PortraitPlan
     check: PortraitPlan
+    scapes: Scapes | None = None
+    """Landscapes to learn from beside the portraits."""
     degradation: Degradation = Degradation()
     patch: int = Field(ge=16)
     """Side of the clean pieces that are learned from, in px."""
@@ -96,9 +99,10 @@ class RestoringRecipe(TrainingRecipe):
     """Widths of the critic, where `pull` lets one play."""
 
     @model_validator(mode="after")
-    def _seen(self) -> Self:
+    def _fits(self) -> Self:
         if self.pull.looks and self.looks is None:
             raise fault_of("`pull.looks` needs `looks`: which distance it weighs")
+        require_size(self.scapes, self.learn.size)
         return self
 
     def inputs(self) -> Mapping[str, Path]:
@@ -121,4 +125,5 @@ class RestoringRecipe(TrainingRecipe):
             through=None if self.through is None else read_model(find_weights(self.through)).net,
             critic=drawn(lambda: NanoCritic(3, self.critic), self.seed) if aim.played else None,
             looks=None if self.looks is None else load_distance(self.looks, CPU),
+            scapes=self.scapes,
         )

@@ -6,8 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.core.progress import Progress
+from engine.data.both_worlds import CleanPictures, Scapes
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
+from engine.data.landscapes import rendered as rendered_scapes
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.lab import to_lab
 from engine.images.ranges import to_pixels
@@ -31,25 +33,34 @@ class ColouringTask(Task):
         how: Degradation,
         *,
         size: int,
+        scapes: Scapes | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"colour": net}, {}
         self.turns = {"main": ("colour",)}
         self.best = Best(metric="ab_error", goal="min")
-        self.plans, self.how, self.size = (learn, check), how, size
+        self.plans, self.scapes, self.how, self.size = (learn, check), scapes, how, size
 
     def prepare(self, progress: Progress) -> None:
-        """Render both sets, or find them rendered."""
-        self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
+        """Render all sets, or find them rendered."""
+        learn, check = self.plans
+        self.learn = CleanPictures.rendered(learn, self.scapes, progress)
+        self.check = rendered(check, progress)
         clean = self.check.tensor(range(len(self.check)))
         draws = Draws(CHECKED, 0, range(len(clean)))
         self.truth = smaller(clean, self.size)
         self.spoilt = degraded(clean, self.how, self.size, draws)
+        if self.scapes is not None:
+            scenes = rendered_scapes(self.scapes.check, progress)
+            clean = scenes.tensor(range(len(scenes)))
+            self.scenes = smaller(clean, self.size)
+            draws = Draws(CHECKED, 0, range(len(scenes)))
+            self.spoilt_scenes = degraded(clean, self.how, self.size, draws)
 
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Spoilt pictures, and the clean ones at the same size."""
         draws = moment.draws
-        clean = self.learn.tensor(draws.shuffled(len(self.learn), batch=batch))
+        clean = self.learn.drawn(draws, batch=batch)
         clean = flipped(clean, draws.uniform("mirrored") < 0.5)
         return {
             "spoilt": degraded(clean, self.how, self.size, draws),
@@ -63,16 +74,21 @@ class ColouringTask(Task):
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """Mean distance of the colours in CIELAB, that of grey, and the share of chroma."""
-        told, truth = self._told(nets, device), to_lab(self.truth)[:, 1:]
-        return {
+        told, truth = self._told(nets, self.spoilt, device), to_lab(self.truth)[:, 1:]
+        figures = {
             "ab_error": float((told - truth).norm(dim=1).mean()),
             "ab_error_gray": float(truth.norm(dim=1).mean()),
             "chroma": float(told.norm(dim=1).mean() / truth.norm(dim=1).mean()),
         }
+        if self.scapes is not None:
+            told, truth = self._told(nets, self.spoilt_scenes, device), to_lab(self.scenes)[:, 1:]
+            figures["ab_error_scapes"] = float((told - truth).norm(dim=1).mean())
+            figures["ab_error_gray_scapes"] = float(truth.norm(dim=1).mean())
+        return figures
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
         """Grey, coloured and true."""
-        told = self._told(nets, device)
+        told = self._told(nets, self.spoilt, device)
         rows = np.linspace(0, len(self.check) - 1, SHOWN).astype(int).tolist()
         gray = coloured(self.spoilt, torch.zeros_like(told))
         made = coloured(self.spoilt, told)
@@ -87,8 +103,8 @@ class ColouringTask(Task):
         assert isinstance(net, NanoColour)
         return Checkpoint("native", {"colour": net.net.state_dict()}, facts=facts)
 
-    def _told(self, nets: Nets, device: torch.device) -> Tensor:
-        told = [nets["colour"](some.to(device)).cpu() for some in self.spoilt.split(TOGETHER)]
+    def _told(self, nets: Nets, spoilt: Tensor, device: torch.device) -> Tensor:
+        told = [nets["colour"](some.to(device)).cpu() for some in spoilt.split(TOGETHER)]
         return torch.cat(told)
 
 

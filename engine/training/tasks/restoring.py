@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.progress import Progress
+from engine.data.both_worlds import CleanPictures, Scapes
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
+from engine.data.landscapes import rendered as rendered_scapes
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
@@ -62,6 +64,7 @@ class RestoringTask(Task):
         through: nn.Module | None = None,
         critic: NanoCritic | None = None,
         looks: Distance | None = None,
+        scapes: Scapes | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.part, self.scale, self.patch = part, scale, patch
@@ -79,16 +82,23 @@ class RestoringTask(Task):
             self.turns["critic"] = ("critic",)
         by_looks = Best(metric="looks", goal="min")
         self.best = Best(metric="psnr", goal="max") if self.looks is None else by_looks
-        self.plans, self.how, self.aim = (learn, check), how, aim
+        self.plans, self.scapes, self.how, self.aim = (learn, check), scapes, how, aim
         self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
-        """Render both sets, or find them rendered; spoil the pictures of the validation once."""
-        self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
+        """Render all sets, or find them rendered; spoil the pictures of the validation once."""
+        learn, check = self.plans
+        self.learn = CleanPictures.rendered(learn, self.scapes, progress)
+        self.check = rendered(check, progress)
         side = self.check.plan.size // self.scale
         draws = Draws(CHECKED, 0, range(len(self.check)))
         clean = self.check.tensor(range(len(self.check)))
         self.spoilt = degraded(clean, self.how, side, draws)
+        if self.scapes is not None:
+            scenes = rendered_scapes(self.scapes.check, progress)
+            self.scenes = scenes.tensor(range(len(scenes)))
+            draws = Draws(CHECKED, 0, range(len(scenes)))
+            self.spoilt_scenes = degraded(self.scenes, self.how, side, draws)
         if self.through is not None:
             small = degraded(clean, self.how, side // 2, draws)
             self.spoilt = self._enlarged(self.spoilt, small)
@@ -96,8 +106,8 @@ class RestoringTask(Task):
     def batch(self, moment: Moment, batch: int) -> Batch:
         """Clean patches and what chance made of them."""
         draws = moment.draws
-        rows = draws.shuffled(len(self.learn), batch=batch)
-        clean = flipped(self._patches(rows, draws), draws.uniform("mirrored") < 0.5)
+        clean = self._patches(self.learn.drawn(draws, batch=batch), draws)
+        clean = flipped(clean, draws.uniform("mirrored") < 0.5)
         told = {
             "clean": clean,
             "spoilt": degraded(clean, self.how, self.patch // self.scale, draws),
@@ -127,7 +137,7 @@ class RestoringTask(Task):
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """PSNR in dB beside that of bicubic, and how much of the truth's texture there is."""
-        made = self._made(nets, device)
+        made = self._made(nets, self.spoilt, device)
         truth = self.check.tensor(range(len(self.check)))
         plain = enlarged(self.spoilt, self.check.plan.size)
         figures = {
@@ -139,11 +149,16 @@ class RestoringTask(Task):
         if self.looks is not None:
             for name, seen in (("looks", made), ("looks_bicubic", plain)):
                 figures[name] = _apart(self.looks, seen.to(device), truth.to(device))
+        if self.scapes is not None:
+            made = self._made(nets, self.spoilt_scenes, device)
+            plain = enlarged(self.spoilt_scenes, self.scenes.shape[-1])
+            figures["psnr_scapes"] = float(psnr(made, self.scenes).mean())
+            figures["psnr_bicubic_scapes"] = float(psnr(plain, self.scenes).mean())
         return figures
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
         """Spoilt, restored and true."""
-        made, size = self._made(nets, device), self.check.plan.size
+        made, size = self._made(nets, self.spoilt, device), self.check.plan.size
         rows = np.linspace(0, len(self.check) - 1, SHOWN).astype(int).tolist()
         columns = [
             (enlarged(self.spoilt[row : row + 1], size), made[row], self.check.tensor([row]))
@@ -184,19 +199,18 @@ class RestoringTask(Task):
         spoilt[::2] = self.through((small[::2] + 1) / 2).to(spoilt.dtype) * 2 - 1
         return spoilt
 
-    def _patches(self, rows: Tensor, draws: Draws) -> Tensor:
-        whole = self.learn.tensor(rows)
-        room = self.learn.plan.size - self.patch
+    def _patches(self, whole: Tensor, draws: Draws) -> Tensor:
+        room = whole.shape[-1] - self.patch
         corners = draws.integers("corner", 0, room + 1, 2).tolist()
         pairs = zip(whole, corners, strict=True)
         cut = [p[:, y : y + self.patch, x : x + self.patch] for p, (y, x) in pairs]
         return torch.stack(cut)
 
-    def _made(self, nets: Nets, device: torch.device) -> Tensor:
+    def _made(self, nets: Nets, spoilt: Tensor, device: torch.device) -> Tensor:
         net = nets[self.part]
         made = [
             from_read(net(as_read(some.to(device), self.part)).float(), self.part).cpu()
-            for some in self.spoilt.split(TOGETHER)
+            for some in spoilt.split(TOGETHER)
         ]
         return torch.cat(made).clamp(-1, 1)
 

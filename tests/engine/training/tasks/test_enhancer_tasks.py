@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from engine.core.progress import Silence
+from engine.data.both_worlds import CleanPictures, Scapes
 from engine.data.degradation import Degradation
+from engine.data.landscapes import WorldPlan
 from engine.data.portraits import PortraitPlan
 from engine.nets.named import load_distance
 from engine.nets.nano.discriminator import NanoCritic
@@ -22,12 +24,17 @@ LEARN = PortraitPlan(first=901_200, people=4, scenes=1, ages=2, size=32)
 CHECK = PortraitPlan(first=901_300, people=2, scenes=1, ages=2, size=32)
 CPU = torch.device("cpu")
 WIDTHS = (6, 8)
+SCAPES = Scapes(
+    learn=WorldPlan(first=900_000, count=6, size=32),
+    check=WorldPlan(first=900_100, count=2, size=32),
+    share=0.5,
+)
 
 
 def enlarging():
     net = drawn(CompactNet(width=6, depth=1).build, 0)
     return RestoringTask(net, "compact", LEARN, CHECK, Degradation(severity=0.3), scale=2,
-                         patch=24, aim=RestoringAim())  # fmt: skip
+                         patch=24, aim=RestoringAim(), scapes=SCAPES)  # fmt: skip
 
 
 def restoring():
@@ -47,7 +54,7 @@ def sharpening():
 
 def colouring():
     net = drawn(lambda: NanoColour(NanoUNet(UNetSpec(1, 2, 4, WIDTHS))), 0)
-    return ColouringTask(net, LEARN, CHECK, Degradation(severity=0.3), size=16)
+    return ColouringTask(net, LEARN, CHECK, Degradation(severity=0.3), size=16, scapes=SCAPES)
 
 
 MAKERS = {"compact": enlarging, "face": restoring, "game": sharpening, "colour": colouring}
@@ -71,6 +78,23 @@ def test_a_batch_belongs_to_its_step_and_its_places(task):
         assert torch.equal(values, again[key])
         assert torch.equal(values[2:], half[key])
     assert not torch.equal(whole["clean"], task.batch(moment(6), 4)["clean"])
+
+
+def test_landscapes_come_by_their_share_and_never_mix_into_a_portrait():
+    both, one = (CleanPictures.rendered(LEARN, s, Silence()) for s in (SCAPES, None))
+    draws = Draws(1, 0, range(200))
+    mixed, portraits = both.drawn(draws, batch=200), one.drawn(draws, batch=200)
+    scenes = {picture.tobytes() for picture in both.scapes.tensor(range(6)).numpy()}
+    kept = (mixed == portraits).flatten(1).all(dim=1).numpy()
+    assert 0.35 < kept.mean() < 0.65
+    others = [picture.numpy().tobytes() for picture in mixed[~kept]]
+    assert {*others} == scenes
+
+
+def test_landscapes_have_figures_of_their_own(task):
+    with torch.no_grad():
+        told = task.validate(task.parts, CPU)
+    assert any(name.endswith("_scapes") for name in told) == (task.scapes is not None)
 
 
 def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
