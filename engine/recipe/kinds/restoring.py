@@ -15,7 +15,7 @@ from engine.data.degradation import Degradation
 from engine.data.portraits import PortraitPlan
 from engine.enhance.models import read_model
 from engine.nets.foreign import spandrel
-from engine.nets.named import DISTANCES, load_distance
+from engine.nets.named import DISTANCES, load_age_reader, load_distance
 from engine.nets.nano.discriminator import NanoCritic
 from engine.nets.nano.enhancers import NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
@@ -73,6 +73,7 @@ class Pull(GameLoss):
     edges: Real = Field(default=0.5, ge=0)
     texture: Real = Field(default=0.02, ge=0)
     looks: Real = Field(default=0.0, ge=0)
+    age: Real = Field(default=0.0, ge=0)
     adversarial: Real = Field(default=0.0, ge=0)
     matching: Real = Field(default=0.0, ge=0)
 
@@ -95,6 +96,8 @@ class RestoringRecipe(TrainingRecipe):
     """Weights of an enlarger x2 that every other picture comes by way of."""
     looks: str | None = None
     """How different two portraits look, for `pull.looks`: a name that `load_distance` knows."""
+    age: str | None = None
+    """Who tells how old a face looks, for `pull.age`."""
     critic: tuple[int, ...] = (32, 64, 96, 128)
     """Widths of the critic, where `pull` lets one play."""
 
@@ -102,6 +105,8 @@ class RestoringRecipe(TrainingRecipe):
     def _fits(self) -> Self:
         if self.pull.looks and self.looks is None:
             raise fault_of("`pull.looks` needs `looks`: which distance it weighs")
+        if self.pull.age and self.age is None:
+            raise fault_of("`pull.age` needs `age`: who tells it")
         require_size(self.scapes, self.learn.size)
         return self
 
@@ -109,6 +114,8 @@ class RestoringRecipe(TrainingRecipe):
         named = {} if self.through is None else {"enlarger": self.through}
         if self.looks is not None:
             named |= {f"looks/{name}": name for name in DISTANCES.get(self.looks, ())}
+        if self.age is not None:
+            named["age"] = self.age
         return {role: find_weights(weights) for role, weights in named.items()}
 
     def task(self) -> RestoringTask:
@@ -125,5 +132,6 @@ class RestoringRecipe(TrainingRecipe):
             through=None if self.through is None else read_model(find_weights(self.through)).net,
             critic=drawn(lambda: NanoCritic(3, self.critic), self.seed) if aim.played else None,
             looks=None if self.looks is None else load_distance(self.looks, CPU),
+            age=None if self.age is None else load_age_reader(self.age, CPU),
             scapes=self.scapes,
         )

@@ -15,10 +15,11 @@ from engine.data.landscapes import rendered as rendered_scapes
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
+from engine.losses.face.distance import AGE_CAP
 from engine.losses.pixel import gradient_l1
 from engine.losses.texture import strength, texture_l1
 from engine.metrics.pixels import psnr
-from engine.nets.faces import Distance
+from engine.nets.faces import AgeReader, Distance
 from engine.nets.nano.discriminator import NanoCritic
 from engine.runtime.draws import Draws
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
@@ -37,6 +38,8 @@ class RestoringAim(GameAim):
     edges: float = 0.5
     texture: float = 0.02
     looks: float = 0.0
+    age: float = 0.0
+    """Of the squared error of the estimated age, in shares of 100 years."""
     adversarial: float = 0.0
     matching: float = 0.0
 
@@ -47,7 +50,8 @@ class RestoringTask(Task):
     through: a frozen enlarger, (b, 3, h, w) to twice the size in [0, 1]; every other picture comes
     by way of it, as in a chain.
     critic: plays along where the aim gives the game weight, as in GFPGAN (Wang et al. 2021, 3.4).
-    looks: how different two portraits look to frozen networks, such as who it is and how old.
+    looks: how different two portraits look to frozen networks, such as who it is and how old; age:
+    estimates years, which are to stay those of the clean face.
     """
 
     def __init__(
@@ -64,17 +68,19 @@ class RestoringTask(Task):
         through: nn.Module | None = None,
         critic: NanoCritic | None = None,
         looks: Distance | None = None,
+        age: AgeReader | None = None,
         scapes: Scapes | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.part, self.scale, self.patch = part, scale, patch
         self.parts = {part: net}
-        self.frozen = {} if through is None else {"enlarger": through}
+        self.frozen: dict[str, nn.Module] = {} if through is None else {"enlarger": through}
         self.through = through
         self.turns = {"main": (part,)}
-        self.looks = looks
-        if isinstance(judge := getattr(looks, "net", None), nn.Module):
-            self.frozen["looks"] = judge
+        self.looks, self.age = looks, age
+        for role, judge in (("looks", looks), ("age", age)):
+            if isinstance(net := getattr(judge, "net", None), nn.Module):
+                self.frozen[role] = net
         self.game = PortraitGame(critic, aim) if critic is not None and aim.played else None
         if self.game is not None:
             # The critic comes second and judges what was just drawn: one drawing a step.
@@ -131,6 +137,11 @@ class RestoringTask(Task):
         }
         if self.looks is not None:
             terms["looks"] = Term(self.looks(made, clean).mean(), self.aim.looks)
+        if self.age is not None:
+            with torch.no_grad():
+                years = self.age.years(clean)
+            apart = (self.age.years(made) - years) / AGE_CAP
+            terms["age"] = Term(apart.square().mean(), self.aim.age)
         if self.game is not None:
             terms |= self.game.deceiving(made, clean, moment)
         return terms
@@ -149,6 +160,9 @@ class RestoringTask(Task):
         if self.looks is not None:
             for name, seen in (("looks", made), ("looks_bicubic", plain)):
                 figures[name] = _apart(self.looks, seen.to(device), truth.to(device))
+        if self.age is not None:
+            for name, seen in (("age", made), ("age_bicubic", plain)):
+                figures[name] = _older(self.age, seen.to(device), truth.to(device))
         if self.scapes is not None:
             made = self._made(nets, self.spoilt_scenes, device)
             plain = enlarged(self.spoilt_scenes, self.scenes.shape[-1])
@@ -218,6 +232,12 @@ class RestoringTask(Task):
 def _apart(looks: Distance, made: Tensor, truth: Tensor) -> float:
     pairs = zip(made.split(TOGETHER), truth.split(TOGETHER), strict=True)
     return float(torch.cat([looks(*pair) for pair in pairs]).mean())
+
+
+def _older(age: AgeReader, made: Tensor, truth: Tensor) -> float:
+    """Years that the pictures look older than the truth, in the mean."""
+    told = [torch.cat([age.years(some) for some in all_.split(TOGETHER)]) for all_ in (made, truth)]
+    return float((told[0] - told[1]).mean())
 
 
 def as_read(pictures: Tensor, part: str) -> Tensor:

@@ -8,7 +8,7 @@ from engine.data.both_worlds import CleanPictures, Scapes
 from engine.data.degradation import Degradation
 from engine.data.landscapes import WorldPlan
 from engine.data.portraits import PortraitPlan
-from engine.nets.named import load_distance
+from engine.nets.named import load_age_reader, load_distance
 from engine.nets.nano.discriminator import NanoCritic
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
@@ -46,10 +46,11 @@ def restoring():
 def sharpening():
     """With a critic, and with a look at who it is."""
     net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
-    aim = RestoringAim(looks=1.0, adversarial=0.1, matching=0.5, r1_every=2)
+    aim = RestoringAim(looks=1.0, age=5.0, adversarial=0.1, matching=0.5, r1_every=2)
     return RestoringTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
                          patch=32, aim=aim, critic=drawn(lambda: NanoCritic(3, (4, 6)), 1),
-                         looks=load_distance("nano-identity-features", CPU))  # fmt: skip
+                         looks=load_distance("nano-identity-features", CPU),
+                         age=load_age_reader("nano-age", CPU))  # fmt: skip
 
 
 def colouring():
@@ -137,7 +138,7 @@ def test_a_critic_judges_what_was_just_drawn_and_learns_to_tell_it():
     optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
     task.terms("main", batch, moment())
     for step in range(1, 60):
-        assert task.terms("main", batch, moment(step)).keys() >= {"looks", "adversarial"}
+        assert task.terms("main", batch, moment(step)).keys() >= {"looks", "age", "adversarial"}
         terms = task.terms("critic", batch, moment(step))
         assert ("r1" in terms) == (step % 2 == 0)
         optimiser.zero_grad()
