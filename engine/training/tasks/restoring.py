@@ -79,8 +79,8 @@ class RestoringTask(Task):
         self.turns = {"main": (part,)}
         self.looks, self.age = looks, age
         for role, judge in (("looks", looks), ("age", age)):
-            if isinstance(net := getattr(judge, "net", None), nn.Module):
-                self.frozen[role] = net
+            if isinstance(seen_by := getattr(judge, "net", None), nn.Module):
+                self.frozen[role] = seen_by
         self.game = PortraitGame(critic, aim) if critic is not None and aim.played else None
         if self.game is not None:
             # The critic comes second and judges what was just drawn: one drawing a step.
