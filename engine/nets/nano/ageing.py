@@ -8,17 +8,17 @@ a flow, since faces grow and sag, and by what is taken away and added where it a
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.core.errors import WeightsError
 from engine.nets.loading import built
-from engine.nets.nano.base import BaseSpec, PortraitBase
+from engine.nets.nano.base import PortraitBase
+from engine.nets.nano.codes_spec import CodesSpec
 from engine.nets.nano.folding import Fold, Stem
 from engine.nets.nano.generator import STYLED, StyledConv
 from engine.nets.style import StyleEncoder
@@ -31,43 +31,17 @@ WAVES = 6  # age features: sines and cosines of 1, 2, 4, ... quarter turns a cen
 
 
 @dataclass(frozen=True, slots=True)
-class NanoAgeingSpec:
-    """The linear base, width of a style, channels from half the side down, and of the summary."""
+class NanoAgeingSpec(CodesSpec):
+    """The shape of the prior, which sees a photograph and its target age."""
 
-    base: BaseSpec = field(default_factory=BaseSpec)
-    style_width: int = 128
+    network: ClassVar[str] = "a nano ageing prior"
+
     widths: tuple[int, ...] = (32, 64, 96, 96, 96)
-    summary: int = 192
 
     @property
     def planes(self) -> int:
         """Planes of a photograph and of its target age."""
         return PLANES
-
-    @property
-    def size(self) -> int:
-        """Side of the photograph in px."""
-        return self.base.size
-
-    @property
-    def n_styles(self) -> int:
-        """Style vectors that come out, the linear ones first."""
-        return self.base.numbers // self.style_width + STYLED
-
-    @classmethod
-    def of(cls, state: Mapping[str, Tensor]) -> Self:
-        """Read the shape off a state dict."""
-        try:
-            base = BaseSpec.of(state, prefix="base.")
-            widths = [state["stem.conv.weight"].shape[0]]
-            while (key := f"stages.{len(widths) - 1}.mix.weight") in state:
-                widths.append(state[key].shape[0])
-            width = state["styles.weight"].shape[0] // STYLED
-            return cls(base, width, tuple(widths), state["places.weight"].shape[0])
-        except KeyError as error:
-            raise WeightsError(
-                f"{error} is missing: these are no weights of a nano ageing prior"
-            ) from error
 
 
 class Unfold(nn.Module):

@@ -1,17 +1,17 @@
 """The nano encoder of photographs: linear codes by projection, styles of detail by convolutions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.core.errors import WeightsError
 from engine.nets.loading import built
-from engine.nets.nano.base import BaseSpec, PortraitBase
+from engine.nets.nano.base import PortraitBase
+from engine.nets.nano.codes_spec import CodesSpec
 from engine.nets.nano.folding import Fold, Stem
 from engine.nets.nano.generator import STYLED
 from engine.nets.style import StyleEncoder
@@ -23,43 +23,15 @@ none is above 1.5, faces in photographs are above 2.2."""
 
 
 @dataclass(frozen=True, slots=True)
-class NanoEncoderSpec:
-    """The linear base, width of a style, channels of the stages and of the two summaries."""
+class NanoEncoderSpec(CodesSpec):
+    """The shape of the encoder, which sees a photograph."""
 
-    base: BaseSpec = field(default_factory=BaseSpec)
-    style_width: int = 128
-    widths: tuple[int, ...] = (32, 48, 80, 96, 96)
-    summary: int = 192
+    network: ClassVar[str] = "a nano encoder"
 
     @property
     def planes(self) -> int:
         """Planes of a photograph."""
         return RGB
-
-    @property
-    def size(self) -> int:
-        """Side of the photograph in px."""
-        return self.base.size
-
-    @property
-    def n_styles(self) -> int:
-        """Style vectors that come out, the linear ones first."""
-        return self.base.numbers // self.style_width + STYLED
-
-    @classmethod
-    def of(cls, state: Mapping[str, Tensor]) -> Self:
-        """Read the shape off a state dict."""
-        try:
-            base = BaseSpec.of(state, prefix="base.")
-            widths = [state["stem.conv.weight"].shape[0]]
-            while (key := f"stages.{len(widths) - 1}.mix.weight") in state:
-                widths.append(state[key].shape[0])
-            width = state["styles.weight"].shape[0] // STYLED
-            return cls(base, width, tuple(widths), state["places.weight"].shape[0])
-        except KeyError as error:
-            raise WeightsError(
-                f"{error} is missing: these are no weights of a nano encoder"
-            ) from error
 
 
 class NanoEncoder(StyleEncoder):
