@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
@@ -142,6 +143,8 @@ def _prepare() -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    if (torch := sys.modules.get("torch")) is not None:  # it came with the caller's own module
+        torch.set_num_threads(1)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

@@ -89,6 +89,23 @@ def test_an_interrupt_ends_the_workers_at_once(tmp_path):
     assert "KeyboardInterrupt" in told
 
 
+def test_a_worker_has_one_thread_even_where_the_caller_brings_torch_with_it(tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import torch\n"
+        "from engine.runtime.pool import in_processes\n"
+        "if __name__ == '__main__':\n"
+        "    torch.set_num_threads(3)\n"
+        "    asked = ['__import__(\"torch\").get_num_threads()'] * 2\n"
+        "    print([done.result for done in in_processes(eval, asked, workers=2)])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.fspath(Path(__file__).parents[3])}
+    environment["OMP_NUM_THREADS"] = "3"
+    command = [sys.executable, os.fspath(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "[1, 1]\n"
+
+
 def test_there_is_at_least_one_core():
     assert cores() >= 1
 
