@@ -1,6 +1,7 @@
 """What is to be made of each photo."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from pydantic import Field
@@ -55,6 +56,8 @@ class InferPlan:
         for age in self.ages:
             if not 0 <= age <= OLDEST:
                 raise UsageError(f"the target age {age:g} is outside 0..{OLDEST}")
+        if not isfinite(self.strength):
+            raise UsageError(f"the strength {self.strength:g} is not a finite number")
 
     @property
     def digest(self) -> str:
