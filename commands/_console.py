@@ -52,7 +52,9 @@ def emit_json(record: Any) -> None:
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """Print rows to stdout under their column names."""
-    table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        *columns, title=escape(title) or None, title_justify="left", box=None, pad_edge=False
+    )
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     out.print(table)

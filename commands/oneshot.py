@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, Settings
@@ -45,7 +46,7 @@ def run(
     if dry_run:
         if as_json:
             emit_json({"dry_run": True, "recipe": recipe.dump()})
-        say(f"would refine `{base}` for {window} in {recipe.plan().steps} steps")
+        say(f"would refine `{escape(str(base))}` for {window} in {recipe.plan().steps} steps")
         return
     folder, outcome = begin(recipe, out, devices=devices, watcher=watcher)
     tell(folder, outcome, as_json=as_json)

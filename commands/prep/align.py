@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from commands._console import detail, emit_json, say, warn
 from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
@@ -71,9 +72,11 @@ def run(
         told = {"photos": len(jobs), "out": str(out), "size": size, "processes": processes}
         if as_json:
             emit_json({"dry_run": True, **told})
-        say(f"would align {len(jobs)} photos to {size} px in `{out}`, with {processes} processes")
+        say(
+            f"would align {len(jobs)} photos to {size} px in `{escape(str(out))}`, with {processes} processes"
+        )
         for job in jobs:
-            detail(f"{job.photo} -> {job.output}.png")
+            detail(escape(f"{job.photo} -> {job.output}.png"))
         return
     report = align_photos(plan, workers=processes, progress=LiveProgress())
     advice = advise(report.rows, loaded.advice)

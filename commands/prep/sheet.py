@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson
@@ -27,4 +28,4 @@ def run(
     count = draw_sheet(folder, path, columns=columns, cell=cell)
     if as_json:
         emit_json({"sheet": str(path), "pictures": count})
-    say(f"{count} pictures on `{path}`")
+    say(f"{count} pictures on `{escape(str(path))}`")

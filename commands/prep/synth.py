@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, Workers
@@ -57,7 +58,9 @@ def run(
     if dry_run:
         if as_json:
             emit_json({"dry_run": True, "pictures": total, "out": str(out)})
-        say(f"would render {total} pictures of {people} {what} at {side} px in `{out}`")
+        say(
+            f"would render {total} pictures of {people} {what} at {side} px in `{escape(str(out))}`"
+        )
         return
     processes = cores() if workers is None else workers
     if isinstance(plan, ScapePlan):
@@ -67,4 +70,4 @@ def run(
     if as_json:
         emit_json({"out": str(out), "world": world, "done": fresh, "kept": stood})
     before = f", {stood} stood already" if stood else ""
-    say(f"[green]{fresh} rendered[/]{before}; truth in `{out / 'manifest.jsonl'}`")
+    say(f"[green]{fresh} rendered[/]{before}; truth in `{escape(str(out / 'manifest.jsonl'))}`")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, Settings
@@ -21,4 +22,4 @@ def run(
     loaded = load_recipe(recipe, settings or ())
     if as_json:
         emit_json({"recipe": recipe, "kind": loaded.kind, "name": loaded.name, "faults": []})
-    say(f"`{recipe}` is a valid recipe of kind `{loaded.kind}`")
+    say(f"`{escape(recipe)}` is a valid recipe of kind `{loaded.kind}`")

@@ -81,3 +81,10 @@ def test_a_dry_run_renders_nothing(tm, tmp_path):
     told = tm("prep", "synth", tmp_path / "w", *SMALL, "--dry-run")
     assert told.json["pictures"] == 6
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_folder_in_brackets_is_told_by_its_whole_name(tm, tmp_path, more):
+    out = tmp_path / "world [b]"
+    told = tm("prep", "synth", out, "--people", 1, "--per-person", 1, "--size", 64, *more)
+    assert str(out) in told.err
