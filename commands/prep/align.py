@@ -72,9 +72,8 @@ def run(
         told = {"photos": len(jobs), "out": str(out), "size": size, "processes": processes}
         if as_json:
             emit_json({"dry_run": True, **told})
-        say(
-            f"would align {len(jobs)} photos to {size} px in `{escape(str(out))}`, with {processes} processes"
-        )
+        place = f"`{escape(str(out))}`, with {processes} processes"
+        say(f"would align {len(jobs)} photos to {size} px in {place}")
         for job in jobs:
             detail(escape(f"{job.photo} -> {job.output}.png"))
         return
