@@ -7,7 +7,8 @@ import typer
 from rich.markup import escape
 
 from commands._console import emit_json, say
-from commands._options import AsJson
+from commands._options import AsJson, DryRun
+from commands._progress import LiveProgress
 
 HELP = "Draw a contact sheet of a prepared folder: every picture, its age and its verdict."
 EXAMPLE = "tm prep sheet aligned/ --out sheet.png"
@@ -20,12 +21,19 @@ def run(
     ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Pictures in a row.")] = 8,
     cell: Annotated[int, typer.Option(min=48, max=1024, help="Pixels a picture.")] = 160,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.prep.sheet import draw_sheet
+    from engine.prep.sheet import draw_sheet, rows_of_sheet
 
     path = folder.with_name(f"{folder.resolve().name}-sheet.png") if out is None else out
-    count = draw_sheet(folder, path, columns=columns, cell=cell)
+    if dry_run:
+        count = len(rows_of_sheet(folder))
+        if as_json:
+            emit_json({"dry_run": True, "sheet": str(path), "pictures": count})
+        say(f"would draw {count} pictures on `{escape(str(path))}`")
+        return
+    count = draw_sheet(folder, path, columns=columns, cell=cell, progress=LiveProgress())
     if as_json:
         emit_json({"sheet": str(path), "pictures": count})
     say(f"{count} pictures on `{escape(str(path))}`")

@@ -82,7 +82,8 @@ def score_row(row: Row, *, folder: Path) -> Row:
         picture = read_picture(path, max_megapixels=MEGAPIXELS)
         content = file_sha256(path)
     except PictureError as error:
-        return row.model_copy(update={"status": "failed", "reason": error.reason})
+        unjudged = {"verdict": None, "reasons": None, "duplicate_of": None}
+        return row.model_copy(update={"status": "failed", "reason": error.reason, **unjudged})
     # A rendered picture holds its landmarks itself; they are not points of another photo.
     quad = Quad.of(row.quad) if row.quad is not None else None
     points = np.array(row.landmarks, np.float32) if row.landmarks is not None else None

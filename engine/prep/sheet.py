@@ -5,34 +5,54 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine.core.errors import InputError
+from engine.core.errors import InputError, PictureError
+from engine.core.progress import Progress, reported
 from engine.data.manifest import Row, read_manifest
+from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.images.sheet import contact_sheet
 
 MOST = 2_000
+MEGAPIXELS = 250.0
 
 
-def draw_sheet(folder: Path, path: Path, *, columns: int, cell: int) -> int:
-    """Draw the pictures of a prepared folder by age and write them to `path`; returns how many."""
+def rows_of_sheet(folder: Path) -> list[Row]:
+    """The pictures that a sheet would show, by person and age; InputError if there are none."""
     rows = [row for row in read_manifest(folder) if row.status == "done" and row.output]
     if not rows:
         raise InputError(f"there are no pictures in `{folder}`")
     rows.sort(key=lambda row: (row.person or "", row.age is None, row.age or 0.0, row.key))
-    rows = rows[:MOST]
-    pictures = [_shrunk(folder / str(row.output), cell) for row in rows]
-    captions = [_caption(row) for row in rows]
-    title = f"{folder.resolve().name}: {len(rows)} pictures"
+    return rows[:MOST]
+
+
+def draw_sheet(folder: Path, path: Path, *, columns: int, cell: int, progress: Progress) -> int:
+    """Draw the pictures of a prepared folder by age and write them to `path`; returns how many.
+
+    What cannot be read is told of and left out; InputError if nothing is left.
+    """
+    rows = rows_of_sheet(folder)
+    shown: list[tuple[np.ndarray, str]] = []
+    with reported(progress, "Drawing", len(rows)):
+        for row in rows:
+            try:
+                shown.append((_shrunk(folder / str(row.output), cell), _caption(row)))
+            except PictureError as error:
+                progress.remark(f"`{row.output}` {error.reason}: left out")
+            progress.advance(str(row.output))
+    if not shown:
+        raise InputError(f"none of the pictures in `{folder}` can be read")
+    pictures, captions = zip(*shown, strict=True)
+    title = f"{folder.resolve().name}: {len(shown)} pictures"
     sheet = contact_sheet(
-        pictures, captions, columns=min(columns, len(rows)), cell=cell, title=title
+        pictures, captions, columns=min(columns, len(shown)), cell=cell, title=title
     )
     save_png(path, sheet, {"made": "contact sheet"})
-    return len(rows)
+    return len(shown)
 
 
 def _shrunk(path: Path, cell: int) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB").resize((cell, cell), Image.Resampling.LANCZOS))
+    picture = Image.fromarray(read_picture(path, max_megapixels=MEGAPIXELS).pixels)
+    return np.asarray(picture.resize((cell, cell), Image.Resampling.LANCZOS))
 
 
 def _caption(row: Row) -> str:

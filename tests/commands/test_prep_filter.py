@@ -138,3 +138,24 @@ def test_the_sheet_shows_every_picture(tm, faces, tmp_path):
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.width == 10 + 4 * 170
         assert np.asarray(sheet).std() > 20
+
+
+def test_a_dry_run_of_a_sheet_writes_nothing(tm, faces, tmp_path):
+    tm("prep", "filter", faces, "--workers", 1)
+    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--dry-run", "--json")
+    assert told.json == {"dry_run": True, "sheet": str(tmp_path / "s.png"), "pictures": 12}
+    assert not (tmp_path / "s.png").exists()
+
+
+def test_pictures_gone_since_are_neither_drawn_nor_kept(tm, faces, tmp_path):
+    tm("prep", "filter", faces, "--workers", 1)
+    chosen = [row.output for row in read_manifest(faces) if row.verdict == "keep"]
+    (faces / chosen[0]).unlink()
+    (faces / chosen[1]).write_bytes(b"broken")
+    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--json")
+    assert (told.code, told.json["pictures"]) == (0, 10)
+    assert f"`{chosen[0]}`" in told.err
+    assert f"`{chosen[1]}`" in told.err
+    tm("prep", "filter", faces, "--workers", 1)
+    verdicts = {row.output: row.verdict for row in read_manifest(faces)}
+    assert [verdicts[name] for name in chosen[:2]] == [None, None]
