@@ -19,13 +19,16 @@ def run(
 ) -> None:
     from engine.recipe.curves import schedules_in
     from engine.recipe.load import load_recipe
-    from engine.recipe.write import recipe_toml
+    from engine.recipe.write import recipe_toml, unset_keys
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:
         emit_json(loaded.dump())
         return
     out.print(recipe_toml(loaded), markup=False, end="")
+    for place, about in unset_keys(loaded):
+        first = " ".join(about.split("\n\n")[0].split())
+        out.print(f"# {place} is not set" + (f": {first}" if first else ""), markup=False)
     for place, schedule in schedules_in(loaded):
         if schedule.length:
             out.print()

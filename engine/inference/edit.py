@@ -32,6 +32,7 @@ class Edit(Table):
     pose: Literal["free", "strict"] = "free"
     """`strict` keeps the coarse layers, and the head's pose with them."""
     mixing: Mixing | None = None
+    """What is taken from another picture or a draw; nothing if absent."""
 
 
 def layer_strengths(count: int, strength: float, edit: Edit) -> Tensor:

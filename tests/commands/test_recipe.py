@@ -1,4 +1,5 @@
 import json
+import tomllib
 
 import pytest
 
@@ -25,6 +26,16 @@ def test_show_prints_toml_that_can_be_checked(tm, tmp_path):
     assert told.code == 0
     assert "valid recipe of kind `prep`" in told.err
     assert told.out == ""
+
+
+def test_show_names_the_keys_that_are_not_set(tm, tmp_path):
+    shown = tm("recipe", "show", "infer/portrait")
+    told = [line for line in shown.out.splitlines() if line.startswith("#")]
+    assert any(line.startswith("# edit.layers is not set") for line in told)
+    assert any(line.startswith("# truth is not set: ") for line in told)
+    assert tomllib.loads(shown.out) == tm("recipe", "show", "infer/portrait", "--json").json
+    given = tm("recipe", "show", "infer/portrait", "--set", "edit.layers=[0, 1]")
+    assert "edit.layers is not set" not in given.out
 
 
 def test_show_as_json_is_the_same_recipe(tm):
