@@ -25,7 +25,7 @@ def run(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN|DIR...",
+            metavar="RUN|DIR",
             help="A run, a folder of `tm infer`, a comparison; several side by side.",
         ),
     ],

@@ -14,7 +14,10 @@ EXAMPLE = 'tm recipe draw "0:0.05, 20k:0.07, 36k:0.05" --until 45k'
 
 def run(
     schedule: Annotated[
-        str, typer.Argument(help='A number, "step:value, ..." or a TOML table in braces.')
+        str,
+        typer.Argument(
+            metavar="SCHEDULE", help='A number, "step:value, ..." or a TOML table in braces.'
+        ),
     ],
     until: Annotated[
         str | None, typer.Option(help="Last step to draw.", show_default="a little past the end")

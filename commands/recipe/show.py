@@ -13,7 +13,9 @@ EXAMPLE = "tm recipe show prep/photos --set detection.rotations=false"
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A path, or the name of a shipped recipe.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A path, or the name of a shipped recipe.")
+    ],
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

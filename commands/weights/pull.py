@@ -20,7 +20,7 @@ EXAMPLE = "tm weights pull gfpgan realesrgan-x4 --yes"
 
 
 def run(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `list` shows them.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to the licences.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
