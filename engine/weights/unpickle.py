@@ -19,6 +19,7 @@ from engine.weights.signature import form_of
 NUMBERS = "biuf"
 # torch.load goes by this ending whatever the content is, unless it is given an open file.
 MISLEADING = ".safetensors"
+UNTOLD = re.compile(r"(Unsupported operand )?\d*")
 REASON = re.compile(r"WeightsUnpickler error: (.+?)(?: Please | Check |$)")
 # torch keeps its allow-list per process; two threads must not widen or narrow it for each other.
 _ALLOWING = threading.Lock()
@@ -107,7 +108,9 @@ def _refusal(path: Path, error: Exception) -> WeightsError:
         )
     found = REASON.search(text)
     reason = found[1] if found else text[:120]
+    # What a pickle trips over may be the number of an operation, which tells nobody anything.
+    told = "" if UNTOLD.fullmatch(reason) else f" ({reason})"
     return WeightsError(
-        f"`{path}` is no weights file, or a damaged one ({reason or type(error).__name__})",
+        f"`{path}` is no weights file, or a damaged one{told}",
         hint="fetch it again",
     )

@@ -143,6 +143,14 @@ def test_a_file_of_another_nature_is_named(tmp_path, content, said):
     assert "weights_only" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "notes.pt"])
+def test_a_text_file_is_refused_without_a_number_that_tells_nothing(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"hi\n")
+    with pytest.raises(WeightsError, match="no weights file, or a damaged one$"):
+        read_checkpoint(path)
+
+
 def test_a_program_of_torchscript_is_named(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
