@@ -76,7 +76,8 @@ def fitted(
     if len(votes) < FEWEST:
         raise UsageError(
             f"{len(votes)} faces of known age were answered for, a fit takes {FEWEST}",
-            hint="give more ages with `--truth`",
+            hint="give more ages with `--truth`: of them (of whole people, where they are known) "
+            f"{fitting.check:.0%} only check the fit",
         )
     experts = {
         name: _expert(votes, index, truth, digests[name])
