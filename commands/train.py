@@ -104,9 +104,8 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
         return
     if not isinstance(loaded, TrainingRecipe):
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
-    seen = forecast(loaded)
+    seen, data = forecast(loaded), list(loaded.preview())
     if as_json:
-        data = list(loaded.preview())
         emit_json({"dry_run": True, "recipe": loaded.name, "data": data, **_told(seen)})
         return
     rows = [
@@ -121,7 +120,7 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
         f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:,.0f} MiB"
     )
     about = [loaded.about] if loaded.about else []
-    for remark in [*seen.remarks, *loaded.preview(), *about]:
+    for remark in [*seen.remarks, *data, *about]:
         say(escape(remark))
 
 

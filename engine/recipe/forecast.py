@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
+from engine.core.errors import UsageError
 from engine.recipe.training import TrainingRecipe
 from engine.training.phases import parameters_of
 
@@ -42,7 +44,13 @@ class Forecast:
 
 
 def forecast(recipe: TrainingRecipe) -> Forecast:
-    """What the recipe would train and take; builds the networks, reads no data."""
+    """What the recipe would train and take; builds the networks, reads no data.
+
+    UsageError for data that the recipe names and that is not there.
+    """
+    for path in recipe.data():
+        if not Path(path).exists():
+            raise UsageError(f"`{path}` does not exist")
     outline = recipe.outline()
     rows: list[PhaseForecast] = []
     for phase in recipe.phases:

@@ -36,6 +36,8 @@ class TrainingRecipe(Recipe, ABC):
 
     can_start: ClassVar[bool] = False
     """Whether the kind can begin from weights."""
+    data_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of the kind that hold a folder or a file of data, or nothing."""
 
     seed: int = Field(default=0, ge=0)
     steps: Count | None = Field(default=None, gt=0)
@@ -128,6 +130,11 @@ class TrainingRecipe(Recipe, ABC):
     def inputs(self) -> Mapping[str, Path]:
         """The weights files that go into the training, by name."""
         return {}
+
+    def data(self) -> Sequence[str]:
+        """The folders and files of data that the recipe names, whether they are there or not."""
+        found = [getattr(self, key) for key in self.data_keys]
+        return [path for path in found if path is not None]
 
     def preview(self) -> Sequence[str]:
         """What a dry run tells of the data, line by line; reads no picture."""

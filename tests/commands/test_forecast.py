@@ -53,3 +53,13 @@ def test_a_wrong_file_is_a_fault_and_no_forecast_of_something_else(tm, tmp_path)
         told = tm("train", "--recipe", "nano/stage1", "--from", start, "--dry-run")
         assert told.code == code, start
         assert "1024 px" not in told.out + told.err
+
+
+@pytest.mark.parametrize("option", ["--photos", "--bank"])
+def test_data_that_is_not_there_is_a_fault_before_anything_is_shown(tm, tmp_path, option):
+    argv = ("train", "--recipe", "nano/two_stage", option, tmp_path / "gone", "--dry-run")
+    told = tm(*argv)
+    assert (told.code, told.out) == (2, "")
+    assert "`" + str(tmp_path / "gone") + "` does not exist" in told.err
+    (tmp_path / "gone").mkdir()
+    assert tm(*argv).code == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -20,6 +20,8 @@ from engine.weights.find import find_weights
 @RECIPES.register("actor")
 class ActorRecipe(TrainingRecipe):
     """The person's `photos` against `strangers`, on a frozen recogniser."""
+
+    data_keys: ClassVar[tuple[str, ...]] = ("photos", "strangers")
 
     kind: Literal["actor"] = "actor"  # pyright: ignore[reportIncompatibleVariableOverride]
     photos: str | None = None

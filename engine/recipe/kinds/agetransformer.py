@@ -106,6 +106,7 @@ class AgeTransformerRecipe(TrainingRecipe):
     """One face in, every anchor age out: from a world that knows the truth, or from labels."""
 
     can_start: ClassVar[bool] = True
+    data_keys: ClassVar[tuple[str, ...]] = ("photos", "labels")
 
     kind: Literal["agetransformer"] = "agetransformer"  # pyright: ignore[reportIncompatibleVariableOverride]
     size: int = Field(default=128, ge=16, le=512)

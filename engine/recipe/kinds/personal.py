@@ -68,6 +68,7 @@ class PersonalRecipe(TrainingRecipe):
     """A person's photos on top of a frozen ageing prior; `start` is the prior or an earlier run."""
 
     can_start: ClassVar[bool] = True
+    data_keys: ClassVar[tuple[str, ...]] = ("photos", "bank", "anchors", "prototypes")
 
     kind: Literal["personal"] = "personal"  # pyright: ignore[reportIncompatibleVariableOverride]
     photos: str | None = None
