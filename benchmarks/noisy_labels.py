@@ -11,6 +11,7 @@ at the same budget and seed, with the losses of `agetransformer/base`, examined 
     reliable     the experts' ages, which count by their reliability and spread
 
     python benchmarks/noisy_labels.py --out DIR [--faces 3000] [--steps 600] [--seeds 2]
+        [--ways true,given,...]
 """
 
 import argparse

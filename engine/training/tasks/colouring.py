@@ -1,4 +1,4 @@
-"""Learn the colours of grey portraits."""
+"""Learn the colours of grey portraits, and of landscapes where a recipe has some."""
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from engine.runtime.draws import Draws
 from engine.training.task import Batch, Best, Moment, Nets, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
-SHOWN, TOGETHER, CHECKED = 6, 40, 12
+SHOWN, TOGETHER = 6, 40
+CHECKED = 12
+"""Seed of what chance does to the pictures of a validation: the same at every one."""
 
 
 class ColouringTask(Task):
-    """L of spoilt portraits in, a and b of the clean ones out."""
+    """L of spoilt pictures in, a and b of the clean ones out."""
 
     def __init__(
         self,

@@ -123,7 +123,7 @@ class RestoringTask(Task):
         return told
 
     def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """Pixels, edges, and as much texture as the truth has, wherever each line of it lies."""
+        """Pixels, edges, as much texture as the truth has, and what the judges and the game add."""
         clean = batch["clean"]
         if turn == "critic":
             assert self.game is not None
@@ -147,7 +147,11 @@ class RestoringTask(Task):
         return terms
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
-        """PSNR in dB beside that of bicubic, and how much of the truth's texture there is."""
+        """PSNR in dB and the share of the truth's texture, each beside that of bicubic.
+
+        With `looks` and `age` also how far apart portraits look, and by how many years older; with
+        landscapes their PSNR.
+        """
         made = self._made(nets, self.spoilt, device)
         truth = self.check.tensor(range(len(self.check)))
         plain = enlarged(self.spoilt, self.check.plan.size)
