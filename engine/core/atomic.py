@@ -68,7 +68,11 @@ def disk_error(error: OSError, path: Path) -> TmError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UsageError(f"`{path}` may not be written", hint="choose a folder of your own")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return UsageError(f"`{path}` cannot be written: {error.strerror}")
+        taken, wanted = "a file", "a folder"
+        if error.errno == errno.EISDIR:
+            taken, wanted = wanted, taken
+        hint = f"{taken} stands where {wanted} is to be: choose another name"
+        return UsageError(f"`{path}` cannot be written: {error.strerror}", hint=hint)
     return DiskError(f"`{path}` cannot be written: {error.strerror or error}")
 
 
