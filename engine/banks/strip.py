@@ -38,8 +38,11 @@ def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
     """The aligned face of a photo, uint8 (s, s, 3); InputError says why there is none."""
     try:
         pixels = read_picture(photo, max_megapixels=MEGAPIXELS).pixels
-        if aligned:
-            return pixels
+    except PictureError as error:
+        raise InputError(f"`{photo}` {error.reason}") from error
+    if aligned:
+        return pixels
+    try:
         faces = FaceFinder(Detection()).find(pixels, every=False)
         face = FaceChoice().among(faces, pixels)[0]
     except PictureError as error:

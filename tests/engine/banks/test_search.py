@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.banks.search import nearest
+from engine.banks.strip import aligned_face
 from engine.core.errors import InputError
 from engine.core.numbers import Span
 
@@ -48,3 +49,11 @@ def test_an_empty_window_is_said_so(bank, queries):
 def test_queries_of_another_width_are_refused(bank):
     with pytest.raises(ValueError, match="do not go with width 8"):
         nearest(bank, torch.ones(1, 9), 3)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_what_is_no_picture_is_not_helped_by_calling_it_aligned(tmp_path, aligned):
+    (tmp_path / "face.png").write_text("a note")
+    with pytest.raises(InputError, match=r"face.png` is a text file") as told:
+        aligned_face(tmp_path / "face.png", aligned=aligned)
+    assert told.value.hint is None
