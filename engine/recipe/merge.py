@@ -56,8 +56,9 @@ def _entries(base: list[Any], key: str, place: str) -> list[int]:
     if found := [index for index, kind in enumerate(kinds) if kind == key]:
         return found
     known = ", ".join(str(kind) for kind in kinds if kind is not None)
-    message = f"there is no entry of that kind, the list has: {known}" if known else "not an index"
-    raise MergeError(place, message)
+    if known:
+        raise MergeError(place, f"there is no entry of that kind, the list has: {known}")
+    raise MergeError(place, f"entries go by number here, from 0; the list has {len(base)}")
 
 
 def parse_setting(setting: str) -> Tree:

@@ -56,3 +56,9 @@ def test_a_setting_that_fits_nowhere_is_told(setting, words):
 )
 def test_a_value_is_toml_or_else_text(setting, value):
     assert parse_setting(setting) == {"a": value}
+
+
+def test_a_list_without_kinds_says_that_its_entries_go_by_number():
+    with pytest.raises(MergeError, match="by number here, from 0; the list has 2") as told:
+        lay_over({"phase": [{"name": "a"}, {"name": "b"}]}, {"phase": {"a": {"steps": 3}}})
+    assert told.value.place == "phase.a"
