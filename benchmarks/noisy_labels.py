@@ -1,7 +1,7 @@
 """What `tm relabel` is worth to a training: an AgeTransformer from labels of which some are wrong.
 
 Faces of people whom no expert has met; a fifth of their labels is off by 10 to 30 years. Trainings
-at the same budget and seed, with the losses of `agetransformer/base`, examined as by
+at the same budget and seed, with the terms of `agetransformer/base`, examined as by
 `benchmarks/agetransformer.py exam`:
 
     true         the true ages
@@ -106,10 +106,8 @@ def prepared(out: Path, count: int) -> None:
     rows = [f"faces/{name},{age}\n" for name, age in zip(names, given.tolist(), strict=True)]
     write_text(out / "given.csv", "path,age\n" + "".join(rows))
     asked = ("relabel", "faces", "--aligned", "--labels", "given.csv", "-q")
-    if not (out / "audited.json").is_file():
-        _tm(*asked, "--out", "audited.json", at=out)
-    if not (out / "relabelled.json").is_file():
-        _tm(*asked[:3], "-q", "--out", "relabelled.json", at=out)
+    _tm(*asked, "--out", "audited.json", at=out)
+    _tm(*asked[:3], "-q", "--out", "relabelled.json", at=out)
     write_text(out / "reliable.json", (out / "relabelled.json").read_text())
 
 

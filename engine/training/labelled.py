@@ -102,6 +102,11 @@ def _relabelled(path: Path, *, audited: bool) -> list[tuple[str, float, float, f
             for name, row in rows.items()
             if row["keep"] and row["age"] is not None
         }
+        if audited and all(row.get("label") is None for row in kept.values()):
+            raise UsageError(
+                f"`{path}` holds no labels that were audited",
+                hint="`tm relabel --labels` audits ages in years",
+            )
         return [
             (name, float(row["label"]), 0.0, 1.0)
             if audited and row.get("label") is not None

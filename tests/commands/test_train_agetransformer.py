@@ -149,6 +149,7 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
     [
         ("anchors=[5,5]", "anchors must rise"),
         ('photos="x"', "exclude each other"),
+        ('trust="labels"', "needs `labels`"),
         ("learn.ages=1", "two ages or more"),
         ("net.version=1", "power of two"),
         ('judge="nano-age"', "must not be the network of the loss"),

@@ -148,6 +148,8 @@ class AgeTransformerRecipe(TrainingRecipe):
                 raise fault_of("`learn` and `check` need pictures of `size`, at two ages or more")
         if self.net.version == 1 and (self.size < 32 or self.size & (self.size - 1)):
             raise fault_of("the published network takes a power of two from 32 px up")
+        if self.trust == "labels" and self.labels is None:
+            raise fault_of('`trust = "labels"` needs `labels`: those that were audited')
         if self.vlm.captions is not None and self.learn is not None:
             raise fault_of("`vlm.captions` are of `photos`: drawn portraits have none")
         if self.vlm.tower is None and (self.loss.direction or self.loss.attributes):

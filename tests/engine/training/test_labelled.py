@@ -100,6 +100,12 @@ def test_a_label_nothing_spoke_against_is_taken_as_right_where_it_is_trusted(fol
     assert plain["3.png"] == 33
 
 
+def test_labels_that_nobody_audited_cannot_be_trusted(folder):
+    labels = relabelled(folder, {"a": label("3.png", 33.0)})
+    with pytest.raises(UsageError, match="no labels that were audited"):
+        read_labels(folder, labels, audited=True)
+
+
 def test_what_cannot_be_read_is_told_and_left_out(folder):
     whole = FolderFaces(folder, "train", 16).load(Silence())
     name = f"{int(whole.ages[5])}.png"
