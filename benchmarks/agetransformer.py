@@ -22,10 +22,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
+from engine.evaluators.photographs import NANO, Judges
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
 from engine.inference.anchored import anchors_of, transformer_of
-from engine.inference.judges import NANO, Judges
 from engine.metrics.age import mae, spearman
 from engine.metrics.energy import laplacian
 from engine.metrics.gradients import gradient_distance

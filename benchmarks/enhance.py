@@ -31,6 +31,8 @@ from engine.data.degradation import Degradation, degraded_pixels
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.enhance.base import ENHANCERS
 from engine.enhance.folder import enhance_folder
+from engine.enhance.recipe import load_enhance
+from engine.evaluators.photographs import DRAWN_STRANGERS
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import SMALLEST as SEEN
 from engine.faces.descriptor import describe_aligned
@@ -39,11 +41,9 @@ from engine.faces.paste import paste_face
 from engine.geometry.ffhq import quad_of
 from engine.images.ranges import to_pixels, to_tensor, to_tensors
 from engine.images.raster import enlarged_plane
-from engine.inference.judges import DRAWN_STRANGERS
 from engine.metrics.energy import energy_ratios
 from engine.metrics.pixels import psnr
 from engine.nets.named import load_age_reader, load_distance
-from engine.recipe.kinds.enhance import load_enhance
 from engine.runtime.device import choose
 from engine.runtime.pool import cores
 

@@ -21,6 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from evaluation.album import Album, Pixels, albums, drawn, measured
+from evaluation.figures import Examined, figure_table, row_table
+from evaluation.grids import ageing_grid, reconstruction_grid
+from evaluation.reconstruction import examine_reconstruction
 from torch import Tensor
 
 from engine.core.atomic import write_text, written
@@ -28,16 +32,12 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.places import cache_folder
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
+from engine.evaluators.dlib import JUDGE, Described, StrangerTable, described
 from engine.images.saving import save_png
-from engine.inference.assemble import time_machine
 from engine.metrics import ageing_exam as ageing
 from engine.metrics import nets_exam as nets
-from engine.metrics.album import Album, Pixels, albums, drawn, measured
-from engine.metrics.dlib_identity import JUDGE, Described, StrangerTable, described
-from engine.metrics.figures import Examined, figure_table, row_table
-from engine.metrics.grids import ageing_grid, reconstruction_grid
-from engine.metrics.reconstruction_exam import examine_reconstruction
 from engine.metrics.strata import Stratum, stratum_of
+from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.age_judge import NanoAgeJudge

@@ -22,6 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from evaluation.album import Pixels, drawn
+from evaluation.figures import row_table
+from evaluation.personal import PersonalJudges, Seen, Sitting, examine_way, seen
 from scipy.optimize import least_squares
 from torch import Tensor
 
@@ -31,14 +34,11 @@ from engine.core.digest import file_sha256
 from engine.core.progress import Silence
 from engine.data.ages import AgeSource
 from engine.data.portraits import PortraitPlan, view_of
+from engine.evaluators.photographs import DRAWN_STRANGERS
 from engine.images.saving import save_png
-from engine.inference.assemble import time_machine
-from engine.inference.judges import DRAWN_STRANGERS
-from engine.metrics.album import Pixels, drawn
 from engine.metrics.bootstrap import mean_interval
-from engine.metrics.figures import row_table
 from engine.metrics.gradients import gradient_distance
-from engine.metrics.personal_exam import PersonalJudges, Seen, Sitting, examine_way, seen
+from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_reader, load_distance, load_recogniser
 from engine.prep.synth import SynthPlan, synthesise

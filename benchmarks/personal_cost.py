@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.banks.bank import sorted_bank
 from engine.banks.files import save_bank
+from engine.config.load import load_recipe_as
 from engine.core.places import WEIGHTS
 from engine.core.progress import Silence
 from engine.losses.face.roi_id import RoiId
@@ -37,13 +38,12 @@ from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.named import load_recogniser
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.stylegan2.spec import GeneratorSpec, widths
-from engine.recipe.kinds.personal import PersonalRecipe
-from engine.recipe.launch import built_task
-from engine.recipe.load import load_recipe_as
 from engine.runtime.draws import Draws
+from engine.training.launch import built_task
 from engine.training.phases import Phase, parameters_of
 from engine.training.task import Moment
-from engine.training.tasks.personal import PersonalTask
+from engine.trainings.personal.recipe import PersonalRecipe
+from engine.trainings.personal.task import PersonalTask
 
 CPU = torch.device("cpu")
 GIGA = 1e9

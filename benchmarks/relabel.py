@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.app.relabel import Request, planned
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.experts.mixture import Mixture
@@ -29,10 +30,9 @@ from engine.metrics.age_calibration import (
     expected_error,
     surely_within,
 )
-from engine.recipe.kinds.relabel import load_relabel
-from engine.recipe.relabelling import Request, planned
 from engine.relabel.diagrams import reliability_png
 from engine.relabel.fit import figures
+from engine.relabel.recipe import load_relabel
 from engine.relabel.run import relabel
 from engine.runtime.device import choose
 

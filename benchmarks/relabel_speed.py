@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.app.relabel import Request, planned
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
 from engine.experts.base import Faces
 from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.nets.age.dex_vgg import Dex
-from engine.recipe.kinds.relabel import load_relabel
-from engine.recipe.relabelling import Request, planned
+from engine.relabel.recipe import load_relabel
 from engine.relabel.run import VOTES, RelabelPlan, beside, relabel
 from engine.runtime.device import choose
 

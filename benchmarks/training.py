@@ -15,16 +15,16 @@ from pathlib import Path
 
 import torch
 
+from engine.config.load import load_recipe_as
 from engine.core.progress import Silence
-from engine.recipe.launch import built_task
-from engine.recipe.load import load_recipe_as
-from engine.recipe.training import TrainingRecipe
+from engine.training.callbacks import Unwatched
 from engine.training.checkpoint import Checkpoints, Snapshot
 from engine.training.journal import read_journal
+from engine.training.launch import built_task
 from engine.training.loop import train
 from engine.training.processes import Processes
+from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import held
-from engine.training.watch import Unwatched
 
 RECIPES = ("nano/identity", "nano/generator")
 WARM = 10

@@ -22,15 +22,15 @@ from commands._console import Voice, emit_json, err, say
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
+    from engine.training.callbacks import Standing
     from engine.training.loop import Outcome
-    from engine.training.watch import Standing
 
 INTERRUPTED = 130
 SHOWN = 8
 
 
 class LiveTraining(LiveProgress):
-    """An `engine.training.watch.Watcher`: live on a terminal, a line for each row elsewhere."""
+    """An `engine.training.callbacks.Watcher`: live on a terminal, a line for each row elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class LiveTraining(LiveProgress):
 
 def watcher(first: bool) -> Any:
     """What follows a training in this process: only the first one speaks."""
-    from engine.training.watch import Unwatched
+    from engine.training.callbacks import Unwatched
 
     return LiveTraining() if first else Unwatched()
 

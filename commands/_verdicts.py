@@ -31,7 +31,7 @@ def show_portraits(report: dict[str, Any]) -> None:
 
 def show_landscapes(report: dict[str, Any]) -> None:
     """Figures of every generator, and the limits that the first one breaks."""
-    from engine.scoring.landscape_page import SHOWN
+    from engine.landscapes.evaluation.page import SHOWN
     from engine.scoring.words import number
 
     rows = [(way, *(number(report[way][n], 3) for n in SHOWN)) for way in report["ways"]]

@@ -10,7 +10,7 @@ MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fault": "[red]fault[/
 
 
 def run(as_json: AsJson = False) -> None:
-    from engine.doctor import examine, verdict
+    from engine.app.doctor import examine, verdict
 
     checks = examine()
     if as_json:

@@ -13,7 +13,7 @@ from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
     from engine.enhance.folder import EnhanceReport
-    from engine.recipe.kinds.enhance import EnhanceRecipe
+    from engine.enhance.recipe import EnhanceRecipe
 
 HELP = "Colourise, enlarge and restore old photos, without changing who they show or how old."
 EXAMPLE = "tm enhance old/ better/ --steps ddcolor,esrgan,gfpgan"
@@ -52,11 +52,11 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.config.write import recipe_toml
     from engine.core.errors import UsageError
     from engine.enhance.folder import enhance_folder
     from engine.enhance.plan import pictures_of
-    from engine.recipe.kinds.enhance import load_enhance
-    from engine.recipe.write import recipe_toml
+    from engine.enhance.recipe import load_enhance
     from engine.runtime.device import choose
     from engine.runtime.pool import cores
 
@@ -151,7 +151,7 @@ def _audit(
     from engine.core.errors import InputError
     from engine.enhance.audit import audit_folder
     from engine.enhance.folder import RECIPE
-    from engine.recipe.kinds.enhance import load_enhance
+    from engine.enhance.recipe import load_enhance
     from engine.runtime.device import choose
 
     own = folder / RECIPE

@@ -14,7 +14,7 @@ from commands._progress import LiveProgress
 from commands._verdicts import show_landscapes, show_portraits
 
 if TYPE_CHECKING:
-    from engine.recipe.evaluation import Request
+    from engine.app.evaluation import Request
     from engine.runtime.device import Compute
 
 HELP = "Judge portraits or landscapes: figures with limits, and a page of pictures."
@@ -46,8 +46,8 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.evaluation import Request
     from engine.core.errors import UsageError
-    from engine.recipe.evaluation import Request
     from engine.runtime.device import choose
     from engine.scoring.gate import check_gates, parse_gates
 
@@ -83,12 +83,12 @@ def _portraits(
     progress: LiveProgress,
     workers: int | None,
 ) -> dict[str, Any]:
-    from engine.recipe.evaluation import gathered, told_device, told_minutes
+    from engine.app.evaluation import gathered, told_device, told_minutes
+    from engine.evaluators.suite import Panel
     from engine.runtime.pool import cores
+    from engine.scoring.domain import domain_of
     from engine.scoring.evaluate import evaluate
-    from engine.scoring.familiar import domain_of
     from engine.scoring.files import save_evaluation
-    from engine.scoring.panel import Panel
 
     asked = gathered(request, compute, progress)
     processes = cores() if workers is None else workers
@@ -105,9 +105,9 @@ def _portraits(
 def _landscapes(
     runs: list[Path], compute: "Compute", place: Path, progress: LiveProgress
 ) -> dict[str, Any]:
-    from engine.recipe.landscape_evaluation import gathered_landscapes
-    from engine.scoring.landscape_page import save_landscape_evaluation
-    from engine.scoring.landscapes import evaluate_landscapes
+    from engine.landscapes.evaluation.evaluate import evaluate_landscapes
+    from engine.landscapes.evaluation.page import save_landscape_evaluation
+    from engine.landscapes.evaluation.runs import gathered_landscapes
 
     material = gathered_landscapes(runs, compute.device, progress)
     evaluation = evaluate_landscapes(material, compute.device, progress)

@@ -44,7 +44,7 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.inference.landscapes import Order, Painter, paint_order
+    from engine.landscapes.inference.render import Order, Painter, paint_order
 
     order = Order.of(
         va=va, grid=grid, sweep=sweep, count=count, seed=seed, out=out,

@@ -58,7 +58,7 @@ def run(
     from engine.faces.choose import FaceChoice
     from engine.inference.folder import photos_of, reage_photos
     from engine.inference.plan import InferPlan, parse_ages
-    from engine.recipe.kinds.infer import load_infer
+    from engine.inference.recipe import load_infer
     from engine.runtime.device import choose
 
     loaded = load_infer(recipe, settings or ())
@@ -90,8 +90,8 @@ def run(
         say(f"would age {len(photos)} photos to {len(plan.ages)} ages on {compute}")
         return
     from engine.inference.anchored import AnchorAger
-    from engine.inference.assemble import stamp_of
     from engine.inference.choose import ager_of
+    from engine.nets.assemble import stamp_of
     from engine.weights.find import find_weights
     from engine.weights.load import read_checkpoint
 

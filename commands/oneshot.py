@@ -37,8 +37,8 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.launch import begin
-    from engine.recipe.oneshot import newest_run, oneshot_recipe, window_around
+    from engine.training.launch import begin
+    from engine.trainings.personal.oneshot import newest_run, oneshot_recipe, window_around
 
     window = window_around(age, jitter)
     base = start if start is not None else newest_run(RUNS)

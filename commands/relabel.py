@@ -57,8 +57,8 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.kinds.relabel import load_relabel
-    from engine.recipe.relabelling import Request, forecast, planned
+    from engine.app.relabel import Request, forecast, planned
+    from engine.relabel.recipe import load_relabel
     from engine.relabel.run import relabel
     from engine.runtime.device import choose
 

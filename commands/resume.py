@@ -22,7 +22,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.series import resume_any, standing
+    from engine.trainings.series.runs import resume_any, standing
 
     if dry_run:
         runs = [

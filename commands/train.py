@@ -12,8 +12,8 @@ from commands._options import AsJson, DryRun, Settings
 from commands._training import tell, watcher
 
 if TYPE_CHECKING:
-    from engine.recipe.base import Recipe
-    from engine.recipe.forecast import Forecast
+    from engine.config.base import Recipe
+    from engine.training.forecast import Forecast
 
 HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
@@ -45,9 +45,9 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.config.load import load_recipe
     from engine.core.errors import UsageError
-    from engine.recipe.load import load_recipe
-    from engine.recipe.series import begin_any
+    from engine.trainings.series.runs import begin_any
 
     if list_them:
         _list(as_json)
@@ -73,10 +73,10 @@ def _quoted(text: str) -> str:
 
 
 def _list(as_json: bool) -> None:
-    from engine.recipe.find import shipped_recipes
-    from engine.recipe.kinds.series import SeriesRecipe
-    from engine.recipe.load import load_recipe
-    from engine.recipe.training import TrainingRecipe
+    from engine.config.find import shipped_recipes
+    from engine.config.load import load_recipe
+    from engine.training.recipe import TrainingRecipe
+    from engine.trainings.series.recipe import SeriesRecipe
 
     trained = (TrainingRecipe, SeriesRecipe)
     recipes = {name: load_recipe(path) for name, path in shipped_recipes().items()}
@@ -89,10 +89,10 @@ def _list(as_json: bool) -> None:
 
 def _forecast(loaded: "Recipe", as_json: bool) -> None:
     from engine.core.errors import RecipeError
-    from engine.recipe.forecast import forecast
-    from engine.recipe.kinds.series import SeriesRecipe
-    from engine.recipe.series import members
-    from engine.recipe.training import TrainingRecipe
+    from engine.training.forecast import forecast
+    from engine.training.recipe import TrainingRecipe
+    from engine.trainings.series.recipe import SeriesRecipe
+    from engine.trainings.series.runs import members
 
     if isinstance(loaded, SeriesRecipe):
         rows = [(p.name, r.kind, r.plan().steps) for p, r in members(loaded, Path())]

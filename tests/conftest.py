@@ -5,11 +5,11 @@ import random
 import signal
 import sys
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tm.cli import main
 
@@ -25,6 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(autouse=True)
 def _seeded():
     random.seed(0)
+    torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - third-party code under test may still draw from it
 
 
@@ -41,6 +42,40 @@ def _away_from_home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """Two albums of six drawn people in two photographs at three ages, 96 px."""
+    from evaluation.album import albums
+
+    from engine.core.progress import Silence
+    from engine.data.portraits import PortraitPlan, rendered
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TM_CACHE", str(tmp_path_factory.mktemp("portraits")))
+        plan = PortraitPlan(first=902_000, people=6, scenes=2, fixed=(12.0, 45.0, 80.0), size=96)
+        return albums(rendered(plan, Silence()))
+
+
+@pytest.fixture(scope="session")
+def faces(photographs):
+    """Adults as float (6, 3, 96, 96) in [-1, 1]."""
+    from evaluation.album import tensor
+
+    return tensor(photographs[0].pictures[:, 1])
+
+
+@pytest.fixture
+def noise():
+    """Normal noise of any shape, the same in every test."""
+    generator = torch.Generator().manual_seed(7)
+    return lambda *shape: torch.randn(shape, generator=generator)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+@pytest.fixture(scope="session")
 def shared_photos() -> Path:
     """Real photographs; the tests that need them skip where they are absent."""
     folder = SHARED / "photos"
@@ -53,12 +88,9 @@ def shared_photos() -> Path:
 def tiny_janus(tmp_path_factory) -> Path:
     """The folder of a tiny random Janus-Pro; the tests that need it skip without transformers."""
     pytest.importorskip("transformers")
-    spec = spec_from_file_location("tiny_janus", Path(__file__).with_name("janus.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    made = module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made.save(tmp_path_factory.mktemp("janus"))
+    import tiny_janus as tiny
+
+    return tiny.save(tmp_path_factory.mktemp("janus"))
 
 
 @dataclass(frozen=True)

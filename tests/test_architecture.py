@@ -13,21 +13,22 @@ MAY_IMPORT = {
 }
 RANKS = [
     ["core"],
-    ["runtime", "schedules"],
-    ["images", "ops", "weights"],
-    ["geometry"],
-    ["faces", "nets"],
-    ["worlds"],
+    ["geometry", "ops", "worlds"],
+    ["runtime", "schedules", "images", "weights"],
+    ["config"],
+    ["nets", "faces"],
     ["data"],
-    ["prep", "banks", "experts"],
-    ["enhance"],
+    ["metrics"],
+    ["banks", "experts", "evaluators"],
     ["miners"],
     ["losses"],
-    ["metrics"],
     ["inference"],
-    ["relabel"],
-    ["training", "scoring"],
-    ["recipe"],
+    ["enhance", "prep", "relabel"],
+    ["training"],
+    ["trainings"],
+    ["scoring"],
+    ["landscapes"],
+    ["app"],
 ]
 RANK = {package: rank for rank, packages in enumerate(RANKS) for package in packages}
 SOURCES = sorted(path for top in MAY_IMPORT for path in (ROOT / top).rglob("*.py"))

@@ -38,7 +38,7 @@ def run(
     from engine.banks.faces import faces_in
     from engine.banks.files import require_place
     from engine.data.ages import AgeSource, read_age_csv
-    from engine.inference.assemble import time_machine
+    from engine.nets.assemble import time_machine
     from engine.nets.named import load_recogniser
     from engine.runtime.device import choose
     from engine.weights.find import find_weights

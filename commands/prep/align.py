@@ -46,7 +46,7 @@ def run(
     from engine.faces.choose import FaceChoice
     from engine.prep.advice import advise
     from engine.prep.align import AlignPlan, align_photos, plan_jobs
-    from engine.recipe.kinds.prep import load_prep
+    from engine.prep.recipe import load_prep
     from engine.runtime.device import require_cpu
     from engine.runtime.pool import cores
 

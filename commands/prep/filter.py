@@ -28,7 +28,7 @@ def run(
 ) -> None:
     from engine.prep.advice import advise
     from engine.prep.filter import FilterPlan, copy_kept, filter_folder, pictures_of
-    from engine.recipe.kinds.prep import load_prep
+    from engine.prep.recipe import load_prep
     from engine.runtime.pool import cores
 
     loaded = load_prep(recipe, settings or ())

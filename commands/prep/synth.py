@@ -40,7 +40,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.core.errors import UsageError
-    from engine.prep.scapes import ScapePlan, synthesise_scapes
+    from engine.prep.landscapes import ScapePlan, synthesise_scapes
     from engine.prep.synth import SynthPlan, parse_ages, synthesise
     from engine.runtime.pool import cores
 

@@ -19,7 +19,7 @@ def run(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.load import load_recipe
+    from engine.config.load import load_recipe
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:

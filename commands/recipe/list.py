@@ -8,8 +8,8 @@ EXAMPLE = "tm recipe list --json"
 
 
 def run(as_json: AsJson = False) -> None:
-    from engine.recipe.find import shipped_recipes
-    from engine.recipe.load import load_recipe
+    from engine.config.find import shipped_recipes
+    from engine.config.load import load_recipe
 
     recipes = [(name, load_recipe(path)) for name, path in shipped_recipes().items()]
     if as_json:

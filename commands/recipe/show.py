@@ -19,9 +19,9 @@ def run(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.curves import schedules_in
-    from engine.recipe.load import load_recipe
-    from engine.recipe.write import recipe_toml, unset_keys
+    from engine.config.curves import schedules_in
+    from engine.config.load import load_recipe
+    from engine.config.write import recipe_toml, unset_keys
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:

@@ -23,7 +23,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.recipe.export import export_run
+    from engine.app.export import export_run
     from engine.weights.find import find_weights
 
     if dry_run:

@@ -28,7 +28,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.weights.intake import recognise, take_in
+    from engine.weights.importing import recognise, take_in
 
     intake = recognise(file, name=name, ema=not raw)
     told = intake.told()

@@ -18,8 +18,8 @@ from engine.banks.faces import NO_AGE, Face, in_sizes, read_portrait
 from engine.banks.files import read_table, save_table
 from engine.core.errors import InputError, PictureError, WeightsError
 from engine.core.progress import Progress, reported
-from engine.nets.faces import Recogniser, weights_digest
 from engine.nets.nano.trunk import resized
+from engine.nets.protocols import Recogniser, weights_digest
 from engine.nets.timemachine import TimeMachine
 from engine.runtime.memory import in_batches
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
-from engine.nets.faces import Recogniser
+from engine.nets.protocols import Recogniser
 
 BIN = 5
 FIRST = 18

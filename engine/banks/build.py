@@ -20,7 +20,7 @@ from engine.core.ledger import Ledger
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.data.manifest import seen_from
-from engine.nets.faces import AgeReader, Recogniser
+from engine.nets.protocols import AgeReader, Recogniser
 from engine.runtime.memory import in_batches
 
 BATCH = 32

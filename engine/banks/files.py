@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.banks.bank import Bank, sorted_bank
 from engine.core.errors import UsageError, WeightsError
-from engine.nets.faces import Recogniser
 from engine.nets.named import load_recogniser
+from engine.nets.protocols import Recogniser
 from engine.weights.load import read_tensors, require_sound
 from engine.weights.signature import form_of
 from engine.weights.tensors import read_safetensors, write_safetensors

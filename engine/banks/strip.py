@@ -19,7 +19,7 @@ from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.images.sheet import contact_sheet
-from engine.nets.faces import Recogniser
+from engine.nets.protocols import Recogniser
 
 COLUMNS = 11
 ABSENT = np.full((SIDE, SIDE, 3), 96, np.uint8)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Generic, TypeVar, cast
 
@@ -22,9 +23,11 @@ class Registry(Generic[T]):
     'unknown schedule `falt`, did you mean `flat`?'
     """
 
-    def __init__(self, noun: str, *, package: str) -> None:
+    def __init__(self, noun: str, *, package: str, module: str | None = None) -> None:
+        """Scan the modules of `package`, or those called `module` at any depth below it."""
         self.noun = noun
         self.package = package
+        self.module = module
         self._classes: dict[str, type[T]] = {}
         self._scanned = False
 
@@ -60,8 +63,19 @@ class Registry(Generic[T]):
     def _scan(self) -> None:
         if self._scanned:
             return
-        package = import_module(self.package)
-        for name in sorted(found.name for found in iter_modules(package.__path__)):
+        for name in self._modules():
             import_module(f"{self.package}.{name}")
         # Only now: a module that fails to import must fail again, not leave half a registry.
         self._scanned = True
+
+    def _modules(self) -> list[str]:
+        """Dotted names below the package, in a fixed order."""
+        places = import_module(self.package).__path__
+        if self.module is None:
+            return sorted(entry.name for entry in iter_modules(places))
+        files = [
+            file.relative_to(place).with_suffix("")
+            for place in places
+            for file in Path(place).rglob(f"{self.module}.py")
+        ]
+        return sorted(".".join(file.parts) for file in files)

@@ -11,8 +11,8 @@ from engine.core.places import weights_folder
 from engine.enhance.chain import Enhanced
 from engine.images.lab import to_lab
 from engine.images.ranges import to_floats, to_tensor
-from engine.nets.faces import Distance
 from engine.nets.named import load_lpips
+from engine.nets.protocols import Distance
 from engine.weights.folder import standing
 from engine.weights.manifest import known_weights
 

@@ -20,7 +20,7 @@ from engine.enhance.plan import EnhancePlan
 from engine.images.png import write_png
 from engine.images.raster import Origin, Raster, read_raster, resized
 from engine.images.saving import KEY, tool_version
-from engine.nets.faces import Distance
+from engine.nets.protocols import Distance
 
 SCHEMA = 1
 Row = dict[str, Any]

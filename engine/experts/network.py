@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from engine.experts.base import Answer, Faces
-from engine.nets.faces import weights_digest
 from engine.nets.loading import Net, frozen
 from engine.nets.named import state_of
+from engine.nets.protocols import weights_digest
 from engine.weights.checkpoint import StateDict
 
 Read = Callable[[Tensor], Answer]

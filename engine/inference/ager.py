@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from engine.inference.domain import Known
+from engine.evaluators.domain import Known
 from engine.runtime.device import Compute
 
 

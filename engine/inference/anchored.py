@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.core.errors import UsageError, WeightsError
 from engine.data.anchors import Anchors
-from engine.inference.domain import Known
+from engine.evaluators.domain import Known
 from engine.inference.morph import glide
 from engine.nets.agetransformer.v1 import PublishedTransformer
 from engine.nets.agetransformer.v2 import SlimTransformer

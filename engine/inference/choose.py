@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from engine.core.errors import UsageError
+from engine.evaluators.domain import Known
 from engine.inference.ager import Ager
 from engine.inference.anchored import AnchorAger, is_agetransformer
-from engine.inference.assemble import time_machine
-from engine.inference.domain import Known
 from engine.inference.edit import Edit
 from engine.inference.reage import Noise, Reager
+from engine.nets.assemble import time_machine
 from engine.runtime.device import Compute
 from engine.weights.checkpoint import Checkpoint
 

@@ -14,13 +14,13 @@ from engine.core.ledger import Ledger
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
 from engine.data.manifest import seen_from
+from engine.evaluators.photographs import Judges
 from engine.faces.turning import Pixels
 from engine.images.naming import stems
 from engine.images.ranges import to_pixels, to_tensor
 from engine.images.reading import find_pictures
 from engine.images.saving import save_png
 from engine.inference.ager import AgedFace, Ager
-from engine.inference.judges import Judges
 from engine.inference.outputs import at_size, provenance, save_beside, save_morph, save_strip
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject, aligned_subject, find_subject

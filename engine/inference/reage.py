@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.inference.domain import Known
+from engine.evaluators.domain import Known
 from engine.inference.edit import Edit, layer_strengths, mixed, moved
 from engine.inference.morph import glide
 from engine.nets.timemachine import TimeMachine

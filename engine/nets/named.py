@@ -8,7 +8,15 @@ from torch.nn import ModuleList
 
 from engine.core.errors import UsageError, WeightsError
 from engine.nets.age.dex_vgg import Dex
-from engine.nets.faces import (
+from engine.nets.identity.ir_se50 import ArcFace
+from engine.nets.identity.person_classifier import ActorClassifier
+from engine.nets.loading import frozen
+from engine.nets.nano.age import NanoAge
+from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.identity import NanoIdentity
+from engine.nets.nano.landmarks import NanoLandmarks
+from engine.nets.perceptual.features import FeatureDistance
+from engine.nets.protocols import (
     AgeReader,
     ArcFaceRecogniser,
     DexReader,
@@ -20,14 +28,6 @@ from engine.nets.faces import (
     PointReader,
     weights_digest,
 )
-from engine.nets.identity.actor import ActorClassifier
-from engine.nets.identity.ir_se50 import ArcFace
-from engine.nets.loading import frozen
-from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
-from engine.nets.nano.identity import NanoIdentity
-from engine.nets.nano.landmarks import NanoLandmarks
-from engine.nets.perceptual.features import FeatureDistance
 from engine.weights.checkpoint import StateDict
 from engine.weights.find import find_weights
 from engine.weights.folder import weights_file

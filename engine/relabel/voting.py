@@ -14,9 +14,9 @@ from engine.core.errors import TmError, WeightsError
 from engine.core.ledger import Ledger, Row
 from engine.core.progress import Progress, reported
 from engine.data.domains import Domain
+from engine.evaluators.domain import Known
 from engine.experts.base import Expert, ExpertTable, Faces
 from engine.experts.mixture import Votes
-from engine.inference.domain import Known
 from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.relabel.reading import FaceReading, Seen, seen_in_chunks

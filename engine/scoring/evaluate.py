@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress
+from engine.evaluators.suite import Panel, Seen
+from engine.metrics.set_distances import RealSet, set_distances
 from engine.scoring.material import COPIED, Material, Way, controls
 from engine.scoring.paired import paired
-from engine.scoring.panel import Panel, Seen
 from engine.scoring.recognition import real_pairs, verified
 from engine.scoring.rows import References, Row, examined, looked_at
-from engine.scoring.sets import RealSet, set_distances
 from engine.scoring.summary import by_gap, by_target, figures
 
 DIGITS = 6

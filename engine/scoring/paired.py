@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
+from engine.evaluators.suite import Panel
 from engine.metrics.bootstrap import mean_interval
-from engine.scoring.panel import Panel
 from engine.scoring.rows import Row
 from engine.scoring.summary import drawn_unit, groups_of
 

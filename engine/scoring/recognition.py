@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.evaluators.suite import IdentityJudge, Vectors
 from engine.metrics.verification import auc, verification_rate
-from engine.scoring.panel import IdentityJudge, Vectors
 from engine.scoring.rows import References, Row
 from engine.scoring.summary import GAPS
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress, reported
+from engine.evaluators.suite import IdentityJudge, Panel, Seen, Vectors
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_tensor
 from engine.metrics.energy import BANDS, laplacian
 from engine.scoring.material import COPIED, Material, PersonPhotos, Task, Way, at_side
-from engine.scoring.panel import IdentityJudge, Panel, Seen, Vectors
 
 RIGHT_AGE = 8.0
 """Years of error up to which an age is right."""

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.evaluators.suite import Panel
 from engine.metrics.age import spearman
 from engine.metrics.bootstrap import mean_interval
-from engine.scoring.panel import Panel
 from engine.scoring.rows import Row
 
 ENOUGH = 5

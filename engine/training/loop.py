@@ -15,9 +15,9 @@ from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
-from engine.training.average import WeightAverage
+from engine.training.averaging import WeightAverage
+from engine.training.callbacks import Standing, Watcher
 from engine.training.checkpoint import Checkpoints, Snapshot
-from engine.training.diary import Diary, Note
 from engine.training.guards import FiniteGuard, Plateau
 from engine.training.journal import Journal
 from engine.training.means import Means
@@ -25,9 +25,9 @@ from engine.training.phases import Phase, let_learn, load_optimiser, optimiser_o
 from engine.training.plan import TrainingPlan
 from engine.training.processes import Processes, on_device, to_device
 from engine.training.run_folder import RunFolder
+from engine.training.status_log import Diary, Note
 from engine.training.stopping import StopRequest, stop_requests
 from engine.training.task import Batch, Moment, Task
-from engine.training.watch import Standing, Watcher
 
 Ended = Literal["finished", "until", "stopped", "plateau"]
 

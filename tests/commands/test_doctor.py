@@ -1,4 +1,4 @@
-from engine.doctor import Check, verdict
+from engine.app.doctor import Check, verdict
 
 
 def test_doctor_finds_a_working_base(tm):
@@ -21,14 +21,16 @@ def test_a_fault_breaks_the_base_and_a_note_does_not():
 
 
 def test_doctor_exits_1_where_the_base_is_broken(tm, monkeypatch):
-    monkeypatch.setattr("engine.doctor.EXAMINATIONS", (lambda: [Check("x", "fault", "no", "do")],))
+    monkeypatch.setattr(
+        "engine.app.doctor.EXAMINATIONS", (lambda: [Check("x", "fault", "no", "do")],)
+    )
     told = tm("doctor")
     assert told.code == 1
     assert "do" in told.out
 
 
 def test_an_unwritable_folder_is_noted(monkeypatch):
-    from engine import doctor
+    from engine.app import doctor
 
     def refuse(**_):
         raise PermissionError(13, "Permission denied")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from engine.images.saving import provenance_of
-from engine.nets.landscape.generator import GeneratorSpec, LandscapeGenerator
+from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from engine.inference.judges import Judges
+from engine.evaluators.photographs import Judges
 
 OFF = ("--set", "judge=false")
 

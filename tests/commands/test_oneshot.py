@@ -1,18 +1,13 @@
 """`tm oneshot` and the errors around a person's model, as a user meets them."""
 
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import person
 import pytest
 
-from engine.recipe.kinds.personal import PersonalRecipe
-from engine.recipe.load import load_recipe_as
-
-PLACE = Path(__file__).parents[1] / "engine" / "training" / "person.py"
-SPEC = spec_from_file_location("person_of_oneshot", PLACE)
-person = module_from_spec(SPEC)
-SPEC.loader.exec_module(person)
+from engine.config.load import load_recipe_as
+from engine.trainings.personal.recipe import PersonalRecipe
 
 STEPS = ("--set", "phase.0.steps=1", "--set", "phase.1.steps=1", "-q")
 
@@ -44,7 +39,7 @@ def small(world, monkeypatch):
     curve = 'targets = { kind = "curriculum", ages = "5..90", beyond = 0.3 }\n'
     assert curve in told
     base.write_text(told.replace(curve, 'targets = { kind = "fixed", age = "40±2" }\n'))
-    monkeypatch.setattr("engine.recipe.oneshot.BASES", {"portraits": str(base)})
+    monkeypatch.setattr("engine.trainings.personal.oneshot.BASES", {"portraits": str(base)})
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
+import person
 import pytest
 import torch
 from PIL import Image
@@ -14,11 +14,6 @@ from engine.banks.bank import Bank
 from engine.banks.files import read_bank, save_bank
 from engine.images.saving import provenance_of
 from engine.weights.load import read_checkpoint
-
-PLACE = Path(__file__).parents[1] / "engine" / "training" / "person.py"
-SPEC = spec_from_file_location("person_of_commands", PLACE)
-person = module_from_spec(SPEC)
-SPEC.loader.exec_module(person)
 
 SHORT = ("--set", "phase.0.steps=2", "--set", "phase.1.steps=2", "--set", "save_every=1", "-q")
 
@@ -101,7 +96,7 @@ def test_a_run_does_not_go_on_with_another_bank(tm, world):
 
 def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
     from commands import _training
-    from engine.training.watch import Unwatched
+    from engine.training.callbacks import Unwatched
 
     assert train(tm, out="undisturbed").code == 0
 

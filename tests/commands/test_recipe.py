@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from engine.recipe.find import shipped_recipes
+from engine.config.find import shipped_recipes
 
 
 def test_list_names_every_shipped_recipe(tm):

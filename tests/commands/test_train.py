@@ -1,21 +1,15 @@
 """`tm train` and `tm resume` as a user meets them, on a toy."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
+import toy
 
-from engine.recipe.base import RECIPES
-from engine.recipe.training import TrainingRecipe
+from engine.config.base import RECIPES
+from engine.training.recipe import TrainingRecipe
 from engine.weights.load import read_checkpoint
-
-SPEC = spec_from_file_location(
-    "toy_of_train", Path(__file__).parents[1] / "engine" / "training" / "toy.py"
-)
-toy = module_from_spec(SPEC)
-SPEC.loader.exec_module(toy)
 
 
 class ToyRecipe(TrainingRecipe):

@@ -93,7 +93,7 @@ def test_with_the_truth_it_trains_resumes_and_ages(tm, tmp_path, monkeypatch):
     recipe = ("train", "--recipe", "agetransformer/nano", *settings(*DRAWN))
     assert tm(*recipe, "--out", "straight").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("engine.recipe.launch.train", stopping(3))
+        patch.setattr("engine.training.launch.train", stopping(3))
         assert tm(*recipe, "--out", "stopped").code == 0
     assert not (tmp_path / "stopped/checkpoints/step_6").exists()
     assert tm("resume", "stopped").code == 0
@@ -122,8 +122,8 @@ def stopping(step):
 @pytest.mark.parametrize("version", [1, 2])
 def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatch, version):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("engine.recipe.kinds.agetransformer.STYLE", 16)
-    monkeypatch.setattr("engine.recipe.kinds.agetransformer.widths", lambda size: (8,) * 4)
+    monkeypatch.setattr("engine.trainings.agetransformer.recipe.STYLE", 16)
+    monkeypatch.setattr("engine.trainings.agetransformer.recipe.widths", lambda size: (8,) * 4)
     given = labelled(faces, f"net.version={version}", 'anchors="ffhq_aging"')
     told = tm("train", "--recipe", "agetransformer/base", "--out", "run", *settings(*given))
     assert told.code == 0, told.err

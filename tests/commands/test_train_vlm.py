@@ -9,8 +9,8 @@ from PIL import Image
 
 from engine.core.digest import file_sha256
 from engine.data.captions import Caption, Captions, Maker
-from engine.recipe.kinds.agetransformer import AgeTransformerNet
 from engine.training.checkpoint import read_snapshot
+from engine.trainings.agetransformer.recipe import AgeTransformerNet
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
@@ -133,7 +133,7 @@ def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
     assert {"vlm/index.jsonl", "vlm/model.safetensors"} <= set(environment["weights"])
     assert read_checkpoint(find_weights("on")).facts["vlm"] == MAKER.facts()
     with monkeypatch.context() as patch:
-        patch.setattr("engine.recipe.launch.train", stopping(2))
+        patch.setattr("engine.training.launch.train", stopping(2))
         assert train(tm, "stopped", *on).code == 0
     assert tm("resume", "stopped").code == 0
     again = weights(home / "stopped")

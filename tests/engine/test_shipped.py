@@ -3,16 +3,16 @@
 import pytest
 import torch
 
+from engine.app.export import tensors_sha256
+from engine.config.find import shipped_recipes
+from engine.config.load import load_recipe
+from engine.evaluators.domain import Known
 from engine.inference.anchored import anchors_of, transformer_of
-from engine.inference.assemble import time_machine
-from engine.inference.domain import Known
-from engine.inference.landscapes import Painter, Wish
+from engine.landscapes.inference.render import Painter, Wish
 from engine.metrics.age import spearman
+from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_reader
-from engine.recipe.export import tensors_sha256
-from engine.recipe.find import shipped_recipes
-from engine.recipe.load import load_recipe
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.load import read_checkpoint
 from engine.weights.native import read_card

@@ -5,7 +5,7 @@ from pydantic import Field
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.distance import likeness
-from engine.losses.face.trial import Direction, Trial
+from engine.losses.face.inputs import Direction, Trial
 
 
 @FACE_LOSSES.register("adaptive_w_norm")

@@ -2,8 +2,8 @@ from typing import ClassVar, Literal
 
 from engine.core.errors import WeightsError
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.parts import Parts, given
-from engine.losses.face.trial import Direction, Trial
+from engine.losses.face.context import Parts, given
+from engine.losses.face.inputs import Direction, Trial
 
 
 @FACE_LOSSES.register("age_anchor")

@@ -2,7 +2,7 @@ from typing import ClassVar, Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.distance import AGE_CAP
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 
 
 @FACE_LOSSES.register("ageing")

@@ -11,8 +11,8 @@ from torch import Tensor
 from engine.core.errors import RecipeError
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
-from engine.losses.face.parts import Parts
-from engine.losses.face.trial import Direction, Trial, When
+from engine.losses.face.context import Parts
+from engine.losses.face.inputs import Direction, Trial, When
 from engine.schedules import ScheduleValue
 
 FACE_LOSSES: Registry["FaceLoss"] = Registry("loss", package="engine.losses.face")

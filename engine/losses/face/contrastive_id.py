@@ -5,9 +5,9 @@ from pydantic import Field
 
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each
+from engine.losses.face.context import given
+from engine.losses.face.inputs import Trial
 from engine.losses.face.nearest import cosines, nearest_cosine
-from engine.losses.face.parts import given
-from engine.losses.face.trial import Trial
 from engine.losses.face.window import Windowed
 
 FAR = -1e4  # a logit that adds nothing, and unlike minus infinity never turns into NaN

@@ -5,8 +5,8 @@ from typing import Literal
 from torch import Tensor
 
 from engine.losses.face.base import FaceLoss
+from engine.losses.face.inputs import Trial
 from engine.losses.face.regions import face_crop
-from engine.losses.face.trial import Trial
 
 Frame = Literal["full", "face"]
 

@@ -9,8 +9,8 @@ from engine.core.errors import RecipeError
 from engine.core.numbers import Real
 from engine.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.parts import Parts
-from engine.losses.face.trial import Direction, Trial
+from engine.losses.face.context import Parts
+from engine.losses.face.inputs import Direction, Trial
 
 EYES, NOSE, MOUTH = slice(0, 4), slice(4, 6), slice(6, 8)
 LEAST = 1e-3  # px; no face is so small that two eyes are closer

@@ -7,8 +7,8 @@ from torch import Tensor
 from engine.core.numbers import Real
 from engine.core.table import Table
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.parts import given
-from engine.losses.face.trial import Direction, Trial
+from engine.losses.face.context import given
+from engine.losses.face.inputs import Direction, Trial
 from engine.losses.face.views import Aggregate, known, shown
 
 CROSS_ENTROPY, HINGE = 0.8, 0.2

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 
 
 @FACE_LOSSES.register("identity_margin")

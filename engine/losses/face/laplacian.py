@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.framed import Framed
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """The blur of Burt and Adelson 1983, whose pyramid this is."""

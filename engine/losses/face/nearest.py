@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from engine.losses.face.parts import References
+from engine.losses.face.context import References
 
 EDGE = 1e-3  # years by which an age read back from floats may miss the photo's own
 

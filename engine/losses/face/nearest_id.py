@@ -4,9 +4,9 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
+from engine.losses.face.context import given
+from engine.losses.face.inputs import Trial, When
 from engine.losses.face.nearest import covered, nearest_cosine
-from engine.losses.face.parts import given
-from engine.losses.face.trial import Trial, When
 
 
 @FACE_LOSSES.register("nearest_id")

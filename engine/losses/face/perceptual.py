@@ -1,9 +1,9 @@
 from typing import ClassVar, Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each
+from engine.losses.face.context import given
 from engine.losses.face.framed import Framed
-from engine.losses.face.parts import given
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 
 
 @FACE_LOSSES.register("perceptual")

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.parts import given
+from engine.losses.face.context import given
+from engine.losses.face.inputs import Direction, Trial
 from engine.losses.face.regions import Region, crops, region_boxes
-from engine.losses.face.trial import Direction, Trial
 
 
 @FACE_LOSSES.register("roi_id")

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from engine.core.numbers import OLDEST, Real
 from engine.losses.face.base import FACE_LOSSES, Each
-from engine.losses.face.parts import given
-from engine.losses.face.trial import Trial
+from engine.losses.face.context import given
+from engine.losses.face.inputs import Trial
 from engine.losses.face.window import Windowed
 
 

@@ -2,7 +2,7 @@ from typing import Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.framed import Framed
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 from engine.losses.texture import FAINT, strength
 
 

@@ -1,7 +1,7 @@
 from typing import Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.trial import Trial
+from engine.losses.face.inputs import Trial
 
 
 @FACE_LOSSES.register("w_norm")

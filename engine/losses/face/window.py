@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.core.numbers import OLDEST, Real
 from engine.core.table import fault_of
 from engine.losses.face.base import FaceLoss
-from engine.losses.face.trial import Direction, Trial
+from engine.losses.face.inputs import Direction, Trial
 
 
 class Windowed(FaceLoss):

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from engine.banks.bank import sorted_bank
 from engine.images.saving import save_png
-from engine.nets.faces import NanoRecogniser, weights_digest
 from engine.nets.loading import frozen
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
+from engine.nets.protocols import NanoRecogniser, weights_digest
 
 CPU = torch.device("cpu")
 

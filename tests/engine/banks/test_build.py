@@ -15,9 +15,9 @@ from engine.core.progress import Silence
 from engine.data.ages import AgeSource
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.nets.faces import NanoAgeReader
 from engine.nets.loading import frozen
 from engine.nets.nano.age import AgeSpec, NanoAge
+from engine.nets.protocols import NanoAgeReader
 
 CPU = torch.device("cpu")
 

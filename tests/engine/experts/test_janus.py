@@ -1,11 +1,10 @@
 """Janus-Pro through transformers: a tiny random model, and a tokenizer made here."""
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_janus as tiny
 import torch
 
 from engine.core.errors import TmError, WeightsError
@@ -16,9 +15,6 @@ from engine.experts.kinds.janus import UNKNOWN, JanusTable, closed_answers
 
 pytest.importorskip("transformers")
 
-SPEC = spec_from_file_location("tiny_janus", Path(__file__).parents[2] / "janus.py")
-tiny = module_from_spec(SPEC)
-SPEC.loader.exec_module(tiny)
 QUESTION = "how old"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.app.relabel import Request, planned
 from engine.core.errors import WeightsError
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
@@ -14,9 +15,8 @@ from engine.experts.base import Answer
 from engine.experts.kinds.mivolo import MiVoloTable
 from engine.experts.kinds.nano_age import NanoAgeTable
 from engine.images.saving import save_png
-from engine.recipe.kinds.relabel import load_relabel
-from engine.recipe.relabelling import Request, planned
 from engine.relabel.reading import FaceReading, are_aligned
+from engine.relabel.recipe import load_relabel
 from engine.relabel.source import Job, jobs_of, read_labels
 from engine.relabel.voting import Ballot, DomainSorter, Panel, collect, votes_of
 from engine.runtime.device import choose

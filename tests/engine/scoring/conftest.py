@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 from engine.core.digest import file_sha256
 from engine.core.progress import Silence
+from engine.evaluators.suite import Panel
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_pixels, to_tensor
 from engine.images.saving import save_png
 from engine.inference.subject import Subject
 from engine.scoring.evaluate import evaluate
 from engine.scoring.material import Material, PersonPhotos, Source, Task, Way
-from engine.scoring.panel import Panel
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 

@@ -12,13 +12,13 @@ from matplotlib import cbook
 from PIL import Image, ImageEnhance
 from skimage import data
 
+from engine.evaluators.suite import NO_LPIPS, Panel
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
 from engine.images.saving import save_png
 from engine.inference.subject import find_subject
-from engine.scoring.familiar import domain_of
+from engine.scoring.domain import domain_of
 from engine.scoring.material import Source
-from engine.scoring.panel import NO_LPIPS, Panel
 
 SHARED = Path(__file__).parents[4] / "shared"
 

@@ -7,13 +7,15 @@ import pytest
 import torch
 from skimage import data
 
-import engine.scoring.panel as panels
+import engine.evaluators.suite as panels
 from engine.core.places import weights_folder
 from engine.core.progress import Silence
+from engine.evaluators.suite import Panel
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_tensor
 from engine.inference.subject import Subject
 from engine.metrics.distributions import frechet
+from engine.metrics.set_distances import RealSet, set_distances
 from engine.nets.age.mivolo import AgeScale, MiVolo, MiVoloSpec
 from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
 from engine.nets.perceptual.inception import Inception
@@ -21,8 +23,6 @@ from engine.nets.perceptual.lpips import Perceptual, _untrained
 from engine.scoring.evaluate import evaluate
 from engine.scoring.material import Material, PersonPhotos, Source, Task, Way, at_side
 from engine.scoring.page import page
-from engine.scoring.panel import Panel
-from engine.scoring.sets import RealSet, set_distances
 from engine.weights.manifest import known_weights
 from engine.weights.tensors import write_safetensors
 

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
+from engine.app.evaluation import Request, gathered
+from engine.config.load import load_recipe
+from engine.config.write import recipe_toml
 from engine.core.errors import InputError, UsageError
 from engine.core.progress import Silence
 from engine.prep.synth import SynthPlan, parse_ages, synthesise
-from engine.recipe.evaluation import Request, gathered
-from engine.recipe.load import load_recipe
-from engine.recipe.write import recipe_toml
 from engine.runtime.device import choose
 from engine.weights.find import shipped_weights
 

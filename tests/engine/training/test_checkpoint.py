@@ -12,7 +12,7 @@ from torch import nn
 from engine.core.errors import WeightsError
 from engine.core.progress import Silence
 from engine.runtime.draws import Draws
-from engine.training.average import WeightAverage
+from engine.training.averaging import WeightAverage
 from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot, standing
 from engine.training.optimisers.ranger import Ranger
 from engine.training.tree import pack, unpack

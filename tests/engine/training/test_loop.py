@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import torch
+import toy
 
 from engine.core.errors import RecipeError, UsageError
 from engine.core.progress import Silence
@@ -20,10 +20,8 @@ from engine.training.journal import read_journal
 from engine.training.phases import Phase
 from engine.weights.native import read_native
 
-SCRIPT = Path(__file__).with_name("toy.py")
-SPEC = spec_from_file_location("toy", SCRIPT)
-toy = module_from_spec(SPEC)
-SPEC.loader.exec_module(toy)
+SCRIPT = Path(toy.__file__)
+ROOT = Path(__file__).parents[3]
 
 
 def flat(folder, step=60):
@@ -36,7 +34,7 @@ def flat(folder, step=60):
 
 
 def started(folder, *more):
-    environment = {**os.environ, "PYTHONPATH": os.fspath(SCRIPT.parents[3])}
+    environment = {**os.environ, "PYTHONPATH": os.fspath(ROOT)}
     command = [sys.executable, os.fspath(SCRIPT), os.fspath(folder), *more]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 

@@ -1,9 +1,8 @@
 import json
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import numpy as np
+import person
 import pytest
 import torch
 
@@ -11,10 +10,6 @@ from engine.core.errors import UsageError
 from engine.core.progress import Silence
 from engine.data.manifest import read_manifest
 from engine.training.photos import photos_digest, read_photos
-
-SPEC = spec_from_file_location("person_of_photos", Path(__file__).with_name("person.py"))
-person = module_from_spec(SPEC)
-SPEC.loader.exec_module(person)
 
 
 @pytest.fixture(scope="module")

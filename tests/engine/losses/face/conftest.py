@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.banks.anchors import age_anchors, prototypes
-from engine.losses.face.parts import Parts, References
-from engine.losses.face.trial import Trial
+from engine.losses.face.context import Parts, References
+from engine.losses.face.inputs import Trial
 from engine.miners.base import Mined, Miner
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws

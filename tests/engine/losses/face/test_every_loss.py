@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from engine.core.errors import RecipeError
 from engine.losses.face.base import FACE_LOSSES, LossChoice, check, objective
-from engine.losses.face.parts import Parts
+from engine.losses.face.context import Parts
 
 EXAMPLES = [
     {"kind": "adaptive_w_norm"},

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from engine.losses.face.context import References
 from engine.losses.face.contrastive_id import ContrastiveId
 from engine.losses.face.distance import likeness
 from engine.losses.face.identity import Identity
 from engine.losses.face.identity_margin import IdentityMargin
 from engine.losses.face.nearest import around
 from engine.losses.face.nearest_id import NearestId
-from engine.losses.face.parts import References
 from engine.losses.face.target_id import TargetId
 
 SIXTY = (0.5, math.sqrt(0.75))  # at 60 degrees of (1, 0)

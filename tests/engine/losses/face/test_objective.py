@@ -5,11 +5,11 @@ import torch
 
 from engine.core.errors import RecipeError
 from engine.losses.face.base import check, mean_where, objective
+from engine.losses.face.context import References
 from engine.losses.face.contrastive_id import ContrastiveId
 from engine.losses.face.identity import Identity
 from engine.losses.face.identity_margin import IdentityMargin
 from engine.losses.face.nearest_id import NearestId
-from engine.losses.face.parts import References
 from engine.losses.face.perceptual import Perceptual
 from engine.losses.face.pixel import Pixel
 from engine.losses.face.target_id import TargetId

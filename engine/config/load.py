@@ -1,0 +1,99 @@
+"""From a TOML file and `key=value` settings to a checked recipe."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+
+from engine.config.base import RECIPES, Recipe
+from engine.config.find import find_recipe
+from engine.config.merge import MergeError, Tree, lay_over, parse_setting
+from engine.core.errors import RecipeError
+
+R = TypeVar("R", bound=Recipe)
+
+
+def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """Find, extend, set and check a recipe; RecipeError lists every fault with its place."""
+    path = find_recipe(str(name))
+    tree, faults = read_tree(path), list[str]()
+    for setting in settings:
+        try:
+            tree = lay_over(tree, parse_setting(setting))
+        except MergeError as fault:
+            faults.append(f"{fault.place}: {fault.message}")
+    tree.setdefault("name", path.stem)
+    try:
+        recipe = _root(tree).model_validate(tree)
+    except ValidationError as error:
+        faults += [f"{_dotted(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+        raise _faulty(path, faults) from None
+    if faults:
+        raise _faulty(path, faults)
+    return recipe
+
+
+def load_recipe_as(root: type[R], name: str | Path, settings: Sequence[str] = ()) -> R:
+    """Like `load_recipe`, for a caller that can use one kind only."""
+    recipe = load_recipe(name, settings)
+    if not isinstance(recipe, root):
+        wanted = root.model_fields["kind"].default
+        raise RecipeError(f"`{name}` is a recipe of kind `{recipe.kind}`, not `{wanted}`")
+    return recipe
+
+
+def read_tree(path: Path) -> Tree:
+    """The tables of a recipe file laid over those of the recipes it extends."""
+    layers, seen = list[Tree](), list[Path]()
+    following: Path | None = path
+    while following is not None:
+        if following.resolve() in seen:
+            raise RecipeError(f"`{path}` extends itself by way of `{following}`")
+        seen.append(following.resolve())
+        layer = read_toml(following)
+        base = layer.pop("extends", None)
+        if base is not None and not isinstance(base, str):
+            raise RecipeError(f"`extends` in `{following}` must be the name of one recipe")
+        layers.append(layer)
+        following = find_recipe(base, beside=following.parent) if base is not None else None
+    tree: Tree = {}
+    for layer in reversed(layers):
+        # A name and a description belong to their own file; who extends it has others.
+        tree = {key: value for key, value in tree.items() if key not in ("name", "about")}
+        try:
+            tree = lay_over(tree, layer)
+        except MergeError as fault:
+            raise _faulty(path, [f"{fault.place}: {fault.message}"]) from None
+    return tree
+
+
+def read_toml(path: Path) -> Tree:
+    """The tables of one TOML file; RecipeError says where it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"`{path}` is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"`{path}` is not UTF-8 text") from None
+    except OSError as error:
+        raise RecipeError(f"`{path}` cannot be read: {error.strerror}") from None
+
+
+def _root(tree: Tree) -> type[Recipe]:
+    kind = tree.get("kind")
+    if kind is None:
+        raise RecipeError("the recipe has no `kind`", hint=f"known kinds: {', '.join(RECIPES)}")
+    if kind not in RECIPES:
+        raise RecipeError(RECIPES.miss(str(kind)))
+    return RECIPES[str(kind)]
+
+
+def _faulty(path: Path, faults: list[str]) -> RecipeError:
+    many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return RecipeError("\n".join([f"`{path}` has {many}", *(f"  {fault}" for fault in faults)]))
+
+
+def _dotted(loc: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in cast(tuple[int | str, ...], loc)) or "(root)"

@@ -1,0 +1,27 @@
+"""A recipe as TOML that reads back equal."""
+
+from collections.abc import Iterator
+
+import toml
+
+from engine.config.base import Recipe
+from engine.core.table import Table
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The resolved recipe, every default written out."""
+    return toml.dumps(recipe.dump())
+
+
+def unset_keys(table: Table, place: str = "") -> Iterator[tuple[str, str]]:
+    """The keys that stand at nothing, which TOML cannot write: dotted place, and what each is."""
+    for name, field in type(table).model_fields.items():
+        value, here = getattr(table, name), f"{place}{name}"
+        if value is None:
+            yield here, field.description if field.description is not None else ""
+        elif isinstance(value, Table):
+            yield from unset_keys(value, f"{here}.")
+        elif isinstance(value, tuple):
+            for index, entry in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+                if isinstance(entry, Table):
+                    yield from unset_keys(entry, f"{here}.{index}.")

@@ -1,0 +1,41 @@
+"""Recipes for ageing photos with a trained model."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from engine.config.base import RECIPES, Recipe
+from engine.config.load import load_recipe_as
+from engine.faces.detect import Detection
+from engine.inference.edit import Edit
+from engine.inference.plan import Morphing
+from engine.inference.reage import Noise
+from engine.runtime.device import Precision
+
+
+@RECIPES.register("infer")
+class InferRecipe(Recipe):
+    """What happens between a face and its portraits."""
+
+    kind: Literal["infer"] = "infer"  # pyright: ignore[reportIncompatibleVariableOverride]
+    face: str = "largest"
+    """Which face of a photo: `largest`, a number, or `like:PHOTO`."""
+    detection: Detection = Detection()
+    edit: Edit = Edit()
+    noise: Noise = "stored"
+    """`stored` as published; `content` draws it anew for each photo, the same at every age."""
+    precision: Precision = "auto"
+    batch: int = Field(default=2, ge=1)
+    """Pictures at once; halved by itself when memory runs out."""
+    judge: bool = True
+    """Estimate age and identity of every output with the judges that are here."""
+    morphing: Morphing = Morphing()
+    truth: str | None = None
+    """A folder that holds the very photograph at other ages, as `tm prep synth --same-scene` makes
+    it: outputs are compared with the picture of their age, and strips show both."""
+
+
+def load_infer(name: str, settings: Sequence[str] = ()) -> InferRecipe:
+    """Find and check a recipe of this kind."""
+    return load_recipe_as(InferRecipe, name, settings)

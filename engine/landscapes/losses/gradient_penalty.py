@@ -1,0 +1,43 @@
+from typing import Literal
+
+from pydantic import Field
+
+from engine.landscapes.losses.base import SCAPE_LOSSES, ScapeLoss, Weighed
+from engine.landscapes.losses.inputs import ScapeTrial
+
+
+class _Slope(ScapeLoss):
+    """Squared slope of the logit, every `every` steps.
+
+    With `rescaled` the weight counts `every` times at those steps, so that its mean over time is
+    the weight (StyleGAN2, appendix B); without, that mean is weight / every.
+    """
+
+    every: int = Field(default=16, ge=1)
+    rescaled: bool = True
+
+    def _at(self, trial: ScapeTrial, step: int, which: str) -> Weighed | None:
+        if step % self.every:
+            return None
+        factor = self.every if self.rescaled else 1
+        return Weighed(trial.slope(which), self.weight.at(step) * factor)
+
+
+@SCAPE_LOSSES.register("r1")
+class R1(_Slope):
+    """Slope at real pictures (Mescheder et al. 2018, equation 9, without gamma / 2)."""
+
+    kind: Literal["r1"] = "r1"
+
+    def judging(self, trial: ScapeTrial, step: int) -> Weighed | None:
+        return self._at(trial, step, "real")
+
+
+@SCAPE_LOSSES.register("r2")
+class R2(_Slope):
+    """Slope at painted pictures (Mescheder et al. 2018, section 4.1)."""
+
+    kind: Literal["r2"] = "r2"
+
+    def judging(self, trial: ScapeTrial, step: int) -> Weighed | None:
+        return self._at(trial, step, "painted")

@@ -1,1 +1,0 @@
-"""The losses of landscapes from valence and arousal: adding one is adding one file."""

@@ -1,1 +1,0 @@
-"""Networks that paint landscapes from valence and arousal, and that judge them."""

@@ -1,0 +1,29 @@
+"""Recipes for preparing photos."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from engine.config.base import RECIPES, Recipe
+from engine.config.load import load_recipe_as
+from engine.faces.detect import Detection
+from engine.faces.quality import QualityLimits
+from engine.prep.advice import Advice
+from engine.prep.align import Reading
+from engine.prep.filter import Likeness
+
+
+@RECIPES.register("prep")
+class PrepRecipe(Recipe):
+    """How photos are read, searched for faces and judged."""
+
+    kind: Literal["prep"] = "prep"  # pyright: ignore[reportIncompatibleVariableOverride]
+    reading: Reading = Reading()
+    detection: Detection = Detection()
+    quality: QualityLimits = QualityLimits()
+    likeness: Likeness = Likeness()
+    advice: Advice = Advice()
+
+
+def load_prep(name: str, settings: Sequence[str] = ()) -> PrepRecipe:
+    """Find and check a recipe of this kind."""
+    return load_recipe_as(PrepRecipe, name, settings)

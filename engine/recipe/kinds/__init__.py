@@ -1,1 +1,0 @@
-"""The root tables, one file for each kind of recipe."""

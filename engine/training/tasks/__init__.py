@@ -1,1 +1,0 @@
-"""What can be trained: one task a file."""

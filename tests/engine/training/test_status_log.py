@@ -1,0 +1,128 @@
+import pytest
+import toy
+
+from engine.core.errors import DiskError
+from engine.training.plan import PlateauRule
+from engine.training.status_log import Diary, Note
+
+
+def note(step=500, **other):
+    told = {
+        "phase": "stage1",
+        "validated": True,
+        "saved": False,
+        "averaged": True,
+        "figures": {
+            "loss/real/identity": 0.31459,
+            "loss/real/contrastive_id/miner/sim_mean": 0.27,
+            "loss/cycle/identity": 0.2,
+            "loss/total_main": 1.04321,
+            "lr/decoder": 1e-4,
+            "val/ageing": 0.71234,
+            "val/age_error": float("nan"),
+        },
+        "best": ("ageing", 0.7, 400),
+        "plateau": None,
+        "told": {"mb": "k=48 band=[0.25,0.6]"},
+    }
+    return Note(step, **(told | other))
+
+
+def lines(folder):
+    return (folder / "checkpoints" / "timestamp.txt").read_text().splitlines()
+
+
+def steps(folder):
+    return [int(line.split()[0].removeprefix("step=")) for line in lines(folder)]
+
+
+def test_a_line_says_where_a_run_stands():
+    assert str(note()) == (
+        "step=500 stage1 validated used_ema=1 | loss identity=0.3146 total_main=1.043"
+        " | val ageing=0.7123 | mb k=48 band=[0.25,0.6] | best ageing=0.7 at=400"
+    )
+
+
+def test_a_line_without_a_validation_tells_no_old_figures():
+    told = str(note(validated=False, saved=True, averaged=False, plateau=True, best=None))
+    assert told.startswith("step=500 stage1 saved used_ema=0 | loss")
+    assert "val" not in told
+    assert told.endswith("| plateau=1")
+
+
+def test_lines_beyond_the_step_are_cut_and_later_ones_added(tmp_path):
+    diary = Diary(tmp_path, after=0)
+    for step in (5, 10, 15):
+        diary.write(note(step))
+    diary.close()
+    path = tmp_path / "timestamp.txt"
+    path.write_text("my own words\n" + path.read_text() + "step=10 cut sho")
+    diary = Diary(tmp_path, after=10)
+    diary.write(note(11))
+    diary.close()
+    told = path.read_text().splitlines()
+    assert [line.split()[0] for line in told] == ["my", "step=5", "step=10", "step=11"]
+
+
+def test_a_full_disk_is_told(tmp_path):
+    diary = Diary(tmp_path, after=0)
+
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def close(self): ...
+
+    diary.close()
+    diary._file = Full()
+    with pytest.raises(DiskError, match="no space left"):
+        diary.write(note())
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    toy.begin(folder, toy.Parabola(), toy.plan(save_every=7, validate_every=10, log_every=5))
+    return folder
+
+
+def test_every_validation_and_every_save_has_its_line(straight):
+    assert steps(straight) == sorted({*range(7, 61, 7), *range(10, 61, 10)})
+    last = lines(straight)[-1]
+    assert last.startswith("step=60 both validated saved used_ema=1 | loss sign=")
+    assert " total_main=" in last
+    assert " | val error=" in last
+
+
+def test_the_best_is_told_with_its_step(straight):
+    best = [line for line in lines(straight) if "validated" in line]
+    told = {line.split(" ")[0]: line.partition("best error=")[2] for line in best}
+    values = {}
+    for line in best:
+        values[line.split(" ")[0]] = float(line.partition("val error=")[2].split(" ")[0])
+    least = min(values, key=values.get)
+    assert told["step=60"].endswith(f"at={least.removeprefix('step=')}")
+
+
+@pytest.mark.parametrize("until", [20, 35])
+def test_a_run_in_two_parts_has_the_same_lines(straight, tmp_path, until):
+    toy.begin(tmp_path, toy.Parabola(), toy.plan(), until=until)
+    toy.begin(tmp_path, toy.Parabola(), toy.plan())
+    same = [line for line in lines(tmp_path) if steps_of(line) in steps(straight)]
+    assert [drop_saved(line) for line in same] == [drop_saved(line) for line in lines(straight)]
+
+
+def steps_of(line):
+    return int(line.split()[0].removeprefix("step="))
+
+
+def drop_saved(line):
+    """The line without what differs where a run was told to stop and save."""
+    return line.replace(" saved", "")
+
+
+def test_a_plateau_is_told(tmp_path):
+    rule = PlateauRule(metric="loss/told", window=1)
+    toy.begin(tmp_path, toy.Parabola(), toy.plan(plateau=rule))
+    assert {line.partition("plateau=")[2] for line in lines(tmp_path)} <= {"0", "1"}
+    assert "plateau=1" in "\n".join(lines(tmp_path))

@@ -1,0 +1,205 @@
+"""Tasks of the networks that look at portraits, tiny: few people, 24 px."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.core.progress import Silence
+from engine.data.jitter import ColourJitter
+from engine.data.portraits import PortraitPlan
+from engine.nets.nano.age import AgeSpec, NanoAge
+from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
+from engine.nets.nano.age_tokens import AgeTokensSpec, NanoAgeTokens
+from engine.nets.nano.identity import IdentitySpec, NanoIdentity
+from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks, to_pixels
+from engine.runtime.draws import Draws
+from engine.training.task import Moment
+from engine.trainings.age.objectives import BirthdayAim, DistributionAim, NormalAim
+from engine.trainings.age.task import AgeTask
+from engine.trainings.identity.task import IdentityAim, IdentityTask, verification
+from engine.trainings.landmarks.task import LandmarksTask
+from engine.trainings.predictions import drawn
+
+LEARN = PortraitPlan(first=901_000, people=6, scenes=4, ages=1, size=24)
+CHECK = PortraitPlan(first=901_100, people=4, scenes=3, ages=1, size=24)
+WIDTHS = (8, 8, 8)
+CPU = torch.device("cpu")
+
+
+def identity():
+    net = drawn(lambda: NanoIdentity(IdentitySpec(24, 8, WIDTHS)), 0)
+    return IdentityTask(net, LEARN, CHECK, IdentityAim(photographs=2), shift=1)
+
+
+def age(family=NanoAge):
+    spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeJudgeSpec(24, 101, WIDTHS, 8)
+    net = drawn(lambda: family(spec), 0)
+    return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColourJitter(), shift=1)
+
+
+def expert(net, aim):
+    made = drawn(net, 0)
+    return AgeTask(made, LEARN, CHECK, aim, size=24, jitter=ColourJitter(), shift=1)
+
+
+def landmarks():
+    net = drawn(lambda: NanoLandmarks(LandmarksSpec(24, WIDTHS, 8)), 0)
+    return LandmarksTask(net, LEARN, CHECK, jitter=None, shift=2)
+
+
+MAKERS = {
+    "identity": identity,
+    "age": age,
+    "age_judge": lambda: age(NanoAgeJudge),
+    "age_ordinal": lambda: expert(
+        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), BirthdayAim()
+    ),
+    "age_tokens": lambda: expert(
+        lambda: NanoAgeTokens(AgeTokensSpec(size=24, width=24, depth=1)), NormalAim()
+    ),
+    "landmarks": landmarks,
+}
+
+
+@pytest.fixture(params=list(MAKERS))
+def task(request):
+    made = MAKERS[request.param]()
+    made.prepare(Silence())
+    return made
+
+
+def moment(step=0, positions=range(8)):
+    return Moment(step, "main", step, frozenset(), Draws(3, step, positions))
+
+
+def total(task, batch):
+    terms = task.terms("main", batch, moment())
+    return sum(term.value * term.weight for term in terms.values())
+
+
+def test_a_batch_belongs_to_its_step_alone(task):
+    once, again, later = (task.batch(moment(step), 8) for step in (4, 4, 5))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    assert not torch.equal(once["pictures"], later["pictures"])
+
+
+def test_two_processes_share_the_very_batch_of_one(task):
+    whole = task.batch(moment(2), 8)
+    halves = [task.batch(moment(2, part), 8) for part in (range(4), range(4, 8))]
+    for name, value in whole.items():
+        torch.testing.assert_close(torch.cat([half[name] for half in halves]), value)
+
+
+def test_the_loss_falls_on_one_batch(task):
+    batch = task.batch(moment(), 8)
+    (net,) = task.parts.values()
+    net.train()
+    rate = torch.optim.Adam(net.parameters(), lr=3e-3)
+    first = total(task, batch)
+    for _ in range(25):
+        rate.zero_grad()
+        loss = total(task, batch)
+        loss.backward()
+        rate.step()
+    assert loss < 0.8 * first
+
+
+def test_what_is_validated_is_said_twice_alike_and_holds_the_figure_of_the_best(task):
+    nets = {name: part.eval() for name, part in task.parts.items()}
+    with torch.no_grad():
+        once, again = task.validate(nets, CPU), task.validate(nets, CPU)
+    assert once == again
+    assert task.best.metric in once
+    assert all(np.isfinite(value) for value in once.values())
+
+
+def test_what_is_delivered_is_the_network_itself(task):
+    delivered = task.checkpoint(task.parts)
+    (name,) = task.parts
+    own = task.parts[name].state_dict()
+    assert delivered.kind == "native"
+    assert delivered.parts[name].keys() == own.keys()
+    assert type(task.parts[name]).from_state(delivered.part(name)).spec == task.net.spec
+
+
+def test_a_batch_holds_people_side_by_side():
+    task = identity()
+    task.prepare(Silence())
+    task.shift = 0
+    pictures = task.batch(moment(), 8)["pictures"]
+    known = task.learn.tensor(range(len(task.learn)))
+    known = torch.cat([known, known.flip(3)]).flatten(1)
+    found = torch.cdist(pictures.flatten(1), known)
+    assert found.min(dim=1).values.max() < 0.05
+    rows = found.argmin(dim=1)
+    people = (rows % len(task.learn) // LEARN.scenes).view(4, 2)
+    mirrored = (rows >= len(task.learn)).view(4, 2)
+    assert (people[:, 0] == people[:, 1]).all()
+    assert len(people[:, 0].unique()) == 4
+    assert (mirrored[:, 0] == mirrored[:, 1]).all()
+    assert (rows.view(4, 2)[:, 0] != rows.view(4, 2)[:, 1]).all()
+
+
+def test_half_a_person_is_refused():
+    task = identity()
+    task.prepare(Silence())
+    with pytest.raises(ValueError, match="not 2 of every person"):
+        task.batch(moment(positions=range(1, 5)), 8)
+
+
+def test_perfect_embeddings_verify_perfectly_and_constant_ones_not_at_all():
+    task = identity()
+    task.prepare(Silence())
+    told = torch.from_numpy(task.check.people - CHECK.first)
+    perfect = verification(torch.eye(CHECK.people)[told], task.check)
+    assert (perfect["auc"], perfect["auc_30"], perfect["auc_alike"]) == (1, 1, 1)
+    constant = verification(torch.ones(len(told), 1), task.check)
+    assert (constant["auc"], constant["auc_alike"]) == (0.5, 0.5)
+
+
+def test_points_of_a_batch_move_with_their_pictures():
+    task = landmarks()
+    task.prepare(Silence())
+    batch = task.batch(moment(), 8)
+    rows = moment().draws.shuffled(len(task.learn), batch=8)
+    mirrored = moment().draws.uniform("mirrored") < 0.5
+    moves = moment().draws.integers("shift", -2, 3, 2)
+    assert mirrored.any()
+    assert not mirrored.all()
+    for place in range(8):
+        own = torch.from_numpy(task.learn.landmarks[rows[place]])
+        nose = own[30] * torch.tensor([-1.0, 1.0]) + torch.tensor([23.0, 0.0])
+        nose = nose if mirrored[place] else own[30]
+        told = to_pixels(batch["points"], 24)[place, 30]
+        torch.testing.assert_close(told, nose + moves[place], rtol=0, atol=1e-4)
+
+
+def test_an_untrained_landmark_network_answers_the_mean_face():
+    task = landmarks()
+    task.prepare(Silence())
+    told = task.net.eval().points(task.check.tensor([0]))
+    mean = torch.from_numpy(task.learn.landmarks.mean(axis=0))
+    torch.testing.assert_close(told[0], mean, rtol=0, atol=1e-3)
+
+
+def test_a_sample_shows_the_points_on_unknown_faces():
+    task = landmarks()
+    task.prepare(Silence())
+    with torch.no_grad():
+        sheet = task.sample({"landmarks": task.net.eval()}, CPU)
+    assert sheet.dtype == np.uint8
+    assert (sheet[..., 1].astype(int) - sheet[..., 0] > 90).sum() > 100
+
+
+def test_an_age_network_of_greys_is_moved_by_no_hue():
+    class Grey(torch.nn.Module):
+        def forward(self, pictures):
+            light = (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).mean((1, 2, 3))
+            return -(torch.arange(101.0) - 50 - 100 * light[:, None]).square()
+
+    task = age()
+    task.prepare(Silence())
+    with torch.no_grad():
+        told = task.validate({"age": Grey()}, CPU)
+    assert max(told[name] for name in told if name.startswith("moved")) < 1.5

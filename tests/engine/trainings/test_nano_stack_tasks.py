@@ -1,0 +1,204 @@
+"""Tasks of the nano generator and of the ageing prior, tiny: few people, 64 px."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from engine.core.progress import Silence
+from engine.data.portraits import PortraitPlan
+from engine.nets.loading import frozen
+from engine.nets.nano.age import AgeSpec, NanoAge
+from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
+from engine.nets.nano.base import BaseSpec
+from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
+from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
+from engine.nets.nano.identity import IdentitySpec, NanoIdentity
+from engine.runtime.draws import Draws
+from engine.training.task import Moment
+from engine.trainings.autoencoder.task import Autoencoder, AutoencoderAim, AutoencoderTask
+from engine.trainings.prior.task import OUTLINE, PriorAim, PriorNets, PriorTask
+
+SIZE = 64
+LEARN = PortraitPlan(first=901_000, people=6, scenes=2, ages=3, size=SIZE)
+CHECK = PortraitPlan(first=901_100, people=3, scenes=1, fixed=(10, 40, 80), size=SIZE)
+BASE = BaseSpec(size=SIZE, luma=8, colour=4, detail=12, window=(24, 20))
+WIDTHS = (4, 6, 8)
+CPU = torch.device("cpu")
+SILENT = {"adversarial": 0.0, "matching": 0.0}
+
+
+def networks():
+    torch.manual_seed(0)
+    return Autoencoder(
+        NanoEncoder(NanoEncoderSpec(BASE, 8, WIDTHS, 6)),
+        NanoGenerator(NanoGeneratorSpec(BASE, 8, 6, 4)),
+        NanoCritic(3, WIDTHS),
+    )
+
+
+def recogniser():
+    torch.manual_seed(1)
+    return frozen(NanoIdentity(IdentitySpec(SIZE, 6, WIDTHS)))
+
+
+def autoencoder(aim=AutoencoderAim(r1_every=2), *, fitted=False):
+    task = AutoencoderTask(networks(), LEARN, CHECK, aim, identity=recogniser(), fitted=fitted)
+    task.prepare(Silence())
+    return task
+
+
+def prior(aim=PriorAim(cycle_every=2, r1_every=2)):
+    inversion = autoencoder().nets
+    ageing = NanoAgeing(NanoAgeingSpec(BASE, 8, WIDTHS, 6))
+    ageing.base.load_state_dict(inversion.encoder.base.state_dict())
+    nets = PriorNets(
+        ageing,
+        NanoCritic(4, WIDTHS),
+        frozen(inversion.encoder),
+        frozen(inversion.decoder),
+        recogniser(),
+        frozen(NanoAge(AgeSpec(SIZE, 101, WIDTHS))),
+    )
+    task = PriorTask(nets, LEARN, CHECK, aim)
+    task.prepare(Silence())
+    return task
+
+
+MAKERS = {"autoencoder": autoencoder, "prior": prior}
+
+
+@pytest.fixture(params=list(MAKERS))
+def task(request):
+    return MAKERS[request.param]()
+
+
+def moment(step=0, positions=range(4), phase="main"):
+    return Moment(step, phase, step, frozenset(), Draws(3, step, positions))
+
+
+def total(task, turn, batch, at):
+    return sum(term.value * term.weight for term in task.terms(turn, batch, at).values())
+
+
+def learned(task, turn, batch, at, steps=15, rate=3e-3):
+    """The loss of a turn before and after steps of its own parts."""
+    own = [p for part in task.turns[turn] for p in task.parts[part].parameters()]
+    optimiser = torch.optim.Adam(own, lr=rate)
+    losses = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = total(task, turn, batch, at)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses[0], losses[-1]
+
+
+def test_a_batch_belongs_to_its_step_alone(task):
+    once, again, later = (task.batch(moment(step), 4) for step in (4, 4, 5))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    assert not torch.equal(once["noise"], later["noise"])
+
+
+def test_two_processes_share_the_very_batch_of_one(task):
+    whole = task.batch(moment(2), 4)
+    halves = [task.batch(moment(2, part), 4) for part in (range(2), range(2, 4))]
+    for name, value in whole.items():
+        torch.testing.assert_close(torch.cat([half[name] for half in halves]), value)
+
+
+def test_every_turn_learns_from_one_batch(task):
+    batch = task.batch(moment(), 4)
+    for turn in task.turns:
+        first, last = learned(task, turn, batch, moment(1))
+        assert last < first
+
+
+def test_the_critic_judges_the_drawing_of_its_step_or_draws_itself(task):
+    drawing = next(iter(task.turns))
+    at = moment(3)
+    batch = task.batch(at, 4)
+    alone = task.terms("critic", batch, at)["critic"].value
+    task.terms(drawing, batch, at)
+    torch.testing.assert_close(task.terms("critic", batch, at)["critic"].value, alone)
+    task.drawn = (at.step, torch.zeros_like(task.drawn[1]))
+    assert task.terms("critic", batch, at)["critic"].value != alone
+
+
+def test_the_adversary_gains_weight_step_by_step(task):
+    drawing = next(iter(task.turns))
+    weights = [
+        task.terms(drawing, task.batch(moment(at), 4), moment(at))["adversarial"].weight
+        for at in (0, 75, 300)
+    ]
+    assert weights == pytest.approx([0, 0.15, 0.3])
+
+
+def test_validation_is_deterministic_and_leaves_the_networks_alone(task):
+    nets = {name: frozen(deepcopy(part)) for name, part in task.parts.items()}
+    before = {name: deepcopy(net.state_dict()) for name, net in nets.items()}
+    first, again = (task.validate(nets, CPU) for _ in range(2))
+    assert first == again
+    assert task.best.metric in first
+    assert all(np.isfinite(value) for value in first.values())
+    for name, net in nets.items():
+        assert all(torch.equal(value, before[name][key]) for key, value in net.state_dict().items())
+
+
+def test_a_sample_is_a_picture(task):
+    picture = task.sample(task.parts, CPU)
+    assert picture.dtype == np.uint8
+    assert picture.shape[2] == 3
+
+
+def test_the_bases_are_fitted_once_and_are_the_same_in_both_networks():
+    task = autoencoder()
+    mine = task.nets.encoder.base.state_dict()
+    assert all(
+        torch.equal(mine[key], value) for key, value in task.nets.decoder.base.state_dict().items()
+    )
+    assert mine["luma_basis"].any()
+    assert not autoencoder(fitted=True).nets.encoder.base.state_dict()["luma_basis"].any()
+
+
+def test_a_loss_without_weight_is_not_computed():
+    task = autoencoder(AutoencoderAim(**SILENT, texture=0, perceptual=0))
+    assert set(task.terms("drawing", task.batch(moment(), 4), moment())) == {"pixel", "gradient"}
+
+
+def test_pairs_show_one_scene_at_two_ages_or_at_its_own():
+    for same in (0.0, 1.0):
+        task = prior(PriorAim(same=same))
+        batch = task.batch(moment(), 4)
+        equal = batch["source_age"] == batch["target_age"]
+        assert equal.all() if same else not equal.any()
+        apart = (batch["photo"] - batch["truth"]).abs().amax(dim=(1, 2, 3))
+        assert not apart.any() if same else apart.all()
+
+
+def test_the_outline_draws_nothing_and_learns_the_ageing_alone():
+    task = prior()
+    at = moment(phase=OUTLINE)
+    batch = task.batch(at, 4)
+    assert task.terms("critic", batch, at) == {}
+    first, last = learned(task, "ageing", batch, at, steps=40, rate=1e-3)
+    assert last < first
+    assert task.drawn is None
+
+
+def test_an_untrained_prior_is_as_good_as_doing_nothing():
+    task = prior()
+    told = task.validate({name: frozen(net) for name, net in task.parts.items()}, CPU)
+    assert told["psnr"] < told["psnr_idle"] + 1
+    assert told["age_mae"] > 0
+
+
+def test_the_prior_delivers_a_whole_ageing_model():
+    task = prior()
+    delivered = task.checkpoint(task.parts)
+    assert set(delivered.parts) == {"encoder", "pretrained_encoder", "decoder"}
+    again = NanoAgeing.from_state(delivered.part("encoder"))
+    assert delivered.latent_avg.shape == (again.spec.n_styles, again.spec.style_width)

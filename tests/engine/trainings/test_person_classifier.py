@@ -1,0 +1,196 @@
+"""A classifier of one person, from renders to the loss that asks it."""
+
+import shutil
+
+import person
+import pytest
+import torch
+from PIL import Image
+
+from engine.config.load import load_recipe_as
+from engine.core.errors import InputError, WeightsError
+from engine.core.progress import Silence
+from engine.losses.face.views import shown
+from engine.metrics.calibration import calibration_error
+from engine.nets.identity.person_classifier import ActorClassifier
+from engine.nets.named import load_classifier
+from engine.training.callbacks import Unwatched
+from engine.training.checkpoint import read_snapshot
+from engine.training.journal import read_journal
+from engine.training.launch import begin, built_task
+from engine.trainings.person_classifier.recipe import ActorRecipe
+from engine.trainings.personal.recipe import PersonalRecipe
+from engine.trainings.series.runs import resume_any
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+CPU = torch.device("cpu")
+RECIPE = """
+kind = "actor"
+photos = "{folder}/photos"
+strangers = "{folder}/strangers"
+recogniser = "nano-identity"
+size = 32
+views = ["clean", "flip", "jpeg75", "blur0.6"]
+held_out = 0.4
+batch = 16
+threads = 1
+steps = 60
+rate = 0.1
+save_every = 20
+validate_every = 20
+log_every = 20
+optimiser = "adamw"
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = person.make(tmp_path_factory.mktemp("actor"))
+    (folder / "actor.toml").write_text(RECIPE.format(folder=folder))
+    return folder
+
+
+def recipe(world, *settings):
+    return load_recipe_as(ActorRecipe, world / "actor.toml", settings)
+
+
+def trained(recipe, out):
+    return begin(recipe, out, devices=1, watcher=lambda _: Unwatched())
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    """Trained on the shipped recogniser, which knows drawn people."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    trained(recipe(world), out)
+    return out
+
+
+def test_it_learns_who_the_person_is(run):
+    last = read_journal(run / "metrics.jsonl")[-1]
+    assert last["val/auc"] > 0.95
+    assert last["val/person"] > 0.6 > 0.4 > last["val/strangers"]
+    assert 0 <= last["val/calibration_error"] < 0.4
+
+
+def test_what_is_delivered_loads_strictly_and_says_what_was_validated(world, run):
+    found = load_classifier(str(run), CPU)
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    task.settle(CPU, Silence())
+    last = read_journal(run / "metrics.jsonl")[-1]
+    best = read_checkpoint(find_weights(str(run)))
+    told = task.validate({"classifier": found.classifier}, CPU)
+    assert best.facts == {"task": "actor"}
+    assert set(told) == {key.removeprefix("val/") for key in last if key.startswith("val/")}
+    pictures = task.person.test.tensor([0])
+    said = found(shown(pictures, "clean", found.size)).softmax(dim=1)[0, 1]
+    row = task.seen["test"].embeddings[0, 0]
+    assert torch.allclose(found.classifier(row).softmax(dim=0)[1], said, atol=1e-5)
+
+
+def test_a_key_too_few_is_refused(run):
+    state = dict(read_checkpoint(find_weights(str(run))).part("actor"))
+    del state["classifier.bias"]
+    with pytest.raises(WeightsError, match=r"`classifier.bias` is missing"):
+        ActorClassifier.from_state(state)
+
+
+def test_the_backbone_learns_nothing(run):
+    state = read_checkpoint(find_weights(str(run))).part("actor")
+    shipped = read_checkpoint(find_weights("nano-identity")).part("identity")
+    inner = "feature_extractor."
+    assert {k.removeprefix(inner) for k in state if k.startswith(inner)} == set(shipped)
+    for key, tensor in shipped.items():
+        assert torch.equal(state[inner + key], tensor.to(state[inner + key].dtype)), key
+
+
+def test_pictures_are_seen_as_the_loss_shows_them(world):
+    task = built_task(recipe(world, "size=16"))
+    task.prepare(Silence())
+    task.settle(CPU, Silence())
+    photo = task.person.train.tensor([0])
+    views = [shown(photo, view, task.size) for view in task.aim.views]
+    assert photo.shape[-1] == 16
+    expected = task.frozen["backbone"](torch.cat(views))
+    assert torch.allclose(task.seen["train"].embeddings[0], expected, atol=1e-5)
+
+
+def test_nobody_is_on_both_sides(world):
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    sides = [{face.person for face in task.strangers[side]} for side in ("train", "test")]
+    assert all(sides)
+    assert not sides[0] & sides[1]
+    assert not set(task.person.train.names) & set(task.person.test.names)
+
+
+def test_both_classes_count_alike_in_a_batch(world):
+    from engine.runtime.draws import Draws
+    from engine.training.task import Moment
+
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    task.settle(CPU, Silence())
+    batch = task.batch(Moment(3, "main", 3, frozenset(), Draws(0, 3, range(8))), 8)
+    known = task.seen["train"].actor[batch["row"]]
+    assert torch.equal(known, batch["actor"])
+    assert int(known.sum()) == 4
+
+
+def test_a_stranger_is_not_the_person(world):
+    with pytest.raises(InputError, match=f"holds person {person.PERSON} of"):
+        built_task(recipe(world, f"strangers='{world}/photos'")).prepare(Silence())
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(world, tmp_path):
+    folder = shutil.copytree(world / "strangers", tmp_path / "strangers")
+    pictures = sorted(folder.rglob("*.png"))
+    pictures[0].write_bytes(b"no picture")
+    Image.new("RGB", (40, 32)).save(pictures[-1])
+    task = built_task(recipe(world, f"strangers='{folder}'"))
+    task.prepare(Silence())
+    task.settle(CPU, Silence())
+    seen = [task.seen[side].actor for side in ("train", "test")]
+    assert sum(int((~actor).sum()) for actor in seen) == len(pictures) - 2
+
+
+def test_a_run_in_two_parts_ends_in_the_same_bits(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "cut")
+    shutil.rmtree(folder / "checkpoints")
+    for stop in (33, None):
+        resume_any(folder, until=stop, watcher=lambda _: Unwatched())
+    one, other = (read_snapshot(f / "checkpoints" / "step_60").nets for f in (folder, run))
+    for key, tensor in other["classifier"].items():
+        assert torch.equal(one["classifier"][key], tensor), key
+
+
+def test_a_personal_recipe_asks_it(world, run, tmp_path):
+    """`networks.classifier` is all that `identity_adversarial` needs."""
+    settings = (
+        f"networks.classifier='{run}'",
+        "loss.1={kind='identity_adversarial', weight=0.1}",
+        "loss.1.report='mean(clean,flip)+0.5*min(jpeg75,blur0.6)'",
+        "phase.0.steps=2",
+        "phase.1.steps=1",
+    )
+    asked = load_recipe_as(PersonalRecipe, world / "toy.toml", settings)
+    assert asked.inputs()["classifier"] == run / "checkpoints" / "best" / "nets.safetensors"
+    task = built_task(asked)
+    assert task.frozen["classifier"] is task.data.classifier
+    trained(asked, tmp_path / "run")
+    row = read_journal(tmp_path / "run" / "metrics.jsonl")[0]
+    assert row["loss/real/identity_adversarial"] > 0
+    assert 0 < row["loss/real/identity_adversarial/person"] < 1
+    assert "loss/real/identity_adversarial/report" in row
+
+
+def test_calibration_compares_what_is_said_with_what_is():
+    told = torch.tensor([0.8] * 10 + [0.2] * 10)
+    right = torch.tensor([True] * 8 + [False] * 2 + [True] * 2 + [False] * 8)
+    ones = torch.ones(20)
+    assert calibration_error(told, right, ones) == pytest.approx(0, abs=1e-6)
+    assert calibration_error(told, torch.ones(20, dtype=torch.bool), ones) == pytest.approx(0.5)
+    half = torch.tensor([1.0] * 10 + [0.0] * 10)
+    assert calibration_error(told, torch.ones(20, dtype=torch.bool), half) == pytest.approx(0.2)

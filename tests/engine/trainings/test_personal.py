@@ -1,0 +1,161 @@
+"""Personal ageing end to end, on networks of a few thousand numbers and a dozen renders."""
+
+import json
+import shutil
+
+import person
+import pytest
+import torch
+
+from engine.config.load import load_recipe_as
+from engine.core.progress import Silence
+from engine.nets.assemble import time_machine
+from engine.runtime.draws import Draws
+from engine.training.callbacks import Unwatched
+from engine.training.checkpoint import read_snapshot
+from engine.training.journal import read_journal
+from engine.training.launch import begin, built_task
+from engine.training.task import Moment
+from engine.trainings.personal.recipe import PersonalRecipe
+from engine.trainings.series.runs import resume_any
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A person's photos, and the frozen networks, on the disk."""
+    return person.make(tmp_path_factory.mktemp("person"))
+
+
+def recipe(world, *settings):
+    return load_recipe_as(PersonalRecipe, world / "toy.toml", settings)
+
+
+def trained(world, folder, *settings):
+    return begin(recipe(world, *settings), folder, devices=1, watcher=lambda _: Unwatched())
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    trained(world, folder)
+    return folder
+
+
+def moment(step=0, batch=2):
+    return Moment(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
+
+
+def test_before_the_first_step_the_model_is_the_prior(world):
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    photo, ages = task.sides.train.tensor([0, 1]), torch.tensor([30.0, 70.0])
+    with torch.no_grad():
+        assert torch.equal(task.machine.codes(photo, ages), task.machine.prior(photo, ages))
+
+
+def test_a_run_learns_what_its_phases_name_and_nothing_frozen_moves(world, run):
+    first, last = (read_snapshot(run / "checkpoints" / f"step_{step}").nets for step in (6, 8))
+    assert set(last) == {"trained_encoder", "adapter", "decoder"}
+    same = {
+        part: all(torch.equal(last[part][key], first[part][key]) for key in last[part])
+        for part in last
+    }
+    assert same == {"trained_encoder": True, "adapter": False, "decoder": False}
+    prior = read_checkpoint(world / "prior.safetensors")
+    moved = [
+        key
+        for key, tensor in last["trained_encoder"].items()
+        if not torch.equal(tensor, prior.part("encoder")[key])
+    ]
+    assert moved
+    assert not [key for key in moved if "base." in key]
+
+
+def test_frozen_networks_hold_no_gradient_and_stay_in_eval(world):
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    task.settle(torch.device("cpu"), Silence())
+    before = {
+        name: {key: tensor.clone() for key, tensor in net.state_dict().items()}
+        for name, net in task.frozen.items()
+    }
+    batch = task.batch(moment(), 2)
+    for terms in task.rounds("main", batch, moment()):
+        sum(term.value * term.weight for term in terms.values() if term.weight).backward()
+    for name, net in task.frozen.items():
+        assert not any(module.training for module in net.modules()), name
+        assert all(p.grad is None for p in net.parameters()), name
+        after = net.state_dict()
+        assert all(torch.equal(after[key], tensor) for key, tensor in before[name].items()), name
+    assert any(p.grad is not None for p in task.parts["adapter"].parameters())
+
+
+def test_both_ways_are_reported_and_a_weight_of_zero_is_not_computed(run):
+    rows = read_journal(run / "metrics.jsonl")
+    assert {"loss/real/identity", "loss/cycle/identity", "loss/real/ageing"} <= set(rows[0])
+    assert not [key for row in rows[:4] for key in row if "nearest_id" in key]
+    assert [key for row in rows[4:] for key in row if key.startswith("loss/real/nearest_id")]
+
+
+def test_without_a_cycle_there_is_no_way_back(world, tmp_path):
+    trained(world, tmp_path / "run", "cycle=0", "phase.0.steps=1", "phase.1.steps=1")
+    rows = read_journal(tmp_path / "run" / "metrics.jsonl")
+    assert not [key for row in rows for key in row if "cycle" in key]
+
+
+def test_validation_measures_ageing_and_picks_the_best_by_it(run):
+    rows = [row for row in read_journal(run / "metrics.jsonl") if "val/ageing" in row]
+    assert {"val/reconstruction_identity", "val/aged_identity"} <= set(rows[0])
+    told = json.loads((run / "checkpoints" / "best" / "state.json").read_text())
+    best = max(row["val/ageing"] for row in rows)
+    assert told["metrics"]["ageing"] == best
+
+
+class Deceived:
+    """A judge who takes everybody for ten years older."""
+
+    def __init__(self, judge):
+        self.judge = judge
+
+    def years(self, pictures):
+        return self.judge.years(pictures) + 10
+
+
+def test_looking_older_than_one_is_does_not_decide_what_is_best(world):
+    task = built_task(recipe(world, f"networks.judge='{world}/age.safetensors'"))
+    task.prepare(Silence())
+    task.settle(torch.device("cpu"), Silence())
+    true = task.validate(task.parts, torch.device("cpu"))
+    task.judge = Deceived(task.judge)
+    told = task.validate(task.parts, torch.device("cpu"))
+    assert told["age_error"] != pytest.approx(true["age_error"], abs=0.5)
+    assert told["age_gap"] == pytest.approx(true["age_gap"], abs=1e-3)
+    assert told["ageing"] == pytest.approx(true["ageing"], abs=1e-5)
+
+
+def test_what_is_delivered_stands_on_its_prior_and_is_what_was_validated(world, run):
+    checkpoint = read_checkpoint(find_weights(str(run)))
+    assert checkpoint.facts["ages"] == [20.0, 50.0]
+    model = time_machine(checkpoint)
+    assert model.encoder is not None
+    assert model.adapter is not None
+    task = built_task(recipe(world))
+    task.prepare(Silence())
+    task.settle(torch.device("cpu"), Silence())
+    nets = {"trained_encoder": model.encoder, "adapter": model.adapter, "decoder": model.decoder}
+    told = json.loads((run / "checkpoints" / "best" / "state.json").read_text())["metrics"]
+    assert task.validate(nets, torch.device("cpu")) == pytest.approx(told, abs=1e-5)
+
+
+@pytest.mark.parametrize("until", [2, 4, 5])
+def test_a_personal_run_in_two_parts_ends_in_the_same_bits(world, run, tmp_path, until):
+    folder = tmp_path / "cut"
+    shutil.copytree(run, folder)
+    shutil.rmtree(folder / "checkpoints")
+    # A run without a checkpoint begins anew: go to the step, stop, and go on.
+    for stop in (until, None):
+        resume_any(folder, until=stop, watcher=lambda _: Unwatched())
+    one, other = (read_snapshot(f / "checkpoints" / "step_8").nets for f in (folder, run))
+    assert all(torch.equal(one[p][k], other[p][k]) for p in one for k in one[p])

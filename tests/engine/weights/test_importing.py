@@ -1,0 +1,149 @@
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.core.digest import file_sha256
+from engine.core.errors import DiskError, UsageError, WeightsError
+from engine.weights.checkpoint import Checkpoint
+from engine.weights.folder import weights_file
+from engine.weights.importing import recognise, take_in
+from engine.weights.load import read_checkpoint, read_known
+from engine.weights.native import read_card, save_native
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "weights"
+
+
+def test_a_published_file_is_known_by_its_name_and_converted(toys, saved, folder, same):
+    path = saved(toys.sam(), "sam_ffhq_aging.pt")
+    intake = recognise(path)
+    assert (intake.name, intake.output) == ("sam", folder / "sam.safetensors")
+    assert not folder.exists()
+    assert take_in(intake)
+    found, source = read_known("sam"), read_checkpoint(path)
+    assert found.kind == "sam"
+    assert all(same(found.parts[part], source.parts[part]) for part in source.parts)
+    card = read_card(folder / "sam.safetensors")["card"]
+    assert card["source_sha256"] == file_sha256(path)
+    assert "MIT" in card["licence"]
+
+
+def test_a_file_of_ones_own_keeps_its_name(toys, saved, folder):
+    intake = recognise(saved(toys.sam(), "Großmutter best (2).pt"))
+    assert intake.name == "gro-mutter-best-2"
+    take_in(intake)
+    assert weights_file("gro-mutter-best-2") == folder / "gro-mutter-best-2.safetensors"
+
+
+def test_importing_twice_changes_nothing(toys, saved):
+    path = saved(toys.sam())
+    assert take_in(recognise(path, name="mine"))
+    assert not take_in(recognise(path, name="mine"))
+
+
+def test_other_weights_of_that_name_are_not_replaced_unless_asked(toys, saved):
+    take_in(recognise(saved(toys.sam(), "a.pt"), name="mine"))
+    other = recognise(saved(toys.ir_se50(), "b.pt"), name="mine")
+    with pytest.raises(UsageError, match="there are other weights at"):
+        take_in(other)
+    assert read_known("mine").kind == "sam"
+    assert take_in(other, replacing=True)
+    assert read_known("mine").kind == "ir_se50"
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(toys, saved):
+    with pytest.raises(WeightsError, match="holds `ir_se50` weights, `sam` needs `sam`"):
+        recognise(saved(toys.ir_se50()), name="sam")
+    with pytest.raises(WeightsError, match="holds `ir_se50` weights, `sam` needs `sam`"):
+        recognise(saved(toys.ir_se50(), "sam.pt"))
+
+
+def test_a_file_for_another_library_is_verified_and_kept_as_it_is(saved, folder, host, weight):
+    path = saved({"params": {"conv_first.weight": torch.ones(3)}}, "GFPGANv1.4.pth")
+    intake = recognise(path)
+    assert intake.checkpoint is None
+    take_in(intake)
+    assert (folder / "GFPGANv1.4.pth").read_bytes() == path.read_bytes()
+    assert weights_file("gfpgan") == folder / "GFPGANv1.4.pth"
+
+
+def test_a_file_with_a_published_digest_must_have_it(saved, tmp_path):
+    path = saved({"w": torch.ones(3)}, "alexnet.pth")
+    with pytest.raises(WeightsError, match="is not the published `alexnet-owt-7be5be79.pth`"):
+        recognise(path, name="lpips-alex")
+    with pytest.raises(WeightsError, match="the published `RealESRGAN_x4plus.pth` 67,040,989"):
+        recognise(path, name="realesrgan-x4")
+
+
+def test_a_published_file_under_another_name_is_known_by_its_digest(folder, tmp_path):
+    original = weights_file("dlib-cnn-detector")
+    copy = tmp_path / "renamed.dat"
+    copy.write_bytes(original.read_bytes())
+    intake = recognise(copy)
+    assert intake.name == "dlib-cnn-detector"
+    take_in(intake)
+    assert weights_file("dlib-cnn-detector") == folder / original.name
+
+
+def test_safetensors_of_a_pickled_entry_keep_their_form(tmp_path, folder):
+    save_file({"input_layer.0.weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    take_in(recognise(tmp_path / "model.safetensors", name="adaface"))
+    assert weights_file("adaface") == folder / "adaface.safetensors"
+
+
+def test_averaged_weights_are_taken_unless_the_raw_ones_are_asked_for(toys, saved):
+    averaged, raw = toys.decoder(), toys.decoder()
+    path = saved({"g_ema": averaged, "g": raw})
+    take_in(recognise(path, name="one"))
+    take_in(recognise(path, name="two", ema=False))
+    key = "style.1.weight"
+    assert torch.equal(read_known("one").part("decoder")[key], averaged[key])
+    assert torch.equal(read_known("two").part("decoder")[key], raw[key])
+    with pytest.raises(UsageError, match="other weights"):
+        take_in(recognise(path, name="one", ema=False))
+
+
+def test_a_file_in_the_folder_itself_can_be_converted(toys, folder):
+    folder.mkdir()
+    torch.save(toys.sam(), folder / "sam_ffhq_aging.pt")
+    take_in(recognise(folder / "sam_ffhq_aging.pt"))
+    assert weights_file("sam") == folder / "sam.safetensors"
+
+
+def test_a_file_of_our_own_keeps_its_card(tmp_path, folder):
+    card = {"what": "a nano generator", "licence": "MIT", "made_by": "tm train"}
+    parts = {"generator": {"w": torch.ones(2)}}
+    save_native(tmp_path / "nano.safetensors", Checkpoint("native", parts, card=card))
+    take_in(recognise(tmp_path / "nano.safetensors"))
+    told = read_card(folder / "nano.safetensors")["card"]
+    assert told | card == told
+    assert told["source"] == "nano.safetensors"
+
+
+def test_a_folder_of_files_is_not_imported_as_one(saved):
+    with pytest.raises(UsageError, match="is a folder of several files"):
+        recognise(saved({"w": torch.ones(1)}), name="janus-pro-1b")
+
+
+def test_a_full_disk_is_told_before_anything_is_written(toys, saved, folder, monkeypatch):
+    folder.mkdir()
+    intake = recognise(saved(toys.sam()), name="mine")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(DiskError, match=r"has 0\.0 GB free"):
+        take_in(intake)
+    assert not intake.output.exists()
+
+
+def test_a_name_that_cannot_be_typed_is_refused(toys, saved):
+    with pytest.raises(UsageError, match="makes no name"):
+        recognise(saved(toys.sam()), name="祖母")
+
+
+def test_what_cannot_be_recognised_leaves_nothing(saved, folder):
+    with pytest.raises(WeightsError, match="no checkpoint that is known here"):
+        recognise(saved({"w": torch.ones(1)}))
+    assert not folder.exists()
