@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
-from engine.evaluators.photographs import NANO, Judges
+from engine.evaluators.photographs import NANO, PhotoEvaluators
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
 from engine.inference.anchored import anchors_of, transformer_of
@@ -33,7 +33,7 @@ from engine.metrics.pixels import psnr
 from engine.nets.agetransformer.v1 import PublishedTransformer
 from engine.nets.agetransformer.v2 import SlimTransformer
 from engine.nets.loading import frozen
-from engine.nets.named import load_age_reader
+from engine.nets.named import load_age_estimator
 from engine.nets.nano.trunk import resized
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -60,7 +60,7 @@ def exam(chosen: argparse.Namespace) -> Told:
     idle = photos[:, None].expand_as(made)
     years = np.broadcast_to(np.asarray(anchors.years), made.shape[:2])
     told: Told = {"weights": chosen.weights, "people": chosen.people, "size": small}
-    reader = load_age_reader(NANO, CPU)
+    reader = load_age_estimator(NANO, CPU)
     for name, pictures in (("output", made), ("truth", truth), ("nothing", idle)):
         flat = pictures.flatten(0, 1)
         with torch.inference_mode():
@@ -86,7 +86,7 @@ def exam(chosen: argparse.Namespace) -> Told:
 
 def identities(made: Tensor, truth: Tensor, idle: Tensor, photos: Tensor, people: int) -> Told:
     """dlib's identity, 1 for the same picture and 0 for a stranger, to truth and to input."""
-    judges, found = Judges(CPU, "portraits"), dict[str, list[float]]()
+    judges, found = PhotoEvaluators(CPU, "portraits"), dict[str, list[float]]()
     for person in range(min(people, len(made))):
         own = judges.embedding(photos[person : person + 1])
         for age in range(made.shape[1]):

@@ -32,7 +32,7 @@ from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.enhance.base import ENHANCERS
 from engine.enhance.folder import enhance_folder
 from engine.enhance.recipe import load_enhance
-from engine.evaluators.photographs import DRAWN_STRANGERS
+from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import SMALLEST as SEEN
 from engine.faces.descriptor import describe_aligned
@@ -43,7 +43,7 @@ from engine.images.ranges import to_pixels, to_tensor, to_tensors
 from engine.images.raster import enlarged_plane
 from engine.metrics.energy import energy_ratios
 from engine.metrics.pixels import psnr
-from engine.nets.named import load_age_reader, load_distance
+from engine.nets.named import load_age_estimator, load_distance
 from engine.runtime.device import choose
 from engine.runtime.pool import cores
 
@@ -102,7 +102,7 @@ def quality(people: int, first: int, workers: int) -> Rows:
 
 @torch.inference_mode()
 def _measured(ways: dict[str, np.ndarray], truth: PortraitSet) -> Rows:
-    judge, distance = load_age_reader("nano-age-judge", CPU), load_distance(PERCEPTUAL, CPU)
+    judge, distance = load_age_estimator("nano-age-judge", CPU), load_distance(PERCEPTUAL, CPU)
     points, clean = np.asarray(truth.landmarks), to_tensors(np.array(truth.pictures))
     real = _described(truth.pictures, points)
     rows: Rows = {"truth/years": torch.cat([judge.years(p) for p in clean.split(50)]).numpy()}
@@ -114,7 +114,7 @@ def _measured(ways: dict[str, np.ndarray], truth: PortraitSet) -> Rows:
             f"{name}/psnr": psnr(made, clean).numpy(),
             f"{name}/perceptual": torch.cat([distance(a, b) for a, b in pairs]).numpy(),
             f"{name}/years": torch.cat([judge.years(a) for a, _ in pairs]).numpy(),
-            f"{name}/identity": 1 - apart / DRAWN_STRANGERS,
+            f"{name}/identity": 1 - apart / DRAWN_IMPOSTOR_DISTANCE,
         }
         for place, values in energy_ratios(made, clean, points).items():
             rows[f"{name}/energy {place.region} {place.band}"] = values

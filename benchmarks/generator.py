@@ -163,7 +163,11 @@ def main() -> None:
     ]
     where = torch.cuda.get_device_name(device) if on_gpu else f"{torch.get_num_threads()} threads"
     if chosen.json:
-        told = {"size": chosen.size, "batch": chosen.batch, "rounds": chosen.rounds}
+        told = {
+            "size": chosen.size,
+            "batch": chosen.batch,
+            "rounds": chosen.rounds,
+        }
         print(json.dumps({**told, "device": where, "rows": [asdict(row) for row in rows]}))
     else:
         print(f"StyleGAN2-{chosen.size}, batch {chosen.batch}, {where}: {chosen.rounds} pairs")

@@ -32,7 +32,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.places import cache_folder
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
-from engine.evaluators.dlib import JUDGE, Described, StrangerTable, described
+from engine.evaluators.dlib import JUDGE, Described, ImpostorTable, described
 from engine.images.saving import save_png
 from engine.metrics import ageing_exam as ageing
 from engine.metrics import nets_exam as nets
@@ -91,7 +91,7 @@ class Truth:
     other: Album
     seen: Described
     seen_other: Described
-    strangers: StrangerTable[Stratum]
+    strangers: ImpostorTable[Stratum]
 
 
 def part(file: str, name: str) -> Mapping[str, Tensor]:
@@ -152,7 +152,7 @@ def truth_of(portraits: PortraitSet, workers: int) -> Truth:
     )
     strata = [one for row in one.strata for one in row]
     people = np.repeat(one.people, len(one.ages))
-    strangers = StrangerTable.of(
+    strangers = ImpostorTable.of(
         np.concatenate([ours.vectors, theirs.vectors]), np.tile(people, 2), strata * 2
     )
     return Truth(one, other, ours, theirs, strangers)

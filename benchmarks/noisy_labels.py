@@ -61,10 +61,10 @@ log_every = 50
 name = "picture"
 steps = {steps}
 clip = 5.0
-optimiser = {{ kind = "adam", betas = [0.5, 0.99] }}
+optimizer = {{ kind = "adam", betas = [0.5, 0.99] }}
 rate = {{ kind = "cosine", start = 1e-3, end = 5e-5, steps = {steps} }}
-[phase.optimisers]
-critic = {{ kind = "adam", betas = [0.0, 0.99] }}
+[phase.optimizers]
+discriminator = {{ kind = "adam", betas = [0.0, 0.99] }}
 
 [curriculum]
 steps = {third}
@@ -77,7 +77,7 @@ blocks = 2
 convolved = 1
 style = 96
 canvas = 12
-critic = [32, 64, 96]
+discriminator = [32, 64, 96]
 
 [loss]
 age = 8.0

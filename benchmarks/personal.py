@@ -34,13 +34,13 @@ from engine.core.digest import file_sha256
 from engine.core.progress import Silence
 from engine.data.ages import AgeSource
 from engine.data.portraits import PortraitPlan, view_of
-from engine.evaluators.photographs import DRAWN_STRANGERS
+from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.images.saving import save_png
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.gradients import gradient_distance
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
-from engine.nets.named import load_age_reader, load_distance, load_recogniser
+from engine.nets.named import load_age_estimator, load_distance, load_identity_network
 from engine.prep.synth import SynthPlan, synthesise
 from engine.training.photos import read_photos
 from engine.weights.find import find_weights
@@ -60,7 +60,7 @@ FIRST_HELD = 100
 """Photograph number of the first that is in no training."""
 SAME_FACE = 0.37
 """dlib distance at which as many people are mistaken for each other as are not known again."""
-STRANGERS = 300
+IMPOSTOR_DISTANCE = 300
 FITTED, FIT_SIZE = 12, 64
 """Photos that the oracle looks at, and their side in px."""
 AWAY = 4.0
@@ -158,11 +158,14 @@ def bank_of(out: Path) -> Path:
     """A bank of strangers, none of whom anything was trained on."""
     path = out / "bank.safetensors"
     if not path.exists():
-        plan = SynthPlan(out / "strangers", STRANGERS, 4, seed=IMPOSTORS.start, size=SIZE)
+        plan = SynthPlan(out / "strangers", IMPOSTOR_DISTANCE, 4, seed=IMPOSTORS.start, size=SIZE)
         synthesise(plan, workers=2, progress=Silence())
-        recogniser = load_recogniser("nano-identity", CPU)
+        identity_net = load_identity_network("nano-identity", CPU)
         build_bank(
-            BankPlan(out / "strangers", path, 5, AgeSource(), 32), recogniser, Silence(), device=CPU
+            BankPlan(out / "strangers", path, 5, AgeSource(), 32),
+            identity_net,
+            Silence(),
+            device=CPU,
         )
     return path
 
@@ -328,9 +331,9 @@ def main() -> None:
     print(f"prior {file_sha256(find_weights('nano'))}, before any person is touched")
     distances = {name: load_distance(net, CPU) for name, net in WAYS.items()}
     judges = PersonalJudges(
-        load_age_reader("nano-age-judge", CPU).years,
+        load_age_estimator("nano-age-judge", CPU).years,
         {**distances, "gradients": gradient_distance},
-        DRAWN_STRANGERS,
+        DRAWN_IMPOSTOR_DISTANCE,
         SAME_FACE,
     )
     rows: list[dict[str, Any]] = []

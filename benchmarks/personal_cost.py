@@ -35,13 +35,13 @@ from engine.losses.face.roi_id import RoiId
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
 from engine.nets.identity.ir_se50 import ArcFace
-from engine.nets.named import load_recogniser
+from engine.nets.named import load_identity_network
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.stylegan2.spec import GeneratorSpec, widths
 from engine.runtime.draws import Draws
 from engine.training.launch import built_task
 from engine.training.phases import Phase, parameters_of
-from engine.training.task import Moment
+from engine.training.task import StepContext
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.personal.task import PersonalTask
 
@@ -84,11 +84,11 @@ def write_person(folder: Path, count: int = 6) -> None:
 
 
 def write_bank(file: Path, faces: int = 200) -> None:
-    """Random faces by the recogniser in the weights folder."""
-    recogniser = load_recogniser("ir-se50", CPU)
-    rows = nn.functional.normalize(torch.randn(faces, recogniser.width), dim=1)
+    """Random faces by the identity_net in the weights folder."""
+    identity_net = load_identity_network("ir-se50", CPU)
+    rows = nn.functional.normalize(torch.randn(faces, identity_net.width), dim=1)
     ages = torch.linspace(30, 50, faces)
-    bank = sorted_bank(rows, ages, (), embedder=recogniser.name, digest=recogniser.digest)
+    bank = sorted_bank(rows, ages, (), embedder=identity_net.name, digest=identity_net.digest)
     save_bank(file, bank)
 
 
@@ -126,8 +126,8 @@ def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
     warm: the prior's codes of this photo at this age are known from an earlier step.
     """
     names = phase.learning(task.parts)
-    moment = Moment(0, phase.name, 0, frozenset(names), Draws(1, 0, range(1)))
-    batch = {**task.batch(moment, 1)}
+    context = StepContext(0, phase.name, 0, frozenset(names), Draws(1, 0, range(1)))
+    batch = {**task.batch(context, 1)}
     batch["target"], batch["same"] = torch.tensor([40.0]), torch.tensor([False])
     if warm:
         row = batch["row"]
@@ -143,7 +143,7 @@ def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
         for parameter in own:
             parameter.requires_grad_(True)
     with counted(nets) as (counter, forward):
-        for number, terms in enumerate(task.rounds("main", batch, moment)):
+        for number, terms in enumerate(task.rounds("main", batch, context)):
             total = torch.stack([t.value.float() * t.weight for t in terms.values() if t.weight])
             before = counter.get_total_flops()
             total.sum().backward()
@@ -156,7 +156,7 @@ def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
         part.zero_grad(set_to_none=True)
     # A frozen judge is passed forwards, and backwards to the picture made; the photo's own regions
     # are looked at forwards alone.
-    judged = {name: forward[name] for name in ("recogniser", "ages") if name in forward}
+    judged = {name: forward[name] for name in ("identity_net", "ages") if name in forward}
     backwards = gmac(sum(judged.values())) - regions_alone(task)
     told["without losses"] = told["in all"] - gmac(sum(judged.values())) - backwards
     return told
@@ -165,8 +165,8 @@ def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
 def regions_alone(task: PersonalTask) -> float:
     """GMAC of looking at the regions of the photo, which no gradient passes."""
     count = sum(len(loss.regions) for loss in task.aim.losses if isinstance(loss, RoiId))
-    recogniser = task.frozen["recogniser"]
-    return count * gmac_of(recogniser, torch.rand(1, 3, 112, 112))
+    identity_net = task.frozen["identity_net"]
+    return count * gmac_of(identity_net, torch.rand(1, 3, 112, 112))
 
 
 def lpips_alone() -> float:
@@ -221,7 +221,7 @@ def cost_of(name: str, given: tuple[str, ...]) -> dict[str, dict[str, float]]:
     task = built_task(recipe)
     assert isinstance(task, PersonalTask)
     task.prepare(Silence())
-    task.settle(CPU, Silence())
+    task.precompute(CPU, Silence())
     (phase,) = recipe.phases
     found = {
         when: step(task, phase, warm=warm)

@@ -45,7 +45,7 @@ PUBLISHED = ("mivolo", "resnet50", "vgg16")
 
 
 @dataclass(slots=True)
-class Way:
+class Method:
     """Seconds of the clock and of all cores that one face took, round by round."""
 
     wall: list[float] = field(default_factory=list[float])
@@ -121,7 +121,7 @@ def published_files(folder: Path) -> list[str]:
 
 def timed(plan: RelabelPlan, files: Sequence[Path], few: int, rounds: int) -> dict[str, Any]:
     """Both ways in turns, after one round that is not counted."""
-    together, apart, alone = Way(), Way(), Way()
+    together, apart, alone = Method(), Method(), Method()
     some = files[:few]
     for number in range(rounds + 1):
         (beside(plan.out) / VOTES).unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def timed(plan: RelabelPlan, files: Sequence[Path], few: int, rounds: int) -> di
         with one_thread():
             alone.time(lambda: one_by_one(plan, some), few)
         if number == 0:
-            together, apart, alone = Way(), Way(), Way()
+            together, apart, alone = Method(), Method(), Method()
     return {
         "experts": list(plan.ballot.panel.experts),
         "faces": len(files),

@@ -17,7 +17,7 @@ import torch
 
 from engine.config.load import load_recipe_as
 from engine.core.progress import Silence
-from engine.training.callbacks import Unwatched
+from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import Checkpoints, Snapshot
 from engine.training.journal import read_journal
 from engine.training.launch import built_task
@@ -42,7 +42,7 @@ def measured(
     processes.launch(recipe.threads)
     task = built_task(recipe)
     with tempfile.TemporaryDirectory() as folder, held(Path(folder), by_first=True) as run:
-        train(task, recipe.plan(), run, processes, Unwatched(), until=WARM + steps)
+        train(task, recipe.plan(), run, processes, SilentCallback(), until=WARM + steps)
         rows = read_journal(Path(folder) / "metrics.jsonl")
     kept = [row for row in rows if row["step"] > WARM]
     speed = statistics.median(row["images_per_second"] for row in kept)

@@ -22,7 +22,7 @@ from commands._console import Voice, emit_json, err, say
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
-    from engine.training.callbacks import Standing
+    from engine.training.callbacks import TrainProgress
     from engine.training.loop import Outcome
 
 INTERRUPTED = 130
@@ -30,7 +30,7 @@ SHOWN = 8
 
 
 class LiveTraining(LiveProgress):
-    """An `engine.training.callbacks.Watcher`: live on a terminal, a line for each row elsewhere."""
+    """A training callback: live on a terminal, one line per logged step elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class LiveTraining(LiveProgress):
         self._steps: Progress | None = None
         self._losses = self._figures = Text("")
 
-    def stepped(self, standing: "Standing") -> None:
+    def stepped(self, standing: "TrainProgress") -> None:
         if Voice.quiet or not err.is_terminal:
             return
         if self._live is None or self._steps is None:
@@ -67,7 +67,7 @@ class LiveTraining(LiveProgress):
         )
         self._live.update(Group(self._steps, self._losses, self._figures))
 
-    def logged(self, standing: "Standing", figures: Mapping[str, float]) -> None:
+    def logged(self, standing: "TrainProgress", figures: Mapping[str, float]) -> None:
         told = _told(losses_of(figures))
         told += (
             f"  memory {figures['memory_mib'] / 1024:.2f} GiB" if "memory_mib" in figures else ""
@@ -78,7 +78,7 @@ class LiveTraining(LiveProgress):
             say(f"{standing.phase} {standing.step}/{standing.steps}: {escape(told)}, {speed}")
 
     def validated(
-        self, standing: "Standing", figures: Mapping[str, float], best: str | None
+        self, standing: "TrainProgress", figures: Mapping[str, float], best: str | None
     ) -> None:
         told = f"validation at {standing.step}: {_told(figures)}"
         if best is not None:
@@ -94,11 +94,11 @@ class LiveTraining(LiveProgress):
         self._live = self._steps = None
 
 
-def watcher(first: bool) -> Any:
+def callback(first: bool) -> Any:
     """What follows a training in this process: only the first one speaks."""
-    from engine.training.callbacks import Unwatched
+    from engine.training.callbacks import SilentCallback
 
-    return LiveTraining() if first else Unwatched()
+    return LiveTraining() if first else SilentCallback()
 
 
 def tell(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:

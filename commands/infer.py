@@ -122,7 +122,11 @@ def run(
             detail(f"  {escape(str(row['output']))}: identity {row['identity']}")
         else:
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
-    if ager.known.familiar is not None and report.count("skipped") and not report.count("done"):
+    if (
+        ager.known.ood_threshold is not None
+        and report.count("skipped")
+        and not report.count("done")
+    ):
         say(f"\n[cyan]hint:[/] {OUTSIDE}")
     if not report.kept and not report.count("done"):
         raise typer.Exit(NOTHING_USABLE)

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, Settings
-from commands._training import tell, watcher
+from commands._training import callback, tell
 
 HELP = "Refine a personal model for one age: a short training locked on an age window."
 EXAMPLE = "tm oneshot --age 40 --jitter 2 --photos aligned/"
@@ -48,5 +48,5 @@ def run(
             emit_json({"dry_run": True, "recipe": recipe.dump()})
         say(f"would refine `{escape(str(base))}` for {window} in {recipe.plan().steps} steps")
         return
-    folder, outcome = begin(recipe, out, devices=devices, watcher=watcher)
+    folder, outcome = begin(recipe, out, devices=devices, callback=callback)
     tell(folder, outcome, as_json=as_json)

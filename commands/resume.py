@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
-from commands._training import tell, watcher
+from commands._training import callback, tell
 
 HELP = "Go on with a run exactly where it stopped."
 EXAMPLE = "tm resume runs/identity"
@@ -33,4 +33,4 @@ def run(
         for row in runs:
             say(f"`{escape(str(row['run']))}` would go on at step {row['step']} of {row['steps']}")
         return
-    tell(folder, resume_any(folder, until=until, watcher=watcher), as_json=as_json)
+    tell(folder, resume_any(folder, until=until, callback=callback), as_json=as_json)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from commands._console import emit_json, emit_table, say
 from commands._options import AsJson, DryRun, Settings
-from commands._training import tell, watcher
+from commands._training import callback, tell
 
 if TYPE_CHECKING:
     from engine.config.base import Recipe
@@ -63,7 +63,7 @@ def run(
     if dry_run:
         _forecast(loaded, as_json)
         return
-    folder, outcome = begin_any(loaded, out, devices=devices, watcher=watcher)
+    folder, outcome = begin_any(loaded, out, devices=devices, callback=callback)
     tell(folder, outcome, as_json=as_json)
 
 
@@ -116,7 +116,7 @@ def _forecast(loaded: "Recipe", as_json: bool) -> None:
     courses = [(name, *(f"{v:.3g}" for v in values)) for name, values in seen.schedules.items()]
     emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), courses)
     say(
-        f"memory: {seen.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimiser and averages,"
+        f"memory: {seen.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimizer and averages,"
         f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:,.0f} MiB"
     )
     about = [loaded.about] if loaded.about else []

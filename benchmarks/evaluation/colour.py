@@ -1,6 +1,6 @@
 """Colours of hair and skin, and whether they are colours that the world has there.
 
-Judges of age may take a hue for an age (blue hair for old); the truth renders do not.
+Age estimators may take a hue for an age (blue hair for old); the truth renders do not.
 """
 
 from collections.abc import Sequence

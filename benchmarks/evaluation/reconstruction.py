@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.evaluators.dlib import Described, StrangerTable
+from engine.evaluators.dlib import Described, ImpostorTable
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.energy import BANDS, REGIONS
 from engine.metrics.gradients import gradient_distance
@@ -23,7 +23,7 @@ def examine_reconstruction(
     seen: Described,
     truth: Described,
     other_photo: Described,
-    strangers: StrangerTable[Stratum],
+    strangers: ImpostorTable[Stratum],
     perceptual: Sequence[FeatureDistance] = (),
 ) -> Examined:
     """Compare outputs (people, ages, s, s, 3) with the pictures they were made of.

@@ -39,7 +39,7 @@ def run(
     from engine.banks.files import require_place
     from engine.data.ages import AgeSource, read_age_csv
     from engine.nets.assemble import time_machine
-    from engine.nets.named import load_recogniser
+    from engine.nets.named import load_identity_network
     from engine.runtime.device import choose
     from engine.weights.find import find_weights
     from engine.weights.load import read_checkpoint
@@ -62,8 +62,8 @@ def run(
         model = time_machine(read_checkpoint(find_weights(prior))).to(where)
         told = anchors_file(out, faces, model, progress, device=where, bin_size=bin_size)
     else:
-        recogniser = load_recogniser(str(embedder), where)
-        told = prototypes_file(out, faces, recogniser, progress, device=where)
+        identity_net = load_identity_network(str(embedder), where)
+        told = prototypes_file(out, faces, identity_net, progress, device=where)
     if as_json:
         left = {"left_out": len(told.left_out), "reasons": dict(told.left_out)}
         emit_json({"out": str(out), "kind": kind, "used": told.used, "ages": told.ages, **left})

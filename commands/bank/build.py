@@ -37,7 +37,7 @@ def run(
 ) -> None:
     from engine.banks.build import BankPlan, build_bank, rehearsed
     from engine.data.ages import AgeSource, read_age_csv
-    from engine.nets.named import load_age_reader, load_recogniser
+    from engine.nets.named import load_age_estimator, load_identity_network
     from engine.runtime.device import choose
 
     listed = AgeSource(read_age_csv(ages)) if ages is not None else AgeSource()
@@ -49,9 +49,9 @@ def run(
         say(f"would embed {count} pictures by `{escape(embedder)}`, {unknown} without an age")
         return
     compute = choose(device)
-    reader = load_age_reader(age_by, compute.device) if age_by is not None else None
-    recogniser = load_recogniser(embedder, compute.device)
-    report = build_bank(plan, recogniser, LiveProgress(), device=compute.device, reader=reader)
+    reader = load_age_estimator(age_by, compute.device) if age_by is not None else None
+    identity_net = load_identity_network(embedder, compute.device)
+    report = build_bank(plan, identity_net, LiveProgress(), device=compute.device, reader=reader)
     bank = report.bank
     counts = {"faces": len(bank), "fresh": report.fresh, "kept": report.kept}
     counts |= {"copies": report.copies, "left_out": len(report.left_out)}

@@ -44,11 +44,11 @@ def run(
 
     compute = choose(device)
     span = parse_ages(ages) if ages is not None else None
-    bank, recogniser = read_bank_for(file, embedder, compute.device)
+    bank, identity_net = read_bank_for(file, embedder, compute.device)
     path = out if out is not None else Path(f"{photo.stem}-nearest.png")
     face = aligned_face(photo, aligned=aligned)
     found = impostors_of(
-        bank, face, recogniser, k=k, ages=span, device=compute.device, engine=engine
+        bank, face, identity_net, k=k, ages=span, device=compute.device, engine=engine
     )
     absent = 0
     if not dry_run:

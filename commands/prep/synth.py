@@ -40,7 +40,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.core.errors import UsageError
-    from engine.prep.landscapes import ScapePlan, synthesise_scapes
+    from engine.prep.landscapes import LandscapePlan, synthesise_landscapes
     from engine.prep.synth import SynthPlan, parse_ages, synthesise
     from engine.runtime.pool import cores
 
@@ -50,7 +50,7 @@ def run(
         strange = [name for name, usual in PORTRAITS_ONLY.items() if given[name] != usual]
         if strange:
             raise UsageError(f"landscapes have no `--{strange[0].replace('_', '-')}`")
-        plan, what = ScapePlan(out, people, per_person, side, seed), "scenes"
+        plan, what = LandscapePlan(out, people, per_person, side, seed), "scenes"
     else:
         plan = SynthPlan(out, people, per_person, parse_ages(ages), side, seed, wild, same_scene)
         what = "people"
@@ -63,8 +63,8 @@ def run(
         )
         return
     processes = cores() if workers is None else workers
-    if isinstance(plan, ScapePlan):
-        fresh, stood = synthesise_scapes(plan, workers=processes, progress=LiveProgress())
+    if isinstance(plan, LandscapePlan):
+        fresh, stood = synthesise_landscapes(plan, workers=processes, progress=LiveProgress())
     else:
         fresh, stood = synthesise(plan, workers=processes, progress=LiveProgress())
     if as_json:

@@ -12,7 +12,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import InputError, UsageError
 from engine.core.progress import Progress
 from engine.data.manifest import MANIFEST, Row, ledger_of
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.images.saving import save_png
 from engine.inference.folder import RESULTS, reage_photos
 from engine.inference.plan import InferPlan
@@ -20,13 +20,13 @@ from engine.inference.reage import Reager
 from engine.landscapes.evaluation.runs import is_landscape_run
 from engine.nets.assemble import time_machine
 from engine.runtime.device import Compute
-from engine.scoring.material import Material, PersonPhotos, Source, Way, merged
+from engine.scoring.material import Material, Method, PersonPhotos, Source, merged
 from engine.scoring.recipe import COMPARISON, load_comparison
 from engine.scoring.results import (
     holds_results,
+    read_impostors,
     read_photos_of_person,
     read_results,
-    read_strangers,
 )
 from engine.scoring.truth import read_photographs, with_truth
 from engine.training.photos import Photos, Sides, read_photos
@@ -102,7 +102,7 @@ def gathered(request: Request, compute: Compute, progress: Progress) -> Asked:
             folders.append(request.against)
         else:
             photos = read_photos_of_person(request.against)
-    ways: list[Way] = []
+    ways: list[Method] = []
     sources: list[dict[str, Source]] = []
     for folder, name in zip(folders, _names(folders), strict=True):
         if holds_run(folder):
@@ -131,7 +131,7 @@ def _comparison(request: Request) -> Asked:
         merged(sources for _, sources in read),
         [way for way, _ in read],
         photos=read_photos_of_person(folder / recipe.photos) if recipe.photos else None,
-        strangers=read_strangers(folder / recipe.strangers) if recipe.strangers else (),
+        strangers=read_impostors(folder / recipe.strangers) if recipe.strangers else (),
     )
     truth = request.truth
     if truth is None and recipe.truth is not None:
@@ -202,7 +202,7 @@ def _rendered(run: Path, compute: Compute, progress: Progress) -> tuple[Path, Pe
         )
     file = find_weights(str(run))
     checkpoint = read_checkpoint(file)
-    reager = Reager(time_machine(checkpoint), compute, known=Known.of(checkpoint))
+    reager = Reager(time_machine(checkpoint), compute, known=TrainingDomain.of(checkpoint))
     photos = Path(recipe.photos)
     if not photos.is_dir():
         raise InputError(

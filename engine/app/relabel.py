@@ -15,7 +15,7 @@ from engine.relabel.reading import FaceReading, are_aligned, told_aligned
 from engine.relabel.recipe import RelabelRecipe
 from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
 from engine.relabel.source import Job, jobs_of, read_labels
-from engine.relabel.voting import HANDS, Ballot, DomainSorter, Panel
+from engine.relabel.voting import HANDS, DomainSorter, Panel, PredictionRequest
 from engine.runtime.device import Compute
 from engine.runtime.pool import cores
 
@@ -81,7 +81,7 @@ def planned(recipe: RelabelRecipe, request: Request, compute: Compute) -> Relabe
     panel = Panel.of(tables, device, loaded)
     reading = _reading(recipe, request)
     workers = cores() if request.workers is None else request.workers
-    ballot = Ballot(
+    ballot = PredictionRequest(
         panel=panel,
         sorter=DomainSorter(None if recipe.domain == "auto" else recipe.domain, device),
         reading=reading,

@@ -19,7 +19,7 @@ from engine.banks.files import read_table, save_table
 from engine.core.errors import InputError, PictureError, WeightsError
 from engine.core.progress import Progress, reported
 from engine.nets.nano.trunk import resized
-from engine.nets.protocols import Recogniser, weights_digest
+from engine.nets.protocols import IdentityNetwork, weights_digest
 from engine.nets.timemachine import TimeMachine
 from engine.runtime.memory import in_batches
 
@@ -78,11 +78,11 @@ class Prototypes:
         """The prototypes (b, width) of the years nearest to ages (b,)."""
         return self.embeddings[_nearest(self.ages, ages)]
 
-    def require(self, recogniser: Recogniser) -> None:
+    def require(self, identity_net: IdentityNetwork) -> None:
         """WeightsError unless this very network made them."""
-        if (self.embedder, self.digest) != (recogniser.name, recogniser.digest):
+        if (self.embedder, self.digest) != (identity_net.name, identity_net.digest):
             ours = told_embedder(self.embedder, self.digest)
-            theirs = told_embedder(recogniser.name, recogniser.digest)
+            theirs = told_embedder(identity_net.name, identity_net.digest)
             raise WeightsError(
                 f"the prototypes were built by {ours}, and {theirs} is in use",
                 hint="build them anew with `tm bank anchors --embedder`",
@@ -118,13 +118,13 @@ def age_anchors(
     )
 
 
-def prototypes(embeddings: Tensor, ages: Tensor, recogniser: Recogniser) -> Prototypes:
+def prototypes(embeddings: Tensor, ages: Tensor, identity_net: IdentityNetwork) -> Prototypes:
     """Prototypes of unit embeddings (n, width) at ages (n,): the key is the rounded year."""
     years = ages.round().long()
     keys, counts = years.unique(return_counts=True)
     means = torch.stack([embeddings[years == key].float().mean(dim=0) for key in keys])
     return Prototypes(
-        F.normalize(means, dim=1), keys.float(), counts, recogniser.name, recogniser.digest
+        F.normalize(means, dim=1), keys.float(), counts, identity_net.name, identity_net.digest
     )
 
 
@@ -151,14 +151,14 @@ def anchors_file(
 def prototypes_file(
     path: Path,
     faces: Sequence[Face],
-    recogniser: Recogniser,
+    identity_net: IdentityNetwork,
     progress: Progress,
     *,
     device: torch.device,
 ) -> Told:
     """Embed a person's pictures, and write the mean of every year."""
-    seen = _looked_at(faces, recogniser.embed, progress, device)
-    found = prototypes(seen.values, seen.ages, recogniser)
+    seen = _looked_at(faces, identity_net.embed, progress, device)
+    found = prototypes(seen.values, seen.ages, identity_net)
     save_prototypes(path, found)
     return Told(len(seen.ages), tuple(found.ages.tolist()), seen.left_out)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
-from engine.nets.protocols import Recogniser
+from engine.nets.protocols import IdentityNetwork
 
 BIN = 5
 FIRST = 18
@@ -68,21 +68,21 @@ class Bank:
             for number, start, count in zip(found, starts, counts, strict=True)
         }
 
-    def require(self, recogniser: Recogniser) -> None:
+    def require(self, identity_net: IdentityNetwork) -> None:
         """WeightsError unless this very network made the bank, as far as the bank can tell."""
         ours = told_embedder(self.embedder, self.digest)
-        theirs = told_embedder(recogniser.name, recogniser.digest)
-        other = self.digest is not None and self.digest != recogniser.digest
-        if self.embedder != recogniser.name or other:
+        theirs = told_embedder(identity_net.name, identity_net.digest)
+        other = self.digest is not None and self.digest != identity_net.digest
+        if self.embedder != identity_net.name or other:
             raise WeightsError(
                 f"the bank was built by {ours}, and {theirs} is in use: their embeddings cannot be "
                 "compared",
                 hint="build the bank anew with `tm bank build`, or use the network that built it",
             )
-        if self.width != recogniser.width:
+        if self.width != identity_net.width:
             raise WeightsError(
                 f"the bank's embeddings have {self.width} numbers, those of {theirs} "
-                f"{recogniser.width}"
+                f"{identity_net.width}"
             )
 
 

@@ -20,7 +20,7 @@ from engine.core.ledger import Ledger
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.data.manifest import seen_from
-from engine.nets.protocols import AgeReader, Recogniser
+from engine.nets.protocols import AgeEstimator, IdentityNetwork
 from engine.runtime.memory import in_batches
 
 BATCH = 32
@@ -68,11 +68,11 @@ class BankReport:
 
 def build_bank(
     plan: BankPlan,
-    recogniser: Recogniser,
+    identity_net: IdentityNetwork,
     progress: Progress,
     *,
     device: torch.device,
-    reader: AgeReader | None = None,
+    reader: AgeEstimator | None = None,
 ) -> BankReport:
     """Embed what the ledger does not hold yet, then write the bank.
 
@@ -80,7 +80,7 @@ def build_bank(
     InputError if nothing is left; a killed run goes on where it was.
     """
     faces = faces_in(plan.source, plan.ages)
-    work = _Work(recogniser, reader, device)
+    work = _Work(identity_net, reader, device)
     left_out: list[tuple[str, str]] = []
     rows: list[tuple[Face, Row]] = []
     with Ledger(plan.ledger, key=lambda row: row["sha256"]) as ledger:
@@ -119,7 +119,7 @@ def build_bank(
     if not rows:
         reasons = "; ".join(sorted({reason for _, reason in left_out}))
         raise InputError(f"no picture of `{plan.source}` can be in a bank: {reasons}")
-    bank = _assembled(plan, recogniser, reader, rows)
+    bank = _assembled(plan, identity_net, reader, rows)
     save_bank(plan.out, bank)
     return BankReport(bank, len(missing), len(found) - len(missing), copies, tuple(left_out))
 
@@ -128,13 +128,13 @@ def build_bank(
 class _Work:
     """Pictures to rows of the ledger."""
 
-    recogniser: Recogniser
-    reader: AgeReader | None
+    identity_net: IdentityNetwork
+    reader: AgeEstimator | None
     device: torch.device
 
     def stands(self, one: tuple[Face, str], row: Row | None) -> bool:
         """Whether a row of an earlier run serves; what failed is tried again."""
-        if row is None or row["status"] != "done" or row["embedder"] != self.recogniser.digest:
+        if row is None or row["status"] != "done" or row["embedder"] != self.identity_net.digest:
             return False
         return one[0].age is not None or row["age_by"] == self.age_by
 
@@ -150,7 +150,7 @@ class _Work:
             row: Row = {
                 "sha256": digest,
                 "source": face.path.name,
-                "embedder": self.recogniser.digest,
+                "embedder": self.identity_net.digest,
             }
             try:
                 portraits[index] = read_portrait(face.path)
@@ -158,7 +158,7 @@ class _Work:
                 row |= {"status": error.status, "reason": error.reason}
             rows.append(row)
         pictures = list(portraits.values())
-        embeddings = list(in_sizes(pictures, self.recogniser.embed, self.device))
+        embeddings = list(in_sizes(pictures, self.identity_net.embed, self.device))
         years: list[float | None] = [None] * len(pictures)
         if self.reader is not None:
             years = [float(age) for age in in_sizes(pictures, self.reader.years, self.device)]
@@ -176,8 +176,8 @@ def _embedded(embedding: Tensor) -> Row:
 
 def _assembled(
     plan: BankPlan,
-    recogniser: Recogniser,
-    reader: AgeReader | None,
+    identity_net: IdentityNetwork,
+    reader: AgeEstimator | None,
     rows: Sequence[tuple[Face, Row]],
 ) -> Bank:
     raw = b"".join(base64.b64decode(row["embedding"]) for _, row in rows)
@@ -192,8 +192,8 @@ def _assembled(
         embeddings,
         torch.tensor(ages),
         tuple(seen_from(plan.out.parent, face.path) for face, _ in rows),
-        embedder=recogniser.name,
-        digest=recogniser.digest,
+        embedder=identity_net.name,
+        digest=identity_net.digest,
         bin_size=plan.bin_size,
         facts=facts,
     )

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from engine.banks.bank import Bank, sorted_bank
 from engine.core.errors import UsageError, WeightsError
-from engine.nets.named import load_recogniser
-from engine.nets.protocols import Recogniser
+from engine.nets.named import load_identity_network
+from engine.nets.protocols import IdentityNetwork
 from engine.weights.load import read_tensors, require_sound
 from engine.weights.signature import form_of
 from engine.weights.tensors import read_safetensors, write_safetensors
@@ -65,19 +65,19 @@ def read_bank(path: Path, *, embedder: str | None = None) -> Bank:
 
 def read_bank_for(
     path: Path, embedder: str | None, device: torch.device
-) -> tuple[Bank, Recogniser]:
+) -> tuple[Bank, IdentityNetwork]:
     """A bank with the network it is searched by: the one it names, unless another is given.
 
-    Errors as of `read_bank` and of `load_recogniser`; WeightsError if the two do not fit.
+    Errors as of `read_bank` and of `load_identity_network`; WeightsError if the two do not fit.
     """
     if embedder is None:
         bank = read_bank(path)
-        recogniser = load_recogniser(bank.embedder, device)
+        identity_net = load_identity_network(bank.embedder, device)
     else:
-        recogniser = load_recogniser(embedder, device)
-        bank = read_bank(path, embedder=recogniser.name)
-    bank.require(recogniser)
-    return bank, recogniser
+        identity_net = load_identity_network(embedder, device)
+        bank = read_bank(path, embedder=identity_net.name)
+    bank.require(identity_net)
+    return bank, identity_net
 
 
 def save_table(

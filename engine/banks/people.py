@@ -24,7 +24,7 @@ def people_of(bank: Bank) -> set[str]:
     return set(bank.facts.get("people", ()))
 
 
-def require_strangers(bank: Bank, photos: Path) -> None:
+def require_impostors(bank: Bank, photos: Path) -> None:
     """InputError if a person of the photos is in the bank: nobody is their own impostor."""
     both = people_of(bank) & people_in(photos)
     if both:

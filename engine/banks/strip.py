@@ -19,7 +19,7 @@ from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.images.sheet import contact_sheet
-from engine.nets.protocols import Recogniser
+from engine.nets.protocols import IdentityNetwork
 
 COLUMNS = 11
 ABSENT = np.full((SIDE, SIDE, 3), 96, np.uint8)
@@ -56,7 +56,7 @@ def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
 def impostors_of(
     bank: Bank,
     face: Pixels,
-    recogniser: Recogniser,
+    identity_net: IdentityNetwork,
     *,
     k: int,
     ages: Span | None,
@@ -64,12 +64,12 @@ def impostors_of(
     engine: Engine = "torch",
 ) -> list[Impostor]:
     """The faces of a bank most like an aligned one; WeightsError if another network built it."""
-    bank.require(recogniser)
+    bank.require(identity_net)
     try:
         portrait = portrait_of(face)
     except PictureError as error:
         raise InputError(f"the face {error.reason}") from error
-    query = recogniser.embed(portrait.to(device)).cpu()
+    query = identity_net.embed(portrait.to(device)).cpu()
     found = nearest(bank, query, k, ages=ages, engine=engine)
     return [
         Impostor(

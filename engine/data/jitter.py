@@ -15,7 +15,7 @@ from engine.runtime.draws import Draws
 LUMA = (0.299, 0.587, 0.114)
 
 
-class ColourJitter(Table):
+class ColorJitter(Table):
     """Colours turned, paled or saturated, so that no network reads an age off them."""
 
     hue: float = Field(default=180.0, ge=0, le=180)
@@ -28,7 +28,7 @@ class ColourJitter(Table):
     """Whether two changes share a picture, in soft patches: hair turns without the skin."""
 
 
-def recoloured(pictures: Tensor, jitter: ColourJitter, draws: Draws) -> Tensor:
+def recoloured(pictures: Tensor, jitter: ColorJitter, draws: Draws) -> Tensor:
     """Pictures (b, 3, h, w) in [-1, 1], each with hue, saturation and brightness of its own."""
     on = (draws.uniform("recoloured") < jitter.share)[:, None, None, None]
     first = _redrawn(pictures, jitter, draws, "first")
@@ -81,7 +81,7 @@ def shifted(pictures: Tensor, by: Tensor) -> Tensor:
     return torch.stack(crops)
 
 
-def _redrawn(pictures: Tensor, jitter: ColourJitter, draws: Draws, name: str) -> Tensor:
+def _redrawn(pictures: Tensor, jitter: ColorJitter, draws: Draws, name: str) -> Tensor:
     hue = draws.uniform(f"{name} hue", low=-1.0) * (jitter.hue * pi / 180)
     saturation = draws.uniform(f"{name} saturation", **jitter.saturation._asdict())
     brightness = draws.uniform(f"{name} brightness", **jitter.brightness._asdict())

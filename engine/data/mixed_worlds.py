@@ -9,12 +9,12 @@ from torch import Tensor
 from engine.core.progress import Progress
 from engine.core.table import Table, fault_of
 from engine.data.landscapes import Landscapes, WorldPlan
-from engine.data.landscapes import rendered as rendered_scapes
+from engine.data.landscapes import rendered as rendered_landscapes
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.runtime.draws import Draws
 
 
-class Scapes(Table):
+class LandscapeShare(Table):
     """Landscapes among the portraits, of the same size."""
 
     learn: WorldPlan
@@ -23,7 +23,7 @@ class Scapes(Table):
     """Of the pictures that are learned from."""
 
 
-def require_size(scapes: Scapes | None, size: int) -> None:
+def require_size(scapes: LandscapeShare | None, size: int) -> None:
     """A fault of the recipe where landscapes and portraits differ in their side, in px."""
     if scapes is not None and not scapes.learn.size == scapes.check.size == size:
         raise fault_of("`scapes.learn.size`, `scapes.check.size` and `learn.size` differ")
@@ -39,13 +39,13 @@ class CleanPictures:
 
     @classmethod
     def rendered(
-        cls, plan: PortraitPlan, scapes: Scapes | None, progress: Progress
+        cls, plan: PortraitPlan, scapes: LandscapeShare | None, progress: Progress
     ) -> "CleanPictures":
         """Render both, or find them rendered."""
         portraits = rendered(plan, progress)
         if scapes is None:
             return cls(portraits, None, 0.0)
-        return cls(portraits, rendered_scapes(scapes.learn, progress), scapes.share)
+        return cls(portraits, rendered_landscapes(scapes.learn, progress), scapes.share)
 
     def drawn(self, draws: Draws, *, batch: int) -> Tensor:
         """Pictures (b, 3, s, s) in [-1, 1] for one step."""

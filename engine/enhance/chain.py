@@ -11,7 +11,15 @@ import torch
 from engine.core.errors import PictureError, UsageError
 from engine.enhance.base import FaceStep, Made, PictureStep, StepChoice
 from engine.enhance.faces import change_face, changed_crop, cut_face, find_faces
-from engine.enhance.guard import SIDE, Guarding, Look, Summon, Verdict, Witness, judged
+from engine.enhance.guard import (
+    SIDE,
+    EvaluatorFactory,
+    FaceEvaluator,
+    FaceMeasurement,
+    Guarding,
+    Verdict,
+    judged,
+)
 from engine.enhance.models import Domain, Model
 from engine.faces.detect import Detection
 from engine.geometry.ffhq import Quad
@@ -35,7 +43,7 @@ class Enhanced:
     steps: list[dict[str, Any]]
     domain: Domain
     faces: int
-    witness: Witness | None
+    witness: FaceEvaluator | None
     verdict: Verdict
     """Of the whole chain, against the source."""
 
@@ -50,7 +58,7 @@ class Chain:
         *,
         guarding: Guarding,
         detection: Detection,
-        summon: Summon,
+        summon: EvaluatorFactory,
         force: bool = False,
     ) -> None:
         self.device, self.guarding, self.detection = device, guarding, detection
@@ -112,10 +120,10 @@ class _State:
     chain: Chain
     quads: list[Quad] = field(init=False)
     domain: Domain = field(init=False)
-    witness: Witness | None = field(init=False)
-    first: list[Look] = field(init=False)
+    witness: FaceEvaluator | None = field(init=False)
+    first: list[FaceMeasurement] = field(init=False)
     """The faces of the source."""
-    last: list[Look] = field(init=False)
+    last: list[FaceMeasurement] = field(init=False)
     """The faces as they stand."""
 
     def __post_init__(self) -> None:
@@ -137,11 +145,11 @@ class _State:
     def crops(self) -> list[np.ndarray]:
         return [cut_face(self.picture, quad, SIDE) for quad in self.quads]
 
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[FaceMeasurement]:
         return [] if self.witness is None else [self.witness.look(face) for face in self.crops()]
 
     @property
-    def guard(self) -> Witness | None:
+    def guard(self) -> FaceEvaluator | None:
         """Who holds steps back, if anybody does."""
         return self.witness if self.chain.guarding.on else None
 
@@ -210,7 +218,10 @@ def _held(
 
 
 def _kept(
-    first: Sequence[Look], last: Sequence[Look], looks: Sequence[Look], state: _State
+    first: Sequence[FaceMeasurement],
+    last: Sequence[FaceMeasurement],
+    looks: Sequence[FaceMeasurement],
+    state: _State,
 ) -> Verdict:
     """The verdict on a step; small drifts of several steps may not add up to a large one."""
     assert state.guard is not None

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.enhance.guard import Look, Witness
+from engine.enhance.guard import FaceEvaluator, FaceMeasurement
 from engine.enhance.models import Domain
-from engine.evaluators.photographs import Judges
+from engine.evaluators.photographs import PhotoEvaluators
 from engine.images.ranges import to_tensor
-from engine.nets.named import NANO_AGE, NANO_IDENTITY, load_age_reader, load_recogniser
+from engine.nets.named import NANO_AGE, NANO_IDENTITY, load_age_estimator, load_identity_network
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.trunk import resized
 from engine.weights.find import shipped_weights
@@ -22,38 +22,40 @@ Pixels = NDArray[np.uint8]
 LOOKED_AT = 128
 
 
-class PhotoWitness:
+class PhotoFaceEvaluator:
     """MiVOLO for the age where its weights are here, ArcFace for the identity or else dlib."""
 
     def __init__(self, device: torch.device) -> None:
-        self.judges = Judges(device)
+        self.judges = PhotoEvaluators(device)
         self.age_by, self.why_no_age = self.judges.age_by, self.judges.why_no_age
         self.identity_by = self.judges.identity_by
 
-    def look(self, face: Pixels) -> Look:
+    def look(self, face: Pixels) -> FaceMeasurement:
         picture = to_tensor(face)
-        return Look(self.judges.embedding(picture), self.judges.age(picture))
+        return FaceMeasurement(self.judges.embedding(picture), self.judges.age(picture))
 
-    def alike(self, one: Look, other: Look) -> float:
+    def alike(self, one: FaceMeasurement, other: FaceMeasurement) -> float:
         return self.judges.identity(other.identity, one.identity).value
 
 
-class PortraitWitness:
+class PortraitFaceEvaluator:
     """The nano networks that losses use; the age judge is kept for examinations."""
 
     identity_by, age_by, why_no_age = NANO_IDENTITY, NANO_AGE, None
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.recogniser = load_recogniser(NANO_IDENTITY, device)
-        self.reader = load_age_reader(NANO_AGE, device)
+        self.identity_net = load_identity_network(NANO_IDENTITY, device)
+        self.reader = load_age_estimator(NANO_AGE, device)
 
     @torch.inference_mode()
-    def look(self, face: Pixels) -> Look:
+    def look(self, face: Pixels) -> FaceMeasurement:
         picture = to_tensor(face).to(self.device)
-        return Look(self.recogniser.embed(picture)[0].cpu(), float(self.reader.years(picture)))
+        return FaceMeasurement(
+            self.identity_net.embed(picture)[0].cpu(), float(self.reader.years(picture))
+        )
 
-    def alike(self, one: Look, other: Look) -> float:
+    def alike(self, one: FaceMeasurement, other: FaceMeasurement) -> float:
         return float(one.identity @ other.identity)
 
 
@@ -64,9 +66,9 @@ class Panel:
         self.device = device
         self._known: dict[str, Any] = {}
 
-    def of(self, domain: Domain) -> Witness:
+    def of(self, domain: Domain) -> FaceEvaluator:
         if domain not in self._known:
-            kinds = {"photos": PhotoWitness, "portraits": PortraitWitness}
+            kinds = {"photos": PhotoFaceEvaluator, "portraits": PortraitFaceEvaluator}
             self._known[domain] = kinds[domain](self.device)
         return self._known[domain]
 
@@ -74,7 +76,7 @@ class Panel:
     def domain_of(self, face: Pixels) -> Domain:
         encoder, limit = self._nano
         picture = resized(to_tensor(face), LOOKED_AT)
-        return "portraits" if float(encoder.strangeness(picture)) <= limit else "photos"
+        return "portraits" if float(encoder.ood_score(picture)) <= limit else "photos"
 
     @cached_property
     def _nano(self) -> tuple[NanoEncoder, float]:
@@ -82,7 +84,7 @@ class Panel:
         path: Path = shipped_weights()["nano"]
         checkpoint = read_checkpoint(path)
         encoder = NanoEncoder.from_state(checkpoint.part("pretrained_encoder")).eval()
-        return encoder, float(checkpoint.facts["familiar"])
+        return encoder, float(checkpoint.facts["ood_threshold"])
 
 
 def panel(kind: str) -> Panel:

@@ -17,42 +17,42 @@ SIDE = 256
 """Of the aligned faces that are looked at."""
 
 
-class Look(NamedTuple):
+class FaceMeasurement(NamedTuple):
     """What a witness saw in one face."""
 
     identity: Any
     age: float | None
 
 
-class Witness(Protocol):
+class FaceEvaluator(Protocol):
     """Who looks at faces before and after a step; named, since every figure depends on it."""
 
     identity_by: str
     age_by: str | None
     why_no_age: str | None
 
-    def look(self, face: Pixels) -> Look:
+    def look(self, face: Pixels) -> FaceMeasurement:
         """Look at an aligned face (s, s, 3)."""
         ...
 
-    def alike(self, one: Look, other: Look) -> float:
+    def alike(self, one: FaceMeasurement, other: FaceMeasurement) -> float:
         """1 for the same person, 0 for strangers."""
         ...
 
 
-class Witnesses(Protocol):
+class FaceEvaluatorFactory(Protocol):
     """The witness that suits what a picture shows."""
 
     def domain_of(self, face: Pixels) -> Domain:
         """Whether an aligned face is drawn or photographed."""
         ...
 
-    def of(self, domain: Domain) -> Witness:
+    def of(self, domain: Domain) -> FaceEvaluator:
         """The witness for it."""
         ...
 
 
-Summon = Callable[[], Witnesses]
+EvaluatorFactory = Callable[[], FaceEvaluatorFactory]
 """Loads the witnesses; called once in each process."""
 
 
@@ -88,7 +88,10 @@ class Verdict:
 
 
 def judged(
-    before: Sequence[Look], after: Sequence[Look], witness: Witness, limits: Guarding
+    before: Sequence[FaceMeasurement],
+    after: Sequence[FaceMeasurement],
+    witness: FaceEvaluator,
+    limits: Guarding,
 ) -> Verdict:
     """Compare every face with itself."""
     if not before:

@@ -12,7 +12,7 @@ from engine.core.errors import InputError, UsageError
 from engine.enhance.album import Album
 from engine.enhance.base import StepChoice
 from engine.enhance.chain import Chain
-from engine.enhance.guard import Guarding, Summon
+from engine.enhance.guard import EvaluatorFactory, Guarding
 from engine.faces.detect import Detection
 from engine.images.naming import stems
 from engine.images.reading import find_pictures
@@ -25,7 +25,7 @@ class EnhancePlan:
     source: Path
     out: Path
     choices: tuple[StepChoice, ...]
-    summon: Summon
+    summon: EvaluatorFactory
     device: str
     guarding: Guarding = Guarding()
     detection: Detection = Detection()

@@ -76,7 +76,7 @@ def _describe(look: _Look) -> tuple[Vectors, bool]:
     return describe_aligned(larger, points), False
 
 
-class Strangers(NamedTuple):
+class ImpostorDistances(NamedTuple):
     """The mean distance between different people of one group, and how many stand behind it."""
 
     distance: float
@@ -85,16 +85,16 @@ class Strangers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StrangerTable(Generic[Group]):
+class ImpostorTable(Generic[Group]):
     """d0 by group, and of everyone for groups that hold fewer than two people."""
 
-    groups: Mapping[Group, Strangers]
-    everyone: Strangers
+    groups: Mapping[Group, ImpostorDistances]
+    everyone: ImpostorDistances
 
     @classmethod
     def of(
         cls, vectors: Vectors, people: NDArray[np.integer], groups: Sequence[Group]
-    ) -> "StrangerTable[Group]":
+    ) -> "ImpostorTable[Group]":
         """Measure d0 on truth renders: descriptors (n, 128), people (n,), a group for each."""
         everyone = _between(vectors, people)
         if everyone is None:
@@ -116,12 +116,14 @@ class StrangerTable(Generic[Group]):
         return 1 - np.asarray(distances, np.float64) / [self.distance(group) for group in groups]
 
 
-def _between(vectors: Vectors, people: NDArray[np.integer]) -> Strangers | None:
+def _between(vectors: Vectors, people: NDArray[np.integer]) -> ImpostorDistances | None:
     others = people[:, None] != people
     pairs = int(others.sum()) // 2
     if pairs == 0:
         return None
-    return Strangers(float(pairwise(vectors, vectors)[others].mean()), len(set(people)), pairs)
+    return ImpostorDistances(
+        float(pairwise(vectors, vectors)[others].mean()), len(set(people)), pairs
+    )
 
 
 def pairwise(one: Vectors, other: Vectors) -> NDArray[np.float64]:

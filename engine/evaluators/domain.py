@@ -15,18 +15,18 @@ from engine.worlds.portraits import VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a model was trained on; `familiar` is the limit of strangeness, None for no limit.
+class TrainingDomain:
+    """What a model was trained on; `ood_threshold` is the limit of ood_score, None for no limit.
 
     ages: from the youngest to the oldest photo of its person, None for a model of anybody.
     """
 
     domain: Domain = "photos"
-    familiar: float | None = None
+    ood_threshold: float | None = None
     ages: Span | None = None
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> "Known":
+    def of(cls, checkpoint: Checkpoint) -> "TrainingDomain":
         """What the facts of a checkpoint say; WeightsError for another look of the world."""
         facts = checkpoint.facts
         made_on = checkpoint.card.get("portraits", {}).get("version", VERSION)
@@ -38,13 +38,13 @@ class Known:
             )
         ages = facts.get("ages")
         learned = None if ages is None else Span(*map(float, ages))
-        return cls(facts.get("domain", "photos"), facts.get("familiar"), learned)
+        return cls(facts.get("domain", "photos"), facts.get("ood_threshold"), learned)
 
     def beyond(self, age: float) -> float | None:
         """Years from an age to the nearest of the person's: 0 inside, None where nobody is meant.
 
-        >>> known = Known(ages=Span(20, 50))
-        >>> known.beyond(62), known.beyond(20), known.beyond(12.5), Known().beyond(62)
+        >>> known = TrainingDomain(ages=Span(20, 50))
+        >>> known.beyond(62), known.beyond(20), known.beyond(12.5), TrainingDomain().beyond(62)
         (12.0, 0.0, 7.5, None)
         """
         if self.ages is None:
@@ -60,12 +60,12 @@ class Known:
     @torch.inference_mode()
     def require_like(self, encoder: NanoEncoder, face: Tensor) -> None:
         """The same by any nano encoder, for a face on its device."""
-        if self.familiar is None:
+        if self.ood_threshold is None:
             return
-        strange = float(encoder.strangeness(face))
-        if strange > self.familiar:
+        strange = float(encoder.ood_score(face))
+        if strange > self.ood_threshold:
             raise PictureError(
-                f"is outside what these weights know, drawn portraits (strangeness {strange:.2f}, "
-                f"limit {self.familiar:g})",
+                f"is outside what these weights know, drawn portraits (ood_score {strange:.2f}, "
+                f"limit {self.ood_threshold:g})",
                 status="skipped",
             )

@@ -7,7 +7,7 @@ from importlib.resources import files
 from engine.metrics.strata import Stratum, stratum_of
 
 
-def stranger_distance(person: int, age: float) -> float:
+def impostor_distance(person: int, age: float) -> float:
     """Mean dlib distance of strangers of one age band, sex and skin.
 
     person: the identity seed whose sex and skin count; age: years. Groups in which fewer than two

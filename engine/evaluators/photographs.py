@@ -15,7 +15,7 @@ from engine.images.ranges import to_pixels, to_tensor
 from engine.nets.age.published import read_mivolo
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
-from engine.nets.named import load_age_reader
+from engine.nets.named import load_age_estimator
 from engine.weights.folder import standing, weights_file
 from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from engine.nets.age.mivolo import AgeScale, MiVolo
 
 ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-judge"
-STRANGERS = 0.8
+IMPOSTOR_DISTANCE = 0.8
 """What counts as a stranger's dlib distance in photos: a third above dlib's own limit of 0.6 for
 the same person. A convention until it is measured on photos by age, sex and skin; it stands beside
 every figure made with it."""
-DRAWN_STRANGERS = 0.48
+DRAWN_IMPOSTOR_DISTANCE = 0.48
 """The same among drawn portraits: the mean over strata of age, sex and skin, which lie between 0.43
 and 0.52 (`benchmarks/nano.py`, 100 people in two photographs at nine ages)."""
 
@@ -43,7 +43,7 @@ class Identity:
     """d0, where the judge has one."""
 
 
-class Judges:
+class PhotoEvaluators:
     """Whichever estimators have their weights here: MiVOLO for the age, ArcFace or else dlib.
 
     Drawn portraits are judged by the nano age judge, which is in no loss, and by dlib.
@@ -52,10 +52,10 @@ class Judges:
     def __init__(self, device: torch.device, domain: Domain = "photos") -> None:
         self.device = device
         drawn = domain == "portraits"
-        self.strangers = DRAWN_STRANGERS if drawn else STRANGERS
+        self.strangers = DRAWN_IMPOSTOR_DISTANCE if drawn else IMPOSTOR_DISTANCE
         self._arcface = None if drawn else _arcface(device)
         self._mivolo = None if drawn else _mivolo(device)
-        self._nano = load_age_reader(NANO, device) if drawn else None
+        self._nano = load_age_estimator(NANO, device) if drawn else None
 
     @property
     def age_by(self) -> str | None:

@@ -14,8 +14,13 @@ from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
 from engine.evaluators.dlib import JUDGE, described
 from engine.evaluators.domain import Domain
-from engine.evaluators.impostors import stranger_distance
-from engine.evaluators.photographs import DRAWN_STRANGERS, NANO, STRANGERS, Judges
+from engine.evaluators.impostors import impostor_distance
+from engine.evaluators.photographs import (
+    DRAWN_IMPOSTOR_DISTANCE,
+    IMPOSTOR_DISTANCE,
+    NANO,
+    PhotoEvaluators,
+)
 from engine.faces.descriptor import SAME_PERSON
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_tensors
@@ -24,11 +29,11 @@ from engine.metrics.set_distances import INCEPTION
 from engine.nets.named import (
     ARCFACE,
     NANO_IDENTITY,
-    load_age_reader,
+    load_age_estimator,
     load_distance,
-    load_recogniser,
+    load_identity_network,
 )
-from engine.nets.protocols import Recogniser
+from engine.nets.protocols import IdentityNetwork
 from engine.weights.folder import standing, weights_file
 from engine.weights.load import read_tensors
 from engine.weights.manifest import known_weights
@@ -111,31 +116,31 @@ class DlibIdentity:
     def strangers(self, person: str | None, age: float) -> float:
         """d0."""
         if not self.drawn:
-            return STRANGERS
+            return IMPOSTOR_DISTANCE
         if person is None or not person.isdecimal():
-            return DRAWN_STRANGERS
-        return stranger_distance(int(person), age)
+            return DRAWN_IMPOSTOR_DISTANCE
+        return impostor_distance(int(person), age)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CosineIdentity:
-    """The cosine of a recogniser's embeddings."""
+    """The cosine of a identity_net's embeddings."""
 
-    recogniser: Recogniser
+    identity_net: IdentityNetwork
     device: torch.device
     remark: str = ""
     limit: float = SAME_COSINE
 
     @property
     def name(self) -> str:
-        return self.recogniser.name
+        return self.identity_net.name
 
     @property
     def about(self) -> str:
         return f"cosine of embeddings by {self.name}{self.remark}"
 
     def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        return _in_batches(self.recogniser.embed, pictures, self.device)
+        return _in_batches(self.identity_net.embed, pictures, self.device)
 
     def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
         return (one * other).sum(axis=-1)
@@ -157,7 +162,7 @@ class Seen:
 
 
 class Panel:
-    """Judges of one domain; a picture is looked at once, whoever shows it again.
+    """The evaluators of one domain; a picture is looked at once, whoever shows it again.
 
     workers: processes that dlib may run in; what they see is the same for any number of them.
     identities: the first is the one that is reported as `identity`. distances: by name, the first
@@ -174,12 +179,14 @@ class Panel:
         if drawn:
             judge = load_distance("nano-judge-features", device)
             self.distances[judge.name] = judge
-            own = load_recogniser(NANO_IDENTITY, device)
+            own = load_identity_network(NANO_IDENTITY, device)
             remark = ", which the losses of the nano recipes use"
             self.identities.append(CosineIdentity(own, device, remark))
         else:
             if _here(ARCFACE):
-                self.identities.insert(0, CosineIdentity(load_recogniser(ARCFACE, device), device))
+                self.identities.insert(
+                    0, CosineIdentity(load_identity_network(ARCFACE, device), device)
+                )
             if _here("lpips-alex"):
                 self.distances["lpips-alex"] = load_distance("lpips-alex", device)
             else:
@@ -265,7 +272,7 @@ def _extractor(drawn: bool, device: torch.device) -> tuple[str, Callable[[Tensor
         return INCEPTION, Inception.from_state(state).to(device)
     if not drawn:
         return JUDGE, None
-    net: Any = getattr(load_age_reader(NANO, device), "net")  # noqa: B009 - hidden by the protocol
+    net: Any = getattr(load_age_estimator(NANO, device), "net")  # noqa: B009 - hidden by the protocol
     return NANO, lambda pictures: net.features(pictures)[-1].mean(dim=(2, 3))
 
 
@@ -273,7 +280,7 @@ def _age_reader(
     domain: Domain, device: torch.device
 ) -> tuple[str | None, Callable[[Tensor], Tensor] | None, str | None]:
     """Name and reader of ages, or why there is none."""
-    judges = Judges(device, domain)
+    judges = PhotoEvaluators(device, domain)
     if judges.age_by is None:
         return None, None, judges.why_no_age
 

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from engine.core.errors import UsageError
-from engine.experts.mixture import Fusion, Mixture, Votes, mixed
+from engine.experts.mixture import Fusion, Mixture, Predictions, mixed
 from engine.nets.age.gate import ORDER, AgeGate
 from engine.nets.age.published import read_state
 from engine.nets.loading import frozen
 from engine.weights.find import find_weights
 
 
-def gated(votes: Votes, kinds: Mapping[str, str], fusion: Fusion) -> Mixture:
+def gated(votes: Predictions, kinds: Mapping[str, str], fusion: Fusion) -> Mixture:
     """Fuse by the gate that the recipe names; experts it has no column for are left out.
 
     kinds: of each expert by name. Its spread is that of the votes: the gate tells none.

@@ -23,7 +23,7 @@ TAU = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Votes:
+class Predictions:
     """What e experts say of n faces: years, spread and confidence, each (n, e); NaN is silence."""
 
     experts: tuple[str, ...]
@@ -122,7 +122,7 @@ class Fusion(Table):
 
 
 def fuse(
-    votes: Votes, calibration: Calibration | None = None, fusion: Fusion | None = None
+    votes: Predictions, calibration: Calibration | None = None, fusion: Fusion | None = None
 ) -> Mixture:
     """Weigh the votes by confidence; the silent have no weight, whoever is left has all of it."""
     fusion = Fusion() if fusion is None else fusion
@@ -155,7 +155,7 @@ def mixed(
     return Mixture(np.clip(age, 0, None), std, between, within, weights, ages)
 
 
-def corrected(votes: Votes, calibration: Calibration | None) -> tuple[Numbers, Numbers]:
+def corrected(votes: Predictions, calibration: Calibration | None) -> tuple[Numbers, Numbers]:
     """Ages and spreads (n, e) after each expert's own correction."""
     if calibration is None:
         return votes.years, votes.spread
@@ -179,7 +179,7 @@ def confidence_weights(
     return np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
 
 
-def _mu(votes: Votes, calibration: Calibration | None) -> Numbers | float:
+def _mu(votes: Predictions, calibration: Calibration | None) -> Numbers | float:
     if calibration is None:
         return 0.0
     return np.array([calibration.experts[name].mu for name in votes.experts])

@@ -17,7 +17,7 @@ CANDIDATES = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Strangers:
+class ImpostorDistances:
     """Distances (n,) to the person's centre, the limit, and who lies beyond it."""
 
     distances: NDArray[np.float32]
@@ -25,7 +25,7 @@ class Strangers:
     flags: NDArray[np.bool_]
 
 
-def find_strangers(descriptors: NDArray[np.float32]) -> Strangers:
+def find_impostors(descriptors: NDArray[np.float32]) -> ImpostorDistances:
     """Flag descriptors (n, 128) further from the centre than 0.5 and median + 4 sigma.
 
     The centre is the mean of the half nearest to the medoid; sigma comes from the median absolute
@@ -33,14 +33,16 @@ def find_strangers(descriptors: NDArray[np.float32]) -> Strangers:
     """
     count = len(descriptors)
     if count < FEWEST:
-        return Strangers(np.zeros(count, np.float32), float("inf"), np.zeros(count, np.bool_))
+        return ImpostorDistances(
+            np.zeros(count, np.float32), float("inf"), np.zeros(count, np.bool_)
+        )
     near_medoid = _gaps(descriptors, descriptors[_medoid(descriptors)])
     core = descriptors[near_medoid <= np.median(near_medoid)]
     gaps = _gaps(descriptors, core.mean(axis=0))
     middle = float(np.median(gaps))
     sigma = TO_SIGMA * float(np.median(np.abs(gaps - middle)))
     limit = max(NEAREST_STRANGER, middle + SPREADS * sigma)
-    return Strangers(gaps, limit, gaps > limit)
+    return ImpostorDistances(gaps, limit, gaps > limit)
 
 
 def _medoid(descriptors: NDArray[np.float32]) -> int:

@@ -42,7 +42,7 @@ class Raster:
         return 8 * self.pixels.dtype.itemsize
 
     def bytes_of(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
-        """A part in 8 bits, which is all that detectors and recognisers take."""
+        """A part in 8 bits, which is all that detectors and identity_nets take."""
         part = self.pixels[top:bottom, left:right]
         return part if part.dtype == np.uint8 else (part >> 8).astype(np.uint8)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.runtime.device import Compute
 
 
@@ -35,7 +35,7 @@ class Ager(Protocol):
         ...
 
     @property
-    def known(self) -> Known:
+    def known(self) -> TrainingDomain:
         """What the model was trained on."""
         ...
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from engine.core.errors import UsageError, WeightsError
 from engine.data.anchors import Anchors
-from engine.evaluators.domain import Known
-from engine.inference.morph import glide
+from engine.evaluators.domain import TrainingDomain
+from engine.inference.morph import interpolate
 from engine.nets.agetransformer.v1 import PublishedTransformer
 from engine.nets.agetransformer.v2 import SlimTransformer
 from engine.nets.loading import frozen
@@ -76,7 +76,7 @@ class AnchoredFace:
         return None
 
     def frames(self, between: int) -> Iterator[Tensor]:
-        yield from self._drawn(torch.stack(list(glide(self.weights, between))))
+        yield from self._drawn(torch.stack(list(interpolate(self.weights, between))))
 
     def _drawn(self, weights: Tensor) -> Iterator[Tensor]:
         def some(rows: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -100,7 +100,7 @@ class AnchorAger:
         self.net = frozen(transformer_of(checkpoint)).to(compute.device)
         self.anchors = anchors_of(checkpoint)
         self.compute = compute
-        self.known = Known.of(checkpoint)
+        self.known = TrainingDomain.of(checkpoint)
         self.batch = batch
         self.shrunk = shrunk
         self._likeness: NanoEncoder | None = None
@@ -122,7 +122,7 @@ class AnchorAger:
 
     def require(self, face: Tensor) -> None:
         """PictureError for a photograph where only drawn portraits are known."""
-        if self.known.familiar is None:
+        if self.known.ood_threshold is None:
             return
         if self._likeness is None:
             state = read_checkpoint(find_weights(LIKENESS)).part("encoder")

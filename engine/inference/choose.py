@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from engine.core.errors import UsageError
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.inference.ager import Ager
 from engine.inference.anchored import AnchorAger, is_agetransformer
 from engine.inference.edit import Edit
@@ -41,6 +41,6 @@ def ager_of(
         strength=strength,
         noise=noise,
         batch=batch,
-        known=Known.of(checkpoint),
+        known=TrainingDomain.of(checkpoint),
         shrunk=shrunk,
     )

@@ -14,7 +14,7 @@ from engine.core.ledger import Ledger
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
 from engine.data.manifest import seen_from
-from engine.evaluators.photographs import Judges
+from engine.evaluators.photographs import PhotoEvaluators
 from engine.faces.turning import Pixels
 from engine.images.naming import stems
 from engine.images.ranges import to_pixels, to_tensor
@@ -57,7 +57,7 @@ def reage_photos(plan: InferPlan, ager: Ager, progress: Progress) -> InferReport
     """Age every photo that the ledger does not hold yet under the same settings."""
     photos, digest = photos_of(plan), plan.digest
     truth = read_truth(plan.truth) if plan.truth is not None else {}
-    judges = Judges(ager.compute.device, ager.known.domain) if plan.judge else None
+    judges = PhotoEvaluators(ager.compute.device, ager.known.domain) if plan.judge else None
     other = ager.mixed_in(lambda path: _reference(path, plan, ager))
     fresh: list[dict[str, Any]] = []
     with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
@@ -81,7 +81,7 @@ def _reage_one(
     stem: Path,
     plan: InferPlan,
     ager: Ager,
-    judges: Judges | None,
+    judges: PhotoEvaluators | None,
     other: Tensor | None,
     truth: Mapping[float, Pixels],
 ) -> list[dict[str, Any]]:
@@ -139,7 +139,9 @@ class Judged:
     Everything is looked at in the size of the model's pictures: finer pixels are no likeness.
     """
 
-    def __init__(self, judges: Judges, subject: Subject, aged: AgedFace, size: int) -> None:
+    def __init__(
+        self, judges: PhotoEvaluators, subject: Subject, aged: AgedFace, size: int
+    ) -> None:
         self.judges = judges
         self.own = judges.embedding(to_tensor(subject.face(size)))
         plain = aged.plain()

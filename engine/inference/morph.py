@@ -1,4 +1,4 @@
-"""A face ageing as a film: codes glide between the ages, the noise stays."""
+"""A face ageing as a film: codes interpolate between the ages, the noise stays."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,7 +18,7 @@ Film = Literal["gif", "mp4"]
 FRAMES_A_SECOND = 20
 
 
-def glide(targets: Tensor, frames: int) -> Iterator[Tensor]:
+def interpolate(targets: Tensor, frames: int) -> Iterator[Tensor]:
     """Codes (n, width) for `frames` pictures between each two of the targets (ages, n, width).
 
     Linear in w+, which is linear in age between two anchors; the last anchor comes last.

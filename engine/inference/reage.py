@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.inference.edit import Edit, layer_strengths, mixed, moved
-from engine.inference.morph import glide
+from engine.inference.morph import interpolate
 from engine.nets.timemachine import TimeMachine
 from engine.runtime.device import Compute
 from engine.runtime.memory import in_batches
@@ -42,7 +42,7 @@ class CodedFace:
         return picture
 
     def frames(self, between: int) -> Iterator[Tensor]:
-        for w_plus in glide(self.codes.targets, between):
+        for w_plus in interpolate(self.codes.targets, between):
             yield from self.reager.pictures(w_plus[None], self.content)
 
 
@@ -59,7 +59,7 @@ class Reager:
         noise: Noise = "stored",
         batch: int = 4,
         shrunk: Callable[[int], None] | None = None,
-        known: Known | None = None,
+        known: TrainingDomain | None = None,
     ) -> None:
         self.machine = machine.to(compute.device).eval().requires_grad_(False)
         self.compute = compute
@@ -68,7 +68,7 @@ class Reager:
         self.noise: Noise = noise
         self.batch = batch
         self.shrunk = shrunk
-        self.known = known if known is not None else Known()
+        self.known = known if known is not None else TrainingDomain()
 
     @property
     def size(self) -> int:

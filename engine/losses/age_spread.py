@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def birthdays_passed(logits: Tensor, ages: Tensor) -> Tensor:
+def ordinal_bce(logits: Tensor, ages: Tensor) -> Tensor:
     """Cross-entropy in nats, summed over the birthdays: logits (b, n) of having passed 0.5, 1.5,
     ... years against ages (b,) in years (Niu et al. 2016, section 3).
     """

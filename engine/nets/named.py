@@ -9,7 +9,7 @@ from torch.nn import ModuleList
 from engine.core.errors import UsageError, WeightsError
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.identity.ir_se50 import ArcFace
-from engine.nets.identity.person_classifier import ActorClassifier
+from engine.nets.identity.person_classifier import PersonClassifier
 from engine.nets.loading import frozen
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.age_judge import NanoAgeJudge
@@ -17,15 +17,15 @@ from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.perceptual.features import FeatureDistance
 from engine.nets.protocols import (
-    AgeReader,
-    ArcFaceRecogniser,
-    DexReader,
+    AgeEstimator,
+    ArcFaceIdentity,
+    DexEstimator,
     Distance,
+    LandmarkDetector,
     LpipsDistance,
-    NanoAgeReader,
-    NanoPointReader,
-    NanoRecogniser,
-    PointReader,
+    NanoAgeEstimator,
+    NanoIdentityNetwork,
+    NanoLandmarkDetector,
     weights_digest,
 )
 from engine.weights.checkpoint import StateDict
@@ -43,41 +43,41 @@ DISTANCES: Mapping[str, tuple[str, ...]] = {
     "nano-judge-features": (NANO_AGE_JUDGE,),
 }
 """Distances between pictures, and the weights behind each."""
-RECOGNISERS, AGE_READERS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-judge")
+IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-judge")
 """What has a name; any other text is a run, or a weights file, that holds such a network."""
 
 
-def load_recogniser(name: str, device: torch.device) -> ArcFaceRecogniser | NanoRecogniser:
-    """A recogniser; WeightsError says where to get what is not here, or what a file holds."""
-    recogniser = recogniser_of(state_of(name, "identity"))
-    _require_named(name, recogniser.name, RECOGNISERS)
-    recogniser.net.to(device)
-    return recogniser
+def load_identity_network(name: str, device: torch.device) -> ArcFaceIdentity | NanoIdentityNetwork:
+    """A identity_net; WeightsError says where to get what is not here, or what a file holds."""
+    identity_net = identity_network_of(state_of(name, "identity"))
+    _require_named(name, identity_net.name, IDENTITY_NETWORKS)
+    identity_net.net.to(device)
+    return identity_net
 
 
-def load_age_reader(name: str, device: torch.device) -> AgeReader:
-    """A reader of ages; errors as of `load_recogniser`."""
+def load_age_estimator(name: str, device: torch.device) -> AgeEstimator:
+    """A reader of ages; errors as of `load_identity_network`."""
     state = state_of(name, "age")
-    reader: NanoAgeReader | DexReader
+    reader: NanoAgeEstimator | DexEstimator
     if "trunk.stem.1.weight" in state:
-        reader = NanoAgeReader(frozen(NanoAge.from_state(state)))
+        reader = NanoAgeEstimator(frozen(NanoAge.from_state(state)))
     elif "stages.0.0.weight" in state:
-        reader = NanoAgeReader(frozen(NanoAgeJudge.from_state(state)), "nano-age-judge")
+        reader = NanoAgeEstimator(frozen(NanoAgeJudge.from_state(state)), "nano-age-judge")
     else:
-        reader = DexReader(frozen(Dex.from_state(state)))
-    _require_named(name, reader.name, AGE_READERS)
+        reader = DexEstimator(frozen(Dex.from_state(state)))
+    _require_named(name, reader.name, AGE_ESTIMATORS)
     reader.net.to(device)
     return reader
 
 
-def load_classifier(name: str, device: torch.device) -> ActorClassifier:
-    """What tells a person from everybody else: a run or a file; errors as of `load_recogniser`."""
-    return frozen(ActorClassifier.from_state(state_of(name, "actor"))).to(device)
+def load_classifier(name: str, device: torch.device) -> PersonClassifier:
+    """A person classifier from a run or a file; errors as of `load_identity_network`."""
+    return frozen(PersonClassifier.from_state(state_of(name, "person_classifier"))).to(device)
 
 
-def load_point_reader(name: str, device: torch.device) -> PointReader:
-    """A reader of landmarks; errors as of `load_recogniser`."""
-    reader = NanoPointReader(frozen(NanoLandmarks.from_state(state_of(name, "landmarks"))))
+def load_landmark_detector(name: str, device: torch.device) -> LandmarkDetector:
+    """A reader of landmarks; errors as of `load_identity_network`."""
+    reader = NanoLandmarkDetector(frozen(NanoLandmarks.from_state(state_of(name, "landmarks"))))
     reader.net.to(device)
     return reader
 
@@ -127,12 +127,12 @@ def load_lpips(device: torch.device) -> Distance:
     return LpipsDistance(net.to(device))
 
 
-def recogniser_of(state: StateDict) -> ArcFaceRecogniser | NanoRecogniser:
-    """The recogniser whose weights these are, frozen."""
+def identity_network_of(state: StateDict) -> ArcFaceIdentity | NanoIdentityNetwork:
+    """The identity_net whose weights these are, frozen."""
     digest = weights_digest(state)
     if "trunk.stem.1.weight" in state:
-        return NanoRecogniser(frozen(NanoIdentity.from_state(state)), digest)
-    return ArcFaceRecogniser(frozen(ArcFace.from_state(state)), digest)
+        return NanoIdentityNetwork(frozen(NanoIdentity.from_state(state)), digest)
+    return ArcFaceIdentity(frozen(ArcFace.from_state(state)), digest)
 
 
 def state_of(name: str, part: str) -> StateDict:

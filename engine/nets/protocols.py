@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DIGITS = 16
 
 
-class Recogniser(Protocol):
+class IdentityNetwork(Protocol):
     """Who somebody is, as a direction: people are compared by the cosine."""
 
     @property
@@ -52,7 +52,7 @@ class Recogniser(Protocol):
         ...
 
 
-class AgeReader(Protocol):
+class AgeEstimator(Protocol):
     """How old somebody looks."""
 
     @property
@@ -65,7 +65,7 @@ class AgeReader(Protocol):
         ...
 
 
-class PointReader(Protocol):
+class LandmarkDetector(Protocol):
     """Where the landmarks are."""
 
     @property
@@ -105,7 +105,7 @@ class Distance(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArcFaceRecogniser:
+class ArcFaceIdentity:
     """ArcFace on IR-SE50; portraits of another side than a multiple of 256 px are resized first."""
 
     net: ArcFace
@@ -126,7 +126,7 @@ class ArcFaceRecogniser:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NanoRecogniser:
+class NanoIdentityNetwork:
     """The nano identity network, which looks at the whole portrait."""
 
     net: NanoIdentity
@@ -145,7 +145,7 @@ class NanoRecogniser:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DexReader:
+class DexEstimator:
     """DEX on VGG-16."""
 
     net: Dex
@@ -156,7 +156,7 @@ class DexReader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NanoAgeReader:
+class NanoAgeEstimator:
     """The nano age network that losses may use, or the other one, which only judges."""
 
     net: NanoAge | NanoAgeJudge
@@ -167,7 +167,7 @@ class NanoAgeReader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NanoPointReader:
+class NanoLandmarkDetector:
     """The nano landmark network."""
 
     net: NanoLandmarks

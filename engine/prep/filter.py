@@ -20,7 +20,7 @@ from engine.data.ages import AgeSource
 from engine.data.manifest import Row, adopt, ledger_of, read_manifest, seen_from
 from engine.faces.descriptor import describe_aligned
 from engine.faces.duplicates import best_first, dhash, kept_by_descriptor, kept_by_hash
-from engine.faces.outliers import find_strangers
+from engine.faces.outliers import find_impostors
 from engine.faces.quality import QualityLimits, Scores, score_face, verdict
 from engine.geometry.ffhq import Quad
 from engine.images.reading import read_picture
@@ -123,7 +123,7 @@ def judge_rows(rows: Sequence[Row], limits: QualityLimits, likeness: Likeness) -
     reasons = [verdict(score, limits) for score in scores]
     descriptors = np.array([row.descriptor for row in scored], np.float32)
     if likeness.strangers:
-        strangers = find_strangers(descriptors)
+        strangers = find_impostors(descriptors)
         for index in np.flatnonzero(strangers.flags):
             gap = strangers.distances[index]
             reasons[index].append(

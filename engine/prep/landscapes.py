@@ -25,7 +25,7 @@ RATINGS = "valence_arousal.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class ScapePlan:
+class LandscapePlan:
     """Everything that decides what is rendered."""
 
     out: Path
@@ -59,7 +59,7 @@ class View:
     output: str
 
 
-def plan_views(plan: ScapePlan) -> Iterator[View]:
+def plan_views(plan: LandscapePlan) -> Iterator[View]:
     """The pictures of a plan; the first mood of a scene is its own, the others lie anywhere."""
     for seed in range(plan.seed, plan.seed + plan.scenes):
         random = np.random.default_rng([79, seed])
@@ -69,7 +69,9 @@ def plan_views(plan: ScapePlan) -> Iterator[View]:
             yield View(seed, valence, arousal, f"{seed:06d}_{index}.png")
 
 
-def synthesise_scapes(plan: ScapePlan, *, workers: int, progress: Progress) -> tuple[int, int]:
+def synthesise_landscapes(
+    plan: LandscapePlan, *, workers: int, progress: Progress
+) -> tuple[int, int]:
     """Render what the folder does not hold yet; returns how many are new and how many stood.
 
     The truth stands in the manifest, and as a table of ratings that trainings read.
@@ -86,7 +88,7 @@ def synthesise_scapes(plan: ScapePlan, *, workers: int, progress: Progress) -> t
     return told
 
 
-def render_view(view: View, *, plan: ScapePlan) -> Row:
+def render_view(view: View, *, plan: LandscapePlan) -> Row:
     """Render and save one picture with its truth."""
     shot = render(view.valence, view.arousal, view.seed, plan.size)
     path = plan.out / view.output

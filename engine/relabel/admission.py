@@ -14,7 +14,7 @@ from pydantic import Field
 from engine.core.table import Table
 
 
-class Admission(Table):
+class SamplingCurriculum(Table):
     """Sure faces from the start, less sure ones later, the least sure never."""
 
     first: float = Field(default=3.0, gt=0)

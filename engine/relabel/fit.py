@@ -18,7 +18,7 @@ from engine.experts.mixture import (
     Fusion,
     Mixture,
     Numbers,
-    Votes,
+    Predictions,
     corrected,
     fuse,
 )
@@ -58,7 +58,7 @@ class Fitting(Table):
 
 
 def fitted(
-    votes: Votes,
+    votes: Predictions,
     truth: Numbers,
     digests: Mapping[str, str],
     domain: Domain,
@@ -133,7 +133,7 @@ def figures(truth: Numbers, told: Mixture) -> dict[str, Any]:
     }
 
 
-def expert_figures(truth: Numbers, votes: Votes, told: Mixture) -> dict[str, dict[str, Any]]:
+def expert_figures(truth: Numbers, votes: Predictions, told: Mixture) -> dict[str, dict[str, Any]]:
     """Each expert by itself, as it answered and after its line was fitted."""
     found: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(votes.experts):
@@ -152,7 +152,7 @@ def expert_figures(truth: Numbers, votes: Votes, told: Mixture) -> dict[str, dic
     return found
 
 
-def _expert(votes: Votes, index: int, truth: Numbers, digest: str) -> ExpertCalibration:
+def _expert(votes: Predictions, index: int, truth: Numbers, digest: str) -> ExpertCalibration:
     known = np.isfinite(votes.years[:, index])
     if known.sum() < FEWEST:
         return ExpertCalibration(digest=digest)
@@ -168,7 +168,7 @@ def _expert(votes: Votes, index: int, truth: Numbers, digest: str) -> ExpertCali
 
 
 def _weighing(
-    votes: Votes, truth: Numbers, alone: Calibration, fusion: Fusion
+    votes: Predictions, truth: Numbers, alone: Calibration, fusion: Fusion
 ) -> tuple[Numbers, float]:
     """Each expert's mu and the common tau with the least absolute error."""
     ages, _ = corrected(votes, alone)

@@ -11,7 +11,7 @@ from engine.core.ledger import Row
 from engine.core.table import Table
 from engine.data.domains import Domain
 from engine.data.ffhq_aging import AttributeLimits, FfhqAging, group_of
-from engine.experts.mixture import Calibration, Fusion, Mixture, Votes
+from engine.experts.mixture import Calibration, Fusion, Mixture, Predictions
 from engine.metrics.age_calibration import surely_within
 from engine.relabel.source import Job, Labels
 
@@ -60,7 +60,7 @@ class Judging:
 def label_rows(
     jobs: Sequence[Job],
     rows: Sequence[Row],
-    votes: Votes,
+    votes: Predictions,
     told: Mixture,
     judging: Judging,
     domain: Domain,
@@ -119,7 +119,7 @@ def unlabelled(
     }
 
 
-def _vote(votes: Votes, told: Mixture, at: int, index: int) -> dict[str, Any]:
+def _vote(votes: Predictions, told: Mixture, at: int, index: int) -> dict[str, Any]:
     if not np.isfinite(votes.years[at, index]):
         return {"age": None, "status": "silent", "weight": 0.0}
     return {

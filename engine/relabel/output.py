@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.data.ffhq_aging import GROUPS
 from engine.data.manifest import seen_from
-from engine.relabel.admission import Admission
+from engine.relabel.admission import SamplingCurriculum
 
 Label = Mapping[str, Any]
 FLAT = (
@@ -69,7 +69,7 @@ def balance(counts: Sequence[int]) -> dict[str, float | None]:
 
 
 def manifest_rows(
-    labels: Mapping[str, Label], folder: Path, plan: Admission
+    labels: Mapping[str, Label], folder: Path, plan: SamplingCurriculum
 ) -> list[dict[str, Any]]:
     """The kept faces as rows of a training manifest in `folder`: age, weight, when they join in."""
     kept = [(name, label) for name, label in labels.items() if label["keep"]]

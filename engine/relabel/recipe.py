@@ -14,7 +14,7 @@ from engine.experts.base import EXPERTS, ExpertTable
 from engine.experts.captioning import Captioning
 from engine.experts.kinds.janus import JanusTable
 from engine.experts.mixture import Fusion
-from engine.relabel.admission import Admission
+from engine.relabel.admission import SamplingCurriculum
 from engine.relabel.fit import Fitting
 from engine.relabel.judging import Limits
 from engine.relabel.reading import FaceReading
@@ -40,7 +40,7 @@ class RelabelRecipe(Recipe):
     attributes: AttributeLimits | None = None
     """What rows of FFHQ-Aging's own table must be like, where `--labels` is that table."""
     fitting: Fitting = Fitting()
-    curriculum: Admission = Admission()
+    curriculum: SamplingCurriculum = SamplingCurriculum()
     captions: Captioning = Captioning()
     """What the `janus` expert is asked for where captions are wanted."""
     batch: int = Field(default=32, ge=1)

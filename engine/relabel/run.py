@@ -20,15 +20,15 @@ from engine.core.progress import Progress
 from engine.data.domains import Domain
 from engine.data.splits import held_out
 from engine.experts.gating import gated
-from engine.experts.mixture import Calibration, Mixture, Votes, fuse
-from engine.relabel.admission import Admission
+from engine.experts.mixture import Calibration, Mixture, Predictions, fuse
+from engine.relabel.admission import SamplingCurriculum
 from engine.relabel.captioning import CaptionPlan, CaptionReport, caption
 from engine.relabel.diagrams import points_csv, reliability_png
 from engine.relabel.fit import Fitting, expert_figures, figures, fitted
 from engine.relabel.judging import Judging, label_rows, unlabelled
 from engine.relabel.output import labels_csv, manifest_rows, report_csv
 from engine.relabel.source import Job, Labels
-from engine.relabel.voting import Ballot, Panel, collect, votes_of
+from engine.relabel.voting import Panel, PredictionRequest, collect, votes_of
 
 DOMAINS: tuple[Domain, ...] = ("portraits", "photos")
 SHIPPED = "nano"
@@ -44,11 +44,11 @@ class RelabelPlan:
 
     jobs: tuple[Job, ...]
     out: Path
-    ballot: Ballot
+    ballot: PredictionRequest
     judging: Judging
     truth: Labels | None = None
     fitting: Fitting = Fitting()
-    curriculum: Admission = Admission()
+    curriculum: SamplingCurriculum = SamplingCurriculum()
     report: Path | None = None
     manifest: Path | None = None
     captions: CaptionPlan | None = None
@@ -124,7 +124,7 @@ def relabel(plan: RelabelPlan, progress: Progress) -> RelabelReport:
     return replace(report, captions=caption(plan.captions, progress))
 
 
-def mixed_by(votes: Votes, judging: Judging, domain: Domain, panel: Panel) -> Mixture:
+def mixed_by(votes: Predictions, judging: Judging, domain: Domain, panel: Panel) -> Mixture:
     """The mixture of votes on pictures of a domain, by the recipe's rule."""
     if judging.fusion.rule == "gate":
         return gated(

@@ -14,9 +14,9 @@ from engine.core.errors import TmError, WeightsError
 from engine.core.ledger import Ledger, Row
 from engine.core.progress import Progress, reported
 from engine.data.domains import Domain
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.experts.base import Expert, ExpertTable, Faces
-from engine.experts.mixture import Votes
+from engine.experts.mixture import Predictions
 from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.relabel.reading import FaceReading, Seen, seen_in_chunks
@@ -97,7 +97,10 @@ class DomainSorter:
             return
         checkpoint = read_checkpoint(find_weights(NANO))
         encoder = NanoEncoder.from_state(checkpoint.part("pretrained_encoder"))
-        self.encoder, self.limit = frozen(encoder).to(device), Known.of(checkpoint).familiar
+        self.encoder, self.limit = (
+            frozen(encoder).to(device),
+            TrainingDomain.of(checkpoint).ood_threshold,
+        )
 
     @torch.inference_mode()
     def sort(self, faces: Faces) -> list[Domain]:
@@ -105,14 +108,14 @@ class DomainSorter:
         if self.always is not None:
             return [self.always for _ in range(len(faces))]
         pictures = faces.at(self.encoder.spec.size).to(self.encoder.places.weight.device)
-        strange = self.encoder.strangeness(pictures).tolist()
+        strange = self.encoder.ood_score(pictures).tolist()
         limit = self.limit if self.limit is not None else np.inf
         found: list[Domain] = ["portraits" if one <= limit else "photos" for one in strange]
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class PredictionRequest:
     """How votes are collected: what a changed setting makes anew."""
 
     panel: Panel
@@ -136,7 +139,9 @@ class Ballot:
         return settings_digest({**asked, "aligned": self.aligned, "reading": reading})
 
 
-def collect(jobs: Sequence[Job], ballot: Ballot, path: Path, progress: Progress) -> dict[str, Row]:
+def collect(
+    jobs: Sequence[Job], ballot: PredictionRequest, path: Path, progress: Progress
+) -> dict[str, Row]:
     """Ask the experts about every picture that the ledger at `path` does not hold unchanged.
 
     Chunks keep their places in the whole list, so that a run that was interrupted asks about the
@@ -168,7 +173,7 @@ def collect(jobs: Sequence[Job], ballot: Ballot, path: Path, progress: Progress)
         return dict(ledger.rows)
 
 
-def _by_hands(chunks: Iterator[list[Seen]], ballot: Ballot) -> Iterator[list[Row]]:
+def _by_hands(chunks: Iterator[list[Seen]], ballot: PredictionRequest) -> Iterator[list[Row]]:
     """The rows of each chunk, in order."""
     work = partial(asked, ballot=ballot)
     if ballot.hands == 1:
@@ -182,7 +187,7 @@ def _by_hands(chunks: Iterator[list[Seen]], ballot: Ballot) -> Iterator[list[Row
         torch.set_num_threads(threads)  # it sets more than the thread that it is called in
 
 
-def asked(seen: Sequence[Seen], ballot: Ballot) -> list[Row]:
+def asked(seen: Sequence[Seen], ballot: PredictionRequest) -> list[Row]:
     """A row for every picture: its digest, its domain, and the votes of who knows that domain."""
     faces = [one for one in seen if one.face is not None]
     rows: dict[str, Row] = {
@@ -226,14 +231,14 @@ def _vote(
                 rows[one.job.name]["votes"][name] = [round(value, DIGITS) for value in vote]
 
 
-def votes_of(rows: Sequence[Row], experts: Sequence[str]) -> Votes:
+def votes_of(rows: Sequence[Row], experts: Sequence[str]) -> Predictions:
     """The votes in rows of the ledger as arrays; who did not vote is NaN."""
     found = np.full((3, len(rows), len(experts)), np.nan)
     for row_at, row in enumerate(rows):
         for expert_at, name in enumerate(experts):
             if name in row["votes"]:
                 found[:, row_at, expert_at] = row["votes"][name]
-    return Votes(tuple(experts), found[0], found[1], found[2])
+    return Predictions(tuple(experts), found[0], found[1], found[2])
 
 
 def _stands(row: dict[str, Any] | None, job: Job, settings: str) -> bool:

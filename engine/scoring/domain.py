@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from engine.evaluators.domain import Domain, Known
+from engine.evaluators.domain import Domain, TrainingDomain
 from engine.images.ranges import to_tensor
 from engine.nets.assemble import time_machine
 from engine.nets.nano.encoder import NanoEncoder
@@ -20,9 +20,9 @@ NANO = "nano"
 def domain_of(sources: Iterable[Source]) -> Domain:
     """`portraits` if the shipped encoder, which knows no others, is at home with most photos."""
     checkpoint = read_checkpoint(find_weights(NANO))
-    encoder, limit = time_machine(checkpoint).psp, Known.of(checkpoint).familiar
+    encoder, limit = time_machine(checkpoint).psp, TrainingDomain.of(checkpoint).ood_threshold
     assert isinstance(encoder, NanoEncoder)
     assert limit is not None
     faces = [to_tensor(source.face(encoder.shape.size)) for source in sources]
-    strange = [float(encoder.strangeness(face)) for face in faces]
+    strange = [float(encoder.ood_score(face)) for face in faces]
     return "portraits" if float(np.median(strange)) <= limit else "photos"

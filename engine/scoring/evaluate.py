@@ -9,7 +9,7 @@ import numpy as np
 from engine.core.progress import Progress
 from engine.evaluators.suite import Panel, Seen
 from engine.metrics.set_distances import RealSet, set_distances
-from engine.scoring.material import COPIED, Material, Way, controls
+from engine.scoring.material import COPIED, Material, Method, controls
 from engine.scoring.paired import paired
 from engine.scoring.recognition import real_pairs, verified
 from engine.scoring.rows import References, Row, examined, looked_at
@@ -27,7 +27,7 @@ class Evaluation:
 
     report: dict[str, Any]
     material: Material
-    ways: tuple[Way, ...]
+    ways: tuple[Method, ...]
     """Those that were asked for, then the controls."""
 
 
@@ -78,7 +78,7 @@ def evaluate(
     return Evaluation(_plain(report), material, (*material.ways, *controls(material)))
 
 
-def _look(material: Material, ways: Sequence[Way], panel: Panel, progress: Progress) -> None:
+def _look(material: Material, ways: Sequence[Method], panel: Panel, progress: Progress) -> None:
     """Let the panel see everything at once, which is where processes pay."""
     pictures = [pixels for way in ways for pixels in way.portraits.values()]
     pictures += [*material.truth.values(), *material.strangers]

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.markup import Html, joined, picture, scrolled, tag
-from engine.scoring.material import TRUTH, Task, Way
+from engine.scoring.material import TRUTH, Method, Task
 from engine.scoring.rows import RIGHT_AGE, Row
 from engine.scoring.strip import Column, caption, columns_of, place_of, row_of
 from engine.scoring.words import number, title
@@ -76,7 +76,7 @@ def _album(evaluation: Evaluation, source: str) -> Html:
     )
 
 
-def _photos(evaluation: Evaluation, way: Way, sources: list[str]) -> Html:
+def _photos(evaluation: Evaluation, way: Method, sources: list[str]) -> Html:
     """A row for each photo, itself first, and what one way made of it at every age."""
     material = evaluation.material
     columns = {
@@ -104,7 +104,7 @@ def _head(column: Column) -> Html:
     return tag("th", f"{column.age:g} ", mark, scope="col", class_="beyond")
 
 
-def _cell(evaluation: Evaluation, way: Way, task: Task, column: Column) -> Html:
+def _cell(evaluation: Evaluation, way: Method, task: Task, column: Column) -> Html:
     kind = "beyond" if column.extrapolated else ""
     if task not in way.portraits:
         return tag("td", tag("div", "", class_="none"), class_=kind)
@@ -123,7 +123,7 @@ def _badness(row: Row) -> float:
     return error + missing
 
 
-def _case(evaluation: Evaluation, way: Way, row: Row) -> Html:
+def _case(evaluation: Evaluation, way: Method, row: Row) -> Html:
     material = evaluation.material
     source = next(key for key in material.sources if key.startswith(row["photo_sha256"]))
     task = Task(source, row["target"])

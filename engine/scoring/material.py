@@ -60,7 +60,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class Method:
     """The portraits that one way of ageing made: uint8 RGB (s, s, 3) by task.
 
     A control is no way to age anybody, but shows what a figure is worth.
@@ -71,7 +71,7 @@ class Way:
     files: Mapping[Task, str] = field(default_factory=dict[Task, str])
     control: bool = False
 
-    def shrunk(self, side: int) -> "Way":
+    def shrunk(self, side: int) -> "Method":
         """The same with portraits of at most a side in px."""
         small = {task: shrunk(pixels, side) for task, pixels in self.portraits.items()}
         return replace(self, portraits=small)
@@ -128,7 +128,7 @@ class Material:
 
     name: str
     sources: Mapping[str, Source]
-    ways: Sequence[Way]
+    ways: Sequence[Method]
     truth: Mapping[Task, Pixels] = field(default_factory=dict[Task, Pixels])
     photos: PersonPhotos | None = None
     strangers: Sequence[Pixels] = ()
@@ -188,16 +188,16 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
     return at_side(pixels, min(side, len(pixels)))
 
 
-def controls(material: Material) -> list[Way]:
+def controls(material: Material) -> list[Method]:
     """Doing nothing, the nearest photo of the person, and the truth, where they are at hand."""
     tasks = material.tasks
     faces = {key: source.face() for key, source in material.sources.items()}
-    found = [Way(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
+    found = [Method(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
     if material.photos is not None:
         photos = material.photos
         chosen = {task: photos.nearest(task.target) for task in tasks}
         found.append(
-            Way(
+            Method(
                 COPIED,
                 {task: photos.pictures[row] for task, row in chosen.items()},
                 {task: photos.names[row] for task, row in chosen.items()},
@@ -205,7 +205,7 @@ def controls(material: Material) -> list[Way]:
             )
         )
     if material.truth:
-        found.append(Way(TRUTH, dict(material.truth), control=True))
+        found.append(Method(TRUTH, dict(material.truth), control=True))
     return found
 
 

@@ -18,7 +18,7 @@ from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures, read_picture
 from engine.inference.folder import RESULTS
 from engine.inference.subject import MEGAPIXELS, Subject, find_subject
-from engine.scoring.material import PersonPhotos, Source, Task, Way
+from engine.scoring.material import Method, PersonPhotos, Source, Task
 
 LEVELS = 3
 """How many folders above a photo its manifest is looked for."""
@@ -29,7 +29,7 @@ def holds_results(folder: Path) -> bool:
     return (folder / RESULTS).is_file()
 
 
-def read_results(folder: Path, name: str) -> tuple[Way, dict[str, Source]]:
+def read_results(folder: Path, name: str) -> tuple[Method, dict[str, Source]]:
     """The portraits of a folder as one way, and their photos; InputError if there are none."""
     portraits: dict[Task, Pixels] = {}
     files: dict[Task, str] = {}
@@ -45,7 +45,7 @@ def read_results(folder: Path, name: str) -> tuple[Way, dict[str, Source]]:
         raise InputError(
             f"`{folder}` holds no portraits", hint="give a folder that photos were aged into"
         )
-    return Way(name, portraits, files), sources
+    return Method(name, portraits, files), sources
 
 
 def read_photos_of_person(folder: Path) -> PersonPhotos:
@@ -68,7 +68,7 @@ def read_photos_of_person(folder: Path) -> PersonPhotos:
     )
 
 
-def read_strangers(folder: Path) -> list[Pixels]:
+def read_impostors(folder: Path) -> list[Pixels]:
     """Aligned pictures of other people."""
     return [_opened(folder / str(row.output)) for row in _rows(folder) if row.usable and row.output]
 

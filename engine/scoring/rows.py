@@ -11,7 +11,7 @@ from engine.evaluators.suite import IdentityJudge, Panel, Seen, Vectors
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_tensor
 from engine.metrics.energy import BANDS, laplacian
-from engine.scoring.material import COPIED, Material, PersonPhotos, Task, Way, at_side
+from engine.scoring.material import COPIED, Material, Method, PersonPhotos, Task, at_side
 
 RIGHT_AGE = 8.0
 """Years of error up to which an age is right."""
@@ -53,7 +53,7 @@ def looked_at(material: Material, panel: Panel) -> References:
 
 
 def examined(
-    way: Way, references: References, panel: Panel, progress: Progress
+    way: Method, references: References, panel: Panel, progress: Progress
 ) -> tuple[list[Row], Seen]:
     """The rows of a way in the order of the tasks, and its portraits as the judges see them.
 
@@ -87,7 +87,7 @@ def _right(age_error: float | None, same: bool | None) -> float | None:
     return float(abs(age_error) <= RIGHT_AGE and same)
 
 
-def _row_of(way: Way, task: Task, material: Material) -> Row:
+def _row_of(way: Method, task: Task, material: Material) -> Row:
     source, photos = material.sources[task.source], material.photos
     gap = material.gap(task)
     return {
@@ -119,7 +119,7 @@ def _age(seen: Seen, at: int, task: Task, references: References) -> Row:
 
 
 def _identities(
-    way: Way, seen: Seen, at: int, task: Task, references: References, panel: Panel
+    way: Method, seen: Seen, at: int, task: Task, references: References, panel: Panel
 ) -> Row:
     """Closeness to every reference by the first judge, and to the best of them by the others."""
     person = references.material.sources[task.source].person
@@ -152,7 +152,7 @@ def _best(found: Mapping[str, float | None], references: References) -> str | No
 
 
 def _closeness(
-    judge: IdentityJudge, own: Vectors, way: Way, task: Task, references: References
+    judge: IdentityJudge, own: Vectors, way: Method, task: Task, references: References
 ) -> dict[str, float | None]:
     """To the truth, to the photos of about that age (on average), and to the `photo` itself."""
 
@@ -172,7 +172,7 @@ def _closeness(
     return told
 
 
-def _of_that_age(way: Way, task: Task, photos: PersonPhotos) -> list[int]:
+def _of_that_age(way: Method, task: Task, photos: PersonPhotos) -> list[int]:
     """Neither the photo that was aged nor one shown as a portrait stands for itself."""
     without = {task.source}
     if way.control and way.name == COPIED:
@@ -181,7 +181,7 @@ def _of_that_age(way: Way, task: Task, photos: PersonPhotos) -> list[int]:
 
 
 def _distances(
-    way: Way, tasks: Sequence[Task], material: Material, panel: Panel
+    way: Method, tasks: Sequence[Task], material: Material, panel: Panel
 ) -> dict[str, dict[Task, float]]:
     """Each distance to the truth; those of portraits at the photo's own age to the photo too."""
     told: dict[str, dict[Task, float]] = {}
@@ -202,7 +202,7 @@ def _distances(
 
 
 def _apart(
-    name: str, way: Way, tasks: Sequence[Task], others: Sequence[Pixels], side: int, panel: Panel
+    name: str, way: Method, tasks: Sequence[Task], others: Sequence[Pixels], side: int, panel: Panel
 ) -> dict[Task, float]:
     if not tasks:
         return {}
@@ -211,7 +211,7 @@ def _apart(
     return {task: float(value) for task, value in zip(tasks, values, strict=True)}
 
 
-def _sharpness(way: Way, tasks: Sequence[Task], material: Material) -> dict[Task, float]:
+def _sharpness(way: Method, tasks: Sequence[Task], material: Material) -> dict[Task, float]:
     """Energy of the Laplacian over that of the photo, both at one side and without grain.
 
     The blur of the literature's tables (variance of the Laplacian), by which 1 is no blurrier.

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from engine.faces.turning import Pixels
 from engine.images.sheet import FAINT, INK, PAPER
 from engine.scoring.evaluate import Evaluation
-from engine.scoring.material import NOTHING, TRUTH, Task, Way
+from engine.scoring.material import NOTHING, TRUTH, Method, Task
 from engine.scoring.rows import Row
 from engine.scoring.words import number, title
 
@@ -58,7 +58,7 @@ def strip(evaluation: Evaluation, source: str) -> Pixels:
     return drawn(columns, lines)
 
 
-def grid(evaluation: Evaluation, way: Way) -> Pixels:
+def grid(evaluation: Evaluation, way: Method) -> Pixels:
     """One way: a row for each photo, a column for each age."""
     material = evaluation.material
     ages = sorted({task.target for task in way.portraits})
@@ -89,7 +89,7 @@ def place_of(columns: Sequence[Column], age: float | None) -> int:
     return int(np.abs([column.age - age for column in columns]).argmin())
 
 
-def row_of(evaluation: Evaluation, way: Way, task: Task) -> Row:
+def row_of(evaluation: Evaluation, way: Method, task: Task) -> Row:
     """What the judges told of a portrait."""
     rows = evaluation.report["rows"][way.name]
     here = (task.source[:12], task.target)
@@ -144,7 +144,7 @@ def caption(row: Row) -> tuple[str, ...]:
     return tuple([", ".join(told)] if told else [])
 
 
-def _cell(evaluation: Evaluation, way: Way, task: Task) -> Cell | None:
+def _cell(evaluation: Evaluation, way: Method, task: Task) -> Cell | None:
     if task not in way.portraits:
         return None
     row = row_of(evaluation, way, task)

@@ -8,7 +8,7 @@ from engine.core.progress import Progress, Silence
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrainProgress:
     """How a run stands: steps done of how many, its phase, and pictures a second."""
 
     step: int
@@ -17,18 +17,20 @@ class Standing:
     speed: float
 
 
-class Watcher(Progress, Protocol):
+class Callback(Progress, Protocol):
     """A `Progress` that also follows steps and figures."""
 
-    def stepped(self, standing: Standing) -> None:
+    def stepped(self, standing: TrainProgress) -> None:
         """One more step is done."""
         ...
 
-    def logged(self, standing: Standing, figures: Mapping[str, float]) -> None:
+    def logged(self, standing: TrainProgress, figures: Mapping[str, float]) -> None:
         """A row of the journal: losses, rates, speed."""
         ...
 
-    def validated(self, standing: Standing, figures: Mapping[str, float], best: str | None) -> None:
+    def validated(
+        self, standing: TrainProgress, figures: Mapping[str, float], best: str | None
+    ) -> None:
         """Figures of the validation; `best` says so if they are the best so far."""
         ...
 
@@ -37,15 +39,15 @@ class Watcher(Progress, Protocol):
         ...
 
 
-class Unwatched(Silence):
-    """A `Watcher` that keeps everything to itself."""
+class SilentCallback(Silence):
+    """A `Callback` that keeps everything to itself."""
 
-    def stepped(self, standing: Standing) -> None: ...
+    def stepped(self, standing: TrainProgress) -> None: ...
 
-    def logged(self, standing: Standing, figures: Mapping[str, float]) -> None: ...
+    def logged(self, standing: TrainProgress, figures: Mapping[str, float]) -> None: ...
 
     def validated(
-        self, standing: Standing, figures: Mapping[str, float], best: str | None
+        self, standing: TrainProgress, figures: Mapping[str, float], best: str | None
     ) -> None: ...
 
     def finished(self) -> None: ...

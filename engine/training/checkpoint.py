@@ -28,7 +28,7 @@ STEP = re.compile(r"step_(\d+)$")
 class Snapshot:
     """Everything a run needs to go on as if it had not been stopped.
 
-    nets: state dicts by name, as they are used; state: optimisers, averages, random streams and
+    nets: state dicts by name, as they are used; state: optimizers, averages, random streams and
     whatever else changes, nested; metrics: what the run was worth here.
     """
 

@@ -12,7 +12,7 @@ from engine.training.recipe import TrainingRecipe
 
 FLOAT = 4
 ADAM = 2
-"""Numbers that an optimiser keeps for each that it moves."""
+"""Numbers that an optimizer keeps for each that it moves."""
 MOMENTS = 4
 """A schedule is told at its beginning, at each quarter, and at its end."""
 
@@ -32,7 +32,7 @@ class Forecast:
     """What a run would take: phases, what changes on the way, bytes of memory and of disk.
 
     schedules: by name, the values at 0, 1/4, 1/2, 3/4 and the end of the phase or of the run.
-    memory: weights, gradients, optimiser and averages, not what a forward pass keeps.
+    memory: weights, gradients, optimizer and averages, not what a forward pass keeps.
     remarks: what the figures do not cover.
     """
 

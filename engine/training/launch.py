@@ -10,7 +10,7 @@ from engine.config.write import recipe_toml
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
 from engine.runtime.draws import seed_torch
-from engine.training.callbacks import Watcher
+from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
 from engine.training.latest import point_to
 from engine.training.loop import Outcome, train
@@ -52,11 +52,11 @@ def begin(
     out: Path | None,
     *,
     devices: int,
-    watcher: Callable[[bool], Watcher],
+    callback: Callable[[bool], Callback],
 ) -> tuple[Path, Outcome]:
     """Start a run in `out`, or in a new folder below `runs/`, and train it to its end.
 
-    `watcher` is made in every process, and told whether it is the first.
+    `callback` is made in every process, and told whether it is the first.
     """
     processes = Processes(recipe.device, devices, recipe.precision)
     task = built_task(recipe)
@@ -65,7 +65,7 @@ def begin(
     weights = _digests(recipe)
     processes.launch(recipe.threads)
     folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
-    told = watcher(processes.first)
+    told = callback(processes.first)
     with held(folder, by_first=processes.first) as run:
         if processes.first:
             environment = Environment.now(
@@ -82,7 +82,7 @@ def begin(
     return folder, outcome
 
 
-def resume(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher]) -> Outcome:
+def resume(folder: Path, *, until: int | None, callback: Callable[[bool], Callback]) -> Outcome:
     """Go on with a run where it stopped, as it was begun: device, processes, threads."""
     run = RunFolder(folder)
     begun = run.environment()
@@ -92,7 +92,7 @@ def resume(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher
     processes = Processes(recipe.device, begun.devices, recipe.precision)
     task = built_task(recipe)
     processes.launch(begun.threads)
-    told = watcher(processes.first)
+    told = callback(processes.first)
     with held(folder, by_first=processes.first) as run:
         weights = _digests(recipe)
         _require_unchanged(folder, begun.weights, weights)

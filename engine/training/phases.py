@@ -12,8 +12,8 @@ from engine.core.errors import RecipeError
 from engine.core.numbers import Count, Real
 from engine.core.table import Table
 from engine.schedules import ScheduleValue, parse_schedule
-from engine.training.optimisers.base import OptimiserValue
-from engine.training.optimisers.choices import AdamChoice
+from engine.training.optimizers.base import OptimizerValue
+from engine.training.optimizers.choices import AdamChoice
 
 
 class Phase(Table):
@@ -26,11 +26,11 @@ class Phase(Table):
     rate: ScheduleValue = parse_schedule(1e-3)
     rates: dict[str, ScheduleValue] = Field(default_factory=dict[str, ScheduleValue])
     """Rates of single entries of `trainable`, in place of `rate`."""
-    optimiser: OptimiserValue = AdamChoice()
-    optimisers: dict[str, OptimiserValue] = Field(default_factory=dict[str, OptimiserValue])
-    """Optimisers of single turns, in place of `optimiser`."""
+    optimizer: OptimizerValue = AdamChoice()
+    optimizers: dict[str, OptimizerValue] = Field(default_factory=dict[str, OptimizerValue])
+    """Optimizers of single optimizer_steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)
-    """Largest norm of a turn's gradient."""
+    """Largest norm of an optimizer step's gradient."""
 
     def learning(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
         """The entries that learn; RecipeError for one that no part has."""
@@ -54,7 +54,7 @@ class Phase(Table):
         return self.rates.get(name, self.rate).at(phase_step)
 
 
-def let_learn(
+def set_trainable(
     parts: Mapping[str, nn.Module], names: Iterable[str], *, keeps_statistics: bool
 ) -> None:
     """Put what is named in train mode and the rest in eval mode, none of it taking gradients yet.
@@ -89,22 +89,22 @@ def parameters_of(
     return found
 
 
-def optimiser_of(
-    phase: Phase, turn: str, parameters: Mapping[str, list[nn.Parameter]]
+def optimizer_of(
+    phase: Phase, optimizer_step: str, parameters: Mapping[str, list[nn.Parameter]]
 ) -> Optimizer:
-    """A fresh optimiser of one turn: one group a name, in the order of `parameters`."""
+    """A fresh optimizer of one optimizer_step: one group a name, in the order of `parameters`."""
     groups: list[dict[str, Any]] = [
         {"params": own, "lr": phase.rate_at(name, 0), "name": name}
         for name, own in parameters.items()
         if own
     ]
-    return phase.optimisers.get(turn, phase.optimiser).build(groups)
+    return phase.optimizers.get(optimizer_step, phase.optimizer).build(groups)
 
 
-def load_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
-    """Load an optimiser's state in the memory layout of its parameters, which fused steps need."""
-    optimiser.load_state_dict(dict(state))
-    for p, held in optimiser.state.items():
+def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Load an optimizer's state in the memory layout of its parameters, which fused steps need."""
+    optimizer.load_state_dict(dict(state))
+    for p, held in optimizer.state.items():
         for name, value in held.items():
             if isinstance(value, Tensor) and value.shape == p.shape:
                 held[name] = torch.empty_like(p).copy_(value)

@@ -14,12 +14,12 @@ from engine.core.numbers import Count, Real
 from engine.core.table import fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
-from engine.training.optimisers.base import OptimiserValue
+from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase
 from engine.training.plan import Averaging, PlateauRule, TrainingPlan
 from engine.training.task import Best, Task
 
-IN_PHASES = ("steps", "rate", "optimiser", "clip")
+IN_PHASES = ("steps", "rate", "optimizer", "clip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class TrainingRecipe(Recipe, ABC):
     batch: int = Field(default=16, ge=1)
     """Pictures of a step, over all processes."""
     rate: ScheduleValue | None = None
-    optimiser: OptimiserValue | None = None
+    optimizer: OptimizerValue | None = None
     clip: Real | None = Field(default=None, gt=0)
     phase: tuple[Phase, ...] = ()
     save_every: Count = Field(default=500, gt=0)

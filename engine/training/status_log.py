@@ -15,7 +15,7 @@ TERM, CHECK, PASS_BACK = "loss/", "val/", "cycle/"
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class StatusEntry:
     """Where a run stands, with all that a line says of it.
 
     averaged: whether the weights that are validated and saved as best are the averaged ones;
@@ -64,7 +64,7 @@ class Note:
         }
 
 
-class Diary:
+class StatusLog:
     """The file of a run, opened to go on after a step; later lines will be lived through again."""
 
     def __init__(self, folder: Path, *, after: int) -> None:
@@ -75,7 +75,7 @@ class Diary:
             write_text(self._path, "".join(kept))
         self._file: IO[str] = self._path.open("a", encoding="utf-8")
 
-    def write(self, note: Note) -> None:
+    def write(self, note: StatusEntry) -> None:
         """Add a line; DiskError when the disk is full."""
         try:
             self._file.write(f"{note}\n")

@@ -26,7 +26,7 @@ class Term(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StepContext:
     """Where a training stands: all that a step may depend on, beside its weights.
 
     step: of the run, from 0; phase_step: from the first step of the phase; trainable: the parts
@@ -57,7 +57,7 @@ class Task(ABC):
     """One kind of training. It owns networks and data, and no loop.
 
     parts: networks that learn, by name; frozen: networks that are only used, never saved;
-    turns: what one step does in order, each with the parts that it moves (a GAN has two);
+    optimizer_steps: what one step does in order, each with the parts that it moves (a GAN has two);
     keeps_statistics: batch norms use and keep their running statistics while they learn.
     """
 
@@ -65,29 +65,31 @@ class Task(ABC):
 
     parts: dict[str, nn.Module]
     frozen: dict[str, nn.Module]
-    turns: dict[str, tuple[str, ...]]
+    optimizer_steps: dict[str, tuple[str, ...]]
     best: Best
 
     def prepare(self, progress: Progress) -> None:  # noqa: B027, a task may need nothing
         """Get the data ready: render, read, measure; called once, before the first step."""
 
-    def settle(self, device: torch.device, progress: Progress) -> None:  # noqa: B027
+    def precompute(self, device: torch.device, progress: Progress) -> None:  # noqa: B027
         """Compute once what never changes, such as codes of photos; the networks are in place."""
 
     @abstractmethod
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """The examples of one step, on the CPU; `batch` is the size over all processes.
 
-        Called from another thread one step ahead, so it may use `moment.draws` and no weights.
+        Called from another thread one step ahead, so it may use `context.draws` and no weights.
         """
 
     @abstractmethod
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """The loss of one turn, term by term; `batch` is on the device."""
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """The loss of one optimizer_step, term by term; `batch` is on the device."""
 
-    def rounds(self, turn: str, batch: Batch, moment: Moment) -> Iterator[dict[str, Term]]:
+    def backward_passes(
+        self, optimizer_step: str, batch: Batch, context: StepContext
+    ) -> Iterator[dict[str, Term]]:
         """The loss in parts whose gradients add up; what a part kept is freed before the next."""
-        yield self.terms(turn, batch, moment)
+        yield self.terms(optimizer_step, batch, context)
 
     @abstractmethod
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Nested state, such as an optimiser's, as named tensors and JSON; nothing is pickled."""
+"""Nested state, such as an optimizer's, as named tensors and JSON; nothing is pickled."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -19,7 +19,7 @@ def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
             tensors[name] = value
             return {TENSOR: name}
         case Mapping():
-            # JSON would turn the whole-number keys of an optimiser's state into text.
+            # JSON would optimizer_step the whole-number keys of an optimizer's state into text.
             items = cast(Mapping[Any, Any], value).items()
             return {PAIRS: [[key, pack(part, f"{name}.{key}", tensors)] for key, part in items]}
         case tuple():

@@ -1,4 +1,4 @@
-"""The part of a recipe that says how a critic of portraits plays along."""
+"""The part of a recipe that says how a discriminator of portraits plays along."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from engine.core.numbers import Real
 from engine.core.table import Table
 
 
-class GameLoss(Table):
+class AdversarialWeights(Table):
     """Weights of the game; 0 leaves a loss out."""
 
     adversarial: Real = Field(default=0.3, ge=0)

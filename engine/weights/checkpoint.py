@@ -22,7 +22,7 @@ BUFFERS = re.compile(
 class Checkpoint:
     """The networks of one weights file, each under a name of ours and with keys of its own.
 
-    Parts: `encoder`, `pretrained_encoder`, `decoder` (a StyleGAN2 generator), `adapter`,
+    LossContext: `encoder`, `pretrained_encoder`, `decoder` (a StyleGAN2 generator), `adapter`,
     `discriminator`, `generator` (AgeTransformer), `identity` (IR-SE50), `age` (DEX); files of our
     own may have others. Tensors may be mapped from the disk: copy before changing them in place.
     """
@@ -35,7 +35,7 @@ class Checkpoint:
     ema: bool = False
     """Whether `parts` holds averaged weights where the file has them."""
     raw: Mapping[str, StateDict] = field(default_factory=dict[str, StateDict])
-    """The parts that averaging replaced, as the optimiser left them."""
+    """The parts that averaging replaced, as the optimizer left them."""
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Plain values: `layout`, `size`, `input_channels`, `coach`, `adapter_used`, `options`."""
     card: Mapping[str, Any] = field(default_factory=dict[str, Any])

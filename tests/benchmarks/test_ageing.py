@@ -15,7 +15,7 @@ from evaluation.ageing import (
 from evaluation.grids import ageing_grid, close_up, reconstruction_grid
 from evaluation.reconstruction import examine_reconstruction
 
-from engine.evaluators.dlib import Described, StrangerTable, described
+from engine.evaluators.dlib import Described, ImpostorTable, described
 
 STARTS = np.array([0, 1, 2, 0, 1, 2])
 
@@ -33,7 +33,7 @@ def seen(photographs):
 def strangers(photographs, seen):
     album = photographs[0]
     strata = [one for row in album.strata for one in row]
-    return StrangerTable.of(seen[0].vectors, np.repeat(album.people, len(album.ages)), strata)
+    return ImpostorTable.of(seen[0].vectors, np.repeat(album.people, len(album.ages)), strata)
 
 
 @pytest.fixture(scope="module")

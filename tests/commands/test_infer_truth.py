@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from engine.evaluators.photographs import Judges
+from engine.evaluators.photographs import PhotoEvaluators
 
 OFF = ("--set", "judge=false")
 
@@ -40,13 +40,13 @@ def test_portrait_photo_and_truth_are_judged_at_one_size(
     truth, seen = tmp_path / "truth", []
     made = ("--people", 1, "--per-person", 1, "--ages", "40..40", "--size", 96, "--same-scene")
     assert tm("prep", "synth", truth, *made).code == 0
-    embedding = Judges.embedding
+    embedding = PhotoEvaluators.embedding
 
     def noted(judges, portrait):
         seen.append(portrait.shape[-1])
         return embedding(judges, portrait)
 
-    monkeypatch.setattr(Judges, "embedding", noted)
+    monkeypatch.setattr(PhotoEvaluators, "embedding", noted)
     argv = ("--ages", "40", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
     assert tm("infer", photo, *argv, "--set", f"truth='{truth}'").code == 0
     side = pixels(tmp_path / "out" / "eve_age40.png").shape[0]

@@ -133,10 +133,10 @@ def test_what_a_recipe_requires_is_said(tm, world):
 
 
 def test_an_actor_needs_a_person_and_strangers(tm, world):
-    told = tm("train", "--recipe", "nano/actor", "--photos", "photos", "--dry-run")
+    told = tm("train", "--recipe", "nano/person_classifier", "--photos", "photos", "--dry-run")
     assert (told.code, "`strangers` is required" in words(told)) == (2, True)
     argv = ("--photos", "photos", "--set", "strangers='strangers'", "--dry-run", "--json")
-    told = tm("train", "--recipe", "nano/actor", *argv)
+    told = tm("train", "--recipe", "nano/person_classifier", *argv)
     assert told.json["phases"][0]["trainable"] == ["classifier"]
 
 

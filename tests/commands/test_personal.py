@@ -53,7 +53,7 @@ def forget(run, step):
 def test_a_run_names_what_went_into_it(tm, world):
     assert train(tm, recipe="mined.toml").code == 0
     told = json.loads(Path("run/environment.json").read_text())["weights"]
-    assert set(told) == {"start", "recogniser", "ages", "points", "bank", "photos"}
+    assert set(told) == {"start", "identity_net", "ages", "points", "bank", "photos"}
     assert told["photos"].endswith(" of 12 photos")
     assert Path("_latest").resolve() == world / "run"
 
@@ -96,11 +96,11 @@ def test_a_run_does_not_go_on_with_another_bank(tm, world):
 
 def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
     from commands import _training
-    from engine.training.callbacks import Unwatched
+    from engine.training.callbacks import SilentCallback
 
     assert train(tm, out="undisturbed").code == 0
 
-    class Vandal(Unwatched):
+    class Vandal(SilentCallback):
         def stepped(self, standing):
             shutil.rmtree(world / "photos", ignore_errors=True)
 

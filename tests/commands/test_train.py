@@ -50,7 +50,7 @@ rate = "0:5e-2, 10:1e-2"
 name = "second"
 steps = "0.02k"
 trainable = ["net.0"]
-optimiser = "ranger"
+optimizer = "ranger"
 """
     )
     return path
@@ -111,13 +111,13 @@ def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
     assert first == {
         "name": "first",
         "steps": 20,
-        "trainable": ["net", "critic"],
+        "trainable": ["net", "discriminator"],
         "parameters": 32 + 17 + 16 + 9,
     }
     assert (second["trainable"], second["parameters"]) == (["net.0"], 32)
     assert told.json["disk_bytes"] > told.json["memory_bytes"] > 0
     table = tm("train", "--recipe", str(recipe), "--dry-run")
-    assert "net, critic" in table.out
+    assert "net, discriminator" in table.out
     assert sorted(path.name for path in Path().iterdir()) == ["curve.toml"]
 
 
@@ -126,7 +126,7 @@ def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
     [
         (["steps=3"], "`steps` belongs into each `[[phase]]` here"),
         (["phase.0.trainable=['nett']"], "there is no part `nett` to train"),
-        (["phase.1.optimiser='rangr'"], "did you mean `ranger`?"),
+        (["phase.1.optimizer='rangr'"], "did you mean `ranger`?"),
         (["phase.1.name='first'"], "needs a name of its own"),
         (["start='x'"], "begins from nothing"),
         (["batch=0"], "greater than or equal to 1"),

@@ -14,7 +14,7 @@ from engine.weights.load import read_checkpoint
 SIZE = 32
 NET = (
     "net={stem=4,widths=[8,32],narrow=[8,32],blocks=1,convolved=1,style=8,canvas=4,"
-    "window=4,critic=[4,8,8]}"
+    "window=4,discriminator=[4,8,8]}"
 )
 SMALL = (
     f"size={SIZE}",
@@ -100,7 +100,9 @@ def test_with_the_truth_it_trains_resumes_and_ages(tm, tmp_path, monkeypatch):
     assert torch.equal(weights(tmp_path / "straight", 6), weights(tmp_path / "stopped", 6))
     told = figures(tmp_path / "straight")
     assert {"loss/adversarial", "loss/critic_ages", "loss/r1", "loss/perceptual"} <= set(told)
-    assert {"val/unlikeness", "val/age_mae", "val/in_order", "val/psnr_idle"} <= set(told)
+    assert {"val/feature_distance", "val/age_mae", "val/in_order", "val/psnr_unchanged"} <= set(
+        told
+    )
     facts = read_checkpoint(find_weights("straight")).facts
     assert facts["age_anchors"] == [*range(5, 100, 10)]
     assert facts["age_bins"][-1] == [90, 120]
@@ -141,7 +143,7 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
         *("train", "--recipe", "agetransformer/base", "--out", "no"), *settings(*more, *other)
     )
     assert told.code == 4
-    assert "does not fit this recipe" in told.err or "has no `critic`" in told.err
+    assert "does not fit this recipe" in told.err or "has no `discriminator`" in told.err
 
 
 @pytest.mark.parametrize(

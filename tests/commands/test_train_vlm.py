@@ -45,7 +45,7 @@ convolved = 1
 style = 8
 canvas = 4
 window = 4
-critic = [4, 8, 8]
+discriminator = [4, 8, 8]
 """
 MAKER = Maker("tiny", "r1", "p", "s", 5)
 UNSURE = 12.0

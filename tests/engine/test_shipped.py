@@ -6,13 +6,13 @@ import torch
 from engine.app.export import tensors_sha256
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.inference.anchored import anchors_of, transformer_of
 from engine.landscapes.inference.render import Painter, Wish
 from engine.metrics.age import spearman
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
-from engine.nets.named import load_age_reader
+from engine.nets.named import load_age_estimator
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.load import read_checkpoint
 from engine.weights.native import read_card
@@ -77,18 +77,18 @@ def test_ten_ages_of_a_face_are_drawn_at_once_and_look_ever_older():
     photo = torch.from_numpy(shot).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.inference_mode():
         drawn = net(photo, torch.eye(len(anchors))[None])[0]
-        years = load_age_reader("nano-age-judge", torch.device("cpu")).years(drawn)
+        years = load_age_estimator("nano-age-judge", torch.device("cpu")).years(drawn)
     assert len(drawn) == 10
     assert spearman(anchors.years, years.numpy()) >= 0.95
 
 
 def test_the_model_takes_a_portrait_to_other_ages():
     checkpoint = read_checkpoint(find_weights("nano"))
-    assert Known.of(checkpoint).domain == "portraits"
+    assert TrainingDomain.of(checkpoint).domain == "portraits"
     model = time_machine(checkpoint)
     shot = render(identity(910_000), 30, scene(910_000_000), 128).picture
     photo = torch.from_numpy(shot).permute(2, 0, 1)[None] / 127.5 - 1
-    Known.of(checkpoint).require(model, photo)
+    TrainingDomain.of(checkpoint).require(model, photo)
     with torch.inference_mode():
         again = model.decode(model.invert(photo))
         young, old = model(photo, torch.tensor([10.0, 80.0])).image

@@ -7,7 +7,7 @@ import torch
 from engine.banks.build import BankPlan, build_bank
 from engine.core.numbers import Span
 from engine.core.progress import Silence
-from engine.nets.named import load_recogniser
+from engine.nets.named import load_identity_network
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.base import BaseSpec
@@ -15,13 +15,13 @@ from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
 from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks
-from engine.nets.protocols import NanoRecogniser, weights_digest
+from engine.nets.protocols import NanoIdentityNetwork, weights_digest
 from engine.prep.synth import SynthPlan, synthesise
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 
 BASE = BaseSpec(size=32, luma=20, colour=8, detail=20, window=(12, 10))
-PERSON, STRANGERS = 900_000, 450_000
+PERSON, IMPOSTOR_DISTANCE = 900_000, 450_000
 SIZE = 32
 CPU = torch.device("cpu")
 
@@ -40,14 +40,14 @@ validation = {{ photos = 2, targets = 2, beyond = [70] }}
 targets = {{ kind = "curriculum", ages = "5..90", beyond = 0.3 }}
 
 [networks]
-recogniser = "{folder}/identity.safetensors"
+identity_net = "{folder}/identity.safetensors"
 ages = "{folder}/age.safetensors"
 
 [[phase]]
 name = "stage1"
 steps = 4
 rate = 1e-3
-optimiser = "ranger"
+optimizer = "ranger"
 
 [[phase]]
 name = "stage2"
@@ -110,7 +110,7 @@ def make(folder):
     `toy.toml` has no impostors; `mined.toml` has a miner, the contrastive loss and regions.
     """
     photos(folder / "photos")
-    photos(folder / "strangers", people=6, per_person=4, seed=STRANGERS)
+    photos(folder / "strangers", people=6, per_person=4, seed=IMPOSTOR_DISTANCE)
     torch.manual_seed(0)
     nets = {
         "encoder": NanoAgeing(NanoAgeingSpec(BASE, 16, (4, 4, 4), 8)),
@@ -122,7 +122,7 @@ def make(folder):
     torch.nn.init.normal_(nets["encoder"].styles.weight, std=0.1)
     parts = {name: net.state_dict() for name, net in nets.items()}
     average = torch.zeros(nets["decoder"].spec.n_latent, 16)
-    facts = {"encoder_size": SIZE, "domain": "portraits", "familiar": 9.0}
+    facts = {"encoder_size": SIZE, "domain": "portraits", "ood_threshold": 9.0}
     save_native(folder / "prior.safetensors", Checkpoint("native", parts, average, facts=facts))
     judges = {
         "identity": NanoIdentity(IdentitySpec(SIZE, 8, (4, 8))),
@@ -150,14 +150,14 @@ def copied(made, folder):
 
 
 def bank_of(world, out, source=None):
-    """A bank of the strangers, or of another folder, by the world's recogniser."""
-    recogniser = load_recogniser(str(world / "identity.safetensors"), CPU)
+    """A bank of the strangers, or of another folder, by the world's identity_net."""
+    identity_net = load_identity_network(str(world / "identity.safetensors"), CPU)
     plan = BankPlan(world / "strangers" if source is None else source, out)
-    return build_bank(plan, recogniser, Silence(), device=CPU).bank
+    return build_bank(plan, identity_net, Silence(), device=CPU).bank
 
 
 def other_recogniser():
     """One that the world has never met."""
     torch.manual_seed(9)
     net = NanoIdentity(IdentitySpec(SIZE, 8, (4, 8))).eval()
-    return NanoRecogniser(net, weights_digest(net.state_dict()))
+    return NanoIdentityNetwork(net, weights_digest(net.state_dict()))

@@ -1,6 +1,6 @@
 """A training small enough to be killed, resumed and shared by processes in a test.
 
-As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--optimiser NAME]`.
+As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--optimizer NAME]`.
 """
 
 import argparse
@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from engine.training.callbacks import Unwatched
+from engine.training.callbacks import SilentCallback
 from engine.training.loop import train
-from engine.training.optimisers.choices import AdamChoice, SgdChoice
+from engine.training.optimizers.choices import AdamChoice, SgdChoice
 from engine.training.phases import Phase
 from engine.training.plan import Averaging, TrainingPlan
 from engine.training.processes import Processes
@@ -22,33 +22,33 @@ from engine.weights.checkpoint import Checkpoint
 
 
 class Parabola(Task):
-    """Learn a curve from noisy points; a second part, a critic, learns the sign of the error."""
+    """Learn a curve from noisy points; a discriminator learns the sign of the error."""
 
     def __init__(self, nap=0.0, broken_from=None):
         torch.manual_seed(0)
         self.parts = {
             "net": nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 1)),
-            "critic": nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)),
+            "discriminator": nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)),
         }
         self.frozen = {}
-        self.turns = {"critic": ("critic",), "main": ("net",)}
+        self.optimizer_steps = {"discriminator": ("discriminator",), "main": ("net",)}
         self.best = Best(metric="error", goal="min")
         self.nap = nap
         self.broken_from = broken_from
 
-    def batch(self, moment, batch):
-        x = moment.draws.uniform("x", 1, low=-1, high=1)
-        return {"x": x, "y": x.square() + 0.01 * moment.draws.normal("noise", 1)}
+    def batch(self, context, batch):
+        x = context.draws.uniform("x", 1, low=-1, high=1)
+        return {"x": x, "y": x.square() + 0.01 * context.draws.normal("noise", 1)}
 
-    def terms(self, turn, batch, moment):
+    def terms(self, optimizer_step, batch, context):
         time.sleep(self.nap)
         guess = self.parts["net"](batch["x"])
-        if turn == "critic":
+        if optimizer_step == "discriminator":
             sign = (guess.detach() > batch["y"]).float()
-            told = self.parts["critic"](batch["x"])
+            told = self.parts["discriminator"](batch["x"])
             return {"sign": Term(nn.functional.binary_cross_entropy_with_logits(told, sign))}
         l2 = (guess - batch["y"]).square().mean()
-        if self.broken_from is not None and moment.step >= self.broken_from:
+        if self.broken_from is not None and context.step >= self.broken_from:
             l2 = l2 * torch.nan
         return {"l2": Term(l2, 2.0), "told": Term(guess.mean(), 0.0)}
 
@@ -80,18 +80,18 @@ class Normed(Smooth):
         self.parts["net"] = nn.Sequential(first, nn.BatchNorm1d(16), *rest)
 
 
-def plan(steps=60, *, batch=8, optimiser=None, **other):
-    optimiser = AdamChoice() if optimiser is None else optimiser
+def plan(steps=60, *, batch=8, optimizer=None, **other):
+    optimizer = AdamChoice() if optimizer is None else optimizer
     first = steps // 3
     phases = (
-        Phase(name="critic", steps=first, rate=5e-2, optimiser=optimiser, clip=1.0),
+        Phase(name="discriminator", steps=first, rate=5e-2, optimizer=optimizer, clip=1.0),
         Phase(
             name="both",
             steps=steps - first,
-            trainable=("net.0", "critic"),
+            trainable=("net.0", "discriminator"),
             rate={"kind": "cosine", "start": 5e-2, "end": 1e-3, "steps": steps - first},
-            rates={"critic": 1e-3},
-            optimiser="ranger" if isinstance(optimiser, AdamChoice) else optimiser,
+            rates={"discriminator": 1e-3},
+            optimizer="ranger" if isinstance(optimizer, AdamChoice) else optimizer,
         ),
     )
     told = {
@@ -108,7 +108,7 @@ def begin(folder, task, how, *, devices=1, until=None):
     processes = Processes("cpu", devices)
     processes.launch(1)
     with held(folder, by_first=processes.first) as run:
-        outcome = train(task, how, run, processes, Unwatched(), until=until)
+        outcome = train(task, how, run, processes, SilentCallback(), until=until)
     processes.close()
     return outcome
 
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--smooth", action="store_true")
     told = parser.parse_args()
     task = Smooth(told.nap) if told.smooth else Parabola(told.nap)
-    how = plan(told.steps, batch=told.batch, optimiser=SgdChoice() if told.smooth else None)
+    how = plan(told.steps, batch=told.batch, optimizer=SgdChoice() if told.smooth else None)
     outcome = begin(told.run, task, how, devices=told.devices)
     raise SystemExit(130 if outcome.ended == "stopped" else 0)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.core.progress import Progress, reported
 from engine.data.landscapes import Landscapes
 from engine.landscapes.inference.sheets import in_parts, plane, tiled
-from engine.landscapes.metrics.evaluation import FULL, Effort, ScapeExam, normals
+from engine.landscapes.metrics.evaluation import FULL, Effort, LandscapeMetrics, normals
 from engine.landscapes.metrics.features import NAME
 from engine.landscapes.metrics.red_flags import CAUSES
 from engine.landscapes.metrics.va_regression import Judge
@@ -27,7 +27,7 @@ TOLD = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contestant:
+class EvaluatedRun:
     """A generator to be judged; warm_start: whether it is an autoencoder's decoder only."""
 
     name: str
@@ -37,20 +37,20 @@ class Contestant:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScapeMaterial:
+class EvaluationMaterial:
     """What there is to judge, and the landscapes and the judge to judge it by."""
 
-    contestants: Sequence[Contestant]
+    contestants: Sequence[EvaluatedRun]
     learn: Landscapes
     check: Landscapes
     judge: Judge
-    judged_by: str
+    evaluated_by: str
     photos: bool
     """Whether the landscapes are rated photos, not the world."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScapeEvaluation:
+class LandscapeEvaluation:
     """A report, and a sheet of pictures for each generator and for the real ones."""
 
     report: dict[str, Any]
@@ -92,10 +92,10 @@ PHOTOS = Limits("rated photos", (0.0, 0.0), (1.0, 1.0), 0.0, 0.5, 0.6, 0.05, {})
 
 
 def evaluate_landscapes(
-    material: ScapeMaterial, device: torch.device, progress: Progress, effort: Effort = FULL
-) -> ScapeEvaluation:
+    material: EvaluationMaterial, device: torch.device, progress: Progress, effort: Effort = FULL
+) -> LandscapeEvaluation:
     """Judge every generator; the first is the one that gates mean, the others are beside it."""
-    exam = ScapeExam.of(material.learn, material.check, material.judge, effort)
+    exam = LandscapeMetrics.of(material.learn, material.check, material.judge, effort)
     limits = PHOTOS if material.photos else FINE if _side(material) >= LARGE else SMALL
     told: dict[str, dict[str, Any]] = {}
     sheets = {"real": tiled(_over_plane(material.check), GRID)}
@@ -119,19 +119,19 @@ def evaluate_landscapes(
         "examined": len(exam.places),
         "size": _side(material),
         "device": device.type,
-        "judges": {"mood": material.judged_by, "features": NAME},
+        "judges": {"mood": material.evaluated_by, "features": NAME},
         "ceiling": exam.ceiling,
         "floor": exam.floor,
         "real_follows": exam.follows,
     }
-    return ScapeEvaluation(_plain(report), sheets)
+    return LandscapeEvaluation(_plain(report), sheets)
 
 
 def acceptance(
     told: Mapping[str, Any],
-    exam: ScapeExam,
+    exam: LandscapeMetrics,
     limits: Limits,
-    others: Sequence[tuple[Contestant, Mapping[str, Any]]],
+    others: Sequence[tuple[EvaluatedRun, Mapping[str, Any]]],
 ) -> list[Row]:
     """The table of what a generator must reach, row by row."""
     rows: list[Row] = []
@@ -156,7 +156,7 @@ def acceptance(
 
 
 def _examined(
-    one: Contestant, exam: ScapeExam, device: torch.device
+    one: EvaluatedRun, exam: LandscapeMetrics, device: torch.device
 ) -> tuple[dict[str, Any], np.ndarray]:
     net = one.generator
     width = net.spec.latent
@@ -191,7 +191,7 @@ def _most(row: int, name: str, told: Mapping[str, Any], limit: float) -> Row:
 def _beside_warm_start(
     told: Mapping[str, Any],
     limits: Limits,
-    others: Sequence[tuple[Contestant, Mapping[str, Any]]],
+    others: Sequence[tuple[EvaluatedRun, Mapping[str, Any]]],
 ) -> Row:
     measure, limit = "frechet, share of the warm start's", f"<= {limits.share:g}"
     if limits is PHOTOS:
@@ -204,7 +204,7 @@ def _beside_warm_start(
     return Row(3, measure, share, limit, share <= limits.share)
 
 
-def _follows(name: str, told: Mapping[str, Any], exam: ScapeExam, limits: Limits) -> Row:
+def _follows(name: str, told: Mapping[str, Any], exam: LandscapeMetrics, limits: Limits) -> Row:
     row = 6 if name.startswith("v_") else 7
     if limits is not PHOTOS:
         return _least(row, name, told, limits.follows[name])
@@ -223,7 +223,9 @@ def _bounded(told: Mapping[str, Any]) -> Row:
     return Row(9, "gamma", told["gamma"], f"<= {bound:.3g}", told["gamma"] <= bound + 1e-4)
 
 
-def _better(told: Mapping[str, Any], others: Sequence[tuple[Contestant, Mapping[str, Any]]]) -> Row:
+def _better(
+    told: Mapping[str, Any], others: Sequence[tuple[EvaluatedRun, Mapping[str, Any]]]
+) -> Row:
     measure, limit = "better in mood and distribution than the runs beside it", ">= 1"
     if not others:
         return Row(11, measure, None, limit, None, "no other run stands beside it")
@@ -235,7 +237,7 @@ def _mood(told: Mapping[str, Any]) -> float:
     return (told["ccc_valence"] + told["ccc_arousal"]) / 2
 
 
-def _side(material: ScapeMaterial) -> int:
+def _side(material: EvaluationMaterial) -> int:
     return material.contestants[0].generator.spec.size
 
 

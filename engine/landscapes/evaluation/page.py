@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.core.atomic import write_text
 from engine.images.saving import png_bytes, save_png
-from engine.landscapes.evaluation.evaluate import ScapeEvaluation
+from engine.landscapes.evaluation.evaluate import LandscapeEvaluation
 from engine.scoring.files import MADE, REPORT
 from engine.scoring.markup import Html, joined, table, tag, terms
 from engine.scoring.words import number, title
@@ -36,7 +36,7 @@ MEANINGS = (
 )  # fmt: skip
 
 
-def save_landscape_evaluation(evaluation: ScapeEvaluation, out: Path, *, command: str) -> None:
+def save_landscape_evaluation(evaluation: LandscapeEvaluation, out: Path, *, command: str) -> None:
     """Write the sheets, then `report.html`, and `report.json` last; command makes them again."""
     for name, pixels in evaluation.sheets.items():
         save_png(out / f"sheet_{name.replace('/', '_')}.png", pixels, MADE)
@@ -45,7 +45,7 @@ def save_landscape_evaluation(evaluation: ScapeEvaluation, out: Path, *, command
     write_text(out / REPORT, text + "\n")
 
 
-def landscape_page(evaluation: ScapeEvaluation, command: str) -> str:
+def landscape_page(evaluation: LandscapeEvaluation, command: str) -> str:
     """The whole page as one file."""
     report = evaluation.report
     style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
@@ -126,7 +126,7 @@ def _figures(report: dict[str, Any]) -> Html:
     return table(["", *names], rows, label="figures side by side")
 
 
-def _sheets(evaluation: ScapeEvaluation) -> Html:
+def _sheets(evaluation: LandscapeEvaluation) -> Html:
     return joined(
         tag("figure", _image(pixels, name), tag("figcaption", title(name)))
         for name, pixels in evaluation.sheets.items()

@@ -10,12 +10,12 @@ from engine.core.digest import file_sha256
 from engine.core.errors import UsageError
 from engine.core.progress import Progress
 from engine.data.landscapes import Landscapes, WorldPlan, rendered
-from engine.landscapes.evaluation.evaluate import Contestant, ScapeMaterial
+from engine.landscapes.evaluation.evaluate import EvaluatedRun, EvaluationMaterial
 from engine.landscapes.inference.sheets import in_parts
-from engine.landscapes.metrics.va_regression import Judge, MoodRidge
-from engine.landscapes.nets.evaluator import LandscapeJudge
+from engine.landscapes.metrics.va_regression import ColorStatisticsRegression, Judge
+from engine.landscapes.nets.evaluator import VaEvaluator
 from engine.landscapes.nets.generator import LandscapeGenerator
-from engine.landscapes.training.data import ScapeSource, gathered
+from engine.landscapes.training.data import LandscapeSource, gathered
 from engine.landscapes.training.recipe import LandscapeRecipe, LandscapeVaeRecipe
 from engine.nets.frozen import frozen_net
 from engine.nets.loading import frozen
@@ -47,7 +47,7 @@ def gathered_landscapes(
     device: torch.device,
     progress: Progress,
     scenes: Scenes | None = None,
-) -> ScapeMaterial:
+) -> EvaluationMaterial:
     """The generators of runs, and what they are judged by: that of the first run's recipe.
 
     UsageError for runs whose pictures differ in size or in what they are of.
@@ -65,8 +65,10 @@ def gathered_landscapes(
     source = first.source()
     wanted = SCENES if scenes is None else scenes
     learn, check, known = _landscapes(source, wanted, progress)
-    judge, judged_by = _judge(first, known, device)
-    return ScapeMaterial(contestants, learn, check, judge, judged_by, first.photos is not None)
+    judge, evaluated_by = _judge(first, known, device)
+    return EvaluationMaterial(
+        contestants, learn, check, judge, evaluated_by, first.photos is not None
+    )
 
 
 def _recipe(folder: Path) -> PaintingRecipe:
@@ -76,16 +78,16 @@ def _recipe(folder: Path) -> PaintingRecipe:
     return recipe
 
 
-def _contestant(folder: Path, recipe: PaintingRecipe, device: torch.device) -> Contestant:
+def _contestant(folder: Path, recipe: PaintingRecipe, device: torch.device) -> EvaluatedRun:
     file = find_weights(str(folder))
     state = {key: value.clone() for key, value in read_checkpoint(file).part("generator").items()}
     net = frozen(LandscapeGenerator.from_state(state).to(device))
     warm = isinstance(recipe, LandscapeVaeRecipe)
-    return Contestant(folder.resolve().name, net, file_sha256(file), warm)
+    return EvaluatedRun(folder.resolve().name, net, file_sha256(file), warm)
 
 
 def _landscapes(
-    source: ScapeSource, scenes: Scenes, progress: Progress
+    source: LandscapeSource, scenes: Scenes, progress: Progress
 ) -> tuple[Landscapes, Landscapes, Landscapes]:
     """Those learned from, those that nothing has met, and those that a judge may be fitted to."""
     if source.photos is not None:
@@ -104,7 +106,9 @@ def _landscapes(
 def _judge(recipe: PaintingRecipe, known: Landscapes, device: torch.device) -> tuple[Judge, str]:
     """The network of the recipe, else a ridge on colours."""
     if isinstance(recipe, LandscapeRecipe) and recipe.judge is not None:
-        net = frozen_net(LandscapeJudge.from_state, recipe.judge, "judge").to(device)
+        net = frozen_net(VaEvaluator.from_state, recipe.judge, "judge").to(device)
         return lambda pictures: in_parts(net, device, pictures), recipe.judge
     rows = range(len(known))
-    return MoodRidge.fitted(known.tensor(rows), known.place(rows)), "a ridge on colours"
+    return ColorStatisticsRegression.fitted(
+        known.tensor(rows), known.place(rows)
+    ), "a ridge on colours"

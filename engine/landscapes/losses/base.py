@@ -9,20 +9,20 @@ from torch import Tensor
 
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
-from engine.landscapes.losses.inputs import ScapeTrial
+from engine.landscapes.losses.inputs import LandscapeLossInputs
 from engine.schedules import ScheduleValue
 
-SCAPE_LOSSES: Registry["ScapeLoss"] = Registry("loss", package="engine.landscapes.losses")
+LANDSCAPE_LOSSES: Registry["LandscapeLoss"] = Registry("loss", package="engine.landscapes.losses")
 
 
-class Weighed(NamedTuple):
+class WeightedTerm(NamedTuple):
     """A scalar and what it counts for."""
 
     value: Tensor
     weight: float
 
 
-class ScapeLoss(Table, ABC):
+class LandscapeLoss(Table, ABC):
     """One term: what it asks of the generator, of the discriminator, or of both."""
 
     kind: str
@@ -36,31 +36,35 @@ class ScapeLoss(Table, ABC):
         """Whether there has to be an encoder for it as it is set."""
         return self.encodes
 
-    def painting(self, trial: ScapeTrial) -> Tensor | None:
+    def painting(self, trial: LandscapeLossInputs) -> Tensor | None:
         """What the generator is to make small; None if it asks nothing of it."""
         return None
 
-    def judging(self, trial: ScapeTrial, step: int) -> Weighed | None:
+    def judging(self, trial: LandscapeLossInputs, step: int) -> WeightedTerm | None:
         """What the discriminator is to make small; None if it asks nothing of it at this step."""
         return None
 
 
-ScapeLossChoice = Annotated[SerializeAsAny[ScapeLoss], one_of(SCAPE_LOSSES)]
+LandscapeLossChoice = Annotated[SerializeAsAny[LandscapeLoss], one_of(LANDSCAPE_LOSSES)]
 """The type of a loss in a recipe."""
 
 
-def painting_terms(trial: ScapeTrial, losses: Sequence[ScapeLoss], step: int) -> dict[str, Weighed]:
+def painting_terms(
+    trial: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
+) -> dict[str, WeightedTerm]:
     """The terms of the generator's turn that count at `step`; others are not computed."""
-    terms: dict[str, Weighed] = {}
+    terms: dict[str, WeightedTerm] = {}
     for loss in losses:
         weight = loss.weight.at(step)
         value = loss.painting(trial) if weight else None
         if value is not None:
-            terms[f"paint/{loss.kind}"] = Weighed(value, weight)
+            terms[f"paint/{loss.kind}"] = WeightedTerm(value, weight)
     return terms
 
 
-def judging_terms(trial: ScapeTrial, losses: Sequence[ScapeLoss], step: int) -> dict[str, Weighed]:
+def judging_terms(
+    trial: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
+) -> dict[str, WeightedTerm]:
     """The terms of the discriminator's turn."""
     found = {f"judge/{loss.kind}": loss.judging(trial, step) for loss in losses}
     return {name: term for name, term in found.items() if term is not None and term.weight}

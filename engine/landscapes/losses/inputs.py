@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScapeParts:
+class LandscapeNetworks:
     """The networks of the game, and how pictures are compared."""
 
     generator: LandscapeGenerator
@@ -26,10 +26,10 @@ class ScapeParts:
 
 
 @dataclass(frozen=True, slots=True)
-class ScapeTrial:
+class LandscapeLossInputs:
     """What the losses of one turn look at; nothing is painted or judged twice."""
 
-    parts: ScapeParts
+    parts: LandscapeNetworks
     real: Tensor
     """(b, 3, s, s) in [-1, 1]."""
     places: Tensor

@@ -5,16 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.landscapes.losses.base import SCAPE_LOSSES, ScapeLoss
-from engine.landscapes.losses.inputs import ScapeTrial
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
+from engine.landscapes.losses.inputs import LandscapeLossInputs
 
 FEWEST = 4
 LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 FAINT = 1e-4
 
 
-@SCAPE_LOSSES.register("stuck")
-class Stuck(ScapeLoss):
+@LANDSCAPE_LOSSES.register("stuck")
+class Stuck(LandscapeLoss):
     """The mean picture has no detail that the mean real one lacks: texture sticks to no place.
 
     Karras et al. 2021 (StyleGAN3, section 1) on texture sticking; a discriminator sees pictures one
@@ -23,12 +23,12 @@ class Stuck(ScapeLoss):
 
     kind: Literal["stuck"] = "stuck"
 
-    def painting(self, trial: ScapeTrial) -> Tensor:
+    def painting(self, trial: LandscapeLossInputs) -> Tensor:
         return _apart(trial, _mean_detail)
 
 
-@SCAPE_LOSSES.register("bands")
-class Bands(ScapeLoss):
+@LANDSCAPE_LOSSES.register("bands")
+class Bands(LandscapeLoss):
     """Whole rows and columns bend as much as in real pictures, place by place, in nepers squared.
 
     Enlargements repeat texture along both axes: it does not average out over a row, as it should.
@@ -36,11 +36,11 @@ class Bands(ScapeLoss):
 
     kind: Literal["bands"] = "bands"
 
-    def painting(self, trial: ScapeTrial) -> Tensor:
+    def painting(self, trial: LandscapeLossInputs) -> Tensor:
         return _apart(trial, _log_bends)
 
 
-def _apart(trial: ScapeTrial, told: Callable[[Tensor], Tensor]) -> Tensor:
+def _apart(trial: LandscapeLossInputs, told: Callable[[Tensor], Tensor]) -> Tensor:
     """Squared difference of a statistic of painted and real pictures; 0 for fewer than four.
 
     The differences of two halves of the batch are multiplied: what pictures differ in by chance

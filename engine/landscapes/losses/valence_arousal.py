@@ -4,12 +4,12 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.core.numbers import Real
-from engine.landscapes.losses.base import SCAPE_LOSSES, ScapeLoss, Weighed
-from engine.landscapes.losses.inputs import ScapeTrial
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.inputs import LandscapeLossInputs
 
 
-@SCAPE_LOSSES.register("place")
-class Place(ScapeLoss):
+@LANDSCAPE_LOSSES.register("place")
+class Place(LandscapeLoss):
     """Valence and arousal read off the picture: the reader learns on real pictures only.
 
     The generator is to paint what the reader finds where it was asked for (Odena et al. 2017).
@@ -19,9 +19,9 @@ class Place(ScapeLoss):
     judge: Real = Field(default=0.5, ge=0)
     """Weight in the discriminator's turn."""
 
-    def painting(self, trial: ScapeTrial) -> Tensor:
+    def painting(self, trial: LandscapeLossInputs) -> Tensor:
         return (trial.verdict("painted").places - trial.asked).square().mean()
 
-    def judging(self, trial: ScapeTrial, step: int) -> Weighed:
+    def judging(self, trial: LandscapeLossInputs, step: int) -> WeightedTerm:
         off = (trial.verdict("real").places - trial.places).square().mean()
-        return Weighed(off, self.judge)
+        return WeightedTerm(off, self.judge)

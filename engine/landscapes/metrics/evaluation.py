@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.data.landscapes import Landscapes
 from engine.landscapes.metrics.features import colours, statistics
 from engine.landscapes.metrics.red_flags import FEWEST, Limits
-from engine.landscapes.metrics.va_regression import Judge, MoodRidge
+from engine.landscapes.metrics.va_regression import ColorStatisticsRegression, Judge
 from engine.metrics.age import spearman
 from engine.metrics.distributions import concordance, frechet, kernel, standardised
 
@@ -23,7 +23,7 @@ SMALL = 16
 COLLAPSED, DEAF, COPIES = 0.5, 0.25, 0.05
 """Shares of the real variety below which codes, or places, no longer matter; share of copies."""
 FLAW = 0.1
-"""What a red flag takes from the merit."""
+"""What a red flag takes from the selection_score."""
 UNSEEN = 0.01
 """Share of held-out pictures that lie as near to one learned from as a copy is taken to."""
 SHOWN_BY = {"v": {"luma": 0, "chroma": 1, "warmth": 2}, "a": {"contrast": 5, "edges": 6}}
@@ -45,7 +45,7 @@ QUICK, FULL = Effort(), Effort(1_000, 20_000, 50, 9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScapeExam:
+class LandscapeMetrics:
     """Held-out landscapes, measured once; every generator is compared with them."""
 
     effort: Effort
@@ -77,7 +77,7 @@ class ScapeExam:
         rows = _spread_over(learn, STANDARD)
         known = learn.tensor(rows)
         if judge is None:
-            judge = MoodRidge.fitted(known, learn.place(rows))
+            judge = ColorStatisticsRegression.fitted(known, learn.place(rows))
         held = _spread_over(check, effort.examined)
         real, places = check.tensor(held), check.place(held)
         features = statistics(real).numpy()
@@ -102,8 +102,8 @@ class ScapeExam:
     def figures(self, paint: Paint, latent: int) -> tuple[dict[str, float], dict[str, float]]:
         """Figures of a generator, and its red flags with what raised them.
 
-        merit is the mean concordance less the Frechet distance, which counts up to 2, and less a
-        tenth for each flag.
+        `selection_score` is the mean concordance less the Frechet distance, capped at 2, and
+        less a tenth for each flag.
         """
         painted = paint(normals(len(self.places), latent, 3), self.places)
         mood = agreement(self.places, self.judge(painted))
@@ -116,10 +116,12 @@ class ScapeExam:
         flags |= {"collapse": variety} if variety < COLLAPSED else {}
         flags |= {"deaf": corners} if corners < DEAF else {}
         flags |= {"copies": copies} if copies > COPIES else {}
-        merit = (mood["ccc_valence"] + mood["ccc_arousal"]) / 2 - min(apart["frechet"], 2.0)
-        merit -= FLAW * len(flags)
+        selection_score = (mood["ccc_valence"] + mood["ccc_arousal"]) / 2 - min(
+            apart["frechet"], 2.0
+        )
+        selection_score -= FLAW * len(flags)
         figures = {
-            "merit": merit,
+            "selection_score": selection_score,
             **mood,
             **apart,
             "variety": variety,

@@ -14,7 +14,7 @@ Judge = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MoodRidge:
+class ColorStatisticsRegression:
     """Weights on seven colour statistics, their squares and products; answers lie in 0..1."""
 
     weights: Tensor

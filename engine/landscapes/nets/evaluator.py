@@ -13,22 +13,22 @@ from engine.nets.nano.trunk import Trunk, resized, widths_of
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeSpec:
+class VaEvaluatorSpec:
     """Input size in px, widths of the trunk's stages."""
 
     size: int = 64
     widths: tuple[int, ...] = (24, 48, 96, 128)
 
 
-class LandscapeJudge(nn.Module):
+class VaEvaluator(nn.Module):
     """Pictures (b, 3, h, w) in [-1, 1] to places (b, 2) in 0..1: valence, arousal.
 
     Means and spreads of the maps, beside means of the colours: a mood is in the whole picture.
     """
 
-    def __init__(self, spec: JudgeSpec | None = None) -> None:
+    def __init__(self, spec: VaEvaluatorSpec | None = None) -> None:
         super().__init__()
-        self.spec = spec = JudgeSpec() if spec is None else spec
+        self.spec = spec = VaEvaluatorSpec() if spec is None else spec
         self.trunk = Trunk(spec.widths)
         self.norm = nn.BatchNorm1d(2 * spec.widths[-1] + 6)
         self.read = nn.Linear(2 * spec.widths[-1] + 6, 2)
@@ -39,7 +39,7 @@ class LandscapeJudge(nn.Module):
         """The network that a state dict describes, holding its tensors."""
         if "read.weight" not in state or "side" not in state:
             raise WeightsError("`read.weight` is missing: this is no judge of landscapes")
-        spec = JudgeSpec(int(state["side"]), widths_of(state, name="a judge of landscapes"))
+        spec = VaEvaluatorSpec(int(state["side"]), widths_of(state, name="a judge of landscapes"))
         return built(lambda: cls(spec), state, name="a judge of landscapes")
 
     def features(self, picture: Tensor) -> Tensor:

@@ -12,17 +12,17 @@ from engine.core.errors import TmError
 from engine.core.progress import Progress, Silence
 from engine.landscapes.inference.sheets import in_parts, plane, tiled
 from engine.landscapes.losses.augmentation import ChangeName, adapted, changed
-from engine.landscapes.losses.base import ScapeLoss, Weighed, judging_terms, painting_terms
-from engine.landscapes.losses.inputs import ScapeParts, ScapeTrial
-from engine.landscapes.metrics.evaluation import ScapeExam, normals
+from engine.landscapes.losses.base import LandscapeLoss, WeightedTerm, judging_terms, painting_terms
+from engine.landscapes.losses.inputs import LandscapeLossInputs, LandscapeNetworks
+from engine.landscapes.metrics.evaluation import LandscapeMetrics, normals
 from engine.landscapes.metrics.red_flags import CAUSES
 from engine.landscapes.metrics.va_regression import Judge
 from engine.landscapes.nets.encoder import Code
-from engine.landscapes.nets.evaluator import LandscapeJudge
+from engine.landscapes.nets.evaluator import VaEvaluator
 from engine.landscapes.nets.generator import LandscapeGenerator, of_units
 from engine.landscapes.nets.growth import softened
-from engine.landscapes.training.data import Data, ScapeSource, gathered, scape_batch
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.landscapes.training.data import Data, LandscapeSource, gathered, landscape_batch
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
 GRID, ROW = 3, 6
@@ -40,7 +40,7 @@ class HopelessError(TmError):
 
 
 @dataclass(frozen=True, slots=True)
-class ScapeGame:
+class AdversarialSettings:
     """How the game is played, beside its losses."""
 
     changes: tuple[ChangeName, ...] = ()
@@ -63,28 +63,28 @@ class ScapeGame:
 
 
 @dataclass(frozen=True, slots=True)
-class ScapeSetting:
+class LandscapeSetup:
     """What the task is made of."""
 
-    source: ScapeSource
-    losses: Sequence[ScapeLoss]
-    game: ScapeGame
-    judge: LandscapeJudge | None = None
-    judged_by: str = "ridge"
+    source: LandscapeSource
+    losses: Sequence[LandscapeLoss]
+    game: AdversarialSettings
+    judge: VaEvaluator | None = None
+    evaluated_by: str = "ridge"
     others: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
     """Frozen networks that losses use."""
 
 
 class LandscapeTask(Task):
-    """The two turns of a step: the discriminator looks first, then the generator paints."""
+    """Two optimizer steps: first the discriminator's, then the generator's."""
 
-    def __init__(self, parts: ScapeParts, setting: ScapeSetting) -> None:
+    def __init__(self, parts: LandscapeNetworks, setting: LandscapeSetup) -> None:
         if parts.discriminator is None:
             raise ValueError("a game needs a discriminator")
-        self.nets, self.setting, self.critic = parts, setting, parts.discriminator
+        self.nets, self.setting, self.discriminator = parts, setting, parts.discriminator
         self.source, self.game = setting.source, setting.game
         self.losses = tuple(setting.losses)
-        self.parts = {"generator": parts.generator, "discriminator": self.critic}
+        self.parts = {"generator": parts.generator, "discriminator": self.discriminator}
         painters = ("generator",)
         if parts.encoder is not None:
             self.parts["encoder"] = parts.encoder
@@ -93,26 +93,26 @@ class LandscapeTask(Task):
             net.to(memory_format=torch.channels_last)
         judge = {} if setting.judge is None else {"judge": setting.judge}
         self.frozen = {**setting.others, **judge}
-        self.turns = {"discriminator": ("discriminator",), "generator": painters}
-        self.best = Best(metric="merit", goal="max")
+        self.optimizer_steps = {"discriminator": ("discriminator",), "generator": painters}
+        self.best = Best(metric="selection_score", goal="max")
         self.told: Progress = Silence()
 
     def prepare(self, progress: Progress) -> None:
         """Render or read the landscapes."""
         self.data: Data = gathered(self.source, progress)
 
-    def settle(self, device: torch.device, progress: Progress) -> None:
+    def precompute(self, device: torch.device, progress: Progress) -> None:
         """Measure the real landscapes once: limits of flags, features, the judge's ceiling."""
         self.told = progress
         judge: Judge | None = None
         if (net := self.setting.judge) is not None:
             judge = lambda pictures: in_parts(net, device, pictures)  # noqa: E731
-        self.exam = ScapeExam.of(self.data.learn, self.data.check, judge)
+        self.exam = LandscapeMetrics.of(self.data.learn, self.data.check, judge)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, places, wishes, codes, and how pictures are changed."""
-        draws, width = moment.draws, self.nets.generator.spec.latent
-        found = scape_batch(self.data, self.source, draws, batch)
+        draws, width = context.draws, self.nets.generator.spec.latent
+        found = landscape_batch(self.data, self.source, draws, batch)
         asked = {
             "batch": lambda: found["places"],
             "shuffled": lambda: found["places"].roll(1, 0),
@@ -128,20 +128,22 @@ class LandscapeTask(Task):
             "changes": draws.uniform("changes", 4, CHANGES),
         }
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """The losses of one turn that count at this step."""
-        self._grow(moment.step)
-        trial = self._trial(batch, painting=turn == "generator")
-        found: dict[str, Weighed]
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """The losses of one optimizer_step that count at this step."""
+        self._grow(context.step)
+        trial = self._trial(batch, painting=optimizer_step == "generator")
+        found: dict[str, WeightedTerm]
         if trial.painting:
-            found = painting_terms(trial, self.losses, moment.step)
+            found = painting_terms(trial, self.losses, context.step)
             if self.game.follow and "code" in trial.memo:
                 self._follow(trial.code())
         else:
-            found = judging_terms(trial, self.losses, moment.step)
-            if self.game.adaptive and moment.step % ADAPT_EVERY == 0:
+            found = judging_terms(trial, self.losses, context.step)
+            if self.game.adaptive and context.step % ADAPT_EVERY == 0:
                 self._adapt(trial)
-            found["judge/surely_real"] = Weighed(trial.verdict("real").logits.sign().mean(), 0.0)
+            found["judge/surely_real"] = WeightedTerm(
+                trial.verdict("real").logits.sign().mean(), 0.0
+            )
         return {name: Term(*weighed) for name, weighed in found.items()}
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
@@ -159,11 +161,11 @@ class LandscapeTask(Task):
         surely = self._surely(nets, device)
         if surely > SURE:
             flags["overconfident"] = surely
-        figures |= units | {"surely_told_apart": surely, "flags": float(len(flags))}
+        figures |= units | {"discriminator_confidence": surely, "red_flags": float(len(flags))}
         for name, value in flags.items():
             self.told.remark(f"red flag `{name}` at {value:.3g}: {CAUSES[name]}")
         self._warn(units)
-        flagged = self.critic.get_buffer("flagged")
+        flagged = self.discriminator.get_buffer("flagged")
         flagged.copy_(flagged + 1 if flags else torch.zeros(()))
         if self.game.stop_after is not None and flagged >= self.game.stop_after:
             raise HopelessError(
@@ -189,23 +191,23 @@ class LandscapeTask(Task):
             "task": "landscape",
             "size": generator.spec.size,
             "scale": self.source.scale,
-            "judged_by": self.setting.judged_by,
+            "evaluated_by": self.setting.evaluated_by,
         }
         states = {name: net.state_dict() for name, net in nets.items()}
         return Checkpoint("native", states, facts=facts)
 
     def _surely(self, nets: Nets, device: torch.device) -> float:
         """How surely real and painted pictures are told apart, 0..1, on those learned from."""
-        generator, critic = _generator(nets), nets["discriminator"]
+        generator, discriminator = _generator(nets), nets["discriminator"]
         rows = range(min(len(self.data.learn), SEEN))
         real, places = self.data.learn.tensor(rows), self.data.learn.place(rows)
         codes = normals(len(rows), generator.spec.latent, 7)
 
         def painted(z: Tensor, at: Tensor) -> Tensor:
-            return critic(generator(generator.codes(z), at), at).logits
+            return discriminator(generator(generator.codes(z), at), at).logits
 
         fake = in_parts(painted, device, codes, places)
-        true = in_parts(lambda x, at: critic(x, at).logits, device, real, places)
+        true = in_parts(lambda x, at: discriminator(x, at).logits, device, real, places)
         return float((true.sign().mean() - fake.sign().mean()) / 2)
 
     def _warn(self, units: dict[str, float]) -> None:
@@ -217,9 +219,9 @@ class LandscapeTask(Task):
         if self.nets.generator.units and units["moved"] < DEAD:
             self.told.remark("units hardly follow valence and arousal: stuck near one")
 
-    def _trial(self, batch: Batch, *, painting: bool) -> ScapeTrial:
+    def _trial(self, batch: Batch, *, painting: bool) -> LandscapeLossInputs:
         changes, game = batch["changes"], self.game
-        chance = self.critic.get_buffer("augment") if game.adaptive else torch.ones(())
+        chance = self.discriminator.get_buffer("augment") if game.adaptive else torch.ones(())
         seen = iter(range(changes.shape[1]))
 
         def augmented(pictures: Tensor) -> Tensor:
@@ -231,7 +233,7 @@ class LandscapeTask(Task):
         real, fade = batch["real"], self.nets.generator.fade
         if fade is not None and (share := fade.share) < 1:
             real = softened(real, share)
-        return ScapeTrial(
+        return LandscapeLossInputs(
             self.nets,
             real=real.contiguous(memory_format=torch.channels_last),
             places=batch["places"],
@@ -245,7 +247,7 @@ class LandscapeTask(Task):
 
     def _grow(self, step: int) -> None:
         if self.game.grow is not None:
-            for fade in (self.nets.generator.fade, self.critic.fade):
+            for fade in (self.nets.generator.fade, self.discriminator.fade):
                 assert fade is not None
                 fade.reach(step, self.game.grow)
 
@@ -260,8 +262,8 @@ class LandscapeTask(Task):
         mean.lerp_(seen.mean(dim=0), DRIFT)
 
     @torch.no_grad()
-    def _adapt(self, trial: ScapeTrial) -> None:
-        chance = self.critic.get_buffer("augment")
+    def _adapt(self, trial: LandscapeLossInputs) -> None:
+        chance = self.discriminator.get_buffer("augment")
         pictures = ADAPT_EVERY * len(trial.real)
         logits = trial.verdict("real").logits
         moved = adapted(

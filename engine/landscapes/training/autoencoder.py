@@ -8,13 +8,13 @@ from torch import Tensor
 
 from engine.core.progress import Progress
 from engine.landscapes.inference.sheets import in_parts, tiled
-from engine.landscapes.losses.base import ScapeLoss, painting_terms
-from engine.landscapes.losses.inputs import ScapeParts, ScapeTrial
+from engine.landscapes.losses.base import LandscapeLoss, painting_terms
+from engine.landscapes.losses.inputs import LandscapeLossInputs, LandscapeNetworks
 from engine.landscapes.nets.encoder import LandscapeEncoder
 from engine.landscapes.nets.generator import LandscapeGenerator
-from engine.landscapes.training.data import ScapeSource, gathered, scape_batch
+from engine.landscapes.training.data import LandscapeSource, gathered, landscape_batch
 from engine.metrics.pixels import psnr
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN = 6
@@ -23,27 +23,29 @@ SHOWN = 6
 class LandscapeVaeTask(Task):
     """A variational autoencoder whose decoder is told valence and arousal, its encoder not."""
 
-    def __init__(self, parts: ScapeParts, source: ScapeSource, losses: Sequence[ScapeLoss]) -> None:
+    def __init__(
+        self, parts: LandscapeNetworks, source: LandscapeSource, losses: Sequence[LandscapeLoss]
+    ) -> None:
         assert parts.encoder is not None
         self.nets, self.source, self.losses = parts, source, tuple(losses)
         self.encoder: LandscapeEncoder = parts.encoder
         self.parts = {"encoder": self.encoder, "generator": parts.generator}
         self.frozen = {}
-        self.turns = {"main": ("encoder", "generator")}
+        self.optimizer_steps = {"main": ("encoder", "generator")}
         self.best = Best(metric="psnr", goal="max")
 
     def prepare(self, progress: Progress) -> None:
         """Render or read the landscapes."""
         self.data = gathered(self.source, progress)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, their places, and the chance in their codes."""
-        found = scape_batch(self.data, self.source, moment.draws, batch)
-        return found | {"other": moment.draws.normal("other", self.encoder.spec.latent)}
+        found = landscape_batch(self.data, self.source, context.draws, batch)
+        return found | {"other": context.draws.normal("other", self.encoder.spec.latent)}
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """How far the painted pictures are off, and the codes from the normal."""
-        trial = ScapeTrial(
+        trial = LandscapeLossInputs(
             self.nets,
             real=batch["real"],
             places=batch["places"],
@@ -54,7 +56,7 @@ class LandscapeVaeTask(Task):
             augmented=lambda pictures: pictures,
             painting=True,
         )
-        found = painting_terms(trial, self.losses, moment.step)
+        found = painting_terms(trial, self.losses, context.step)
         return {name: Term(*weighed) for name, weighed in found.items()}
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:

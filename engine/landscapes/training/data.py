@@ -20,7 +20,7 @@ from engine.runtime.draws import Draws
 
 
 @dataclass(frozen=True, slots=True)
-class ScapeSource:
+class LandscapeSource:
     """Where landscapes come from: the world, or a folder of rated photos."""
 
     learn: WorldPlan
@@ -47,7 +47,7 @@ class Data(NamedTuple):
     balance: Balance | None
 
 
-def gathered(source: ScapeSource, progress: Progress) -> Data:
+def gathered(source: LandscapeSource, progress: Progress) -> Data:
     """Render or read both sides; what was left out is told."""
     if source.photos is None:
         learn, check = (rendered(plan, progress) for plan in (source.learn, source.check))
@@ -59,7 +59,9 @@ def gathered(source: ScapeSource, progress: Progress) -> Data:
     return Data(learn, check, Balance(learn.places) if source.balanced else None)
 
 
-def scape_batch(data: Data, source: ScapeSource, draws: Draws, batch: int) -> dict[str, Tensor]:
+def landscape_batch(
+    data: Data, source: LandscapeSource, draws: Draws, batch: int
+) -> dict[str, Tensor]:
     """`real` pictures (b, 3, s, s) and their `places` (b, 2)."""
     if data.balance is None:
         rows = draws.shuffled(len(data.learn), batch=batch)

@@ -5,19 +5,19 @@ import torch
 from engine.core.progress import Progress
 from engine.landscapes.inference.sheets import in_parts
 from engine.landscapes.metrics.evaluation import agreement
-from engine.landscapes.nets.evaluator import LandscapeJudge
-from engine.landscapes.training.data import ScapeSource, gathered, scape_batch
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.landscapes.nets.evaluator import VaEvaluator
+from engine.landscapes.training.data import LandscapeSource, gathered, landscape_batch
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
 
-class LandscapeJudgeTask(Task):
+class VaEvaluatorTask(Task):
     """A regressor by mean squared error, on pictures and their mirror images only."""
 
-    def __init__(self, net: LandscapeJudge, source: ScapeSource) -> None:
+    def __init__(self, net: VaEvaluator, source: LandscapeSource) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"judge": net}, {}
-        self.turns = {"main": ("judge",)}
+        self.optimizer_steps = {"main": ("judge",)}
         self.best = Best(metric="mae", goal="min")
         self.source = source
 
@@ -25,11 +25,11 @@ class LandscapeJudgeTask(Task):
         """Render or read the landscapes."""
         self.data = gathered(self.source, progress)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures and their places."""
-        return scape_batch(self.data, self.source, moment.draws, batch)
+        return landscape_batch(self.data, self.source, context.draws, batch)
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """The squared error of both values."""
         off = self.net(batch["real"]) - batch["places"]
         return {

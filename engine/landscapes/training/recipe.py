@@ -17,18 +17,22 @@ from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.data.landscapes import PhotoPlan, WorldPlan, rated_preview
 from engine.landscapes.losses.augmentation import ChangeName
-from engine.landscapes.losses.base import ScapeLoss, ScapeLossChoice
-from engine.landscapes.losses.inputs import ScapeParts
+from engine.landscapes.losses.base import LandscapeLoss, LandscapeLossChoice
+from engine.landscapes.losses.inputs import LandscapeNetworks
 from engine.landscapes.nets.discriminator import DiscriminatorSpec, LandscapeDiscriminator
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder
 from engine.landscapes.nets.eru import SLOPE, EruForm, EruRange
-from engine.landscapes.nets.evaluator import JudgeSpec, LandscapeJudge
+from engine.landscapes.nets.evaluator import VaEvaluator, VaEvaluatorSpec
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 from engine.landscapes.nets.growth import grown_discriminator, grown_generator, load_grown
-from engine.landscapes.training.adversarial import LandscapeTask, ScapeGame, ScapeSetting
+from engine.landscapes.training.adversarial import (
+    AdversarialSettings,
+    LandscapeSetup,
+    LandscapeTask,
+)
 from engine.landscapes.training.autoencoder import LandscapeVaeTask
-from engine.landscapes.training.data import ScapeSource
-from engine.landscapes.training.evaluator import LandscapeJudgeTask
+from engine.landscapes.training.data import LandscapeSource
+from engine.landscapes.training.evaluator import VaEvaluatorTask
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.nets.frozen import frozen_net, state_of
 from engine.nets.loading import frozen
@@ -63,7 +67,7 @@ class EruTable(Table):
     """Bend at the edge of the range where the other clips: gradients pass."""
 
 
-class ScapeNets(Table):
+class LandscapeNets(Table):
     """The networks: widths from 4 px up for the generator, from full size down for the others.
 
     The encoder may be of a smaller size: pictures are averaged down for it.
@@ -87,15 +91,16 @@ class ScapeNets(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.painter.size != self.critic.size or self.painter.size < self.reader.size:
+        generator, discriminator = self.generator_spec.size, self.discriminator_spec.size
+        if generator != discriminator or generator < self.encoder_spec.size:
             raise fault_of(
                 "`generator`, `discriminator` and `encoder` are of other sizes: "
-                f"{self.painter.size}, {self.critic.size} and {self.reader.size} px"
+                f"{generator}, {discriminator} and {self.encoder_spec.size} px"
             )
         return self
 
     @property
-    def painter(self) -> GeneratorSpec:
+    def generator_spec(self) -> GeneratorSpec:
         eru = self.eru
         reach = EruRange(eru.low, eru.high, eru.clip, eru.beta)
         return GeneratorSpec(
@@ -103,7 +108,7 @@ class ScapeNets(Table):
         )
 
     @property
-    def critic(self) -> DiscriminatorSpec:
+    def discriminator_spec(self) -> DiscriminatorSpec:
         return DiscriminatorSpec(
             self.discriminator,
             self.convs,
@@ -115,7 +120,7 @@ class ScapeNets(Table):
         )
 
     @property
-    def reader(self) -> EncoderSpec:
+    def encoder_spec(self) -> EncoderSpec:
         return EncoderSpec(self.latent, self.encoder)
 
 
@@ -168,15 +173,15 @@ class _ScapeRecipe(TrainingRecipe):
             return schedule
         return Epochs(steps=self.per_epoch, schedule=schedule)
 
-    def _weighed(self, losses: tuple[ScapeLoss, ...]) -> tuple[ScapeLoss, ...]:
+    def _weighed(self, losses: tuple[LandscapeLoss, ...]) -> tuple[LandscapeLoss, ...]:
         """The losses with their weights in steps."""
         return tuple(
             loss.model_copy(update={"weight": self._in_steps(loss.weight)}) for loss in losses
         )
 
-    def source(self) -> ScapeSource:
+    def source(self) -> LandscapeSource:
         """Where the landscapes come from."""
-        return ScapeSource(
+        return LandscapeSource(
             self.learn,
             self.check,
             None if self.photos is None else Path(self.photos),
@@ -188,23 +193,23 @@ class _ScapeRecipe(TrainingRecipe):
 
 
 @RECIPES.register("landscape_judge")
-class LandscapeJudgeRecipe(_ScapeRecipe):
+class VaEvaluatorRecipe(_ScapeRecipe):
     """A regressor of valence and arousal that only judges."""
 
     kind: Literal["landscape_judge"] = "landscape_judge"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: StagedNet = StagedNet(size=64, widths=(24, 48, 96, 128))
 
-    def task(self) -> LandscapeJudgeTask:
-        net = LandscapeJudge(JudgeSpec(self.net.size, self.net.widths))
-        return LandscapeJudgeTask(net, self.source())
+    def task(self) -> VaEvaluatorTask:
+        net = VaEvaluator(VaEvaluatorSpec(self.net.size, self.net.widths))
+        return VaEvaluatorTask(net, self.source())
 
 
 class _PaintingRecipe(_ScapeRecipe):
     """What the warm start and the game share: networks and losses."""
 
     can_start: ClassVar[bool] = True
-    net: ScapeNets = ScapeNets()
-    loss: tuple[ScapeLossChoice, ...]
+    net: LandscapeNets = LandscapeNets()
+    loss: tuple[LandscapeLossChoice, ...]
     distance: Distance = "scales"
     """What the loss `perceptual` is: LPIPS, which needs its backbone in the weights folder, or
     differences of pixels and gradients over scales in its place."""
@@ -216,9 +221,10 @@ class _PaintingRecipe(_ScapeRecipe):
         kinds = [loss.kind for loss in self.loss]
         if len(set(kinds)) < len(kinds):
             raise fault_of("every kind of loss may stand once")
-        if self.net.painter.size != self.learn.size:
+        if self.net.generator_spec.size != self.learn.size:
             raise fault_of(
-                f"the networks paint {self.net.painter.size} px, `learn.size` is {self.learn.size}"
+                f"the networks draw {self.net.generator_spec.size} px, `learn.size` is "
+                f"{self.learn.size}"
             )
         return self
 
@@ -240,14 +246,14 @@ class _PaintingRecipe(_ScapeRecipe):
 
     def _generator(self) -> LandscapeGenerator:
         """A fresh generator, or that of `start`, whose shape the recipe must describe."""
-        net = LandscapeGenerator(self.net.painter)
+        net = LandscapeGenerator(self.net.generator_spec)
         net.apply(_initial)
         if self.start is not None:
             _load(net, self.start, "generator")
         return net
 
     def _encoder(self) -> LandscapeEncoder:
-        net = LandscapeEncoder(self.net.reader)
+        net = LandscapeEncoder(self.net.encoder_spec)
         if self.start is not None:
             _load(net, self.start, "encoder")
         return net
@@ -260,7 +266,7 @@ class LandscapeVaeRecipe(_PaintingRecipe):
     kind: Literal["landscape_vae"] = "landscape_vae"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def task(self) -> LandscapeVaeTask:
-        parts = ScapeParts(self._generator(), None, self._encoder(), scale_distance)
+        parts = LandscapeNetworks(self._generator(), None, self._encoder(), scale_distance)
         return LandscapeVaeTask(parts, self.source(), self._weighed(self.loss))
 
 
@@ -297,14 +303,14 @@ class LandscapeRecipe(_PaintingRecipe):
     def task(self) -> LandscapeTask:
         encoded = any(loss.needs_encoder() for loss in self.loss)
         encoder = self._encoder() if encoded else None
-        generator, critic = self._grown() if self.game.grow is not None else self._players()
-        parts = ScapeParts(generator, critic, encoder, scale_distance)
+        generator, discriminator = self._grown() if self.game.grow is not None else self._players()
+        parts = LandscapeNetworks(generator, discriminator, encoder, scale_distance)
         if self.codes == "normal":
             parts.generator.get_buffer("code_mean").zero_()
             parts.generator.get_buffer("code_spread").fill_(1)
         judge = None
         if self.judge is not None:
-            judge = frozen_net(LandscapeJudge.from_state, self.judge, "judge")
+            judge = frozen_net(VaEvaluator.from_state, self.judge, "judge")
         others: dict[str, nn.Module] = {}
         if self.distance == "lpips-alex":
             net = Perceptual.from_state(read_tensors(weights_file(self.distance)))
@@ -312,21 +318,21 @@ class LandscapeRecipe(_PaintingRecipe):
             parts = replace(parts, distance=partial(_seen_apart, net))
         return LandscapeTask(
             parts,
-            ScapeSetting(
+            LandscapeSetup(
                 self.source(),
                 self._weighed(self.loss),
-                ScapeGame(**self.game.model_dump(), follow=self.codes == "fitted"),
+                AdversarialSettings(**self.game.model_dump(), follow=self.codes == "fitted"),
                 judge,
-                judged_by="ridge on colours" if self.judge is None else self.judge,
+                evaluated_by="ridge on colours" if self.judge is None else self.judge,
                 others=others,
             ),
         )
 
     def _players(self) -> tuple[LandscapeGenerator, LandscapeDiscriminator]:
         """A generator, fresh or that of `start`, and a fresh discriminator."""
-        critic = LandscapeDiscriminator(self.net.critic)
-        critic.apply(_initial if self.net.spectral else _even)
-        return self._generator(), critic
+        discriminator = LandscapeDiscriminator(self.net.discriminator_spec)
+        discriminator.apply(_initial if self.net.spectral else _even)
+        return self._generator(), discriminator
 
     def _grown(self) -> tuple[LandscapeGenerator, LandscapeDiscriminator]:
         """Both of `start` with a stage more each, which paints and judges nothing yet."""
@@ -334,17 +340,17 @@ class LandscapeRecipe(_PaintingRecipe):
             raise RecipeError(
                 "`game.grow` needs `start`", hint="a game of half the side: --from RUN"
             )
-        generator = LandscapeGenerator(replace(self.net.painter, grown=True))
-        critic = LandscapeDiscriminator(replace(self.net.critic, grown=True))
-        critic.apply(_initial if self.net.spectral else _even)
+        generator = LandscapeGenerator(replace(self.net.generator_spec, grown=True))
+        discriminator = LandscapeDiscriminator(replace(self.net.discriminator_spec, grown=True))
+        discriminator.apply(_initial if self.net.spectral else _even)
         last = len(generator.stages) - 1
         with _fitting(self.start, "generator"):
             small = grown_generator(state_of(self.start, "generator"))
             load_grown(generator, small, fresh=("paint.", f"stages.{last}."))
         with _fitting(self.start, "discriminator"):
             small = grown_discriminator(state_of(self.start, "discriminator"))
-            load_grown(critic, small, fresh=("entry.", "blocks.0."))
-        return generator, critic
+            load_grown(discriminator, small, fresh=("entry.", "blocks.0."))
+        return generator, discriminator
 
 
 def scale_distance(one: Tensor, other: Tensor) -> Tensor:

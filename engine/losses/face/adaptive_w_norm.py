@@ -5,7 +5,7 @@ from pydantic import Field
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.distance import likeness
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.inputs import Direction, LossInputs
 
 
 @FACE_LOSSES.register("adaptive_w_norm")
@@ -22,7 +22,7 @@ class AdaptiveWNorm(FaceLoss):
     """10 to 30 keeps more of the prior, 5 less."""
     reads_prior: ClassVar[bool] = True
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         away = (trial.w_plus.float() - trial.prior()).flatten(1).norm(dim=1)
         pull = self.strength * (1 - likeness(trial.source_age, trial.target_age))
         return Each(pull * away, {"distance": away})

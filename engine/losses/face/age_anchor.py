@@ -2,8 +2,8 @@ from typing import ClassVar, Literal
 
 from engine.core.errors import WeightsError
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.context import Parts, given
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.context import LossContext, given
+from engine.losses.face.inputs import Direction, LossInputs
 
 
 @FACE_LOSSES.register("age_anchor")
@@ -17,7 +17,7 @@ class AgeAnchor(FaceLoss):
     on: tuple[Direction, ...] = ("real",)
     needs: ClassVar[frozenset[str]] = frozenset({"anchors"})
 
-    def faults(self, parts: Parts) -> list[str]:
+    def faults(self, parts: LossContext) -> list[str]:
         found = super().faults(parts)
         if parts.anchors is not None and parts.latent_average is not None:
             try:
@@ -26,7 +26,7 @@ class AgeAnchor(FaceLoss):
                 found.append(f"the loss `{self.name}` cannot work: {error}")
         return found
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         anchors = given(trial.parts.anchors, "anchors")
         away = trial.w_plus.float() - anchors.nearest(trial.target_age)
         return Each(away.square().mean(dim=(1, 2)))

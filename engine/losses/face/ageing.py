@@ -2,7 +2,7 @@ from typing import ClassVar, Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.distance import AGE_CAP
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("ageing")
@@ -12,6 +12,6 @@ class Ageing(FaceLoss):
     kind: Literal["ageing"] = "ageing"
     needs: ClassVar[frozenset[str]] = frozenset({"ages"})
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         years = trial.years() - trial.target_age
         return Each((years / AGE_CAP).square(), {"years": years.abs()})

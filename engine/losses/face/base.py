@@ -11,8 +11,8 @@ from torch import Tensor
 from engine.core.errors import RecipeError
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
-from engine.losses.face.context import Parts
-from engine.losses.face.inputs import Direction, Trial, When
+from engine.losses.face.context import LossContext
+from engine.losses.face.inputs import Direction, LossInputs, When
 from engine.schedules import ScheduleValue
 
 FACE_LOSSES: Registry["FaceLoss"] = Registry("loss", package="engine.losses.face")
@@ -40,7 +40,7 @@ class FaceLoss(Table, ABC):
     """The samples it applies to: those that were `aged`, those kept at the `same` age, or all."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Fields of `Parts` without which there is no value."""
+    """Fields of `LossContext` without which there is no value."""
     reads_prior: ClassVar[bool] = False
     """Whether it looks at the codes of the frozen prior, which cost an encoder's pass."""
 
@@ -61,13 +61,13 @@ class FaceLoss(Table, ABC):
         usual: When = type(self).model_fields["when"].default
         return [] if self.when == usual else [self.when]
 
-    def faults(self, parts: Parts) -> list[str]:
+    def faults(self, parts: LossContext) -> list[str]:
         """Why it cannot work with these parts, a sentence each."""
         needs = self.needed()
         return [
             *(f"the loss `{self.name}` needs `{key}`" for key in parts.lacking(needs)),
             *(
-                f"the `{key}` of the loss `{self.name}` were embedded by another recogniser"
+                f"the `{key}` of the loss `{self.name}` were embedded by another identity_net"
                 for key in parts.strangers(needs)
             ),
         ]
@@ -76,15 +76,15 @@ class FaceLoss(Table, ABC):
         """The needs of this very loss: an option may lift one of its kind."""
         return self.needs
 
-    def applies(self, trial: Trial) -> Tensor:
+    def applies(self, trial: LossInputs) -> Tensor:
         """(b,) bool: the samples it applies to, by what is known before anything is computed."""
         return trial.asked(self.when)
 
     @abstractmethod
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         """The loss of every sample, whether it applies or not."""
 
-    def value(self, trial: Trial) -> tuple[Tensor, dict[str, Tensor]] | None:
+    def value(self, trial: LossInputs) -> tuple[Tensor, dict[str, Tensor]] | None:
         """The mean over the samples it applies to, and what to report; None where there are none.
 
         On an accelerator to look whether there are any would stall it: the mean of none is 0 there.
@@ -110,7 +110,7 @@ LossChoice = Annotated[SerializeAsAny[FaceLoss], one_of(FACE_LOSSES)]
 """The type of a loss in a recipe."""
 
 
-class Weighed(NamedTuple):
+class WeightedTerm(NamedTuple):
     """A value and what it counts for."""
 
     value: Tensor
@@ -120,13 +120,13 @@ class Weighed(NamedTuple):
 class Objective(NamedTuple):
     """The terms of one pass by name, and what else to report, still on the device."""
 
-    terms: dict[str, Weighed]
+    terms: dict[str, WeightedTerm]
     told: dict[str, Tensor]
 
 
-def objective(trial: Trial, losses: Sequence[FaceLoss], step: int) -> Objective:
+def objective(trial: LossInputs, losses: Sequence[FaceLoss], step: int) -> Objective:
     """Evaluate the losses that count at `step`; those of weight 0 are not computed."""
-    terms: dict[str, Weighed] = {}
+    terms: dict[str, WeightedTerm] = {}
     told: dict[str, Tensor] = {}
     for loss in losses:
         weight = loss.weight.at(step)
@@ -136,12 +136,12 @@ def objective(trial: Trial, losses: Sequence[FaceLoss], step: int) -> Objective:
         value, about = found
         # Named by the pass, or what the cycle says would overwrite what the real pass said.
         name = f"{trial.direction}/{loss.name}"
-        terms[name] = Weighed(value, weight)
+        terms[name] = WeightedTerm(value, weight)
         told |= {f"{name}/{key}": seen for key, seen in about.items()}
     return Objective(terms, told)
 
 
-def check(losses: Collection[FaceLoss], parts: Parts) -> None:
+def check(losses: Collection[FaceLoss], parts: LossContext) -> None:
     """Refuse losses that cannot work with these parts: a RecipeError that lists every fault."""
     found = [fault for loss in losses for fault in loss.faults(parts)]
     names = [loss.name for loss in losses]

@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.banks.anchors import AgeAnchors, Prototypes
 from engine.core.errors import RecipeError
 from engine.miners.base import Miner
-from engine.nets.protocols import AgeReader, Distance, PointReader, Recogniser
+from engine.nets.protocols import AgeEstimator, Distance, IdentityNetwork, LandmarkDetector
 
 T = TypeVar("T")
 Domain = Literal["portraits", "photos"]
@@ -21,7 +21,7 @@ BATCH = 8
 class References:
     """Who the person's photos show: embeddings (n, width), unit, and ages (n,) in years.
 
-    digest: of the recogniser that made them, None where nobody knows.
+    digest: of the identity_net that made them, None where nobody knows.
     """
 
     embeddings: Tensor
@@ -30,10 +30,10 @@ class References:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, recogniser: Recogniser, photos: Tensor, ages: Tensor) -> Self:
+    def of(cls, identity_net: IdentityNetwork, photos: Tensor, ages: Tensor) -> Self:
         """Embed photos (n, 3, s, s) as they are: a mirrored face is nobody's."""
-        found = [recogniser.embed(some).float() for some in photos.split(BATCH)]
-        return cls(torch.cat(found), ages.float(), recogniser.digest)
+        found = [identity_net.embed(some).float() for some in photos.split(BATCH)]
+        return cls(torch.cat(found), ages.float(), identity_net.digest)
 
     @property
     def years(self) -> Tensor:
@@ -55,13 +55,13 @@ class Classifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Parts:
+class LossContext:
     """What a recipe gives to its losses; what it does not give is None."""
 
-    recogniser: Recogniser | None = None
-    ages: AgeReader | None = None
+    identity_net: IdentityNetwork | None = None
+    ages: AgeEstimator | None = None
     distance: Distance | None = None
-    points: PointReader | None = None
+    points: LandmarkDetector | None = None
     miner: Miner | None = None
     references: References | None = None
     anchors: AgeAnchors | None = None
@@ -77,9 +77,9 @@ class Parts:
         return [need for need in sorted(needs) if getattr(self, need) is None]
 
     def strangers(self, needs: Collection[str]) -> list[str]:
-        """The embeddings among `needs` that another recogniser than ours has made."""
+        """The embeddings among `needs` that another identity_net than ours has made."""
         held = {"references": self.references, "prototypes": self.prototypes}
-        ours = None if self.recogniser is None else self.recogniser.digest
+        ours = None if self.identity_net is None else self.identity_net.digest
         return [
             name
             for name, faces in held.items()

@@ -6,7 +6,7 @@ from pydantic import Field
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.context import given
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 from engine.losses.face.nearest import cosines, nearest_cosine
 from engine.losses.face.window import Windowed
 
@@ -28,12 +28,12 @@ class ContrastiveId(Windowed):
     radius: int = Field(default=3, ge=0)
     """Years around the age of the nearest photo, for the positive."""
     repulsion_only: bool = False
-    needs: ClassVar[frozenset[str]] = frozenset({"recogniser", "miner", "references"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity_net", "miner", "references"})
 
     def needed(self) -> frozenset[str]:
         return self.needs - {"references"} if self.repulsion_only else self.needs
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         embedding = trial.embedding()
         miner = given(trial.parts.miner, "miner")
         mined = miner.mine(embedding.detach(), trial.target_age, trial.draws)

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from engine.losses.face.base import FaceLoss
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 from engine.losses.face.regions import face_crop
 
 Frame = Literal["full", "face"]
@@ -20,7 +20,7 @@ class Framed(FaceLoss):
     def marks(self) -> list[str]:
         return [*([] if self.region == "full" else [self.region]), *super().marks()]
 
-    def pictures(self, trial: Trial) -> tuple[Tensor, Tensor]:
+    def pictures(self, trial: LossInputs) -> tuple[Tensor, Tensor]:
         """The picture made and the photo, in this frame."""
         if self.region == "full":
             return trial.output, trial.source

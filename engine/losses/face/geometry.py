@@ -9,8 +9,8 @@ from engine.core.errors import RecipeError
 from engine.core.numbers import Real
 from engine.geometry.landmarks import LEFT_EYE, RIGHT_EYE
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.context import Parts
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.context import LossContext
+from engine.losses.face.inputs import Direction, LossInputs
 
 EYES, NOSE, MOUTH = slice(0, 4), slice(4, 6), slice(6, 8)
 LEAST = 1e-3  # px; no face is so small that two eyes are closer
@@ -33,14 +33,14 @@ class Geometry(FaceLoss):
     mouth: Real = Field(default=0.4, ge=0)
     needs: ClassVar[frozenset[str]] = frozenset({"points"})
 
-    def faults(self, parts: Parts) -> list[str]:
+    def faults(self, parts: LossContext) -> list[str]:
         known = getattr(parts.points, "domain", None)
         if parts.points is None or known == parts.domain:
             return super().faults(parts)
         told = f"its `points` know {'no domain' if known is None else known}"
         return [f"the loss `{self.name}` cannot work on {parts.domain}: {told}"]
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         if found := self.faults(trial.parts):
             raise RecipeError("; ".join(found), hint="name points of that domain")
         made, photo = trial.points(), trial.read_points()

@@ -2,7 +2,7 @@ from typing import ClassVar, Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.distance import likeness
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("identity")
@@ -11,9 +11,9 @@ class Identity(FaceLoss):
 
     kind: Literal["identity"] = "identity"
     age_weighted: bool = True
-    needs: ClassVar[frozenset[str]] = frozenset({"recogniser"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity_net"})
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         cosine = (trial.embedding() * trial.source_embedding()).sum(dim=1)
         apart = 1 - cosine
         if self.age_weighted:

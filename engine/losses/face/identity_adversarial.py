@@ -8,7 +8,7 @@ from engine.core.numbers import Real
 from engine.core.table import Table
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.context import given
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.inputs import Direction, LossInputs
 from engine.losses.face.views import Aggregate, known, shown
 
 CROSS_ENTROPY, HINGE = 0.8, 0.2
@@ -55,7 +55,7 @@ class IdentityAdversarial(FaceLoss):
             Aggregate.parse(report)
         return report
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         logits = self._logits(trial, self.view)
         told = logits.log_softmax(dim=1)[:, 1]
         person = told.exp()
@@ -68,12 +68,12 @@ class IdentityAdversarial(FaceLoss):
             about["report"] = self._reported(trial, Aggregate.parse(self.report), person)
         return Each(values, about)
 
-    def _logits(self, trial: Trial, view: str) -> Tensor:
+    def _logits(self, trial: LossInputs, view: str) -> Tensor:
         classifier = given(trial.parts.classifier, "classifier")
         return classifier(shown(trial.output, view, classifier.size)).float()
 
     @torch.no_grad()
-    def _reported(self, trial: Trial, report: Aggregate, person: Tensor) -> Tensor:
+    def _reported(self, trial: LossInputs, report: Aggregate, person: Tensor) -> Tensor:
         return report(
             {
                 view: person

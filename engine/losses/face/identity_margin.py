@@ -4,7 +4,7 @@ from pydantic import Field
 
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("identity_margin")
@@ -13,8 +13,8 @@ class IdentityMargin(FaceLoss):
 
     kind: Literal["identity_margin"] = "identity_margin"
     margin: Real = Field(default=0.88, ge=-1, le=1)
-    needs: ClassVar[frozenset[str]] = frozenset({"recogniser"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity_net"})
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         cosine = (trial.embedding() * trial.source_embedding()).sum(dim=1)
         return Each((self.margin - cosine).relu(), {"within": (cosine >= self.margin).float()})

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.losses.face.context import Parts, given
+from engine.losses.face.context import LossContext, given
 from engine.runtime.draws import Draws
 
 Direction = Literal["real", "cycle"]
@@ -15,7 +15,7 @@ When = Literal["always", "aged", "same"]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class LossInputs:
     """What went in, what came out, at which age; every network looks at a picture once at most."""
 
     source: Tensor
@@ -37,7 +37,7 @@ class Trial:
     """`real` goes from the photo to the target age, `cycle` from there back to the photo's."""
     same_age: Tensor
     """(b,) bool: no ageing was asked for."""
-    parts: Parts
+    parts: LossContext
     draws: Draws
     cached: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """What never changes of each photo, as flipped as it is here: `embedding` (b, d), `points`
@@ -62,8 +62,8 @@ class Trial:
 
     def embedding(self) -> Tensor:
         """(b, d) unit: who the picture made shows."""
-        recogniser = given(self.parts.recogniser, "recogniser")
-        return self._once("embedding", lambda: recogniser.embed(self.output).float())
+        identity_net = given(self.parts.identity_net, "identity_net")
+        return self._once("embedding", lambda: identity_net.embed(self.output).float())
 
     def prior(self) -> Tensor:
         """(b, n, width) codes of the frozen prior; ValueError where nobody computed them."""
@@ -75,8 +75,8 @@ class Trial:
         """(b, d) unit: who the photo shows; no gradient."""
         if "embedding" in self.cached:
             return self.cached["embedding"]
-        recogniser = given(self.parts.recogniser, "recogniser")
-        return self._fixed("source embedding", lambda: recogniser.embed(self.source).float())
+        identity_net = given(self.parts.identity_net, "identity_net")
+        return self._fixed("source embedding", lambda: identity_net.embed(self.source).float())
 
     def years(self) -> Tensor:
         """(b,) how old the picture made looks."""

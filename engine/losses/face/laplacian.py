@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.framed import Framed
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """The blur of Burt and Adelson 1983, whose pyramid this is."""
@@ -25,7 +25,7 @@ class Laplacian(Framed):
     levels: int = Field(default=3, ge=1, le=6)
     """Halvings; what is coarser than the last is left to `pixel`."""
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         made, photo = self.pictures(trial)
         away = (made.float() - photo.float()) / 2
         found = [band.abs().mean(dim=(1, 2, 3)) for band in bands(away, self.levels)]

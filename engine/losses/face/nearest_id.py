@@ -5,7 +5,7 @@ from torch import Tensor
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.context import given
-from engine.losses.face.inputs import Trial, When
+from engine.losses.face.inputs import LossInputs, When
 from engine.losses.face.nearest import covered, nearest_cosine
 
 
@@ -20,13 +20,13 @@ class NearestId(FaceLoss):
     when: When = "aged"
     radius: int = Field(default=3, ge=0)
     """Years around the age of the nearest photo."""
-    needs: ClassVar[frozenset[str]] = frozenset({"recogniser", "references"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity_net", "references"})
 
-    def applies(self, trial: Trial) -> Tensor:
+    def applies(self, trial: LossInputs) -> Tensor:
         references = given(trial.parts.references, "references")
         return super().applies(trial) & covered(references, trial.target_age)
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         references = given(trial.parts.references, "references")
         cosine = nearest_cosine(trial.embedding(), references, trial.target_age, radius=self.radius)
         return Each(1 - cosine, {"cosine": cosine})

@@ -2,7 +2,7 @@ from typing import Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.framed import Framed
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("pixel")
@@ -11,6 +11,6 @@ class Pixel(Framed):
 
     kind: Literal["pixel"] = "pixel"
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         made, photo = self.pictures(trial)
         return Each((made.float() - photo.float()).square().mean(dim=(1, 2, 3)))

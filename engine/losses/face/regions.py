@@ -1,4 +1,4 @@
-"""Parts of a portrait: the face that recognisers look at, and crops around features."""
+"""Parts of a portrait: the face that identity_nets look at, and crops around features."""
 
 import math
 from collections.abc import Sequence

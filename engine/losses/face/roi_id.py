@@ -7,7 +7,7 @@ from torch import Tensor
 from engine.core.numbers import Real
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
 from engine.losses.face.context import given
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.inputs import Direction, LossInputs
 from engine.losses.face.regions import Region, crops, region_boxes
 
 
@@ -28,7 +28,7 @@ class RoiId(FaceLoss):
     """How much larger a box is than its feature."""
     jitter: Real = Field(default=0.08, ge=0, lt=1)
     """How far a box moves and grows or shrinks at random, in shares of its side."""
-    needs: ClassVar[frozenset[str]] = frozenset({"recogniser"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity_net"})
 
     @field_validator("regions")
     @classmethod
@@ -37,17 +37,17 @@ class RoiId(FaceLoss):
             raise ValueError("name each region once, and at least one")
         return regions
 
-    def each(self, trial: Trial) -> Each:
-        recogniser = given(trial.parts.recogniser, "recogniser")
+    def each(self, trial: LossInputs) -> Each:
+        identity_net = given(trial.parts.identity_net, "identity_net")
         boxes = self.boxes(trial)
         with torch.no_grad():
-            photo = recogniser.embed_crops(crops(trial.source, boxes, self.size)).float()
-        made = recogniser.embed_crops(crops(trial.output, boxes, self.size)).float()
+            photo = identity_net.embed_crops(crops(trial.source, boxes, self.size)).float()
+        made = identity_net.embed_crops(crops(trial.output, boxes, self.size)).float()
         cosine = (made * photo).sum(dim=1).view(-1, len(self.regions))
         told = {region: cosine[:, i] for i, region in enumerate(self.regions)}
         return Each((1 - cosine).mean(dim=1), told)
 
-    def boxes(self, trial: Trial) -> Tensor:
+    def boxes(self, trial: LossInputs) -> Tensor:
         """Boxes (b, r, 4) of this step, in px of either picture."""
         shake = [
             trial.draws.uniform(f"roi/{trial.direction}/{region}", 3, low=-1, high=1)

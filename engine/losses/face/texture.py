@@ -2,7 +2,7 @@ from typing import Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each
 from engine.losses.face.framed import Framed
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 from engine.losses.texture import FAINT, strength
 
 
@@ -16,7 +16,7 @@ class Texture(Framed):
 
     kind: Literal["texture"] = "texture"
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         made, photo = self.pictures(trial)
         ours, theirs = strength(made), strength(photo)
         apart = (ours - theirs).abs().mean(dim=(2, 3))

@@ -1,7 +1,7 @@
 from typing import Literal
 
 from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.inputs import Trial
+from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("w_norm")
@@ -10,6 +10,6 @@ class WNorm(FaceLoss):
 
     kind: Literal["w_norm"] = "w_norm"
 
-    def each(self, trial: Trial) -> Each:
+    def each(self, trial: LossInputs) -> Each:
         away = trial.w_plus.float() - trial.latent_average
         return Each(away.flatten(1).norm(dim=1))

@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.core.numbers import OLDEST, Real
 from engine.core.table import fault_of
 from engine.losses.face.base import FaceLoss
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.inputs import Direction, LossInputs
 
 
 class Windowed(FaceLoss):
@@ -25,7 +25,7 @@ class Windowed(FaceLoss):
             raise fault_of("`youngest` is older than `oldest`")
         return self
 
-    def applies(self, trial: Trial) -> Tensor:
+    def applies(self, trial: LossInputs) -> Tensor:
         years = trial.target_age.round()
         chosen = super().applies(trial)
         if self.youngest is not None:

@@ -40,8 +40,8 @@ def read_mivolo(path: Path) -> "tuple[MiVolo, AgeScale]":
 def read_vgg16(path: Path) -> tuple[dict[str, Tensor], bool]:
     """The state dict of an age VGG-16 under DEX's names, and whether it is DEX itself.
 
-    Known are DEX as SAM publishes it, in its file or in ours, and the VGG-16 of the AgeTransformer
-    repository (`specs/agetransformer.md` 2.1).
+    Reads DEX as SAM publishes it, in its file or in ours, and the VGG-16 of the
+    AgeTransformer repository (`specs/agetransformer.md` 2.1).
     """
     state = _bare(path)
     if "cls.weight" in state or any(VGG_CONV.fullmatch(key) for key in state):

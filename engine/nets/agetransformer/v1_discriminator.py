@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
-from engine.nets.agetransformer.judgement import Judgement
+from engine.nets.agetransformer.discriminator_output import DiscriminatorOutput
 from engine.nets.agetransformer.published import completed
 from engine.nets.loading import built
 from engine.nets.stylegan2.discriminator import EqualConv, Residual, minibatch_deviation
@@ -23,7 +23,7 @@ GROUP, FEATURES = 4, 1
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedCriticSpec:
+class PublishedDiscriminatorSpec:
     """Classes, and channels at full size and after each halving down to 4 px."""
 
     classes: int = 10
@@ -48,15 +48,15 @@ class PublishedCriticSpec:
             ) from error
 
 
-class PublishedCritic(nn.Module):
+class PublishedDiscriminator(nn.Module):
     """Pictures (b, 3, s, s) in [-1, 1] and class weights (b, k) to a judgement, for any b.
 
     The projection reads the table of classes at `weights`, so a soft label is a mixture of rows.
     """
 
-    def __init__(self, spec: PublishedCriticSpec | None = None) -> None:
+    def __init__(self, spec: PublishedDiscriminatorSpec | None = None) -> None:
         super().__init__()
-        self.spec = spec = PublishedCriticSpec() if spec is None else spec
+        self.spec = spec = PublishedDiscriminatorSpec() if spec is None else spec
         first, last = spec.channels[0], spec.channels[-1]
         self.convs = nn.Sequential(
             nn.Sequential(EqualConv(RGB, first, 1), Activation(first)),
@@ -78,15 +78,15 @@ class PublishedCritic(nn.Module):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
         """The discriminator that a state dict describes, holding its tensors."""
-        spec = PublishedCriticSpec.of(state)
+        spec = PublishedDiscriminatorSpec.of(state)
         whole = completed(lambda: cls(spec), state)
         return built(lambda: cls(spec), whole, name="AgeTransformer's discriminator")
 
-    def forward(self, picture: Tensor, weights: Tensor) -> Judgement:
+    def forward(self, picture: Tensor, weights: Tensor) -> DiscriminatorOutput:
         x = self.convs(picture.contiguous(memory_format=torch.channels_last)).contiguous()
         x = minibatch_deviation(x, group=GROUP, features=FEATURES)
         flat = self.final_conv(x).flatten(1)
         feature = self.final_linear1(flat)
         asked = weights.to(feature.dtype) @ self.project.weight
         logit = self.final_linear2(feature) + self.final_linear_add_fc(asked * feature)
-        return Judgement((logit[:, :, None, None],), self.final_linear_cls(flat), (x,))
+        return DiscriminatorOutput((logit[:, :, None, None],), self.final_linear_cls(flat), (x,))

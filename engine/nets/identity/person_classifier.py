@@ -14,7 +14,7 @@ BACKBONE = "feature_extractor."
 LOST_STRIDE = 224  # px that a 112-px backbone seems to want whose first stride is missing
 
 
-class ActorClassifier(nn.Module):
+class PersonClassifier(nn.Module):
     """Whole aligned portraits (b, 3, size, size) in [-1, 1] to logits (b, 2), class 1 the person.
 
     A linear layer on unit embeddings of the backbone.
@@ -35,14 +35,14 @@ class ActorClassifier(nn.Module):
         }
         if "trunk.stem.1.weight" in inner:
             nano = IdentitySpec.of(inner)
-            return built(lambda: cls(NanoIdentity(nano)), state, name="an actor classifier")
+            return built(lambda: cls(NanoIdentity(nano)), state, name="a person classifier")
         arcface = ArcFaceSpec.of(inner)
         if arcface.size == LOST_STRIDE:
             raise WeightsError(
                 "this classifier was trained on a backbone that had lost its first stride",
                 hint="train one anew on the published backbone",
             )
-        return built(lambda: cls(ArcFace(arcface)), state, name="an actor classifier")
+        return built(lambda: cls(ArcFace(arcface)), state, name="a person classifier")
 
     @property
     def size(self) -> int:

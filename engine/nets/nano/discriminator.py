@@ -1,4 +1,4 @@
-"""The nano critic: whether patches of a portrait, at several scales, are rendered or generated."""
+"""The nano discriminator: are patches of a portrait, at several scales, real or generated?"""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
     features: tuple[Tensor, ...]
 
 
-class NanoCritic(nn.Module):
+class NanoDiscriminator(nn.Module):
     """Portraits (b, planes, s, s) to the verdict; further planes are conditions, such as the age.
 
     Patches (Isola et al. 2017, section 3.2) and no single number: a base in the middle of the

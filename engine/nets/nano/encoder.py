@@ -17,7 +17,7 @@ from engine.nets.nano.generator import STYLED
 from engine.nets.style import StyleEncoder
 
 RGB = 3
-FAMILIAR = 1.9
+OOD_THRESHOLD = 1.9
 """Strangeness up to which a picture is one of the portrait world: of 200 renders of unknown people
 none is above 1.5, faces in photographs are above 2.2."""
 
@@ -70,7 +70,7 @@ class NanoEncoder(StyleEncoder):
         codes = torch.cat([linear, self.detail_styles(x)], dim=1)
         return codes.unflatten(1, (spec.n_styles, spec.style_width))
 
-    def strangeness(self, x: Tensor) -> Tensor:
+    def ood_score(self, x: Tensor) -> Tensor:
         """How far pictures (b, 3, size, size) lie from the portraits learned from: (b,).
 
         The root mean square of the linear codes, each of which has variance 1 over portraits.

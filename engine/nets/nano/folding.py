@@ -1,4 +1,4 @@
-"""Stages that fold pixels into channels: the nano encoders and the critic are made of them."""
+"""Stages that fold pixels into channels, for the nano encoders and the discriminator."""
 
 import torch
 import torch.nn.functional as F

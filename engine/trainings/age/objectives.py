@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from engine.losses.age_spread import birthdays_passed, normal_likelihood
+from engine.losses.age_spread import normal_likelihood, ordinal_bce
 from engine.losses.mean_variance import mean_variance
 from engine.nets.age.dex_vgg import expected_age
 from engine.nets.nano.age_ordinal import passed_age
@@ -46,12 +46,12 @@ class DistributionAim:
 
 
 @dataclass(frozen=True, slots=True)
-class BirthdayAim:
+class OrdinalAim:
     """Which birthdays are passed."""
 
     def terms(self, told: Tensor, ages: Tensor) -> dict[str, Term]:
         # A tenth brings it to the size of the other heads' losses, for which `clip` is set.
-        return {"birthdays": Term(birthdays_passed(told, ages), 0.1)}
+        return {"birthdays": Term(ordinal_bce(told, ages), 0.1)}
 
     def years(self, told: Tensor) -> Tensor:
         return passed_age(told)

@@ -6,14 +6,14 @@ from pydantic import Field
 
 from engine.config.base import RECIPES
 from engine.core.table import Table
-from engine.data.jitter import ColourJitter
+from engine.data.jitter import ColorJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
 from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
 from engine.nets.nano.age_tokens import PATCH, AgeTokensSpec, NanoAgeTokens
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.age.objectives import AgeAim, BirthdayAim, DistributionAim, NormalAim
+from engine.trainings.age.objectives import AgeAim, DistributionAim, NormalAim, OrdinalAim
 from engine.trainings.age.task import AgeTask
 from engine.trainings.predictions import drawn
 from engine.trainings.staged_net import StagedNet
@@ -90,7 +90,7 @@ class AgeRecipe(TrainingRecipe):
     check: PortraitPlan
     loss: AgeLoss = AgeLoss()
     """Of `residual` and `plain`; the other two have losses of their own, without settings."""
-    jitter: ColourJitter | None = ColourJitter()
+    jitter: ColorJitter | None = ColorJitter()
     shift: int = Field(default=3, ge=0)
     """Largest random move of a picture, in px of the network's input."""
 
@@ -99,7 +99,7 @@ class AgeRecipe(TrainingRecipe):
         """The loss that goes with the network's head."""
         match self.net:
             case OrdinalNet():
-                return BirthdayAim()
+                return OrdinalAim()
             case TokensNet():
                 return NormalAim()
             case _:

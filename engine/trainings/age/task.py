@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.progress import Progress
-from engine.data.jitter import ColourJitter, flipped, recoloured, shifted, turned
+from engine.data.jitter import ColorJitter, flipped, recoloured, shifted, turned
 from engine.data.portraits import PortraitPlan, rendered
 from engine.metrics.age import bias, correlation, mae
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.age.objectives import AgeAim
 from engine.trainings.predictions import answers, seen, shifts
 from engine.weights.checkpoint import Checkpoint
@@ -30,12 +30,12 @@ class AgeTask(Task):
         aim: AgeAim,
         *,
         size: int,
-        jitter: ColourJitter | None,
+        jitter: ColorJitter | None,
         shift: int,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"age": net}, {}
-        self.turns = {"main": ("age",)}
+        self.optimizer_steps = {"main": ("age",)}
         self.best = Best(metric="mae", goal="min")
         self.plans = learn, check
         self.aim, self.size, self.jitter, self.shift = aim, size, jitter, shift
@@ -44,9 +44,9 @@ class AgeTask(Task):
         """Render both sets, or find them rendered."""
         self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures and their ages."""
-        draws = moment.draws
+        draws = context.draws
         rows = draws.shuffled(len(self.learn), batch=batch)
         pictures = seen(self.learn, rows, self.size)
         pictures = flipped(pictures, draws.uniform("mirrored") < 0.5)
@@ -55,7 +55,7 @@ class AgeTask(Task):
         pictures = shifted(pictures, shifts(draws, self.shift))
         return {"pictures": pictures, "ages": torch.from_numpy(self.learn.ages[rows.numpy()])}
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """What the aim asks for."""
         return dict(self.aim.terms(self.net(batch["pictures"]), batch["ages"]))
 

@@ -54,7 +54,7 @@ class TowerJudge:
     ages: AgePrototypes | None = None
 
     @torch.no_grad()
-    def settle(
+    def precompute(
         self, faces: LabelledFaces, labels: Tensor, device: torch.device, progress: Progress
     ) -> None:
         """Take the mean features of every age from labelled faces, by soft labels (n, k)."""

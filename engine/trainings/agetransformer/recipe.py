@@ -23,12 +23,15 @@ from engine.experts.kinds.janus import JanusTable
 from engine.nets.agetransformer.guidance import GUIDE, guided_by
 from engine.nets.agetransformer.published import completed
 from engine.nets.agetransformer.v1 import SMALLEST, PublishedSpec, PublishedTransformer
-from engine.nets.agetransformer.v1_discriminator import PublishedCritic, PublishedCriticSpec
+from engine.nets.agetransformer.v1_discriminator import (
+    PublishedDiscriminator,
+    PublishedDiscriminatorSpec,
+)
 from engine.nets.agetransformer.v2 import SlimSpec, SlimTransformer
-from engine.nets.agetransformer.v2_critic import SlimCritic
+from engine.nets.agetransformer.v2_discriminator import SlimDiscriminator
 from engine.nets.loading import faults
-from engine.nets.named import DISTANCES, load_age_reader, load_distance, load_recogniser
-from engine.nets.nano.encoder import FAMILIAR
+from engine.nets.named import DISTANCES, load_age_estimator, load_distance, load_identity_network
+from engine.nets.nano.encoder import OOD_THRESHOLD
 from engine.nets.stylegan2.spec import widths
 from engine.training.recipe import Outline, TrainingRecipe
 from engine.trainings.agetransformer.guidance import VlmGuidance
@@ -43,7 +46,7 @@ CPU = torch.device("cpu")
 
 
 class AgeTransformerNet(Table):
-    """Which version, and for the second the channels of encoder, decoder and critic."""
+    """Which version, and for the second the channels of encoder, decoder and discriminator."""
 
     version: Literal[1, 2] = 2
     """1 is the published network, at its own widths; its age enters at the first convolution."""
@@ -55,9 +58,9 @@ class AgeTransformerNet(Table):
     style: int = Field(default=192, ge=1)
     canvas: int = Field(default=24, ge=1)
     window: int = Field(default=8, ge=1)
-    critic: tuple[int, ...] = (32, 64, 96, 128)
+    discriminator: tuple[int, ...] = (32, 64, 96, 128)
 
-    def generator(
+    def build_generator(
         self, size: int, anchors: int, guided: int = 0
     ) -> PublishedTransformer | SlimTransformer:
         """A fresh generator; guided: width of the embeddings of captions, 0 for none."""
@@ -65,14 +68,16 @@ class AgeTransformerNet(Table):
             levels = (size // SMALLEST).bit_length()
             deep = (STYLE,) * levels
             return PublishedTransformer(PublishedSpec(anchors, STYLE, deep, deep, guided))
-        told = self.model_dump(exclude={"critic", "version"})
+        told = self.model_dump(exclude={"discriminator", "version"})
         return SlimTransformer(SlimSpec(size=size, anchors=anchors, guided=guided, **told))
 
-    def discriminator(self, size: int, anchors: int) -> PublishedCritic | SlimCritic:
-        """A fresh critic."""
+    def build_discriminator(
+        self, size: int, anchors: int
+    ) -> PublishedDiscriminator | SlimDiscriminator:
+        """A fresh discriminator."""
         if self.version == 1:
-            return PublishedCritic(PublishedCriticSpec(anchors, widths(size)[::-1]))
-        return SlimCritic(anchors, self.critic)
+            return PublishedDiscriminator(PublishedDiscriminatorSpec(anchors, widths(size)[::-1]))
+        return SlimDiscriminator(anchors, self.discriminator)
 
 
 class AgeTransformerLoss(Table):
@@ -196,8 +201,8 @@ class AgeTransformerRecipe(TrainingRecipe):
             remarks.append(f"{error}; the networks of the losses are not counted")
         count = len(self.years())
         learned: dict[str, nn.Module] = {
-            "generator": self.net.generator(self.size, count, self._guided),
-            "critic": self.net.discriminator(self.size, count),
+            "generator": self.net.build_generator(self.size, count, self._guided),
+            "discriminator": self.net.build_discriminator(self.size, count),
         }
         return Outline(learned, judges, remarks)
 
@@ -209,7 +214,7 @@ class AgeTransformerRecipe(TrainingRecipe):
             "window": self.net.window,
         }
         if self.learn is not None:
-            facts |= {"domain": "portraits", "familiar": FAMILIAR}
+            facts |= {"domain": "portraits", "ood_threshold": OOD_THRESHOLD}
         if (maker := self._maker) is not None:
             facts["vlm"] = maker.facts()
         return AgeTransformerTask(
@@ -251,10 +256,10 @@ class AgeTransformerRecipe(TrainingRecipe):
         return Path(self.photos)
 
     def _started(self, anchors: Anchors) -> tuple[nn.Module, nn.Module]:
-        """Generator and critic, fresh or as the start left them."""
+        """Generator and discriminator, fresh or as the start left them."""
         nets: tuple[nn.Module, nn.Module] = (
-            self.net.generator(self.size, len(anchors), self._guided),
-            self.net.discriminator(self.size, len(anchors)),
+            self.net.build_generator(self.size, len(anchors), self._guided),
+            self.net.build_discriminator(self.size, len(anchors)),
         )
         if self.start is None:
             return nets
@@ -288,10 +293,10 @@ class AgeTransformerRecipe(TrainingRecipe):
 
     def _judged(self, nets: tuple[nn.Module, nn.Module] | None = None) -> AgeNets:
         """The networks with those that judge them."""
-        identity = load_recogniser(self.identity, CPU) if self.identity is not None else None
-        age = load_age_reader(self.age, CPU) if self.age is not None else None
+        identity = load_identity_network(self.identity, CPU) if self.identity is not None else None
+        age = load_age_estimator(self.age, CPU) if self.age is not None else None
         looks = load_distance(self.looks, CPU) if self.looks is not None else None
-        judge = load_age_reader(self.judge, CPU) if self.judge is not None else None
+        judge = load_age_estimator(self.judge, CPU) if self.judge is not None else None
         tower = load_tower(self._tower, CPU) if self._tower is not None else None
         judges = {"identity": identity, "age": age, "looks": looks, "judge": judge, "tower": tower}
         frozen = {
@@ -299,10 +304,10 @@ class AgeTransformerRecipe(TrainingRecipe):
             for role, one in judges.items()
             if isinstance(net := getattr(one, "net", None), nn.Module)
         }
-        generator, critic = (nn.Identity(), nn.Identity()) if nets is None else nets
+        generator, discriminator = (nn.Identity(), nn.Identity()) if nets is None else nets
         return AgeNets(
             generator,
-            critic,
+            discriminator,
             identity=identity,
             age=age,
             looks=looks,

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.data.anchors import Anchors
 from engine.data.curriculum import Curriculum
 from engine.data.labelled import LabelledFaces
-from engine.training.task import Batch, Moment
+from engine.training.task import Batch, StepContext
 from engine.trainings.agetransformer.captions import FaceCaptions
 
 
@@ -19,7 +19,7 @@ class AgeDraws:
 
     photo: (b, 3, s, s); own, asked: anchor weights (b, k) and (b, ages, k); source_age: (b,) and
     target_age: (b, ages) in years; label, aim_label: soft bins (b, k) of the photograph and of the
-    first age asked for; sure: (b,) reliability of what the critic learns from; truth: (b, ages, 3,
+    first age asked for; sure: (b,) reliability of the discriminator's labels; truth: (b, ages, 3,
     s, s) where it is known; captions: (b, 2 d + 1) where there are some, zeros for a share of them.
     """
 
@@ -44,13 +44,13 @@ class AgeDraws:
         labels = faces.labels(anchors)
         return cls(faces, anchors, curriculum, labels, captions, withheld)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """The examples of a step."""
-        return self._known(moment, batch) if self.faces.per_scene > 1 else self._labelled(moment)
+        return self._known(context, batch) if self.faces.per_scene > 1 else self._labelled(context)
 
-    def _known(self, moment: Moment, batch: int) -> Batch:
+    def _known(self, context: StepContext, batch: int) -> Batch:
         """Photographs with their truths at all known ages, the first at another age."""
-        draws, faces, each = moment.draws, self.faces, self.faces.per_scene
+        draws, faces, each = context.draws, self.faces, self.faces.per_scene
         first = draws.shuffled(len(faces) // each, batch=batch) * each
         source = draws.integers("source", 0, each)
         away = draws.integers("away", 1, each)
@@ -65,11 +65,11 @@ class AgeDraws:
             "aim_label": asked[:, 0],  # known to the year, which says more than its bin
         }
 
-    def _labelled(self, moment: Moment) -> Batch:
+    def _labelled(self, context: StepContext) -> Batch:
         """Photographs by their odds, each to an anchor other than its own, and to its own age."""
-        draws, faces, classes = moment.draws, self.faces, len(self.anchors)
+        draws, faces, classes = context.draws, self.faces, len(self.anchors)
         own = self.labels.argmax(dim=1)
-        odds = self.curriculum.odds(moment.step, faces.spread, own.numpy())
+        odds = self.curriculum.odds(context.step, faces.spread, own.numpy())
         rows = torch.from_numpy(
             np.searchsorted(odds.cumsum(), draws.uniform("face").double().numpy())
         ).clamp(max=len(faces) - 1)

@@ -13,24 +13,29 @@ from engine.core.progress import Progress
 from engine.data.anchors import Anchors
 from engine.data.curriculum import Curriculum
 from engine.data.labelled import FaceSource
-from engine.losses.adversarial import critic_loss, feature_matching, generator_loss, r1_penalty
+from engine.losses.adversarial import (
+    discriminator_loss,
+    feature_matching,
+    generator_loss,
+    r1_penalty,
+)
 from engine.losses.face.distance import AGE_CAP, likeness
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.losses.soft_labels import soft_cross_entropy
 from engine.losses.texture import texture_l1
-from engine.nets.protocols import AgeReader, Distance, ImageTower, Recogniser
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.nets.protocols import AgeEstimator, Distance, IdentityNetwork, ImageTower
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.agetransformer.captions import find_captions
 from engine.trainings.agetransformer.guidance import TowerJudge, VlmGuidance
 from engine.trainings.agetransformer.sampling import AgeDraws
-from engine.trainings.agetransformer.validation import COST, UNLIKENESS, AgeExam
+from engine.trainings.agetransformer.validation import COST, FEATURE_DISTANCE, AgeExam
 from engine.weights.checkpoint import Checkpoint
 
-CRITICS = {1: "discriminator", 2: "critic"}
-"""The critic's name in a checkpoint, by version: the published file says `discriminator`."""
+CRITICS = {1: "discriminator", 2: "discriminator"}
+"""The discriminator's name in a checkpoint, by version: the published file says `discriminator`."""
 OUTLINE = "outline"
 """The phase of this name learns from the truth's pixels alone, at a third of the cost: what changes
-shape is right before texture and a critic are asked."""
+shape is right before texture and a discriminator are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ class AgeAim:
     """Weights of the losses; a weight of 0 leaves a loss out.
 
     Against the truth, where a renderer knows it: pixel, gradient, texture, matching, perceptual.
-    Without one: reconstruction and cycle, with `perceptual` on both. By critic and judges alone:
-    adversarial, ages (the critic's classes), age (years), identity. By an image tower, off unless
+    Without one: reconstruction and cycle, with `perceptual` on both. By networks:
+    adversarial, ages (classes), age (years), identity. By an image tower, off unless
     asked for: direction, attributes.
     """
 
@@ -68,18 +73,19 @@ class AgeAim:
 class AgeNets:
     """What learns, and who judges; a judge that no loss needs may be missing.
 
-    generator: portraits (n, 3, s, s) and anchor weights (n, ages, k) to (n, ages, 3, s, s); critic:
-    pictures (b, 3, s, s) and weights (b, k) to a `Judgement`; frozen: the networks behind the
+    generator: portraits (n, 3, s, s) and anchor weights (n, ages, k) to (n, ages, 3, s, s);
+    discriminator: pictures (b, 3, s, s) and weights (b, k) to its output;
+    frozen: the networks behind the
     judges, to be moved to the device; scorer: reads ages for the validation, and is in no loss;
     tower: only for the losses that go by one.
     """
 
     generator: nn.Module
-    critic: nn.Module
-    identity: Recogniser | None = None
-    age: AgeReader | None = None
+    discriminator: nn.Module
+    identity: IdentityNetwork | None = None
+    age: AgeEstimator | None = None
     looks: Distance | None = None
-    scorer: AgeReader | None = None
+    scorer: AgeEstimator | None = None
     tower: ImageTower | None = None
     frozen: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
 
@@ -89,7 +95,7 @@ class AgeTransformerTask(Task):
 
     With a truth (a world that renders the same photograph at several ages), each step draws all
     known ages of a photograph from one encoding. Without one, the target is an anchor other than
-    the label's, and the way back and the critic teach.
+    the label's, and the way back and the discriminator teach.
     """
 
     def __init__(
@@ -106,14 +112,14 @@ class AgeTransformerTask(Task):
     ) -> None:
         self.nets, self.sources, self.anchors, self.aim = nets, sources, anchors, aim
         self.curriculum, self.facts = curriculum, facts
-        self.parts = {"generator": nets.generator, "critic": nets.critic}
+        self.parts = {"generator": nets.generator, "discriminator": nets.discriminator}
         self.frozen = nets.frozen
         for net in (*self.parts.values(), *self.frozen.values()):
             if all(parameter.dim() < 5 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
-        # The critic comes second and judges what was just drawn: one drawing a step.
-        self.turns = {"generator": ("generator",), "critic": ("critic",)}
-        self.best = Best(metric=UNLIKENESS if truth else COST, goal="min")
+        # The discriminator comes second and judges what was just drawn: one drawing a step.
+        self.optimizer_steps = {"generator": ("generator",), "discriminator": ("discriminator",)}
+        self.best = Best(metric=FEATURE_DISTANCE if truth else COST, goal="min")
         self.drawn: tuple[int, list[tuple[Tensor, Tensor]]] | None = None
         self.guidance, self.judge = guidance, None
         if nets.tower is not None:
@@ -127,37 +133,37 @@ class AgeTransformerTask(Task):
         self.draws = AgeDraws.of(learn, self.anchors, self.curriculum, captions, withheld=withheld)
         self.exam = AgeExam(check, self.anchors, self.nets.scorer, self.nets.identity)
 
-    def settle(self, device: torch.device, progress: Progress) -> None:
+    def precompute(self, device: torch.device, progress: Progress) -> None:
         """Learn from the labelled faces where the ages lie in the tower's features."""
         if self.judge is not None:
-            self.judge.settle(self.draws.faces, self.draws.labels, device, progress)
+            self.judge.precompute(self.draws.faces, self.draws.labels, device, progress)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Faces, the ages asked for, and labels (`AgeDraws`)."""
-        return self.draws.batch(moment, batch)
+        return self.draws.batch(context, batch)
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """What the aged portraits lack, or what the critic overlooks."""
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """What the aged portraits lack, or what the discriminator overlooks."""
         photo, asked = batch["photo"].contiguous(memory_format=torch.channels_last), batch["asked"]
-        if turn == "critic":
-            return {} if moment.phase == OUTLINE else self._criticism(batch, moment)
+        if optimizer_step == "discriminator":
+            return {} if context.phase == OUTLINE else self._criticism(batch, context)
         outputs = self._draw(photo, asked, batch)
-        terms = self._likeness(outputs, photo, batch, textured=moment.phase != OUTLINE)
-        if moment.phase == OUTLINE:
+        terms = self._likeness(outputs, photo, batch, textured=context.phase != OUTLINE)
+        if context.phase == OUTLINE:
             return terms
         aged = outputs[:, 0]
         made = [(aged, asked[:, 0])]
-        if self.aim.cycle and moment.step % self.aim.cycle_every == 0:
+        if self.aim.cycle and context.step % self.aim.cycle_every == 0:
             cycled = self.nets.generator(aged, batch["own"][:, None])[:, 0]
             terms["cycle"] = Term(_l1(cycled, photo), self.aim.cycle)
             if self.nets.looks is not None and self.aim.perceptual and "truth" not in batch:
                 looks = self.nets.looks(cycled.float(), photo).mean()
                 terms["cycle_perceptual"] = Term(looks, self.aim.perceptual)
             made.append((cycled, batch["own"]))
-        self.drawn = (moment.step, [(picture.detach(), age) for picture, age in made])
+        self.drawn = (context.step, [(picture.detach(), age) for picture, age in made])
         if self.judge is not None:
             terms |= self.judge.terms(aged, photo, batch)
-        return terms | self._seen(made, photo, batch, moment) | self._judged(aged, photo, batch)
+        return terms | self._seen(made, photo, batch, context) | self._judged(aged, photo, batch)
 
     def _draw(self, photo: Tensor, asked: Tensor, batch: Batch) -> Tensor:
         """Pictures (b, ages, 3, s, s), guided by the photographs' captions where there are some.
@@ -191,14 +197,18 @@ class AgeTransformerTask(Task):
         return terms
 
     def _seen(
-        self, made: Sequence[tuple[Tensor, Tensor]], photo: Tensor, batch: Batch, moment: Moment
+        self,
+        made: Sequence[tuple[Tensor, Tensor]],
+        photo: Tensor,
+        batch: Batch,
+        context: StepContext,
     ) -> dict[str, Term]:
-        """Against the critic, who is told the age and tells one."""
-        aim, critic = self.aim, self.nets.critic
+        """Against the discriminator, who is told the age and tells one."""
+        aim, discriminator = self.aim, self.nets.discriminator
         if not (aim.adversarial or aim.ages or aim.matching):
             return {}
-        verdicts = [critic(picture, age) for picture, age in made]
-        weight = aim.adversarial * min(1.0, moment.phase_step / max(aim.warm_up, 1))
+        verdicts = [discriminator(picture, age) for picture, age in made]
+        weight = aim.adversarial * min(1.0, context.phase_step / max(aim.warm_up, 1))
         games = [generator_loss(verdict.logits) for verdict in verdicts]
         labels = (batch["aim_label"], batch["label"])
         told = [
@@ -211,7 +221,7 @@ class AgeTransformerTask(Task):
         }
         if "truth" in batch and aim.matching:
             with torch.no_grad():
-                known = critic(_first_truth(batch), batch["asked"][:, 0])
+                known = discriminator(_first_truth(batch), batch["asked"][:, 0])
             value = feature_matching(verdicts[0].features, known.features)
             terms["matching"] = Term(value, aim.matching)
         return terms
@@ -234,33 +244,34 @@ class AgeTransformerTask(Task):
             terms["perceptual"] = Term(looks, aim.perceptual)
         return terms
 
-    def _criticism(self, batch: Batch, moment: Moment) -> dict[str, Term]:
-        critic, aim = self.nets.critic, self.aim
+    def _criticism(self, batch: Batch, context: StepContext) -> dict[str, Term]:
+        discriminator, aim = self.nets.discriminator, self.aim
         real, age, label = batch["photo"], batch["own"], batch["label"]
         if "truth" in batch:
             real, age, label = _first_truth(batch), batch["asked"][:, 0], batch["aim_label"]
-        seen = critic(real, age)
+        seen = discriminator(real, age)
         games = [
-            critic_loss(seen.logits, critic(picture, asked).logits)
-            for picture, asked in self._last_drawn(batch, moment)
+            discriminator_loss(seen.logits, discriminator(picture, asked).logits)
+            for picture, asked in self._last_drawn(batch, context)
         ]
         terms = {
-            "critic": Term(torch.stack(games).sum(), 1.0),
+            "discriminator": Term(torch.stack(games).sum(), 1.0),
             "critic_ages": Term(
                 soft_cross_entropy(seen.ages, label, batch["sure"]), aim.critic_ages
             ),
         }
-        if moment.step % aim.r1_every == 0:
+        if context.step % aim.r1_every == 0:
             some = age[: aim.r1_pictures]
             with torch.autocast(real.device.type, enabled=False):
                 slope = r1_penalty(
-                    lambda picture: critic(picture, some).logits, real[: aim.r1_pictures].float()
+                    lambda picture: discriminator(picture, some).logits,
+                    real[: aim.r1_pictures].float(),
                 )
             terms["r1"] = Term(slope, aim.r1 / 2 * aim.r1_every)
         return terms
 
-    def _last_drawn(self, batch: Batch, moment: Moment) -> list[tuple[Tensor, Tensor]]:
-        if self.drawn is not None and self.drawn[0] == moment.step:
+    def _last_drawn(self, batch: Batch, context: StepContext) -> list[tuple[Tensor, Tensor]]:
+        if self.drawn is not None and self.drawn[0] == context.step:
             return self.drawn[1]
         with torch.no_grad():
             asked = batch["asked"][:, :1]
@@ -275,12 +286,12 @@ class AgeTransformerTask(Task):
         return self.exam.strips(nets["generator"], device)
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
-        """The generator with its critic, its size and its anchors."""
+        """The generator with its discriminator, its size and its anchors."""
         return Checkpoint(
             "native",
             {
                 "generator": nets["generator"].state_dict(),
-                CRITICS[self.facts["version"]]: nets["critic"].state_dict(),
+                CRITICS[self.facts["version"]]: nets["discriminator"].state_dict(),
             },
             facts={"task": "agetransformer", **self.facts, **self.anchors.facts()},
         )

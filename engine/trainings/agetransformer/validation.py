@@ -13,14 +13,14 @@ from engine.losses.texture import texture_l1
 from engine.metrics.age import spearman
 from engine.metrics.gradients import SCALES, gradient_distance
 from engine.metrics.pixels import psnr
-from engine.nets.protocols import AgeReader, Recogniser
+from engine.nets.protocols import AgeEstimator, IdentityNetwork
 from engine.trainings.autoencoder.task import side_by_side
 from engine.trainings.predictions import TOGETHER
 
 ORDERED = 0.95
 """Spearman's rho over the ages asked for from which a face counts as ageing in order."""
 SHOWN = 4
-UNLIKENESS, COST = "unlikeness", "cost"
+FEATURE_DISTANCE, COST = "feature_distance", "cost"
 TEN_YEARS = 10.0
 """Age error that costs as much as being somebody else."""
 
@@ -31,8 +31,8 @@ class AgeExam:
 
     faces: LabelledFaces
     anchors: Anchors
-    scorer: AgeReader | None
-    identity: Recogniser | None
+    scorer: AgeEstimator | None
+    identity: IdentityNetwork | None
 
     def figures(self, generator: nn.Module, device: torch.device) -> dict[str, float]:
         """Everybody at every age: the known ones, or else the anchors."""
@@ -61,12 +61,12 @@ class AgeExam:
         near = gradient_distance(output, truth, scales=scales)
         texture = texture_l1(output, truth)
         figures = {
-            UNLIKENESS: float(texture + near.mean()),
+            FEATURE_DISTANCE: float(texture + near.mean()),
             "texture": float(texture),
             "gradient": float(near.mean()),
-            "gradient_idle": float(gradient_distance(photo, truth, scales=scales).mean()),
+            "gradient_unchanged": float(gradient_distance(photo, truth, scales=scales).mean()),
             "psnr": float(psnr(output, truth).mean()),
-            "psnr_idle": float(psnr(photo, truth).mean()),
+            "psnr_unchanged": float(psnr(photo, truth).mean()),
         }
         if self.scorer is None:
             return figures

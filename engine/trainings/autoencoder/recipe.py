@@ -12,12 +12,12 @@ from engine.core.table import Table, fault_of
 from engine.data.portraits import PortraitPlan
 from engine.nets.frozen import frozen_net, state_of
 from engine.nets.nano.base import BaseSpec
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
 from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import GameLoss
+from engine.trainings.adversarial_weights import AdversarialWeights
 from engine.trainings.autoencoder.task import Autoencoder, AutoencoderAim, AutoencoderTask
 from engine.weights.find import find_weights
 
@@ -42,13 +42,13 @@ class AutoencoderNet(Table):
     fine: int = Field(default=64, ge=2, multiple_of=2)
     encoder: tuple[int, ...] = (32, 48, 80, 96, 96)
     summary: int = Field(default=192, ge=2, multiple_of=2)
-    critic: tuple[int, ...] = (32, 64, 96, 128)
+    discriminator: tuple[int, ...] = (32, 64, 96, 128)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.base_spec.numbers % self.style_width:
             raise fault_of("`base.luma + base.colour + base.detail` must fill whole styles")
-        if self.size % 2 ** max(len(self.encoder), len(self.critic)):
+        if self.size % 2 ** max(len(self.encoder), len(self.discriminator)):
             raise fault_of("`size` must be divisible by 2 for every stage")
         return self
 
@@ -62,11 +62,11 @@ class AutoencoderNet(Table):
         return Autoencoder(
             NanoEncoder(NanoEncoderSpec(base, width, self.encoder, self.summary)),
             NanoGenerator(NanoGeneratorSpec(base, width, self.coarse, self.fine)),
-            NanoCritic(3, self.critic),
+            NanoDiscriminator(3, self.discriminator),
         )
 
 
-class AutoencoderLoss(GameLoss):
+class AutoencoderLoss(AdversarialWeights):
     """Weights of the losses; 0 leaves a loss out."""
 
     pixel: Real = Field(default=30.0, ge=0)

@@ -15,12 +15,12 @@ from engine.losses.texture import texture_l1
 from engine.metrics.energy import energy_ratios
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.trainings.adversarial import GameAim, PortraitGame
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.trainings.adversarial import AdversarialAim, PortraitAdversary
 from engine.trainings.predictions import answers
 from engine.weights.checkpoint import Checkpoint
 
@@ -30,7 +30,7 @@ FITTED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoencoderAim(GameAim):
+class AutoencoderAim(AdversarialAim):
     """Weights of the losses; a weight of 0 leaves a loss out."""
 
     pixel: float = 30.0
@@ -46,11 +46,11 @@ class Autoencoder:
 
     encoder: NanoEncoder
     decoder: NanoGenerator
-    critic: NanoCritic
+    discriminator: NanoDiscriminator
 
 
 class AutoencoderTask(Task):
-    """Encoder and generator together, against the pictures themselves and against a critic.
+    """Encoder and generator together, against the pictures themselves and against a discriminator.
 
     The linear codes are fitted in `prepare`, unless the networks have been trained before.
     """
@@ -66,16 +66,23 @@ class AutoencoderTask(Task):
         fitted: bool,
     ) -> None:
         self.nets = nets
-        self.parts = {"encoder": nets.encoder, "decoder": nets.decoder, "critic": nets.critic}
+        self.parts = {
+            "encoder": nets.encoder,
+            "decoder": nets.decoder,
+            "discriminator": nets.discriminator,
+        }
         self.frozen = {"identity": identity}
         self.identity = identity
         for net in (*self.parts.values(), identity):
             net.to(memory_format=torch.channels_last)
-        # The critic comes second and judges what the generator just drew: one drawing a step.
-        self.turns = {"drawing": ("encoder", "decoder"), "critic": ("critic",)}
-        self.best = Best(metric="unlikeness", goal="min")
+        # The discriminator comes second and sees what the generator just drew: one pass a step.
+        self.optimizer_steps = {
+            "drawing": ("encoder", "decoder"),
+            "discriminator": ("discriminator",),
+        }
+        self.best = Best(metric="feature_distance", goal="min")
         self.plans, self.aim, self.fitted = (learn, check), aim, fitted
-        self.game = PortraitGame(nets.critic, aim)
+        self.game = PortraitAdversary(nets.discriminator, aim)
         self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -85,20 +92,22 @@ class AutoencoderTask(Task):
             fit_bases(self.nets, self.learn)
             self.fitted = True
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, and noise for the generator."""
-        draws, size = moment.draws, self.nets.decoder.spec.size
+        draws, size = context.draws, self.nets.decoder.spec.size
         rows = draws.shuffled(len(self.learn), batch=batch)
         return {"pictures": self.learn.tensor(rows), "noise": draws.normal("noise", 1, size, size)}
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """What the drawing lacks, or what the critic overlooks."""
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """What the drawing lacks, or what the discriminator overlooks."""
         truth = batch["pictures"].contiguous(memory_format=torch.channels_last)
-        if turn == "critic":
-            return self.game.judging(truth, self._last_drawn(truth, batch["noise"], moment), moment)
+        if optimizer_step == "discriminator":
+            return self.game.judging(
+                truth, self._last_drawn(truth, batch["noise"], context), context
+            )
         output = self.nets.decoder(self.nets.encoder(truth), noise=[batch["noise"]])
-        self.drawn = (moment.step, output.detach())
-        return self._likeness(output, truth, moment)
+        self.drawn = (context.step, output.detach())
+        return self._likeness(output, truth, context)
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """Likeness and sharpness of unknown people."""
@@ -108,7 +117,7 @@ class AutoencoderTask(Task):
         gradient = float(gradient_distance(output, truth).mean())
         ratios = energy_ratios(output, truth, self.check.landmarks)
         return {
-            "unlikeness": texture + gradient,
+            "feature_distance": texture + gradient,
             "texture": texture,
             "gradient": gradient,
             "psnr": float(psnr(output, truth).mean()),
@@ -132,7 +141,7 @@ class AutoencoderTask(Task):
             facts={"task": "autoencoder", "size": spec.size},
         )
 
-    def _likeness(self, output: Tensor, truth: Tensor, moment: Moment) -> dict[str, Term]:
+    def _likeness(self, output: Tensor, truth: Tensor, context: StepContext) -> dict[str, Term]:
         aim, terms = self.aim, dict[str, Term]()
         with torch.autocast(output.device.type, enabled=False):
             terms["pixel"] = Term(pyramid_l1(output, truth), aim.pixel)
@@ -141,7 +150,7 @@ class AutoencoderTask(Task):
                 terms["texture"] = Term(texture_l1(output, truth), aim.texture)
         if aim.perceptual or aim.identity:
             terms |= self._recognised(output, truth)
-        return terms | self.game.deceiving(output, truth, moment)
+        return terms | self.game.generator_terms(output, truth, context)
 
     def _recognised(self, output: Tensor, truth: Tensor) -> dict[str, Term]:
         with torch.no_grad():
@@ -158,8 +167,8 @@ class AutoencoderTask(Task):
             terms["identity"] = Term(away, self.aim.identity)
         return terms
 
-    def _last_drawn(self, truth: Tensor, noise: Tensor, moment: Moment) -> Tensor:
-        if self.drawn is not None and self.drawn[0] == moment.step:
+    def _last_drawn(self, truth: Tensor, noise: Tensor, context: StepContext) -> Tensor:
+        if self.drawn is not None and self.drawn[0] == context.step:
             return self.drawn[1]
         with torch.no_grad():
             return self.nets.decoder(self.nets.encoder(truth), noise=[noise])

@@ -6,23 +6,23 @@ from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
 from engine.data.degradation import Degradation
-from engine.data.mixed_worlds import Scapes, require_size
+from engine.data.mixed_worlds import LandscapeShare, require_size
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.enhancers import NanoColour
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.colorization.task import ColouringTask
+from engine.trainings.colorization.task import ColorizationTask
 from engine.trainings.predictions import drawn
 
 
-@RECIPES.register("colouring")
-class ColouringRecipe(TrainingRecipe):
+@RECIPES.register("colorization")
+class ColorizationRecipe(TrainingRecipe):
     """A network that tells the colours of grey portraits."""
 
-    kind: Literal["colouring"] = "colouring"  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["colorization"] = "colorization"  # pyright: ignore[reportIncompatibleVariableOverride]
     learn: PortraitPlan
     check: PortraitPlan
-    scapes: Scapes | None = None
+    scapes: LandscapeShare | None = None
     """Landscapes to learn from beside the portraits."""
     degradation: Degradation = Degradation()
     size: int = Field(default=128, ge=16)
@@ -34,9 +34,9 @@ class ColouringRecipe(TrainingRecipe):
         require_size(self.scapes, self.learn.size)
         return self
 
-    def task(self) -> ColouringTask:
+    def task(self) -> ColorizationTask:
         spec = UNetSpec(1, 2, 4, self.widths)
         net = drawn(lambda: NanoColour(NanoUNet(spec)), self.seed)
-        return ColouringTask(
+        return ColorizationTask(
             net, self.learn, self.check, self.degradation, size=self.size, scapes=self.scapes
         )

@@ -8,15 +8,15 @@ from torch import Tensor
 from engine.core.progress import Progress
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
-from engine.data.landscapes import rendered as rendered_scapes
-from engine.data.mixed_worlds import CleanPictures, Scapes
+from engine.data.landscapes import rendered as rendered_landscapes
+from engine.data.mixed_worlds import CleanPictures, LandscapeShare
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.lab import to_lab
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
 from engine.nets.nano.enhancers import MOST_CHROMA, NanoColour, coloured
 from engine.runtime.draws import Draws
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN, TOGETHER = 6, 40
@@ -24,7 +24,7 @@ CHECKED = 12
 """Seed of what chance does to the pictures of a validation: the same at every one."""
 
 
-class ColouringTask(Task):
+class ColorizationTask(Task):
     """L of spoilt pictures in, a and b of the clean ones out."""
 
     def __init__(
@@ -35,11 +35,11 @@ class ColouringTask(Task):
         how: Degradation,
         *,
         size: int,
-        scapes: Scapes | None = None,
+        scapes: LandscapeShare | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"colour": net}, {}
-        self.turns = {"main": ("colour",)}
+        self.optimizer_steps = {"main": ("colour",)}
         self.best = Best(metric="ab_error", goal="min")
         self.plans, self.scapes, self.how, self.size = (learn, check), scapes, how, size
 
@@ -53,15 +53,15 @@ class ColouringTask(Task):
         self.truth = smaller(clean, self.size)
         self.spoilt = degraded(clean, self.how, self.size, draws)
         if self.scapes is not None:
-            scenes = rendered_scapes(self.scapes.check, progress)
+            scenes = rendered_landscapes(self.scapes.check, progress)
             clean = scenes.tensor(range(len(scenes)))
             self.scenes = smaller(clean, self.size)
             draws = Draws(CHECKED, 0, range(len(scenes)))
             self.spoilt_scenes = degraded(clean, self.how, self.size, draws)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Spoilt pictures, and the clean ones at the same size."""
-        draws = moment.draws
+        draws = context.draws
         clean = self.learn.drawn(draws, batch=batch)
         clean = flipped(clean, draws.uniform("mirrored") < 0.5)
         return {
@@ -69,7 +69,7 @@ class ColouringTask(Task):
             "clean": smaller(clean, self.size),
         }
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """Huber's error of the colours: in between a brave guess and grey."""
         told, truth = self.net(batch["spoilt"]), to_lab(batch["clean"])[:, 1:]
         return {"ab": Term(F.smooth_l1_loss(told / MOST_CHROMA, truth / MOST_CHROMA, beta=0.05))}
@@ -84,8 +84,8 @@ class ColouringTask(Task):
         }
         if self.scapes is not None:
             told, truth = self._told(nets, self.spoilt_scenes, device), to_lab(self.scenes)[:, 1:]
-            figures["ab_error_scapes"] = float((told - truth).norm(dim=1).mean())
-            figures["ab_error_gray_scapes"] = float(truth.norm(dim=1).mean())
+            figures["ab_error_landscapes"] = float((told - truth).norm(dim=1).mean())
+            figures["ab_error_gray_landscapes"] = float(truth.norm(dim=1).mean())
         return figures
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
@@ -100,7 +100,7 @@ class ColouringTask(Task):
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The network alone."""
-        facts = {"task": "colouring", "size": self.size, "domain": "portraits"}
+        facts = {"task": "colorization", "size": self.size, "domain": "portraits"}
         net = nets["colour"]
         assert isinstance(net, NanoColour)
         return Checkpoint("native", {"colour": net.net.state_dict()}, facts=facts)

@@ -15,7 +15,7 @@ from engine.trainings.predictions import drawn
 from engine.trainings.staged_net import StagedNet
 
 
-class IdentityNet(StagedNet):
+class IdentityNetTable(StagedNet):
     """The network: input size, widths of its stages, width of an embedding."""
 
     embedding: int = Field(default=128, ge=2)
@@ -37,7 +37,7 @@ class IdentityRecipe(TrainingRecipe):
     """A network that tells who somebody is."""
 
     kind: Literal["identity"] = "identity"  # pyright: ignore[reportIncompatibleVariableOverride]
-    net: IdentityNet = IdentityNet()
+    net: IdentityNetTable = IdentityNetTable()
     learn: PortraitPlan
     check: PortraitPlan
     loss: IdentityLoss = IdentityLoss()

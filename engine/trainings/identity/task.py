@@ -13,7 +13,7 @@ from engine.losses.margin import Margin, cosine_to_others, margin_softmax
 from engine.metrics.verification import auc
 from engine.nets.nano.identity import NanoIdentity
 from engine.runtime.draws import Draws
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.predictions import answers, seen, shifts
 from engine.weights.checkpoint import Checkpoint
 from engine.worlds.portraits.traits import identity
@@ -50,7 +50,7 @@ class IdentityTask(Task):
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"identity": net}, {}
-        self.turns = {"main": ("identity",)}
+        self.optimizer_steps = {"main": ("identity",)}
         self.best = Best(metric="auc", goal="max")
         self.plans = learn, check
         self.aim, self.shift = aim, shift
@@ -59,9 +59,9 @@ class IdentityTask(Task):
         """Render both sets, or find them rendered."""
         self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, person by person; a mirrored person is somebody else."""
-        draws, each = moment.draws, self.aim.photographs
+        draws, each = context.draws, self.aim.photographs
         places = draws.positions
         if places.start % each or len(places) % each:
             raise ValueError(f"{len(places)} pictures are not {each} of every person")
@@ -76,7 +76,7 @@ class IdentityTask(Task):
         pictures = flipped(pictures, mirrored.repeat_interleave(each))
         return {"pictures": shifted(pictures, shifts(draws, self.shift))}
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """Margin softmax over the people of the batch."""
         embeddings = self.net(batch["pictures"])
         with torch.autocast(embeddings.device.type, enabled=False):

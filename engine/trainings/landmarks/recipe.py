@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.config.base import RECIPES
-from engine.data.jitter import ColourJitter
+from engine.data.jitter import ColorJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks
 from engine.training.recipe import TrainingRecipe
@@ -29,7 +29,7 @@ class LandmarksRecipe(TrainingRecipe):
     net: LandmarksNet = LandmarksNet()
     learn: PortraitPlan
     check: PortraitPlan
-    jitter: ColourJitter | None = None
+    jitter: ColorJitter | None = None
     shift: int = Field(default=8, ge=0)
     """Largest random move of a picture, in px of the rendered pictures."""
 

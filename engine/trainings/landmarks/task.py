@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from engine.core.progress import Progress
-from engine.data.jitter import ColourJitter, flipped, flipped_points, recoloured, shifted
+from engine.data.jitter import ColorJitter, flipped, flipped_points, recoloured, shifted
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.geometry.landmarks import mean_error
 from engine.images.sheet import contact_sheet
 from engine.losses.landmark import landmark_l1
 from engine.nets.nano.landmarks import NanoLandmarks, from_pixels, to_pixels
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.predictions import answers, shifts
 from engine.weights.checkpoint import Checkpoint
 
@@ -29,12 +29,12 @@ class LandmarksTask(Task):
         learn: PortraitPlan,
         check: PortraitPlan,
         *,
-        jitter: ColourJitter | None,
+        jitter: ColorJitter | None,
         shift: int,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"landmarks": net}, {}
-        self.turns = {"main": ("landmarks",)}
+        self.optimizer_steps = {"main": ("landmarks",)}
         self.best = Best(metric="error", goal="min")
         self.plans = learn, check
         self.jitter, self.shift = jitter, shift
@@ -45,9 +45,9 @@ class LandmarksTask(Task):
         mean = torch.from_numpy(self.learn.landmarks.mean(axis=0))
         self.net.start_from(from_pixels(mean, self.learn.plan.size))
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, and their points in [-1, 1]."""
-        draws, size = moment.draws, self.learn.plan.size
+        draws, size = context.draws, self.learn.plan.size
         rows = draws.shuffled(len(self.learn), batch=batch)
         mirrored, moves = draws.uniform("mirrored") < 0.5, shifts(draws, self.shift)
         pictures = flipped(self.learn.tensor(rows), mirrored)
@@ -61,7 +61,7 @@ class LandmarksTask(Task):
             "points": from_pixels(points + moves[:, None], size),
         }
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """The error in eye distances."""
         return {"l1": Term(landmark_l1(self.net(batch["pictures"]), batch["points"]))}
 

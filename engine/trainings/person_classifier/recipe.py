@@ -10,25 +10,25 @@ from pydantic import Field, field_validator
 from engine.config.base import RECIPES
 from engine.core.errors import RecipeError
 from engine.losses.face.views import known
-from engine.nets.identity.person_classifier import ActorClassifier
-from engine.nets.named import load_recogniser
+from engine.nets.identity.person_classifier import PersonClassifier
+from engine.nets.named import load_identity_network
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.person_classifier.task import ActorAim, ActorTask
+from engine.trainings.person_classifier.task import PersonClassifierAim, PersonClassifierTask
 from engine.weights.find import find_weights
 
 
-@RECIPES.register("actor")
-class ActorRecipe(TrainingRecipe):
-    """The person's `photos` against `strangers`, on a frozen recogniser."""
+@RECIPES.register("person_classifier")
+class PersonClassifierRecipe(TrainingRecipe):
+    """The person's `photos` against `strangers`, on a frozen identity_net."""
 
     data_keys: ClassVar[tuple[str, ...]] = ("photos", "strangers")
 
-    kind: Literal["actor"] = "actor"  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["person_classifier"] = "person_classifier"  # pyright: ignore[reportIncompatibleVariableOverride]
     photos: str | None = None
     """Folder of the person's aligned photos with ages."""
     strangers: str | None = None
     """Folder of aligned pictures of other people."""
-    recogniser: str
+    identity_net: str
     """Whose embeddings the classifier stands on; it learns nothing here."""
     size: int = Field(default=256, ge=16)
     """Side in px at which a personal training sees pictures, before the classifier shrinks them."""
@@ -49,19 +49,19 @@ class ActorRecipe(TrainingRecipe):
         return tuple(known(view) for view in views)
 
     def inputs(self) -> Mapping[str, Path]:
-        """The recogniser."""
-        return {"recogniser": find_weights(self.recogniser)}
+        """The identity_net."""
+        return {"identity_net": find_weights(self.identity_net)}
 
     def albums(self) -> Mapping[str, Path]:
         """The person and the others."""
         return {key: Path(self._given(key)) for key in ("photos", "strangers")}
 
-    def task(self) -> ActorTask:
-        net = load_recogniser(self.recogniser, torch.device("cpu")).net
+    def task(self) -> PersonClassifierTask:
+        net = load_identity_network(self.identity_net, torch.device("cpu")).net
         albums = self.albums()
-        aim = ActorAim(self.size, self.views, self.held_out, self.smoothing, self.most)
-        classifier = ActorClassifier(net)
-        return ActorTask(classifier, albums["photos"], albums["strangers"], aim)
+        aim = PersonClassifierAim(self.size, self.views, self.held_out, self.smoothing, self.most)
+        classifier = PersonClassifier(net)
+        return PersonClassifierTask(classifier, albums["photos"], albums["strangers"], aim)
 
     def _given(self, key: str) -> str:
         value = getattr(self, key)

@@ -1,4 +1,4 @@
-"""Learn to tell one person from everybody else (`specs/mytm.md` 2.9), on a frozen recogniser."""
+"""Learn to tell one person from everybody else (`specs/mytm.md` 2.9), on a frozen identity_net."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ from engine.images.ranges import to_tensor
 from engine.losses.face.views import shown
 from engine.metrics.calibration import calibration_error
 from engine.metrics.verification import auc
-from engine.nets.identity.person_classifier import BACKBONE, ActorClassifier
+from engine.nets.identity.person_classifier import BACKBONE, PersonClassifier
 from engine.training.photos import Sides, read_photos, square_picture
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
-PART, HEAD = "actor", "classifier"
+PART, HEAD = "person_classifier", "classifier"
 
 
 @dataclass(frozen=True, slots=True)
-class ActorAim:
+class PersonClassifierAim:
     """How pictures are seen: side in px before they are shrunk, views, and the held-out share.
 
     smoothing: of the labels, so that the classifier never becomes so sure that it teaches nothing;
@@ -44,33 +44,33 @@ class ActorAim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Embeddings (n, views, width) of pictures, the clean view first; actor: bool (n,)."""
+    """Embeddings (n, views, width) of pictures, the clean view first; is_person: bool (n,)."""
 
     embeddings: Tensor
-    actor: Tensor
+    is_person: Tensor
 
     @property
     def weights(self) -> Tensor:
         """(n,) what each picture counts for, so that both classes count alike."""
-        share = self.actor.float().mean()
-        return torch.where(self.actor, 0.5 / share, 0.5 / (1 - share))
+        share = self.is_person.float().mean()
+        return torch.where(self.is_person, 0.5 / share, 0.5 / (1 - share))
 
 
-class ActorTask(Task):
+class PersonClassifierTask(Task):
     """A linear layer on unit embeddings, which are computed once; every batch is half the person.
 
     The held-out photos are those that a personal training holds out too.
     """
 
     def __init__(
-        self, classifier: ActorClassifier, photos: Path, strangers: Path, aim: ActorAim
+        self, classifier: PersonClassifier, photos: Path, strangers: Path, aim: PersonClassifierAim
     ) -> None:
         self.size = classifier.size
         self.folders = photos, strangers
         self.aim = aim
         self.parts = {HEAD: classifier.classifier}
         self.frozen = {"backbone": classifier.feature_extractor}
-        self.turns = {"main": (HEAD,)}
+        self.optimizer_steps = {"main": (HEAD,)}
         self.best = Best(metric="cross_entropy", goal="min")
 
     def prepare(self, progress: Progress) -> None:
@@ -93,7 +93,7 @@ class ActorTask(Task):
                     hint="give more strangers, or another `held_out`",
                 )
 
-    def settle(self, device: torch.device, progress: Progress) -> None:
+    def precompute(self, device: torch.device, progress: Progress) -> None:
         """Embed every view of every picture, once for all."""
         photos = {"train": self.person.train, "test": self.person.test}
         total = sum(map(len, [*photos.values(), *self.strangers.values()]))
@@ -121,10 +121,10 @@ class ActorTask(Task):
             except PictureError as error:
                 progress.remark(f"`{face.path.name}` {error.reason}: left out")
             progress.advance(face.path.name)
-        actor = torch.arange(len(rows), device=device) < count
-        if bool(actor.all()):
+        is_person = torch.arange(len(rows), device=device) < count
+        if bool(is_person.all()):
             raise InputError(f"no picture of `{self.folders[1]}` can be read")
-        return Seen(torch.stack(rows), actor)
+        return Seen(torch.stack(rows), is_person)
 
     def _embedded(self, pixels: np.ndarray, device: torch.device) -> Tensor:
         """(views, width); shrunk as `identity_adversarial` shrinks what it shows."""
@@ -132,20 +132,20 @@ class ActorTask(Task):
         views = torch.cat([shown(picture, view, self.size) for view in self.aim.views])
         return self.frozen["backbone"](views).float()
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Rows, views and classes: the person at every other place."""
-        draws, actor = moment.draws, self.seen["train"].actor.cpu()
-        count = int(actor.sum())
+        draws, is_person = context.draws, self.seen["train"].is_person.cpu()
+        count = int(is_person.sum())
         rows = draws.shuffled(count, batch=batch)
-        others = count + draws.shuffled(len(actor) - count, batch=batch)
+        others = count + draws.shuffled(len(is_person) - count, batch=batch)
         person = torch.tensor(list(draws.positions)) % 2 == 0
         views = draws.integers("view", 0, len(self.aim.views))
-        return {"row": torch.where(person, rows, others), "view": views, "actor": person}
+        return {"row": torch.where(person, rows, others), "view": views, "is_person": person}
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """Cross entropy; `accuracy` is only told."""
         logits = self.parts[HEAD](self.seen["train"].embeddings[batch["row"], batch["view"]])
-        labels = batch["actor"].long()
+        labels = batch["is_person"].long()
         value = F.cross_entropy(logits, labels, label_smoothing=self.aim.smoothing)
         right = (logits.argmax(dim=1) == labels).float().mean()
         return {"cross_entropy": Term(value), "accuracy": Term(right, 0.0)}
@@ -155,13 +155,13 @@ class ActorTask(Task):
         seen = self.seen["test"]
         logits = nets[HEAD](seen.embeddings[:, 0])
         person, weights = logits.softmax(dim=1)[:, 1], seen.weights
-        each = F.cross_entropy(logits, seen.actor.long(), reduction="none")
-        right = ((person > 0.5) == seen.actor).float()
-        own, others = person[seen.actor].cpu(), person[~seen.actor].cpu()
+        each = F.cross_entropy(logits, seen.is_person.long(), reduction="none")
+        right = ((person > 0.5) == seen.is_person).float()
+        own, others = person[seen.is_person].cpu(), person[~seen.is_person].cpu()
         return {
             "auc": auc(own.numpy(), others.numpy()),
             "cross_entropy": float((each * weights).mean()),
-            "calibration_error": calibration_error(person, seen.actor, weights),
+            "calibration_error": calibration_error(person, seen.is_person, weights),
             "accuracy": float((right * weights).mean()),
             "person": float(own.mean()),
             "strangers": float(others.mean()),
@@ -172,10 +172,10 @@ class ActorTask(Task):
         backbone = self.frozen["backbone"].state_dict()
         state = {f"{BACKBONE}{key}": value for key, value in backbone.items()}
         state |= {f"{HEAD}.{key}": value for key, value in nets[HEAD].state_dict().items()}
-        return Checkpoint("native", {PART: state}, facts={"task": "actor"})
+        return Checkpoint("native", {PART: state}, facts={"task": "person_classifier"})
 
 
-def _side(face: Face, aim: ActorAim) -> str:
+def _side(face: Face, aim: PersonClassifierAim) -> str:
     """Held out by the person where one is named, so that nobody is on both sides."""
     who = face.person if face.person is not None else face.path.name
     draw = int(hashlib.sha256(who.encode("utf-8")).hexdigest()[:8], 16) / 16**8

@@ -11,7 +11,7 @@ from torch import nn
 from engine.banks.anchors import read_anchors, read_prototypes
 from engine.banks.bank import Bank
 from engine.banks.files import read_bank
-from engine.banks.people import require_strangers
+from engine.banks.people import require_impostors
 from engine.config.base import RECIPES
 from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, RecipeError
@@ -19,17 +19,17 @@ from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.data.targets.base import TargetChoice
 from engine.losses.face.base import LossChoice
-from engine.losses.face.context import Domain, Parts
+from engine.losses.face.context import Domain, LossContext
 from engine.miners.base import MinerChoice, MinerValue
 from engine.nets.adapter import Adapter, AdapterSpec
 from engine.nets.assemble import published_machine, time_machine
 from engine.nets.named import (
     DISTANCES,
-    load_age_reader,
+    load_age_estimator,
     load_classifier,
     load_distance,
-    load_point_reader,
-    load_recogniser,
+    load_identity_network,
+    load_landmark_detector,
 )
 from engine.nets.timemachine import TimeMachine
 from engine.schedules import Schedule, ScheduleValue, parse_schedule
@@ -48,7 +48,7 @@ NO_DISTANCE = "none"
 class Networks(Table):
     """Frozen networks by name, run or file; without one, losses that need it are refused."""
 
-    recogniser: str
+    identity_net: str
     """Who somebody is, for losses and for the validation."""
     ages: str | None = None
     """How old somebody looks, for losses."""
@@ -60,7 +60,7 @@ class Networks(Table):
     points: str | None = None
     """Landmarks that gradients pass."""
     classifier: str | None = None
-    """Tells the person from everybody else: a run of kind `actor`."""
+    """Tells the person from everybody else: a run of kind `person_classifier`."""
 
 
 @RECIPES.register("personal")
@@ -198,43 +198,46 @@ class PersonalRecipe(TrainingRecipe):
         return {"name": self._given("start"), "path": str(start), "sha256": file_sha256(start)}
 
     def _learned(self, start: Path) -> dict[str, Any]:
-        """What the start knows: the limit of strangeness, and the ages of an earlier run's photos.
+        """What the start knows: the limit of ood_score, and the ages of an earlier run's photos.
 
         A one-shot on photos of a few years does not unlearn the others.
         """
         facts = read_checkpoint(start).facts
         ages = facts.get("ages")
-        return {"familiar": facts.get("familiar"), **({"ages": ages} if ages is not None else {})}
+        return {
+            "ood_threshold": facts.get("ood_threshold"),
+            **({"ages": ages} if ages is not None else {}),
+        }
 
     def _networks(self) -> dict[str, str]:
         return {key: name for key, name in self.networks.dump().items() if name is not None}
 
-    def _impostors(self, parts: Parts) -> tuple[MinerChoice, Bank] | None:
-        """The miner and its bank, which must have been built by the recogniser in use."""
+    def _impostors(self, parts: LossContext) -> tuple[MinerChoice, Bank] | None:
+        """The miner and its bank, which must have been built by the identity_net in use."""
         if self.miner is None:
             return None
         if self.bank is None:
             raise RecipeError("the `miner` needs a `bank`", hint="build one with `tm bank build`")
         bank = read_bank(Path(self.bank))
-        assert parts.recogniser is not None
-        bank.require(parts.recogniser)
-        require_strangers(bank, Path(self._given("photos")))
+        assert parts.identity_net is not None
+        bank.require(parts.identity_net)
+        require_impostors(bank, Path(self._given("photos")))
         return self.miner, bank
 
-    def _parts(self, machine: TimeMachine) -> tuple[Parts, dict[str, nn.Module], Any]:
+    def _parts(self, machine: TimeMachine) -> tuple[LossContext, dict[str, nn.Module], Any]:
         """What the losses may ask for, the modules behind it, and the judge of ages."""
         named = self.networks
-        recogniser = load_recogniser(named.recogniser, CPU)
-        ages = load_age_reader(named.ages, CPU) if named.ages is not None else None
-        judge = load_age_reader(named.judge, CPU) if named.judge is not None else None
-        points = load_point_reader(named.points, CPU) if named.points is not None else None
+        identity_net = load_identity_network(named.identity_net, CPU)
+        ages = load_age_estimator(named.ages, CPU) if named.ages is not None else None
+        judge = load_age_estimator(named.judge, CPU) if named.judge is not None else None
+        points = load_landmark_detector(named.points, CPU) if named.points is not None else None
         apart = None if named.distance == NO_DISTANCE else named.distance
         distance = load_distance(apart, CPU) if apart is not None else None
         classifier = (
             load_classifier(named.classifier, CPU) if named.classifier is not None else None
         )
-        parts = Parts(
-            recogniser=recogniser,
+        parts = LossContext(
+            identity_net=identity_net,
             ages=ages,
             distance=distance,
             points=points,
@@ -246,7 +249,7 @@ class PersonalRecipe(TrainingRecipe):
             latent_average=machine.latent_average,
             domain=self.domain,
         )
-        found = {"recogniser": recogniser, "ages": ages, "judge": judge, "points": points}
+        found = {"identity_net": identity_net, "ages": ages, "judge": judge, "points": points}
         networks = {
             name: net
             for name, reader in {**found, "distance": distance}.items()

@@ -19,16 +19,16 @@ from engine.core.numbers import Span
 from engine.core.progress import Progress, reported
 from engine.data.targets.base import TargetAges
 from engine.losses.face.base import FaceLoss, Objective, check, objective
-from engine.losses.face.context import Parts, References
-from engine.losses.face.inputs import Direction, Trial
+from engine.losses.face.context import LossContext, References
+from engine.losses.face.inputs import Direction, LossInputs
 from engine.miners.base import MinerChoice
 from engine.nets.adapter import Adapter
-from engine.nets.protocols import AgeReader
+from engine.nets.protocols import AgeEstimator
 from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.schedules import Schedule
 from engine.training.photos import Photos, Sides, read_photos
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.personal.prior_codes import PriorCodes
 from engine.trainings.personal.status import noted
 from engine.trainings.personal.validation import Check, checked, sheet
@@ -67,11 +67,11 @@ class PersonalTask(Task):
         self,
         machine: TimeMachine,
         photos: Path,
-        parts: Parts,
+        parts: LossContext,
         aim: PersonalAim,
         *,
         impostors: tuple[MinerChoice, Bank] | None,
-        judge: AgeReader | None,
+        judge: AgeEstimator | None,
         judging: Check,
         networks: dict[str, nn.Module],
         facts: dict[str, Any],
@@ -82,7 +82,7 @@ class PersonalTask(Task):
         self.judge, self.judging, self.facts = judge, judging, facts
         self.parts = learning(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
-        self.turns = {"main": tuple(self.parts)}
+        self.optimizer_steps = {"main": tuple(self.parts)}
         self.best = Best(metric="ageing", goal="max")
 
     @property
@@ -103,7 +103,7 @@ class PersonalTask(Task):
         for doubt in doubts(self.impostors[1]) if self.impostors is not None else ():
             progress.remark(doubt)
 
-    def settle(self, device: torch.device, progress: Progress) -> None:
+    def precompute(self, device: torch.device, progress: Progress) -> None:
         """Invert and embed every photo and its flip, once for all."""
         self.machine.to(device)
         photos = self.sides.train
@@ -111,23 +111,23 @@ class PersonalTask(Task):
         inverted: list[Tensor] = []
         embedded: list[Tensor] = []
         points: list[Tensor] = []
-        recogniser, reader = self.data.recogniser, self.data.points
+        identity_net, reader = self.data.identity_net, self.data.points
         with reported(progress, "Looking at the photos", len(photos)), torch.no_grad():
             for row in rows:
                 pair = photos.tensor(row.repeat(2), torch.tensor([False, True])).to(device)
                 # One by one: what a photo's codes are must not depend on its neighbours.
                 inverted += [self.machine.invert(one[None]).float() for one in pair]
-                if recogniser is not None:
-                    embedded += [recogniser.embed(one[None]).float() for one in pair]
+                if identity_net is not None:
+                    embedded += [identity_net.embed(one[None]).float() for one in pair]
                 if reader is not None:
                     points += [reader.points(one[None]).float() for one in pair]
                 progress.advance()
         self.cached = {"inverted": torch.cat(inverted)}
         ages = torch.from_numpy(photos.ages)
-        if recogniser is not None:
+        if identity_net is not None:
             self.cached["embedding"] = torch.cat(embedded)
             own = torch.cat(embedded[0::2])
-            references = References(own, ages.to(device), recogniser.digest)
+            references = References(own, ages.to(device), identity_net.digest)
             self.data = replace(self.data, references=references)
         if reader is not None:
             self.cached[f"points/{reader.name}"] = torch.cat(points)
@@ -140,13 +140,13 @@ class PersonalTask(Task):
         self.prior_codes = PriorCodes(self.machine)
         check(self.aim.losses, self.data)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Photos, flipped or not, their ages and the ages they are taken to."""
-        photos, draws = self.sides.train, moment.draws
+        photos, draws = self.sides.train, context.draws
         rows = self.rows[draws.shuffled(len(self.rows), batch=batch)]
         mirrored = draws.uniform("mirrored") < (0.5 if self.aim.mirror else 0.0)
         ages = torch.from_numpy(photos.ages)[rows]
-        wanted = self.aim.targets.wanted(ages, draws, step=moment.step, known=self.known)
+        wanted = self.aim.targets.wanted(ages, draws, step=context.step, known=self.known)
         return {
             "photo": photos.tensor(rows, mirrored),
             "row": 2 * rows + mirrored.long(),
@@ -155,43 +155,54 @@ class PersonalTask(Task):
             "same": wanted.same,
         }
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """Both ways at once; `rounds` does the same one after the other, in half the memory."""
-        return {name: t for part in self.rounds(turn, batch, moment) for name, t in part.items()}
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """Both directions; `backward_passes` does them one after the other in half the memory."""
+        return {
+            name: t
+            for part in self.backward_passes(optimizer_step, batch, context)
+            for name, t in part.items()
+        }
 
-    def rounds(self, turn: str, batch: Batch, moment: Moment) -> Iterator[dict[str, Term]]:
+    def backward_passes(
+        self, optimizer_step: str, batch: Batch, context: StepContext
+    ) -> Iterator[dict[str, Term]]:
         """The photo to its target age, then what was made back to the photo's age."""
         rows = batch["row"]
         inverted = self.cached["inverted"][rows]
         cached = {name: held[rows] for name, held in self.cached.items() if name != "inverted"}
         prior = None
-        if self._reads_prior("real", moment):
+        if self._reads_prior("real", context):
             prior = self.prior_codes.at(rows, batch["photo"], batch["target"], inverted)
-        output, w_plus = self._made(batch["photo"], batch["target"], inverted, prior, moment)
-        trial = self._trial("real", batch, output, w_plus, prior, cached, moment)
-        yield _terms(objective(trial, self.aim.losses, moment.step), 1.0)
-        cycle = self.aim.cycle.at(moment.step)
+        output, w_plus = self._made(batch["photo"], batch["target"], inverted, prior, context)
+        trial = self._trial("real", batch, output, w_plus, prior, cached, context)
+        yield _terms(objective(trial, self.aim.losses, context.step), 1.0)
+        cycle = self.aim.cycle.at(context.step)
         if not cycle:
             return
         made = output.detach()
         with torch.no_grad():
             inverted = self.machine.invert(made).float()
             prior = None
-            if self._reads_prior("cycle", moment):
+            if self._reads_prior("cycle", context):
                 prior = self.machine.prior(made, batch["age"], inverted).float()
-        output, w_plus = self._made(made, batch["age"], inverted, prior, moment)
-        trial = self._trial("cycle", batch, output, w_plus, prior, cached, moment)
-        yield _terms(objective(trial, self.aim.losses, moment.step), cycle)
+        output, w_plus = self._made(made, batch["age"], inverted, prior, context)
+        trial = self._trial("cycle", batch, output, w_plus, prior, cached, context)
+        yield _terms(objective(trial, self.aim.losses, context.step), cycle)
 
-    def _reads_prior(self, direction: Direction, moment: Moment) -> bool:
+    def _reads_prior(self, direction: Direction, context: StepContext) -> bool:
         """Whether the prior's codes are needed: by a loss, or as what the adapter stands on."""
         return self.machine.encoder is None or any(
-            loss.reads_prior and direction in loss.on and loss.weight.at(moment.step) != 0
+            loss.reads_prior and direction in loss.on and loss.weight.at(context.step) != 0
             for loss in self.aim.losses
         )
 
     def _made(
-        self, photo: Tensor, target: Tensor, inverted: Tensor, prior: Tensor | None, moment: Moment
+        self,
+        photo: Tensor,
+        target: Tensor,
+        inverted: Tensor,
+        prior: Tensor | None,
+        context: StepContext,
     ) -> tuple[Tensor, Tensor]:
         """The picture at the encoders' size, and its codes."""
         w_plus = self.machine.codes(photo, target, inverted=inverted, prior=prior)
@@ -200,7 +211,7 @@ class PersonalTask(Task):
             picture = decoder(w_plus, noise="stored")
         else:
             planes = [
-                moment.draws.normal(f"noise/{index}", *plane.shape[1:]).to(w_plus.device)
+                context.draws.normal(f"noise/{index}", *plane.shape[1:]).to(w_plus.device)
                 for index, plane in enumerate(decoder.stored_noise())
             ]
             picture = decoder(w_plus, noise=planes)
@@ -214,10 +225,10 @@ class PersonalTask(Task):
         w_plus: Tensor,
         prior: Tensor | None,
         cached: dict[str, Tensor],
-        moment: Moment,
-    ) -> Trial:
+        context: StepContext,
+    ) -> LossInputs:
         back = direction == "cycle"
-        return Trial(
+        return LossInputs(
             source=batch["photo"],
             output=output.float(),
             source_age=batch["age"],
@@ -228,7 +239,7 @@ class PersonalTask(Task):
             direction=direction,
             same_age=torch.ones_like(batch["same"]) if back else batch["same"],
             parts=self.data,
-            draws=moment.draws,
+            draws=context.draws,
             cached=cached,
         )
 
@@ -255,7 +266,7 @@ class PersonalTask(Task):
             facts={"task": "personal", **self.facts},
         )
 
-    def _references(self) -> tuple[Parts, Photos]:
+    def _references(self) -> tuple[LossContext, Photos]:
         return self.data, self.sides.train
 
     def _delivered(self, nets: Nets) -> TimeMachine:

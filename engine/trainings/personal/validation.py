@@ -12,8 +12,8 @@ from torch import Tensor
 from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.images.ranges import to_pixels
-from engine.losses.face.context import Parts
-from engine.nets.protocols import AgeReader, Distance
+from engine.losses.face.context import LossContext
+from engine.nets.protocols import AgeEstimator, Distance
 from engine.nets.timemachine import TimeMachine
 from engine.training.photos import Photos
 
@@ -49,9 +49,9 @@ class Check(Table):
 def checked(
     model: TimeMachine,
     test: Photos,
-    references: tuple[Parts, Photos],
+    references: tuple[LossContext, Photos],
     check: Check,
-    judge: AgeReader | None,
+    judge: AgeEstimator | None,
 ) -> dict[str, float]:
     """Figures of a model on held-out photos.
 
@@ -63,17 +63,17 @@ def checked(
     stranger of the right age can win.
     """
     parts, train = references
-    recogniser, held = parts.recogniser, parts.references
-    if recogniser is None or held is None:
-        raise ValueError("the validation compares people and needs a recogniser")
+    identity_net, held = parts.identity_net, parts.references
+    if identity_net is None or held is None:
+        raise ValueError("the validation compares people and needs a identity_net")
     rows = _spread(test, check.photos)
     photos = test.tensor(rows).to(model.latent_average.device)
     ages = torch.from_numpy(test.ages[rows]).to(photos.device)
     inverted = model.invert(photos)
     again = _pooled(model, model.codes(photos, ages, inverted=inverted))
-    own = recogniser.embed(photos)
+    own = identity_net.embed(photos)
     told = {
-        "reconstruction_identity": _mean(F.cosine_similarity(recogniser.embed(again), own)),
+        "reconstruction_identity": _mean(F.cosine_similarity(identity_net.embed(again), own)),
         "reconstruction_l2": _mean((again - photos).square().flatten(1).mean(dim=1)),
     }
     if parts.distance is not None:
@@ -88,7 +88,7 @@ def checked(
         near = (held.ages - age).abs() <= SAME_AGE
         seen = age in known and bool(near.any())
         if seen:
-            alike.append((recogniser.embed(made) @ held.embeddings[near].T).amax(dim=1))
+            alike.append((identity_net.embed(made) @ held.embeddings[near].T).amax(dim=1))
         if judge is None:
             continue
         read = judge.years(made)
@@ -107,7 +107,7 @@ def checked(
 
 
 def _older_looking(
-    judge: AgeReader, photos: Photos, rows: list[int], device: torch.device
+    judge: AgeEstimator, photos: Photos, rows: list[int], device: torch.device
 ) -> float:
     """By how many years the judge takes the person to be older than they were, in these photos."""
     pictures = photos.tensor(rows).to(device)

@@ -13,25 +13,25 @@ from engine.data.portraits import PortraitPlan
 from engine.nets.frozen import frozen_net
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.ageing import PLANES, NanoAgeing, NanoAgeingSpec
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import GameLoss
+from engine.trainings.adversarial_weights import AdversarialWeights
 from engine.trainings.prior.task import PriorAim, PriorNets, PriorTask
 from engine.weights.find import find_weights
 
 
 class PriorNet(Table):
-    """The networks: channels of the prior and of its critic, width of the prior's summary."""
+    """Channels of the prior and of its discriminator, and the width of the prior's summary."""
 
     widths: tuple[int, ...] = (32, 64, 96, 96, 96)
     summary: int = Field(default=192, ge=1)
-    critic: tuple[int, ...] = (32, 64, 96, 128)
+    discriminator: tuple[int, ...] = (32, 64, 96, 128)
 
 
-class PriorLoss(GameLoss):
+class PriorLoss(AdversarialWeights):
     """Weights of the losses; 0 leaves a loss out."""
 
     outline: Real = Field(default=30.0, ge=0)
@@ -83,7 +83,7 @@ class PriorRecipe(TrainingRecipe):
         ageing.base.load_state_dict(encoder.base.state_dict())
         nets = PriorNets(
             ageing=ageing,
-            critic=NanoCritic(PLANES, net.critic),
+            discriminator=NanoDiscriminator(PLANES, net.discriminator),
             encoder=encoder,
             decoder=decoder,
             identity=frozen_net(NanoIdentity.from_state, self.identity, "identity"),

@@ -20,12 +20,12 @@ from engine.metrics.pixels import psnr
 from engine.nets.encoders.gradual import with_age_plane
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.ageing import NanoAgeing
-from engine.nets.nano.discriminator import NanoCritic
-from engine.nets.nano.encoder import FAMILIAR, NanoEncoder
+from engine.nets.nano.discriminator import NanoDiscriminator
+from engine.nets.nano.encoder import OOD_THRESHOLD, NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.trainings.adversarial import GameAim, PortraitGame
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.trainings.adversarial import AdversarialAim, PortraitAdversary
 from engine.trainings.autoencoder.task import side_by_side
 from engine.trainings.predictions import TOGETHER
 from engine.weights.checkpoint import Checkpoint
@@ -39,7 +39,7 @@ WIDE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriorAim(GameAim):
+class PriorAim(AdversarialAim):
     """Weights of the losses; a weight of 0 leaves a loss out."""
 
     outline: float = 30.0
@@ -62,7 +62,7 @@ class PriorNets:
     """What learns, and what it works with: the inversion, and who judges."""
 
     ageing: NanoAgeing
-    critic: NanoCritic
+    discriminator: NanoDiscriminator
     encoder: NanoEncoder
     decoder: NanoGenerator
     identity: NanoIdentity
@@ -72,7 +72,7 @@ class PriorNets:
 class PriorTask(Task):
     """A photograph and a target age; the truth is the same scene rendered at that age.
 
-    Judges alone can be cheated: any change of colour that they take for age will do (blue hair).
+    Networks alone can be cheated: any change of colour that they take for age will do (blue hair).
     So their terms are weak, and what the person really comes to look like teaches.
     """
 
@@ -80,7 +80,7 @@ class PriorTask(Task):
         self, nets: PriorNets, learn: PortraitPlan, check: PortraitPlan, aim: PriorAim
     ) -> None:
         self.nets = nets
-        self.parts = {"ageing": nets.ageing, "critic": nets.critic}
+        self.parts = {"ageing": nets.ageing, "discriminator": nets.discriminator}
         self.frozen = {
             "encoder": nets.encoder,
             "decoder": nets.decoder,
@@ -89,20 +89,20 @@ class PriorTask(Task):
         }
         for net in (*self.parts.values(), *self.frozen.values()):
             net.to(memory_format=torch.channels_last)
-        # The critic comes second and judges what was just drawn: one drawing a step.
-        self.turns = {"ageing": ("ageing",), "critic": ("critic",)}
-        self.best = Best(metric="unlikeness", goal="min")
+        # The discriminator comes second and judges what was just drawn: one drawing a step.
+        self.optimizer_steps = {"ageing": ("ageing",), "discriminator": ("discriminator",)}
+        self.best = Best(metric="feature_distance", goal="min")
         self.plans, self.aim = (learn, check), aim
-        self.game = PortraitGame(nets.critic, aim)
+        self.game = PortraitAdversary(nets.discriminator, aim)
         self.drawn: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
         """Render both sets, or find them rendered."""
         self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Photographs, their truth at the target age, both ages, and noise."""
-        draws, size, each = moment.draws, self.nets.decoder.spec.size, self.plans[0].per_scene
+        draws, size, each = context.draws, self.nets.decoder.spec.size, self.plans[0].per_scene
         first = draws.shuffled(len(self.learn) // each, batch=batch) * each
         source = draws.integers("source", 0, each)
         away = draws.integers("away", 1, max(each, 2))
@@ -116,23 +116,27 @@ class PriorTask(Task):
             "noise": draws.normal("noise", 1, size, size),
         }
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
-        """What the aged portrait lacks, or what the critic overlooks."""
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """What the aged portrait lacks, or what the discriminator overlooks."""
         photo, truth = (
             batch[name].contiguous(memory_format=torch.channels_last) for name in ("photo", "truth")
         )
-        if moment.phase == OUTLINE:
-            return {} if turn == "critic" else self._outlined(photo, truth, batch["target_age"])
-        if turn == "critic":
-            drawn = self._last_drawn(batch, moment)
-            return self.game.judging(truth, drawn, moment, batch["target_age"])
+        if context.phase == OUTLINE:
+            return (
+                {}
+                if optimizer_step == "discriminator"
+                else self._outlined(photo, truth, batch["target_age"])
+            )
+        if optimizer_step == "discriminator":
+            drawn = self._last_drawn(batch, context)
+            return self.game.judging(truth, drawn, context, batch["target_age"])
         codes, inverted = self._aged(photo, batch["target_age"])
         output = self.nets.decoder(codes, noise=[batch["noise"]])
-        self.drawn = (moment.step, output.detach())
-        terms = self._likeness(output, truth, batch, moment)
+        self.drawn = (context.step, output.detach())
+        terms = self._likeness(output, truth, batch, context)
         terms |= self._judged(output, photo, truth, batch)
         terms["w_norm"] = Term(w_norm(codes, inverted.mean(dim=0)), self.aim.w_norm)
-        if self.aim.cycle and moment.step % self.aim.cycle_every == 0:
+        if self.aim.cycle and context.step % self.aim.cycle_every == 0:
             terms["cycle"] = Term(self._cycled(output.detach(), photo, batch), self.aim.cycle)
         return terms
 
@@ -148,12 +152,12 @@ class PriorTask(Task):
         ratios = energy_ratios(output, truth, self.check.landmarks)
         told, read = (_ages(self.nets.age, seen, device) for seen in (output, truth))
         return {
-            "unlikeness": float(texture + near.mean()),
+            "feature_distance": float(texture + near.mean()),
             "texture": float(texture),
             "gradient": float(near[far].mean()),
-            "gradient_idle": float(gradient_distance(photo, truth)[far].mean()),
+            "gradient_unchanged": float(gradient_distance(photo, truth)[far].mean()),
             "psnr": float(psnr(output, truth)[far].mean()),
-            "psnr_idle": float(psnr(photo, truth)[far].mean()),
+            "psnr_unchanged": float(psnr(photo, truth)[far].mean()),
             "age_mae": float((told - ages).abs().mean()),
             "age_mae_truth": float((read - ages).abs().mean()),
             **{f"{at.region}_{at.band}": float(np.nanmedian(v)) for at, v in ratios.items()},
@@ -185,7 +189,7 @@ class PriorTask(Task):
                 "task": "prior",
                 "encoder_size": spec.size,
                 "domain": "portraits",
-                "familiar": FAMILIAR,
+                "ood_threshold": OOD_THRESHOLD,
             },
         )
 
@@ -209,9 +213,9 @@ class PriorTask(Task):
             }
 
     def _likeness(
-        self, output: Tensor, truth: Tensor, batch: Batch, moment: Moment
+        self, output: Tensor, truth: Tensor, batch: Batch, context: StepContext
     ) -> dict[str, Term]:
-        """Against the truth, and against a critic who is told the age."""
+        """Against the truth, and against a discriminator who is told the age."""
         aim = self.aim
         with torch.autocast(output.device.type, enabled=False):
             terms = {
@@ -219,7 +223,7 @@ class PriorTask(Task):
                 "gradient": Term(gradient_l1(output, truth), aim.gradient),
                 "texture": Term(texture_l1(output, truth), aim.texture),
             }
-        return terms | self.game.deceiving(output, truth, moment, batch["target_age"])
+        return terms | self.game.generator_terms(output, truth, context, batch["target_age"])
 
     def _judged(
         self, output: Tensor, photo: Tensor, truth: Tensor, batch: Batch
@@ -247,8 +251,8 @@ class PriorTask(Task):
         with torch.autocast(output.device.type, enabled=False):
             return pyramid_l1(back, photo)
 
-    def _last_drawn(self, batch: Batch, moment: Moment) -> Tensor:
-        if self.drawn is not None and self.drawn[0] == moment.step:
+    def _last_drawn(self, batch: Batch, context: StepContext) -> Tensor:
+        if self.drawn is not None and self.drawn[0] == context.step:
             return self.drawn[1]
         with torch.no_grad():
             codes, _ = self._aged(batch["photo"], batch["target_age"])

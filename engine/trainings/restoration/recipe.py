@@ -12,18 +12,18 @@ from engine.config.base import RECIPES
 from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.degradation import Degradation
-from engine.data.mixed_worlds import Scapes, require_size
+from engine.data.mixed_worlds import LandscapeShare, require_size
 from engine.data.portraits import PortraitPlan
 from engine.enhance.models import read_model
 from engine.nets.foreign import spandrel
-from engine.nets.named import DISTANCES, load_age_reader, load_distance
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.named import DISTANCES, load_age_estimator, load_distance
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.enhancers import NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import GameLoss
+from engine.trainings.adversarial_weights import AdversarialWeights
 from engine.trainings.predictions import drawn
-from engine.trainings.restoration.task import RestoringAim, RestoringTask
+from engine.trainings.restoration.task import RestorationAim, RestorationTask
 from engine.weights.find import find_weights
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ class FaceNet(Table):
         return NanoFace(NanoUNet(UNetSpec(3, 3, self.fold, self.widths)))
 
 
-class Pull(GameLoss):
+class Pull(AdversarialWeights):
     """Weights of the terms beside the error of pixels, which has 1; 0 leaves a loss out."""
 
     edges: Real = Field(default=0.5, ge=0)
@@ -78,15 +78,15 @@ class Pull(GameLoss):
     matching: Real = Field(default=0.0, ge=0)
 
 
-@RECIPES.register("restoring")
-class RestoringRecipe(TrainingRecipe):
+@RECIPES.register("restoration")
+class RestorationRecipe(TrainingRecipe):
     """A network that undoes what spoils pictures."""
 
-    kind: Literal["restoring"] = "restoring"  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["restoration"] = "restoration"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: Annotated[CompactNet | FaceNet, Field(discriminator="kind")]
     learn: PortraitPlan
     check: PortraitPlan
-    scapes: Scapes | None = None
+    scapes: LandscapeShare | None = None
     """Landscapes to learn from beside the portraits."""
     degradation: Degradation = Degradation()
     patch: int = Field(ge=16)
@@ -98,8 +98,8 @@ class RestoringRecipe(TrainingRecipe):
     """How different two portraits look, for `pull.looks`: a name that `load_distance` knows."""
     age: str | None = None
     """Who tells how old a face looks, for `pull.age`."""
-    critic: tuple[int, ...] = (32, 64, 96, 128)
-    """Widths of the critic, where `pull` lets one play."""
+    discriminator: tuple[int, ...] = (32, 64, 96, 128)
+    """Widths of the discriminator, where `pull` lets one play."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -118,9 +118,9 @@ class RestoringRecipe(TrainingRecipe):
             named["age"] = self.age
         return {role: find_weights(weights) for role, weights in named.items()}
 
-    def task(self) -> RestoringTask:
-        aim = RestoringAim(**self.pull.model_dump())
-        return RestoringTask(
+    def task(self) -> RestorationTask:
+        aim = RestorationAim(**self.pull.model_dump())
+        return RestorationTask(
             drawn(self.net.build, self.seed),
             self.net.part,
             self.learn,
@@ -130,8 +130,10 @@ class RestoringRecipe(TrainingRecipe):
             patch=self.patch,
             aim=aim,
             through=None if self.through is None else read_model(find_weights(self.through)).net,
-            critic=drawn(lambda: NanoCritic(3, self.critic), self.seed) if aim.played else None,
+            discriminator=drawn(lambda: NanoDiscriminator(3, self.discriminator), self.seed)
+            if aim.played
+            else None,
             looks=None if self.looks is None else load_distance(self.looks, CPU),
-            age=None if self.age is None else load_age_reader(self.age, CPU),
+            age=None if self.age is None else load_age_estimator(self.age, CPU),
             scapes=self.scapes,
         )

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from engine.core.progress import Progress
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
-from engine.data.landscapes import rendered as rendered_scapes
-from engine.data.mixed_worlds import CleanPictures, Scapes
+from engine.data.landscapes import rendered as rendered_landscapes
+from engine.data.mixed_worlds import CleanPictures, LandscapeShare
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
@@ -19,11 +19,11 @@ from engine.losses.face.distance import AGE_CAP
 from engine.losses.pixel import gradient_l1
 from engine.losses.texture import strength, texture_l1
 from engine.metrics.pixels import psnr
-from engine.nets.nano.discriminator import NanoCritic
-from engine.nets.protocols import AgeReader, Distance
+from engine.nets.nano.discriminator import NanoDiscriminator
+from engine.nets.protocols import AgeEstimator, Distance
 from engine.runtime.draws import Draws
-from engine.training.task import Batch, Best, Moment, Nets, Task, Term
-from engine.trainings.adversarial import GameAim, PortraitGame
+from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.trainings.adversarial import AdversarialAim, PortraitAdversary
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN, TOGETHER = 5, 16
@@ -32,7 +32,7 @@ CHECKED = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoringAim(GameAim):
+class RestorationAim(AdversarialAim):
     """Weights of the terms beside the error of pixels, which has 1."""
 
     edges: float = 0.5
@@ -44,12 +44,12 @@ class RestoringAim(GameAim):
     matching: float = 0.0
 
 
-class RestoringTask(Task):
+class RestorationTask(Task):
     """Spoilt pictures in, clean ones out; `scale` is how many times larger they come out.
 
     through: a frozen enlarger, (b, 3, h, w) to twice the size in [0, 1]; every other picture comes
     by way of it, as in a chain.
-    critic: plays along where the aim gives the game weight, as in GFPGAN (Wang et al. 2021, 3.4).
+    discriminator: used where its losses have weight, as in GFPGAN (Wang et al. 2021, 3.4).
     looks: how different two portraits look to frozen networks, such as who it is and how old; age:
     estimates years, which are to stay those of the clean face.
     """
@@ -64,30 +64,36 @@ class RestoringTask(Task):
         *,
         scale: int,
         patch: int,
-        aim: RestoringAim,
+        aim: RestorationAim,
         through: nn.Module | None = None,
-        critic: NanoCritic | None = None,
+        discriminator: NanoDiscriminator | None = None,
         looks: Distance | None = None,
-        age: AgeReader | None = None,
-        scapes: Scapes | None = None,
+        age: AgeEstimator | None = None,
+        scapes: LandscapeShare | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.part, self.scale, self.patch = part, scale, patch
         self.parts = {part: net}
         self.frozen: dict[str, nn.Module] = {} if through is None else {"enlarger": through}
         self.through = through
-        self.turns = {"main": (part,)}
+        self.optimizer_steps = {"main": (part,)}
         self.looks, self.age = looks, age
         for role, judge in (("looks", looks), ("age", age)):
             if isinstance(seen_by := getattr(judge, "net", None), nn.Module):
                 self.frozen[role] = seen_by
-        self.game = PortraitGame(critic, aim) if critic is not None and aim.played else None
+        self.game = (
+            PortraitAdversary(discriminator, aim)
+            if discriminator is not None and aim.played
+            else None
+        )
         if self.game is not None:
-            # The critic comes second and judges what was just drawn: one drawing a step.
-            self.parts["critic"] = self.game.critic.to(memory_format=torch.channels_last)
-            self.turns["critic"] = ("critic",)
-        by_looks = Best(metric="looks", goal="min")
-        self.best = Best(metric="psnr", goal="max") if self.looks is None else by_looks
+            # The discriminator comes second and judges what was just drawn: one drawing a step.
+            self.parts["discriminator"] = self.game.discriminator.to(
+                memory_format=torch.channels_last
+            )
+            self.optimizer_steps["discriminator"] = ("discriminator",)
+        by_perceptual = Best(metric="perceptual", goal="min")
+        self.best = Best(metric="psnr", goal="max") if self.looks is None else by_perceptual
         self.plans, self.scapes, self.how, self.aim = (learn, check), scapes, how, aim
         self.drawn: tuple[int, Tensor] | None = None
 
@@ -101,7 +107,7 @@ class RestoringTask(Task):
         clean = self.check.tensor(range(len(self.check)))
         self.spoilt = degraded(clean, self.how, side, draws)
         if self.scapes is not None:
-            scenes = rendered_scapes(self.scapes.check, progress)
+            scenes = rendered_landscapes(self.scapes.check, progress)
             self.scenes = scenes.tensor(range(len(scenes)))
             draws = Draws(CHECKED, 0, range(len(scenes)))
             self.spoilt_scenes = degraded(self.scenes, self.how, side, draws)
@@ -109,9 +115,9 @@ class RestoringTask(Task):
             small = degraded(clean, self.how, side // 2, draws)
             self.spoilt = self._enlarged(self.spoilt, small)
 
-    def batch(self, moment: Moment, batch: int) -> Batch:
+    def batch(self, context: StepContext, batch: int) -> Batch:
         """Clean patches and what chance made of them."""
-        draws = moment.draws
+        draws = context.draws
         clean = self._patches(self.learn.drawn(draws, batch=batch), draws)
         clean = flipped(clean, draws.uniform("mirrored") < 0.5)
         told = {
@@ -122,14 +128,14 @@ class RestoringTask(Task):
             told["small"] = degraded(clean, self.how, self.patch // 2, draws)
         return told
 
-    def terms(self, turn: str, batch: Batch, moment: Moment) -> dict[str, Term]:
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
         """Pixels, edges, as much texture as the truth has, and what the judges and the game add."""
         clean = batch["clean"]
-        if turn == "critic":
+        if optimizer_step == "discriminator":
             assert self.game is not None
-            return self.game.judging(clean, self._last_drawn(batch, moment), moment)
+            return self.game.judging(clean, self._last_drawn(batch, context), context)
         made = self._restored(batch)
-        self.drawn = (moment.step, made.detach())
+        self.drawn = (context.step, made.detach())
         terms = {
             "l1": Term((made - clean).abs().mean()),
             "edges": Term(gradient_l1(made, clean), self.aim.edges),
@@ -143,7 +149,7 @@ class RestoringTask(Task):
             apart = (self.age.years(made) - years) / AGE_CAP
             terms["age"] = Term(apart.square().mean(), self.aim.age)
         if self.game is not None:
-            terms |= self.game.deceiving(made, clean, moment)
+            terms |= self.game.generator_terms(made, clean, context)
         return terms
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
@@ -162,7 +168,7 @@ class RestoringTask(Task):
             "texture_bicubic": float(strength(plain).mean() / strength(truth).mean()),
         }
         if self.looks is not None:
-            for name, seen in (("looks", made), ("looks_bicubic", plain)):
+            for name, seen in (("perceptual", made), ("perceptual_bicubic", plain)):
                 figures[name] = _apart(self.looks, seen.to(device), truth.to(device))
         if self.age is not None:
             for name, seen in (("age", made), ("age_bicubic", plain)):
@@ -170,8 +176,8 @@ class RestoringTask(Task):
         if self.scapes is not None:
             made = self._made(nets, self.spoilt_scenes, device)
             plain = enlarged(self.spoilt_scenes, self.scenes.shape[-1])
-            figures["psnr_scapes"] = float(psnr(made, self.scenes).mean())
-            figures["psnr_bicubic_scapes"] = float(psnr(plain, self.scenes).mean())
+            figures["psnr_landscapes"] = float(psnr(made, self.scenes).mean())
+            figures["psnr_bicubic_landscapes"] = float(psnr(plain, self.scenes).mean())
         return figures
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray:
@@ -188,7 +194,7 @@ class RestoringTask(Task):
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The network alone, its keys as everybody else names them."""
-        facts = {"task": "restoring", "scale": self.scale, "domain": "portraits"}
+        facts = {"task": "restoration", "scale": self.scale, "domain": "portraits"}
         if self.part == "face":
             facts["size"] = self.check.plan.size
         else:
@@ -203,8 +209,8 @@ class RestoringTask(Task):
         made = self.net(as_read(spoilt, self.part))
         return from_read(made.float(), self.part)
 
-    def _last_drawn(self, batch: Batch, moment: Moment) -> Tensor:
-        if self.drawn is not None and self.drawn[0] == moment.step:
+    def _last_drawn(self, batch: Batch, context: StepContext) -> Tensor:
+        if self.drawn is not None and self.drawn[0] == context.step:
             return self.drawn[1]
         with torch.no_grad():
             return self._restored(batch)
@@ -238,7 +244,7 @@ def _apart(looks: Distance, made: Tensor, truth: Tensor) -> float:
     return float(torch.cat([looks(*pair) for pair in pairs]).mean())
 
 
-def _older(age: AgeReader, made: Tensor, truth: Tensor) -> float:
+def _older(age: AgeEstimator, made: Tensor, truth: Tensor) -> float:
     """Years that the pictures look older than the truth, in the mean."""
     told = [torch.cat([age.years(some) for some in all_.split(TOGETHER)]) for all_ in (made, truth)]
     return float((told[0] - told[1]).mean())

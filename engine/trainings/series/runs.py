@@ -8,7 +8,7 @@ from engine.config.load import load_recipe, load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
-from engine.training.callbacks import Watcher
+from engine.training.callbacks import Callback
 from engine.training.latest import point_to
 from engine.training.launch import RUNS, already_there, begin, resume, stands_at
 from engine.training.loop import Outcome
@@ -40,11 +40,11 @@ def standing(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def begin_any(
-    recipe: Recipe, out: Path | None, *, devices: int, watcher: Callable[[bool], Watcher]
+    recipe: Recipe, out: Path | None, *, devices: int, callback: Callable[[bool], Callback]
 ) -> tuple[Path, Outcome]:
     """Start a training or a series in `out`, or in a new folder below `runs/`."""
     if isinstance(recipe, TrainingRecipe):
-        return begin(recipe, out, devices=devices, watcher=watcher)
+        return begin(recipe, out, devices=devices, callback=callback)
     if not isinstance(recipe, SeriesRecipe):
         raise RecipeError(f"a recipe of kind `{recipe.kind}` trains nothing")
     if devices > 1:
@@ -54,27 +54,29 @@ def begin_any(
         raise already_there(folder)
     members(recipe, folder)  # every fault now, not after an hour
     write_text(folder / RECIPE, recipe_toml(recipe))
-    point_to(folder, watcher(True))
-    return folder, _go_through(recipe, folder, watcher)
+    point_to(folder, callback(True))
+    return folder, _go_through(recipe, folder, callback)
 
 
-def resume_any(folder: Path, *, until: int | None, watcher: Callable[[bool], Watcher]) -> Outcome:
+def resume_any(folder: Path, *, until: int | None, callback: Callable[[bool], Callback]) -> Outcome:
     """Go on with a training, or with the first of a series that is not finished."""
     if not is_series(folder):
-        return resume(folder, until=until, watcher=watcher)
+        return resume(folder, until=until, callback=callback)
     if until is not None:
         raise UsageError("a series has no step of its own", hint="resume one of its runs")
-    return _go_through(load_recipe_as(SeriesRecipe, folder / RECIPE), folder, watcher)
+    return _go_through(load_recipe_as(SeriesRecipe, folder / RECIPE), folder, callback)
 
 
-def _go_through(series: SeriesRecipe, folder: Path, watcher: Callable[[bool], Watcher]) -> Outcome:
+def _go_through(
+    series: SeriesRecipe, folder: Path, callback: Callable[[bool], Callback]
+) -> Outcome:
     runs = members(series, folder)
     outcome = Outcome(runs[-1][1].plan().steps, "finished", None, 0.0)
     for place, recipe in runs:
         if not holds_run(place):
-            _, outcome = begin(recipe, place, devices=1, watcher=watcher)
+            _, outcome = begin(recipe, place, devices=1, callback=callback)
         elif stands_at(place) < recipe.plan().steps:
-            outcome = resume(place, until=None, watcher=watcher)
+            outcome = resume(place, until=None, callback=callback)
         if outcome.ended != "finished":
             break
     return outcome

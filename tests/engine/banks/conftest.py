@@ -1,4 +1,4 @@
-"""Small recognisers whose weights follow from the key names, and folders of aligned pictures."""
+"""Small identity_nets whose weights follow from the key names, and folders of aligned pictures."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from engine.banks.bank import sorted_bank
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
-from engine.nets.protocols import NanoRecogniser, weights_digest
+from engine.nets.protocols import NanoIdentityNetwork, weights_digest
 
 CPU = torch.device("cpu")
 
@@ -18,11 +18,11 @@ def nano(seed=0):
     """A tiny nano identity network, another one for another seed."""
     torch.manual_seed(seed)
     net = frozen(NanoIdentity(IdentitySpec(size=16, embedding=8, widths=(4, 6))))
-    return NanoRecogniser(net, weights_digest(net.state_dict()))
+    return NanoIdentityNetwork(net, weights_digest(net.state_dict()))
 
 
 @pytest.fixture
-def recogniser():
+def identity_net():
     return nano()
 
 

@@ -141,9 +141,9 @@ def test_anchors_come_back_as_they_were(tmp_path):
     assert (read.prior, read.bin_size) == ("p", 10)
 
 
-def test_prototypes_are_unit_means_by_whole_year(recogniser):
+def test_prototypes_are_unit_means_by_whole_year(identity_net):
     embeddings = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    found = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), recogniser)
+    found = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), identity_net)
     assert found.ages.tolist() == [29, 40, 57]
     assert found.counts.tolist() == [1, 2, 1]
     torch.testing.assert_close(found.embeddings.norm(dim=1), torch.ones(3))
@@ -151,11 +151,11 @@ def test_prototypes_are_unit_means_by_whole_year(recogniser):
     torch.testing.assert_close(found.nearest(torch.tensor([38.0]))[0], mean / mean.norm())
 
 
-def test_prototypes_of_photos_belong_to_their_network(faces, recogniser, other, tmp_path):
+def test_prototypes_of_photos_belong_to_their_network(faces, identity_net, other, tmp_path):
     (faces / "unnamed.png").write_bytes((faces / "19_4.png").read_bytes())
     save_png(faces / "33_7.png", np.zeros((20, 30, 3), np.uint8), {})
     path = tmp_path / "p.safetensors"
-    told = prototypes_file(path, faces_in(faces, AgeSource()), recogniser, Silence(), device=CPU)
+    told = prototypes_file(path, faces_in(faces, AgeSource()), identity_net, Silence(), device=CPU)
     assert told.ages == (19, 21, 22, 23, 40, 60)
     assert dict(told.left_out) == {
         "unnamed.png": NO_AGE,
@@ -163,15 +163,15 @@ def test_prototypes_of_photos_belong_to_their_network(faces, recogniser, other, 
     }
     read = read_prototypes(path)
     picture = read_portrait(faces / "21_1.png")
-    torch.testing.assert_close(read.embeddings[1], recogniser.embed(picture)[0])
-    read.require(recogniser)
-    with pytest.raises(WeightsError, match=f"{recogniser.digest}.*{other.digest}"):
+    torch.testing.assert_close(read.embeddings[1], identity_net.embed(picture)[0])
+    read.require(identity_net)
+    with pytest.raises(WeightsError, match=f"{identity_net.digest}.*{other.digest}"):
         read.require(other)
 
 
-def test_one_kind_of_file_is_not_taken_for_another(tmp_path, recogniser, bank):
+def test_one_kind_of_file_is_not_taken_for_another(tmp_path, identity_net, bank):
     save_prototypes(
-        tmp_path / "p.safetensors", prototypes(torch.eye(8), torch.arange(8.0), recogniser)
+        tmp_path / "p.safetensors", prototypes(torch.eye(8), torch.arange(8.0), identity_net)
     )
     save_bank(tmp_path / "b.safetensors", bank)
     with pytest.raises(WeightsError, match="holds `prototypes`, not `anchors`"):
@@ -180,8 +180,8 @@ def test_one_kind_of_file_is_not_taken_for_another(tmp_path, recogniser, bank):
         read_prototypes(tmp_path / "b.safetensors")
 
 
-def test_photos_without_ages_give_no_anchors(tmp_path, recogniser):
+def test_photos_without_ages_give_no_anchors(tmp_path, identity_net):
     save_png(tmp_path / "faces" / "unnamed.png", np.zeros((32, 32, 3), np.uint8), {})
     found = faces_in(tmp_path / "faces", AgeSource())
     with pytest.raises(InputError, match=NO_AGE):
-        prototypes_file(tmp_path / "p.safetensors", found, recogniser, Silence(), device=CPU)
+        prototypes_file(tmp_path / "p.safetensors", found, identity_net, Silence(), device=CPU)

@@ -34,24 +34,24 @@ def test_a_window_of_ages_is_closed_on_both_sides(bank):
     assert list(bank.within(22, 20)) == []
 
 
-def test_the_network_that_built_it_is_accepted(bank, recogniser):
-    replace(bank, digest=recogniser.digest).require(recogniser)
+def test_the_network_that_built_it_is_accepted(bank, identity_net):
+    replace(bank, digest=identity_net.digest).require(identity_net)
 
 
-def test_another_network_is_refused_and_both_are_named(bank, recogniser):
+def test_another_network_is_refused_and_both_are_named(bank, identity_net):
     with pytest.raises(WeightsError, match="dddddddddddddddd") as told:
-        bank.require(recogniser)
-    assert recogniser.digest in str(told.value)
-    named = replace(bank, embedder="ir-se50", digest=recogniser.digest)
+        bank.require(identity_net)
+    assert identity_net.digest in str(told.value)
+    named = replace(bank, embedder="ir-se50", digest=identity_net.digest)
     with pytest.raises(WeightsError, match="`ir-se50`.*`nano-identity`"):
-        named.require(recogniser)
+        named.require(identity_net)
 
 
-def test_a_published_bank_is_known_by_name_and_width_alone(bank, recogniser):
-    replace(bank, digest=None).require(recogniser)
+def test_a_published_bank_is_known_by_name_and_width_alone(bank, identity_net):
+    replace(bank, digest=None).require(identity_net)
     wide = Bank(torch.eye(9), torch.arange(9.0), (), "nano-identity", None)
     with pytest.raises(WeightsError, match="have 9 numbers.*8"):
-        wide.require(recogniser)
+        wide.require(identity_net)
 
 
 @pytest.mark.parametrize(

@@ -17,42 +17,46 @@ from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.nets.nano.age import AgeSpec, NanoAge
-from engine.nets.protocols import NanoAgeReader
+from engine.nets.protocols import NanoAgeEstimator
 
 CPU = torch.device("cpu")
 
 
 class Counting:
-    """A recogniser that counts the pictures it was shown, and may be killed."""
+    """A identity_net that counts the pictures it was shown, and may be killed."""
 
-    def __init__(self, recogniser, killed_after=None):
-        self.recogniser, self.seen, self.killed_after = recogniser, 0, killed_after
-        self.name, self.digest, self.width = recogniser.name, recogniser.digest, recogniser.width
+    def __init__(self, identity_net, killed_after=None):
+        self.identity_net, self.seen, self.killed_after = identity_net, 0, killed_after
+        self.name, self.digest, self.width = (
+            identity_net.name,
+            identity_net.digest,
+            identity_net.width,
+        )
 
     def embed(self, pictures):
         if self.killed_after is not None and self.seen >= self.killed_after:
             raise KeyboardInterrupt
         self.seen += len(pictures)
-        return self.recogniser.embed(pictures)
+        return self.identity_net.embed(pictures)
 
 
 def plan_of(faces, **changes):
     return BankPlan(faces, faces.parent / "out" / "bank.safetensors", **{"batch": 2, **changes})
 
 
-def build(plan, recogniser, **more):
-    return build_bank(plan, recogniser, Silence(), device=CPU, **more)
+def build(plan, identity_net, **more):
+    return build_bank(plan, identity_net, Silence(), device=CPU, **more)
 
 
-def test_every_row_is_the_embedding_of_its_picture(faces, recogniser):
-    report = build(plan_of(faces), recogniser)
+def test_every_row_is_the_embedding_of_its_picture(faces, identity_net):
+    report = build(plan_of(faces), identity_net)
     read = read_bank(faces.parent / "out" / "bank.safetensors")
     assert report.fresh == len(read) == 6
     assert read.ages.tolist() == [19, 21, 22, 23, 40, 60]
     for row, source in zip(read.embeddings, read.sources, strict=True):
         picture = read_portrait(faces.parent / "out" / source)
-        torch.testing.assert_close(row, recogniser.embed(picture)[0])
-    assert read.digest == recogniser.digest
+        torch.testing.assert_close(row, identity_net.embed(picture)[0])
+    assert read.digest == identity_net.digest
 
 
 def test_large_pictures_are_averaged_to_what_losses_see(tmp_path):
@@ -64,131 +68,131 @@ def test_large_pictures_are_averaged_to_what_losses_see(tmp_path):
     torch.testing.assert_close(portrait[0, :, 0, 0], torch.tensor(mean, dtype=torch.float32))
 
 
-def test_a_second_run_embeds_nothing_and_gives_the_same_file(faces, recogniser):
+def test_a_second_run_embeds_nothing_and_gives_the_same_file(faces, identity_net):
     plan = plan_of(faces)
-    build(plan, recogniser)
+    build(plan, identity_net)
     before = plan.out.read_bytes()
-    counting = Counting(recogniser)
+    counting = Counting(identity_net)
     report = build(plan, counting)
     assert (counting.seen, report.fresh, report.kept) == (0, 0, 6)
     assert plan.out.read_bytes() == before
 
 
-def test_a_killed_run_goes_on_where_it_was_and_ends_bit_equal(faces, recogniser):
+def test_a_killed_run_goes_on_where_it_was_and_ends_bit_equal(faces, identity_net):
     plan = plan_of(faces)
     with pytest.raises(KeyboardInterrupt):
-        build(plan, Counting(recogniser, killed_after=4))
+        build(plan, Counting(identity_net, killed_after=4))
     assert not plan.out.exists()
-    counting = Counting(recogniser)
+    counting = Counting(identity_net)
     build(plan, counting)
     assert counting.seen == 2
     whole = replace(plan, out=plan.out.with_name("whole.safetensors"))
-    build(whole, recogniser)
+    build(whole, identity_net)
     assert plan.out.read_bytes() == whole.out.read_bytes()
 
 
-def test_content_counts_and_not_the_name(faces, recogniser):
-    build(plan_of(faces), recogniser)
+def test_content_counts_and_not_the_name(faces, identity_net):
+    build(plan_of(faces), identity_net)
     (faces / "40_0.png").rename(faces / "41_7.png")
     shutil.copy(faces / "19_4.png", faces / "19_9.png")
-    counting = Counting(recogniser)
+    counting = Counting(identity_net)
     report = build(plan_of(faces), counting)
     assert (counting.seen, report.copies) == (0, 1)
     assert report.bank.ages.tolist() == [19, 21, 22, 23, 41, 60]
 
 
-def test_another_embedder_embeds_everything_anew(faces, recogniser, other):
-    build(plan_of(faces), recogniser)
+def test_another_embedder_embeds_everything_anew(faces, identity_net, other):
+    build(plan_of(faces), identity_net)
     counting = Counting(other)
     report = build(plan_of(faces), counting)
     assert counting.seen == 6
     assert report.bank.digest == other.digest
 
 
-def test_bad_pictures_are_named_and_stop_nothing(faces, recogniser):
+def test_bad_pictures_are_named_and_stop_nothing(faces, identity_net):
     (faces / "30_8.png").write_bytes(b"no picture")
     save_png(faces / "31_9.png", np.zeros((20, 30, 3), np.uint8), {})
     shutil.copy(faces / "19_4.png", faces / "unnamed.png")
-    report = build(plan_of(faces), recogniser)
+    report = build(plan_of(faces), identity_net)
     assert len(report.bank) == 6
     assert dict(report.left_out).keys() == {"30_8.png", "31_9.png", "unnamed.png"}
     assert report.reasons[NO_AGE] == 1
     assert report.reasons["is not aligned: 30 x 20 px is no square"] == 1
 
 
-def test_a_picture_that_was_mended_is_tried_again(faces, recogniser):
+def test_a_picture_that_was_mended_is_tried_again(faces, identity_net):
     broken = faces / "30_8.png"
     broken.write_bytes(b"no picture")
-    build(plan_of(faces), recogniser)
+    build(plan_of(faces), identity_net)
     save_png(broken, np.full((32, 32, 3), 9, np.uint8), {})
-    assert len(build(plan_of(faces), recogniser).bank) == 7
+    assert len(build(plan_of(faces), identity_net).bank) == 7
 
 
-def test_an_embedding_that_is_no_number_never_reaches_a_bank(faces, recogniser):
+def test_an_embedding_that_is_no_number_never_reaches_a_bank(faces, identity_net):
     class Broken(Counting):
         def embed(self, pictures):
             found = super().embed(pictures).clone()
             found[0, 0] = torch.nan
             return found
 
-    report = build(plan_of(faces), Broken(recogniser))
+    report = build(plan_of(faces), Broken(identity_net))
     assert len(report.bank) == 3
     assert report.reasons == {"its embedding is not a number": 3}
     assert report.bank.embeddings.isfinite().all()
 
 
-def test_pictures_of_several_sizes_go_into_one_bank(faces, recogniser):
+def test_pictures_of_several_sizes_go_into_one_bank(faces, identity_net):
     save_png(faces / "50_6.png", np.full((48, 48, 3), 9, np.uint8), {})
-    report = build(plan_of(faces, batch=7), recogniser)
+    report = build(plan_of(faces, batch=7), identity_net)
     row = report.bank.embeddings[report.bank.ages.tolist().index(50)]
-    torch.testing.assert_close(row, recogniser.embed(read_portrait(faces / "50_6.png"))[0])
+    torch.testing.assert_close(row, identity_net.embed(read_portrait(faces / "50_6.png"))[0])
 
 
-def test_the_manifest_tells_ages_people_and_what_was_dropped(faces, recogniser):
+def test_the_manifest_tells_ages_people_and_what_was_dropped(faces, identity_net):
     with ledger_of(faces) as ledger:
         for index, path in enumerate(sorted(faces.glob("*.png"))):
             row = Row(output=path.name, age=70 + index, person=f"{index % 2}")
             if index == 0:
                 row = row.model_copy(update={"verdict": "drop"})
             ledger.add(row.dump())
-    bank = build(plan_of(faces), recogniser).bank
+    bank = build(plan_of(faces), identity_net).bank
     assert bank.ages.tolist() == [71, 72, 73, 74, 75]
     assert bank.facts["people"] == ["0", "1"]
 
 
-def test_a_csv_goes_before_manifest_and_name(faces, recogniser):
+def test_a_csv_goes_before_manifest_and_name(faces, identity_net):
     listed = AgeSource({"40_0.png": 44.5})
-    assert 44.5 in build(plan_of(faces, ages=listed), recogniser).bank.ages.tolist()
+    assert 44.5 in build(plan_of(faces, ages=listed), identity_net).bank.ages.tolist()
     with ledger_of(faces) as ledger:
         ledger.add(Row(output="40_0.png", age=70).dump())
-    assert build(plan_of(faces, ages=listed), recogniser).bank.ages.tolist() == [44.5]
+    assert build(plan_of(faces, ages=listed), identity_net).bank.ages.tolist() == [44.5]
 
 
-def test_a_reader_tells_the_ages_that_nobody_knows(faces, recogniser):
+def test_a_reader_tells_the_ages_that_nobody_knows(faces, identity_net):
     (faces / "60_5.png").rename(faces / "unnamed.png")
     net = frozen(NanoAge(AgeSpec(size=16, widths=(4, 6))))
-    reader = NanoAgeReader(net)
-    report = build(plan_of(faces), recogniser, reader=reader)
+    reader = NanoAgeEstimator(net)
+    report = build(plan_of(faces), identity_net, reader=reader)
     told = float(reader.years(read_portrait(faces / "unnamed.png")))
     assert report.bank.ages.tolist() == pytest.approx(sorted([19, 21, 22, 23, 40, told]))
     assert report.bank.facts["ages_read"] == 1
     assert report.bank.facts["age_by"] == "nano-age"
 
 
-def test_a_ledger_without_read_ages_does_not_serve_a_reader(faces, recogniser):
-    build(plan_of(faces), recogniser)
+def test_a_ledger_without_read_ages_does_not_serve_a_reader(faces, identity_net):
+    build(plan_of(faces), identity_net)
     (faces / "60_5.png").rename(faces / "unnamed.png")
-    reader = NanoAgeReader(frozen(NanoAge(AgeSpec(size=16, widths=(4, 6)))))
-    counting = Counting(recogniser)
+    reader = NanoAgeEstimator(frozen(NanoAge(AgeSpec(size=16, widths=(4, 6)))))
+    counting = Counting(identity_net)
     assert len(build(plan_of(faces), counting, reader=reader).bank) == 6
     assert counting.seen == 1
 
 
-def test_a_folder_of_nothing_usable_is_an_error(tmp_path, recogniser):
+def test_a_folder_of_nothing_usable_is_an_error(tmp_path, identity_net):
     (tmp_path / "faces").mkdir()
     (tmp_path / "faces" / "30_0.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="no picture of .* can be in a bank"):
-        build(plan_of(tmp_path / "faces"), recogniser)
+        build(plan_of(tmp_path / "faces"), identity_net)
 
 
 def test_a_plan_that_cannot_be_is_refused_at_once(faces):

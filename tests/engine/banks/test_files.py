@@ -122,19 +122,19 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path):
         read_bank(tmp_path / "none.safetensors")
 
 
-def test_a_bank_brings_its_network_along(tmp_path, bank, recogniser, other, monkeypatch):
+def test_a_bank_brings_its_network_along(tmp_path, bank, identity_net, other, monkeypatch):
     monkeypatch.setattr("engine.weights.find.shipped_weights", dict)
     folder = tmp_path / "weights"
-    for name, net in (("nano-identity", recogniser.net), ("mine", other.net)):
+    for name, net in (("nano-identity", identity_net.net), ("mine", other.net)):
         save_native(
             folder / f"{name}.safetensors", Checkpoint("native", {"identity": net.state_dict()})
         )
     made = sorted_bank(
-        bank.embeddings, bank.ages, (), embedder="nano-identity", digest=recogniser.digest
+        bank.embeddings, bank.ages, (), embedder="nano-identity", digest=identity_net.digest
     )
     save_bank(tmp_path / "b.safetensors", made)
     read, found = read_bank_for(tmp_path / "b.safetensors", None, torch.device("cpu"))
-    assert found.digest == recogniser.digest
+    assert found.digest == identity_net.digest
     assert len(read) == 40
     with pytest.raises(WeightsError, match=other.digest):
         read_bank_for(tmp_path / "b.safetensors", "mine", torch.device("cpu"))

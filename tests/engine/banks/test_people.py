@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.banks.bank import sorted_bank
-from engine.banks.people import doubts, people_in, require_strangers
+from engine.banks.people import doubts, people_in, require_impostors
 from engine.core.errors import InputError
 
 
@@ -34,9 +34,9 @@ def test_the_people_of_a_folder_are_those_of_its_usable_photos(album):
 
 
 def test_nobody_is_their_own_impostor(album):
-    require_strangers(bank("450000", "7", "8"), album)
+    require_impostors(bank("450000", "7", "8"), album)
     with pytest.raises(InputError, match="holds person 900001 of"):
-        require_strangers(bank("450000", "900001"), album)
+        require_impostors(bank("450000", "900001"), album)
 
 
 def test_people_whom_the_prior_has_met_are_told_of():

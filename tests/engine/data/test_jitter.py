@@ -7,7 +7,7 @@ import torch
 
 from engine.core.numbers import Span
 from engine.data.jitter import (
-    ColourJitter,
+    ColorJitter,
     flipped,
     flipped_points,
     recoloured,
@@ -59,7 +59,7 @@ def test_brightness_scales_light_from_black():
 
 
 def test_colours_depend_on_the_draws_alone(pictures):
-    jitter = ColourJitter()
+    jitter = ColorJitter()
     once, again, other = (
         recoloured(pictures, jitter, Draws(seed, 5, range(6))) for seed in (1, 1, 2)
     )
@@ -68,19 +68,19 @@ def test_colours_depend_on_the_draws_alone(pictures):
 
 
 def test_half_a_batch_is_changed_as_it_is_in_the_whole(pictures):
-    whole = recoloured(pictures, ColourJitter(), Draws(1, 5, range(6)))
-    half = recoloured(pictures[3:], ColourJitter(), Draws(1, 5, range(3, 6)))
+    whole = recoloured(pictures, ColorJitter(), Draws(1, 5, range(6)))
+    half = recoloured(pictures[3:], ColorJitter(), Draws(1, 5, range(3, 6)))
     torch.testing.assert_close(half, whole[3:])
 
 
 def test_only_the_share_is_changed(pictures):
-    kept = recoloured(pictures, ColourJitter(share=0.0), Draws(1, 5, range(6)))
+    kept = recoloured(pictures, ColorJitter(share=0.0), Draws(1, 5, range(6)))
     assert torch.equal(kept, pictures)
 
 
 def test_patches_turn_one_part_of_a_picture_more_than_another():
     plain = torch.tensor([0.3, 0.0, -0.2]).view(1, 3, 1, 1).expand(1, 3, 32, 32).contiguous()
-    jitter = ColourJitter(share=1.0, brightness=Span(1, 1))
+    jitter = ColorJitter(share=1.0, brightness=Span(1, 1))
     whole = recoloured(plain, jitter.model_copy(update={"patches": False}), Draws(0, 0, range(1)))
     parts = recoloured(plain, jitter, Draws(0, 0, range(1)))
     assert whole.std(dim=(2, 3)).max() < 1e-5

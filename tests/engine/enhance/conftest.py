@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.enhance.guard import Look
+from engine.enhance.guard import FaceMeasurement
 from engine.nets.foreign import spandrel
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
@@ -37,7 +37,7 @@ class Fixed:
         return self
 
     def look(self, face):
-        return Look(face.astype(float), 40.0)
+        return FaceMeasurement(face.astype(float), 40.0)
 
     def _change(self, one, other):
         return float(np.abs(one.identity - other.identity).mean())
@@ -61,7 +61,7 @@ class Ageing(Fixed):
     """Sees a year for every level that the mean of a face rises."""
 
     def look(self, face):
-        return Look(face.astype(float), 30 + float(face.mean()))
+        return FaceMeasurement(face.astype(float), 30 + float(face.mean()))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.evaluators.dlib import StrangerTable, described, pairwise
+from engine.evaluators.dlib import ImpostorTable, described, pairwise
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def test_d0_is_the_mean_distance_of_different_people_in_a_group():
     vectors = np.zeros((5, 128), np.float32)
     vectors[:, 0] = [0, 0.5, 1, 3, 9]
     people = np.array([1, 1, 2, 3, 4])
-    table = StrangerTable.of(vectors, people, ["a", "a", "a", "b", "b"])
+    table = ImpostorTable.of(vectors, people, ["a", "a", "a", "b", "b"])
     # Person 1 is 1 and 0.5 from person 2; person 3 is 6 from person 4.
     assert table.groups["a"] == (pytest.approx(0.75), 2, 2)
     assert table.groups["b"] == (pytest.approx(6), 2, 1)
@@ -30,14 +30,14 @@ def test_d0_is_the_mean_distance_of_different_people_in_a_group():
 def test_a_group_of_one_is_measured_by_everyone():
     vectors = np.zeros((3, 128), np.float32)
     vectors[:, 0] = [0, 1, 2]
-    table = StrangerTable.of(vectors, np.array([1, 2, 3]), ["a", "a", "b"])
+    table = ImpostorTable.of(vectors, np.array([1, 2, 3]), ["a", "a", "b"])
     assert set(table.groups) == {"a"}
     assert table.distance("b") == table.everyone.distance == pytest.approx(4 / 3)
 
 
 def test_one_person_has_no_strangers():
     with pytest.raises(ValueError, match="at least two people"):
-        StrangerTable.of(np.zeros((2, 128), np.float32), np.array([1, 1]), ["a", "a"])
+        ImpostorTable.of(np.zeros((2, 128), np.float32), np.array([1, 1]), ["a", "a"])
 
 
 def test_dlib_finds_small_portraits_and_knows_people_again(seen):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.core.errors import PictureError, WeightsError
-from engine.evaluators.domain import Known
+from engine.evaluators.domain import TrainingDomain
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.base import BaseSpec
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
@@ -30,25 +30,25 @@ def machine():
 
 
 def test_what_is_familiar_passes_and_what_is_not_is_told(machine):
-    known = Known("portraits", familiar=1.9)
+    known = TrainingDomain("portraits", ood_threshold=1.9)
     known.require(machine, torch.full((1, 3, 32, 32), 0.2))
     strange = torch.ones(1, 3, 32, 32)
     strange[..., :16, :] = -1
     with pytest.raises(PictureError, match="outside what these weights know") as told:
         known.require(machine, strange)
     assert told.value.status == "skipped"
-    Known("photos").require(machine, strange)
+    TrainingDomain("photos").require(machine, strange)
 
 
 def test_the_facts_and_the_card_of_a_file_say_what_it_knows():
-    facts = {"domain": "portraits", "familiar": 1.5}
+    facts = {"domain": "portraits", "ood_threshold": 1.5}
     card = {"portraits": {"version": "1"}}
-    known = Known.of(Checkpoint("native", {}, facts=facts, card=card))
-    assert (known.domain, known.familiar) == ("portraits", 1.5)
-    assert Known.of(Checkpoint("sam", {})) == Known("photos", None)
+    known = TrainingDomain.of(Checkpoint("native", {}, facts=facts, card=card))
+    assert (known.domain, known.ood_threshold) == ("portraits", 1.5)
+    assert TrainingDomain.of(Checkpoint("sam", {})) == TrainingDomain("photos", None)
 
 
 def test_weights_of_another_look_of_the_world_are_refused():
     card = {"portraits": {"version": "0"}}
     with pytest.raises(WeightsError, match="version 0 of the portrait world"):
-        Known.of(Checkpoint("native", {}, card=card))
+        TrainingDomain.of(Checkpoint("native", {}, card=card))

@@ -7,7 +7,7 @@ from skimage.data import astronaut
 
 from engine.core.errors import WeightsError
 from engine.core.places import weights_folder
-from engine.evaluators.photographs import Judges
+from engine.evaluators.photographs import PhotoEvaluators
 from engine.images.ranges import to_tensor
 from engine.nets.age.mivolo import AgeScale, MiVolo, MiVoloSpec
 from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
@@ -34,7 +34,7 @@ def portrait():
 
 
 def test_without_weights_dlib_tells_who_and_nobody_tells_how_old(portrait):
-    judges = Judges(CPU)
+    judges = PhotoEvaluators(CPU)
     assert judges.age(portrait) is None
     assert judges.age_by is None
     assert "mivolo" in judges.why_no_age
@@ -49,7 +49,7 @@ def test_arcface_goes_before_dlib(place, portrait):
     torch.manual_seed(0)
     net = ArcFace(ArcFaceSpec(embedding=16, widths=(4, 6, 8, 10))).eval()
     place("ir-se50", net.state_dict())
-    judges = Judges(CPU)
+    judges = PhotoEvaluators(CPU)
     told = judges.embedding(portrait)
     with torch.inference_mode():
         assert torch.allclose(torch.from_numpy(told), net.face_embedding(portrait)[0], atol=1e-6)
@@ -63,7 +63,7 @@ def test_mivolo_tells_years_on_the_scale_of_its_file(place, portrait):
     net = MiVolo(MiVoloSpec(with_body=False)).eval()
     scale = {"min_age": 1.0, "max_age": 95.0, "avg_age": 48.0}
     place("mivolo", {"state_dict": net.state_dict() | {"fds.x": torch.zeros(1)}, **scale})
-    judges = Judges(CPU)
+    judges = PhotoEvaluators(CPU)
     assert (judges.age_by, judges.why_no_age) == ("mivolo", None)
     small = to_tensor(astronaut()[:224, 100:324])
     with torch.inference_mode():
@@ -74,4 +74,4 @@ def test_mivolo_tells_years_on_the_scale_of_its_file(place, portrait):
 def test_a_mivolo_file_without_its_scale_is_refused(place):
     place("mivolo", {"state_dict": {}, "min_age": 1.0})
     with pytest.raises(WeightsError, match="it lacks max_age, avg_age"):
-        Judges(CPU)
+        PhotoEvaluators(CPU)

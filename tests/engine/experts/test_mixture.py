@@ -10,7 +10,7 @@ from engine.experts.mixture import (
     Calibration,
     ExpertCalibration,
     Fusion,
-    Votes,
+    Predictions,
     confidence_weights,
     fuse,
 )
@@ -23,7 +23,7 @@ def votes(years, spread=2.0, confidence=0.5, experts=("a", "b", "c")):
     years = np.atleast_2d(np.asarray(years, float))
     silent = np.isnan(years)
     parts = [np.broadcast_to(part, years.shape).astype(float) for part in (spread, confidence)]
-    return Votes(experts, years, *(np.where(silent, NOBODY, part) for part in parts))
+    return Predictions(experts, years, *(np.where(silent, NOBODY, part) for part in parts))
 
 
 def calibration(**mu):
@@ -63,7 +63,7 @@ def test_where_everybody_is_silent_there_is_no_age_and_never_zero():
 
 def test_a_mixture_of_nobody_has_no_ages():
     empty = np.zeros((2, 0))
-    assert np.isnan(fuse(Votes((), empty, empty, empty)).age).all()
+    assert np.isnan(fuse(Predictions((), empty, empty, empty)).age).all()
 
 
 def test_who_is_too_unsure_abstains():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.faces.outliers import find_strangers
+from engine.faces.outliers import find_impostors
 
 
 def person(rng, count, spread=0.25):
@@ -20,7 +20,7 @@ def test_strangers_and_only_they_are_flagged(own, others):
     rng = np.random.default_rng(own)
     strangers = np.concatenate([person(rng, 1) for _ in range(others)])
     mixed = np.concatenate([strangers[:1], person(rng, own), strangers[1:]])
-    found = find_strangers(mixed)
+    found = find_impostors(mixed)
     assert np.flatnonzero(found.flags).tolist() == [0, *range(own + 1, own + others)]
     assert found.distances.shape == (own + others,)
 
@@ -28,23 +28,23 @@ def test_strangers_and_only_they_are_flagged(own, others):
 def test_a_person_alone_has_no_strangers():
     rng = np.random.default_rng(0)
     for count in (1, 2, 4, 5, 50, 500):
-        assert not find_strangers(person(rng, count)).flags.any()
+        assert not find_impostors(person(rng, count)).flags.any()
 
 
 def test_identical_photos_are_no_strangers_to_each_other():
     one = person(np.random.default_rng(0), 1)
-    assert not find_strangers(np.repeat(one, 30, axis=0)).flags.any()
+    assert not find_impostors(np.repeat(one, 30, axis=0)).flags.any()
 
 
 def test_a_crowd_of_different_people_is_never_flagged_whole():
     rng = np.random.default_rng(1)
     crowd = np.concatenate([person(rng, 1) for _ in range(60)])
-    assert find_strangers(crowd).flags.mean() <= 0.5
+    assert find_impostors(crowd).flags.mean() <= 0.5
 
 
 def test_a_wide_span_of_looks_widens_the_limit():
     rng = np.random.default_rng(2)
-    narrow, wide = find_strangers(person(rng, 80, 0.2)), find_strangers(person(rng, 80, 0.55))
+    narrow, wide = find_impostors(person(rng, 80, 0.2)), find_impostors(person(rng, 80, 0.55))
     assert narrow.limit == pytest.approx(0.5)
     assert wide.limit > 0.6
     assert not wide.flags.any()
@@ -52,4 +52,4 @@ def test_a_wide_span_of_looks_widens_the_limit():
 
 def test_too_few_photos_cannot_outvote_anyone():
     rng = np.random.default_rng(3)
-    assert not find_strangers(np.concatenate([person(rng, 3), person(rng, 1)])).flags.any()
+    assert not find_impostors(np.concatenate([person(rng, 3), person(rng, 1)])).flags.any()

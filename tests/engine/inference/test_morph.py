@@ -4,12 +4,22 @@ import torch
 from PIL import Image
 
 from engine.core.errors import UsageError
-from engine.inference.morph import glide, save_film
+from engine.inference.morph import interpolate, save_film
 
 
 def test_codes_glide_from_anchor_to_anchor():
     targets = torch.tensor([[0.0], [1.0], [3.0]])
-    assert [code.item() for code in glide(targets, 4)] == [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3]
+    assert [code.item() for code in interpolate(targets, 4)] == [
+        0,
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1.5,
+        2,
+        2.5,
+        3,
+    ]
 
 
 def frames():

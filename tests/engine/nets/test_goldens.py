@@ -8,7 +8,7 @@ from engine.nets.adapter import Adapter
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.age.mivolo import MiVolo
 from engine.nets.agetransformer.v1 import PublishedTransformer
-from engine.nets.agetransformer.v1_discriminator import PublishedCritic
+from engine.nets.agetransformer.v1_discriminator import PublishedDiscriminator
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder, with_age_plane
 from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.stylegan2.generator import Generator, truncated
@@ -58,7 +58,7 @@ def test_stylegan2_draws_the_published_picture(parity, size):
 
 def test_agetransformers_discriminator_judges_as_published(parity):
     """It is the one golden of a StyleGAN2 trunk as well."""
-    net = PublishedCritic.from_state(parity.state("agetransformer_d128", "stylegan2"))
+    net = PublishedDiscriminator.from_state(parity.state("agetransformer_d128", "stylegan2"))
     parity.assert_layout("agetransformer_d128", net)
     x = parity.image(128)
     judged = net(torch.cat([x, x.flip(3), 0.5 * x, -x]), torch.eye(10)[[0, 3, 5, 9]])

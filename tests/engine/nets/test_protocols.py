@@ -9,22 +9,22 @@ from engine.nets.age.dex_vgg import Dex, DexSpec
 from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
 from engine.nets.loading import frozen
 from engine.nets.named import (
-    load_age_reader,
+    identity_network_of,
+    load_age_estimator,
+    load_identity_network,
+    load_landmark_detector,
     load_lpips,
-    load_point_reader,
-    load_recogniser,
-    recogniser_of,
 )
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks
 from engine.nets.protocols import (
-    ArcFaceRecogniser,
-    DexReader,
+    ArcFaceIdentity,
+    DexEstimator,
     LpipsDistance,
-    NanoAgeReader,
-    NanoPointReader,
-    NanoRecogniser,
+    NanoAgeEstimator,
+    NanoIdentityNetwork,
+    NanoLandmarkDetector,
     weights_digest,
 )
 from engine.weights.checkpoint import Checkpoint
@@ -43,13 +43,13 @@ def _nothing_shipped(monkeypatch):
 def arcface(fill):
     spec = ArcFaceSpec(size=112, embedding=24, widths=(4, 8, 12, 16), depths=(1, 1, 2, 1))
     with torch.no_grad():
-        return recogniser_of(fill(ArcFace(spec)).state_dict())
+        return identity_network_of(fill(ArcFace(spec)).state_dict())
 
 
 @pytest.fixture
 def nano():
     spec = IdentitySpec(size=16, embedding=8, widths=(4, 6))
-    return recogniser_of(NanoIdentity(spec).state_dict())
+    return identity_network_of(NanoIdentity(spec).state_dict())
 
 
 def kept(folder, name, part, net):
@@ -58,8 +58,8 @@ def kept(folder, name, part, net):
 
 
 def test_the_family_is_read_off_the_weights(arcface, nano):
-    assert isinstance(arcface, ArcFaceRecogniser)
-    assert isinstance(nano, NanoRecogniser)
+    assert isinstance(arcface, ArcFaceIdentity)
+    assert isinstance(nano, NanoIdentityNetwork)
     assert (arcface.name, arcface.width, nano.name, nano.width) == (
         "ir-se50",
         24,
@@ -71,14 +71,14 @@ def test_the_family_is_read_off_the_weights(arcface, nano):
 @pytest.mark.parametrize("family", ["arcface", "nano"])
 @pytest.mark.parametrize("size", [256, 128, 300, 512])
 def test_portraits_of_any_size_become_unit_vectors_with_gradients(family, size, request):
-    recogniser = request.getfixturevalue(family)
+    identity_net = request.getfixturevalue(family)
     pictures = torch.rand(2, 3, size, size).requires_grad_()
-    found = recogniser.embed(pictures)
-    assert found.shape == (2, recogniser.width)
+    found = identity_net.embed(pictures)
+    assert found.shape == (2, identity_net.width)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
     found[:, 0].sum().backward()
     assert pictures.grad.abs().sum() > 0
-    assert not any(parameter.requires_grad for parameter in recogniser.net.parameters())
+    assert not any(parameter.requires_grad for parameter in identity_net.net.parameters())
 
 
 def test_arcface_sees_the_published_crop_of_a_portrait(arcface):
@@ -114,10 +114,10 @@ def test_readers_answer_in_years_and_pixels(fill):
     pictures = torch.rand(2, 3, 64, 64)
     dex = frozen(Dex(DexSpec(32, widths=(2, 2, 2, 2, 2), hidden=4)))
     age = frozen(NanoAge(AgeSpec(size=16, widths=(4, 6))))
-    assert torch.equal(DexReader(dex).years(pictures), dex.age(pictures))
-    assert torch.equal(NanoAgeReader(age).years(pictures), age.age(pictures))
+    assert torch.equal(DexEstimator(dex).years(pictures), dex.age(pictures))
+    assert torch.equal(NanoAgeEstimator(age).years(pictures), age.age(pictures))
     points = frozen(NanoLandmarks(LandmarksSpec(size=16, widths=(4, 6), hidden=8)))
-    assert torch.equal(NanoPointReader(points).points(pictures), points.points(pictures))
+    assert torch.equal(NanoLandmarkDetector(points).points(pictures), points.points(pictures))
 
 
 def test_lpips_goes_by_its_backbone():
@@ -139,29 +139,29 @@ def test_a_name_finds_its_network(tmp_path, nano):
     kept(folder, "nano-identity", "identity", nano.net)
     kept(folder, "nano-age", "age", age)
     kept(folder, "nano-landmarks", "landmarks", points)
-    assert load_recogniser("nano-identity", CPU).digest == nano.digest
-    assert load_age_reader("nano-age", CPU).name == "nano-age"
-    assert load_point_reader("nano-landmarks", CPU).name == "nano-landmarks"
+    assert load_identity_network("nano-identity", CPU).digest == nano.digest
+    assert load_age_estimator("nano-age", CPU).name == "nano-age"
+    assert load_landmark_detector("nano-landmarks", CPU).name == "nano-landmarks"
 
 
 def test_a_file_of_another_name_serves_by_what_it_holds(tmp_path, arcface):
     kept(tmp_path, "mine", "identity", arcface.net)
-    found = load_recogniser(str(tmp_path / "mine.safetensors"), CPU)
+    found = load_identity_network(str(tmp_path / "mine.safetensors"), CPU)
     assert (found.name, found.digest) == ("ir-se50", arcface.digest)
 
 
 def test_a_name_is_kept_for_its_own_network(tmp_path, arcface):
     kept(tmp_path / "weights", "nano-identity", "identity", arcface.net)
     with pytest.raises(UsageError, match="called `nano-identity` are those of `ir-se50`"):
-        load_recogniser("nano-identity", CPU)
+        load_identity_network("nano-identity", CPU)
 
 
 def test_a_file_without_such_a_network_says_what_it_holds(tmp_path, nano):
     kept(tmp_path, "mine", "identity", nano.net)
     with pytest.raises(WeightsError, match="serves no age: .*`identity` has no `age`"):
-        load_age_reader(str(tmp_path / "mine.safetensors"), CPU)
+        load_age_estimator(str(tmp_path / "mine.safetensors"), CPU)
 
 
 def test_weights_that_are_not_here_say_how_to_get_them():
     with pytest.raises(WeightsError, match="`ir-se50` are not in"):
-        load_recogniser("ir-se50", CPU)
+        load_identity_network("ir-se50", CPU)

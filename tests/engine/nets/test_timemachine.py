@@ -127,11 +127,11 @@ def test_training_changes_what_learns_and_nothing_of_the_prior(model):
     before = {name: fingerprint(part) for name, part in model.named_children()}
     average = model.latent_average.clone()
     statistics = {k: v.clone() for k, v in model.encoder.named_buffers()}
-    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model(photos(3), AGES).image.square().mean().backward()
-        optimiser.step()
+        optimizer.step()
     after = {name: fingerprint(part) for name, part in model.named_children()}
     for name in before:
         assert (before[name] != after[name]) == (name in learning), name

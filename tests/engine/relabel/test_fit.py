@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.core.errors import UsageError
-from engine.experts.mixture import Fusion, Votes, fuse
-from engine.relabel.admission import Admission
+from engine.experts.mixture import Fusion, Predictions, fuse
+from engine.relabel.admission import SamplingCurriculum
 from engine.relabel.fit import Fitting, expert_figures, figures, fitted
 from engine.relabel.output import balance
 
@@ -20,7 +20,7 @@ def planted(count=900, seed=0):
     years = truth[:, None] * np.array([0.8, 1.0, 1.1]) + np.array([12.0, -6.0, 0.0])
     years = years + spread * draw.standard_normal((count, 3))
     confidence = np.clip(np.array([0.5, 0.6, 0.9]) - spread / 40, 0, 1)
-    return Votes(("a", "b", "c"), years, spread / 3, confidence), truth
+    return Predictions(("a", "b", "c"), years, spread / 3, confidence), truth
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_silence_does_not_spoil_a_fit():
     years = votes.years.copy()
     years[::3, 0] = np.nan
     years[5] = np.nan
-    gaps = Votes(votes.experts, years, *(np.where(np.isnan(years), np.nan, part)
+    gaps = Predictions(votes.experts, years, *(np.where(np.isnan(years), np.nan, part)
                                          for part in (votes.spread, votes.confidence)))  # fmt: skip
     fit = fitted(gaps, truth, DIGESTS, "portraits", Fitting(), Fusion())
     assert fit.faces == 299
@@ -114,7 +114,7 @@ def test_a_calibration_survives_a_file(fit):
 
 
 def test_sure_faces_come_first_and_unsure_ones_later_or_never():
-    plan = Admission()
+    plan = SamplingCurriculum()
     assert plan.joins_at(2.0) == 0
     assert plan.joins_at(8.1) is None
     middle = plan.joins_at(5.5)
@@ -123,11 +123,11 @@ def test_sure_faces_come_first_and_unsure_ones_later_or_never():
 
 
 def test_reliability_is_weight_and_rare_ages_weigh_more():
-    weights = Admission().weights([0.5, 0.5, 0.5, 0.5, 0.25], [5, 5, 5, 5, 9])
+    weights = SamplingCurriculum().weights([0.5, 0.5, 0.5, 0.5, 0.25], [5, 5, 5, 5, 9])
     assert weights.mean() == pytest.approx(1)
     assert weights[0] == weights[3]
     assert weights[4] == pytest.approx(weights[0] / 2 * 2)
-    plain = Admission(balance=0).weights([0.5, 0.25], [5, 9])
+    plain = SamplingCurriculum(balance=0).weights([0.5, 0.25], [5, 9])
     assert plain[0] == 2 * plain[1]
 
 

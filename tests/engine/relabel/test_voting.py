@@ -1,4 +1,4 @@
-"""Votes into a ledger: by whom, about what, and the same however often a run was cut short."""
+"""Predictions in a ledger are the same however often a run was interrupted."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from engine.images.saving import save_png
 from engine.relabel.reading import FaceReading, are_aligned
 from engine.relabel.recipe import load_relabel
 from engine.relabel.source import Job, jobs_of, read_labels
-from engine.relabel.voting import Ballot, DomainSorter, Panel, collect, votes_of
+from engine.relabel.voting import DomainSorter, Panel, PredictionRequest, collect, votes_of
 from engine.runtime.device import choose
 
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def folder(tmp_path):
 def ballot(expert, domain="photos", hands=1, batch=3):
     table = MiVoloTable()
     panel = Panel({"mivolo": expert}, {"mivolo": table}, {}, {"mivolo": table})
-    return Ballot(panel, DomainSorter(domain, CPU), FaceReading(), True, batch, 1, hands)
+    return PredictionRequest(panel, DomainSorter(domain, CPU), FaceReading(), True, batch, 1, hands)
 
 
 def test_an_interrupted_run_ends_in_the_same_ledger_as_one_that_was_not(folder, tmp_path):

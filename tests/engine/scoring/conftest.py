@@ -15,7 +15,7 @@ from engine.images.ranges import to_pixels, to_tensor
 from engine.images.saving import save_png
 from engine.inference.subject import Subject
 from engine.scoring.evaluate import evaluate
-from engine.scoring.material import Material, PersonPhotos, Source, Task, Way
+from engine.scoring.material import Material, Method, PersonPhotos, Source, Task
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
@@ -62,10 +62,10 @@ def world(tmp_path_factory):
             strangers[Task(key, target)] = drawn(STRANGER, target, number)
     copies = {task: sources[task.source].face(SIZE) for task in truth}
     ways = [
-        Way("perfect", truth),
-        Way("blurred", {task: blurred(pixels) for task, pixels in truth.items()}),
-        Way("stranger", strangers),
-        Way("copy", copies),
+        Method("perfect", truth),
+        Method("blurred", {task: blurred(pixels) for task, pixels in truth.items()}),
+        Method("stranger", strangers),
+        Method("copy", copies),
     ]
     photos = PersonPhotos(
         pictures=[drawn(PERSON, age, 7) for age in (22, 45)],

@@ -101,12 +101,12 @@ def test_without_weights_figures_of_photographs_are_null_with_the_reason(panel):
 def test_a_photo_without_any_judge_of_ages_is_still_evaluated(people, panel):
     from engine.core.progress import Silence
     from engine.scoring.evaluate import evaluate
-    from engine.scoring.material import Material, Task, Way
+    from engine.scoring.material import Material, Method, Task
     from engine.scoring.page import page
 
     source = replace(people["hopper"][0], age=32.0)
     made = {Task(source.key, age): people["hopper"][1].face(256) for age in (32.0, 60.0)}
-    material = Material("photos", {source.key: source}, [Way("aged", made)])
+    material = Material("photos", {source.key: source}, [Method("aged", made)])
     told = evaluate(material, panel, Silence(), subject="aged", device="cpu")
     assert told.report["aged"]["identity"] > 0.5
     assert told.report["aged"]["age_mae"] is None

@@ -9,7 +9,7 @@ from engine.core.progress import Silence
 from engine.geometry.ffhq import Quad
 from engine.inference.subject import Subject
 from engine.scoring.evaluate import evaluate
-from engine.scoring.material import Material, Source, Task, Way, at_side
+from engine.scoring.material import Material, Method, Source, Task, at_side
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
@@ -32,7 +32,7 @@ def crowd(tmp_path_factory):
         sources[key] = Source(subject, 40.0, str(person))
         truth[Task(key, TARGET)] = drawn(person, TARGET, 0)
     strangers = [drawn(FIRST + PEOPLE + n, TARGET, 1) for n in range(PEOPLE)]
-    made = Way("made", {task: drawn(int(task.source), TARGET, 1) for task in truth})
+    made = Method("made", {task: drawn(int(task.source), TARGET, 1) for task in truth})
     return Material("crowd", sources, [made], truth, strangers=strangers)
 
 
@@ -45,7 +45,7 @@ def test_shuffled_people_are_verified_at_chance(crowd, world):
     assert right["verification"]["auc"] > 0.9
     tasks, (way,) = list(crowd.truth), crowd.ways
     wrong = {task: way.portraits[tasks[n - 1]] for n, task in enumerate(tasks)}
-    shuffled = told(replace(crowd, ways=[Way("made", wrong)]), world.panel)
+    shuffled = told(replace(crowd, ways=[Method("made", wrong)]), world.panel)
     assert shuffled["verification"]["auc"] == pytest.approx(0.5, abs=0.2)
     assert shuffled["verification"]["rate"] <= 0.2 < right["verification"]["rate"]
     assert shuffled["identity"] < 0.25 < right["identity"]
@@ -58,7 +58,7 @@ def test_a_portrait_loses_nothing_by_being_smaller_than_the_truth(crowd, world):
     task, *_ = crowd.truth
     large = drawn(int(task.source), TARGET, 0, 2 * SIZE)
     small = {task: at_side(large, SIZE)}
-    one = replace(crowd, ways=[Way("made", small)], truth={task: large}, strangers=())
+    one = replace(crowd, ways=[Method("made", small)], truth={task: large}, strangers=())
     evaluation = evaluate(one, world.panel, Silence(), subject="made", device="cpu")
     report = evaluation.report
     assert (report["made"]["identity"], report["made"]["perceptual"]) == (1.0, 0.0)

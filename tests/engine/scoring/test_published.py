@@ -21,7 +21,7 @@ from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
 from engine.nets.perceptual.inception import Inception
 from engine.nets.perceptual.lpips import Perceptual, _untrained
 from engine.scoring.evaluate import evaluate
-from engine.scoring.material import Material, PersonPhotos, Source, Task, Way, at_side
+from engine.scoring.material import Material, Method, PersonPhotos, Source, Task, at_side
 from engine.scoring.page import page
 from engine.weights.manifest import known_weights
 from engine.weights.tensors import write_safetensors
@@ -91,7 +91,7 @@ def material(tmp_path):
     subject = Subject(tmp_path / "eve.png", "e" * 64, photo, Quad.frame(SIDE, SIDE))
     task = Task(subject.sha256, 60.0)
     source = Source(subject, 40.0)
-    return Material("eve", {subject.sha256: source}, [Way("aged", {task: made})], {task: truth})
+    return Material("eve", {subject.sha256: source}, [Method("aged", {task: made})], {task: truth})
 
 
 def told_of(material, panel):
@@ -154,7 +154,7 @@ def test_with_inception_here_distances_of_sets_are_fid_and_kid(material):
     )
     (source,) = material.sources
     darker = {Task(source, 50.0 + n): pictures[2 * n] // 2 for n in range(4)}
-    told = told_of(replace(material, ways=[Way("aged", darker)], truth={}, photos=photos), panel)
+    told = told_of(replace(material, ways=[Method("aged", darker)], truth={}, photos=photos), panel)
     sets = told.report["aged"]["sets"]
     assert (sets["n"], sets["against"], sets["features"]) == (4, "photos", "Inception 2015")
     assert sets["FID"] > sets["FID_floor_interval"][1] >= sets["FID_floor"] > 0

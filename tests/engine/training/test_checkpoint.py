@@ -14,7 +14,7 @@ from engine.core.progress import Silence
 from engine.runtime.draws import Draws
 from engine.training.averaging import WeightAverage
 from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot, standing
-from engine.training.optimisers.ranger import Ranger
+from engine.training.optimizers.ranger import Ranger
 from engine.training.tree import pack, unpack
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
@@ -41,16 +41,16 @@ def delivered(value):
 
 def test_any_nested_state_comes_back_as_it_was():
     state = {
-        "optimiser": {"state": {0: {"step": 3, "m": torch.arange(4.0)}}, "betas": (0.9, 0.99)},
+        "optimizer": {"state": {0: {"step": 3, "m": torch.arange(4.0)}}, "betas": (0.9, 0.99)},
         "none": None,
         "flags": [True, 1.5, "x", [torch.tensor(7)]],
         "empty": {},
     }
     tensors = {}
     again = unpack(pack(state, "s", tensors), tensors)
-    assert again["optimiser"]["state"][0]["step"] == 3
-    assert again["optimiser"]["betas"] == (0.9, 0.99)
-    assert torch.equal(again["optimiser"]["state"][0]["m"], torch.arange(4.0))
+    assert again["optimizer"]["state"][0]["step"] == 3
+    assert again["optimizer"]["betas"] == (0.9, 0.99)
+    assert torch.equal(again["optimizer"]["state"][0]["m"], torch.arange(4.0))
     assert again["flags"][:3] == [True, 1.5, "x"]
     assert again["flags"][3][0].item() == 7
     assert (again["none"], again["empty"]) == (None, {})
@@ -111,17 +111,17 @@ def pieces():
     return net, Ranger(net.parameters(), 1e-2), WeightAverage(net, 0.9)
 
 
-def train(net, optimiser, average, steps):
+def train(net, optimizer, average, steps):
     for step in steps:
         batch = Draws(3, step, range(8)).normal("data", 4)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         net(batch).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
         average.update(net)
 
 
-def state_of(optimiser, average):
-    return {"optimiser": optimiser.state_dict(), "average": average.state_dict()}
+def state_of(optimizer, average):
+    return {"optimizer": optimizer.state_dict(), "average": average.state_dict()}
 
 
 def test_a_training_taken_from_the_disk_goes_on_bit_for_bit(tmp_path):
@@ -131,11 +131,11 @@ def test_a_training_taken_from_the_disk_goes_on_bit_for_bit(tmp_path):
     train(net, *rest, range(8))
     Checkpoints(tmp_path).save(Snapshot(8, {"net": net.state_dict()}, state_of(*rest)))
     found = Checkpoints(tmp_path).newest(Silence())
-    again, optimiser, average = pieces()
+    again, optimizer, average = pieces()
     again.load_state_dict(found.nets["net"])
-    optimiser.load_state_dict(found.state["optimiser"])
+    optimizer.load_state_dict(found.state["optimizer"])
     average.load_state_dict(found.state["average"])
-    train(again, optimiser, average, range(found.step, 17))
+    train(again, optimizer, average, range(found.step, 17))
     for one, other in zip(whole[0].parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
     assert torch.equal(whole[2].shadow["0.weight"], average.shadow["0.weight"])

@@ -56,12 +56,12 @@ def straight(tmp_path_factory):
 def test_a_run_learns_and_says_so(straight):
     rows = read_journal(straight / "metrics.jsonl")
     assert [row["step"] for row in rows] == list(range(5, 61, 5))
-    assert [row["phase"] for row in rows] == ["critic"] * 4 + ["both"] * 8
+    assert [row["phase"] for row in rows] == ["discriminator"] * 4 + ["both"] * 8
     assert rows[-1]["val/error"] < rows[1]["val/error"]
     assert {"loss/l2", "loss/sign", "loss/total_main", "norm/main", "lr/net", "waiting"} <= set(
         rows[0]
     )
-    assert {"lr/net.0", "lr/critic"} <= set(rows[-1])
+    assert {"lr/net.0", "lr/discriminator"} <= set(rows[-1])
     assert list((straight / "tensorboard").iterdir())
 
 
@@ -70,7 +70,7 @@ def test_rates_count_from_the_first_step_of_their_phase(straight):
     assert rows[20]["lr/net"] == 5e-2
     assert 4.5e-2 < rows[25]["lr/net.0"] < 5e-2
     assert rows[60]["lr/net.0"] == pytest.approx(1e-3, rel=0.1)
-    assert rows[60]["lr/critic"] == 1e-3
+    assert rows[60]["lr/discriminator"] == 1e-3
 
 
 def test_what_a_phase_does_not_train_stays_bit_for_bit(straight, tmp_path):
@@ -178,7 +178,10 @@ def test_a_batch_that_processes_cannot_share_is_refused():
     [
         ({"trainable": ["nett"]}, "there is no part `nett`"),
         ({"trainable": ["net.9"]}, "`net` has no module `9`"),
-        ({"trainable": ["net"], "rates": {"critic": 1e-3}}, "`critic`, which never learns"),
+        (
+            {"trainable": ["net"], "rates": {"discriminator": 1e-3}},
+            "`discriminator`, which never learns",
+        ),
     ],
 )
 def test_what_a_phase_names_must_exist(phase, fault):

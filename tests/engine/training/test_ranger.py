@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.training.optimisers.ranger import Ranger, step_size
+from engine.training.optimizers.ranger import Ranger, step_size
 
 
 def plain_ranger(weights, gradients, lr, betas=(0.95, 0.999), eps=1e-5, ahead=6, pull=0.5):
@@ -40,10 +40,10 @@ def test_the_fused_steps_are_the_formulas(shape):
     start = torch.randn(shape, generator=draw, dtype=torch.float64)
     gradients = [torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(20)]
     p = nn.Parameter(start.clone())
-    optimiser = Ranger([p], lr=0.03)
+    optimizer = Ranger([p], lr=0.03)
     for gradient in gradients:
         p.grad = gradient.clone()
-        optimiser.step()
+        optimizer.step()
     assert torch.allclose(p, plain_ranger(start, gradients, 0.03), atol=1e-12)
 
 
@@ -56,20 +56,20 @@ def test_a_resumed_run_is_an_uninterrupted_one_to_the_last_bit():
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     batches = [torch.randn(16, 4) for _ in range(20)]
 
-    def run(net, optimiser, some):
+    def run(net, optimizer, some):
         for batch in some:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             net(batch).square().mean().backward()
-            optimiser.step()
+            optimizer.step()
 
     whole = deepcopy(net)
     run(whole, Ranger(whole.parameters(), 1e-2), batches)
     first = deepcopy(net)
-    optimiser = Ranger(first.parameters(), 1e-2)
-    run(first, optimiser, batches[:9])
+    optimizer = Ranger(first.parameters(), 1e-2)
+    run(first, optimizer, batches[:9])
     again, resumed = deepcopy(first), None
     resumed = Ranger(again.parameters(), 1e-2)
-    resumed.load_state_dict(deepcopy(optimiser.state_dict()))
+    resumed.load_state_dict(deepcopy(optimizer.state_dict()))
     run(again, resumed, batches[9:])
     assert all(
         torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True)
@@ -78,13 +78,13 @@ def test_a_resumed_run_is_an_uninterrupted_one_to_the_last_bit():
 
 def test_parameters_that_join_later_have_their_own_age():
     a, b = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
-    optimiser = Ranger([a, b], 0.1)
+    optimizer = Ranger([a, b], 0.1)
     for step in range(8):
         a.grad = torch.full((3,), 0.5)
         b.grad = torch.full((3,), 0.5) if step >= 4 else None
-        optimiser.step()
-    assert optimiser.state[a]["step"] == 8
-    assert optimiser.state[b]["step"] == 4
+        optimizer.step()
+    assert optimizer.state[a]["step"] == 8
+    assert optimizer.state[b]["step"] == 4
     expected = plain_ranger(torch.ones(3), [torch.full((3,), 0.5)] * 4, 0.1)
     assert torch.allclose(b, expected)
 

@@ -3,7 +3,7 @@ import toy
 
 from engine.core.errors import DiskError
 from engine.training.plan import PlateauRule
-from engine.training.status_log import Diary, Note
+from engine.training.status_log import StatusEntry, StatusLog
 
 
 def note(step=500, **other):
@@ -25,7 +25,7 @@ def note(step=500, **other):
         "plateau": None,
         "told": {"mb": "k=48 band=[0.25,0.6]"},
     }
-    return Note(step, **(told | other))
+    return StatusEntry(step, **(told | other))
 
 
 def lines(folder):
@@ -51,21 +51,21 @@ def test_a_line_without_a_validation_tells_no_old_figures():
 
 
 def test_lines_beyond_the_step_are_cut_and_later_ones_added(tmp_path):
-    diary = Diary(tmp_path, after=0)
+    status_log = StatusLog(tmp_path, after=0)
     for step in (5, 10, 15):
-        diary.write(note(step))
-    diary.close()
+        status_log.write(note(step))
+    status_log.close()
     path = tmp_path / "timestamp.txt"
     path.write_text("my own words\n" + path.read_text() + "step=10 cut sho")
-    diary = Diary(tmp_path, after=10)
-    diary.write(note(11))
-    diary.close()
+    status_log = StatusLog(tmp_path, after=10)
+    status_log.write(note(11))
+    status_log.close()
     told = path.read_text().splitlines()
     assert [line.split()[0] for line in told] == ["my", "step=5", "step=10", "step=11"]
 
 
 def test_a_full_disk_is_told(tmp_path):
-    diary = Diary(tmp_path, after=0)
+    status_log = StatusLog(tmp_path, after=0)
 
     class Full:
         def write(self, text):
@@ -73,10 +73,10 @@ def test_a_full_disk_is_told(tmp_path):
 
         def close(self): ...
 
-    diary.close()
-    diary._file = Full()
+    status_log.close()
+    status_log._file = Full()
     with pytest.raises(DiskError, match="no space left"):
-        diary.write(note())
+        status_log.write(note())
 
 
 @pytest.fixture(scope="module")

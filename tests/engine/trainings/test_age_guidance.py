@@ -14,7 +14,7 @@ from engine.data.curriculum import Curriculum
 from engine.data.labelled import LabelledFaces
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws
-from engine.training.task import Moment
+from engine.training.task import StepContext
 from engine.trainings.agetransformer.captions import FaceCaptions
 from engine.trainings.agetransformer.guidance import TowerJudge, spread_rows
 from engine.trainings.agetransformer.sampling import AgeDraws
@@ -57,7 +57,7 @@ def faces_of(ages, reliability=None, spread=0.0):
 
 def settled(tower, faces, direction=1.0, attributes=1.0, per_age=500):
     judge = TowerJudge(tower, direction, attributes, per_age)
-    judge.settle(faces, faces.labels(ANCHORS), CPU, Silence())
+    judge.precompute(faces, faces.labels(ANCHORS), CPU, Silence())
     return judge
 
 
@@ -130,10 +130,10 @@ def test_every_age_is_looked_at_evenly_and_no_more_than_asked():
 
 
 def drawn(captions, withheld, step=0, count=400):
-    moment = Moment(step, "picture", step, frozenset(), Draws(7, step, range(count)))
+    context = StepContext(step, "picture", step, frozenset(), Draws(7, step, range(count)))
     faces = faces_of([10, 50, 80, 30])
     draws = AgeDraws.of(faces, ANCHORS, Curriculum(), captions, withheld=withheld)
-    return draws.batch(moment, count)
+    return draws.batch(context, count)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.core.progress import Silence
-from engine.data.jitter import ColourJitter
+from engine.data.jitter import ColorJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
@@ -14,8 +14,8 @@ from engine.nets.nano.age_tokens import AgeTokensSpec, NanoAgeTokens
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks, to_pixels
 from engine.runtime.draws import Draws
-from engine.training.task import Moment
-from engine.trainings.age.objectives import BirthdayAim, DistributionAim, NormalAim
+from engine.training.task import StepContext
+from engine.trainings.age.objectives import DistributionAim, NormalAim, OrdinalAim
 from engine.trainings.age.task import AgeTask
 from engine.trainings.identity.task import IdentityAim, IdentityTask, verification
 from engine.trainings.landmarks.task import LandmarksTask
@@ -35,12 +35,12 @@ def identity():
 def age(family=NanoAge):
     spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeJudgeSpec(24, 101, WIDTHS, 8)
     net = drawn(lambda: family(spec), 0)
-    return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColourJitter(), shift=1)
+    return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColorJitter(), shift=1)
 
 
 def expert(net, aim):
     made = drawn(net, 0)
-    return AgeTask(made, LEARN, CHECK, aim, size=24, jitter=ColourJitter(), shift=1)
+    return AgeTask(made, LEARN, CHECK, aim, size=24, jitter=ColorJitter(), shift=1)
 
 
 def landmarks():
@@ -53,7 +53,7 @@ MAKERS = {
     "age": age,
     "age_judge": lambda: age(NanoAgeJudge),
     "age_ordinal": lambda: expert(
-        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), BirthdayAim()
+        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), OrdinalAim()
     ),
     "age_tokens": lambda: expert(
         lambda: NanoAgeTokens(AgeTokensSpec(size=24, width=24, depth=1)), NormalAim()
@@ -69,30 +69,30 @@ def task(request):
     return made
 
 
-def moment(step=0, positions=range(8)):
-    return Moment(step, "main", step, frozenset(), Draws(3, step, positions))
+def context(step=0, positions=range(8)):
+    return StepContext(step, "main", step, frozenset(), Draws(3, step, positions))
 
 
 def total(task, batch):
-    terms = task.terms("main", batch, moment())
+    terms = task.terms("main", batch, context())
     return sum(term.value * term.weight for term in terms.values())
 
 
 def test_a_batch_belongs_to_its_step_alone(task):
-    once, again, later = (task.batch(moment(step), 8) for step in (4, 4, 5))
+    once, again, later = (task.batch(context(step), 8) for step in (4, 4, 5))
     assert all(torch.equal(once[name], again[name]) for name in once)
     assert not torch.equal(once["pictures"], later["pictures"])
 
 
 def test_two_processes_share_the_very_batch_of_one(task):
-    whole = task.batch(moment(2), 8)
-    halves = [task.batch(moment(2, part), 8) for part in (range(4), range(4, 8))]
+    whole = task.batch(context(2), 8)
+    halves = [task.batch(context(2, part), 8) for part in (range(4), range(4, 8))]
     for name, value in whole.items():
         torch.testing.assert_close(torch.cat([half[name] for half in halves]), value)
 
 
 def test_the_loss_falls_on_one_batch(task):
-    batch = task.batch(moment(), 8)
+    batch = task.batch(context(), 8)
     (net,) = task.parts.values()
     net.train()
     rate = torch.optim.Adam(net.parameters(), lr=3e-3)
@@ -127,7 +127,7 @@ def test_a_batch_holds_people_side_by_side():
     task = identity()
     task.prepare(Silence())
     task.shift = 0
-    pictures = task.batch(moment(), 8)["pictures"]
+    pictures = task.batch(context(), 8)["pictures"]
     known = task.learn.tensor(range(len(task.learn)))
     known = torch.cat([known, known.flip(3)]).flatten(1)
     found = torch.cdist(pictures.flatten(1), known)
@@ -145,7 +145,7 @@ def test_half_a_person_is_refused():
     task = identity()
     task.prepare(Silence())
     with pytest.raises(ValueError, match="not 2 of every person"):
-        task.batch(moment(positions=range(1, 5)), 8)
+        task.batch(context(positions=range(1, 5)), 8)
 
 
 def test_perfect_embeddings_verify_perfectly_and_constant_ones_not_at_all():
@@ -161,10 +161,10 @@ def test_perfect_embeddings_verify_perfectly_and_constant_ones_not_at_all():
 def test_points_of_a_batch_move_with_their_pictures():
     task = landmarks()
     task.prepare(Silence())
-    batch = task.batch(moment(), 8)
-    rows = moment().draws.shuffled(len(task.learn), batch=8)
-    mirrored = moment().draws.uniform("mirrored") < 0.5
-    moves = moment().draws.integers("shift", -2, 3, 2)
+    batch = task.batch(context(), 8)
+    rows = context().draws.shuffled(len(task.learn), batch=8)
+    mirrored = context().draws.uniform("mirrored") < 0.5
+    moves = context().draws.integers("shift", -2, 3, 2)
     assert mirrored.any()
     assert not mirrored.all()
     for place in range(8):

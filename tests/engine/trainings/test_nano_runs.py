@@ -1,4 +1,4 @@
-"""A real nano training, killed at random moments through the command line."""
+"""A real nano training, killed at random contexts through the command line."""
 
 import os
 import random
@@ -56,11 +56,11 @@ def test_killed_at_three_random_moments_a_nano_run_ends_in_the_same_bits(tmp_pat
     begun = time.monotonic()
     finished(*training(tmp_path / "straight", devices))
     whole = time.monotonic() - begun
-    killed, moments = tmp_path / "killed", random.Random(devices)
+    killed, contexts = tmp_path / "killed", random.Random(devices)
     words = training(killed, devices)
     for _ in range(3):
         run = tm(*words)
-        time.sleep(whole * moments.uniform(0.3, 0.8))
+        time.sleep(whole * contexts.uniform(0.3, 0.8))
         run.kill()
         run.communicate()
         words = ["resume", os.fspath(killed)]

@@ -12,12 +12,12 @@ from engine.nets.loading import frozen
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.base import BaseSpec
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
 from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.runtime.draws import Draws
-from engine.training.task import Moment
+from engine.training.task import StepContext
 from engine.trainings.autoencoder.task import Autoencoder, AutoencoderAim, AutoencoderTask
 from engine.trainings.prior.task import OUTLINE, PriorAim, PriorNets, PriorTask
 
@@ -35,17 +35,17 @@ def networks():
     return Autoencoder(
         NanoEncoder(NanoEncoderSpec(BASE, 8, WIDTHS, 6)),
         NanoGenerator(NanoGeneratorSpec(BASE, 8, 6, 4)),
-        NanoCritic(3, WIDTHS),
+        NanoDiscriminator(3, WIDTHS),
     )
 
 
-def recogniser():
+def identity_net():
     torch.manual_seed(1)
     return frozen(NanoIdentity(IdentitySpec(SIZE, 6, WIDTHS)))
 
 
 def autoencoder(aim=AutoencoderAim(r1_every=2), *, fitted=False):
-    task = AutoencoderTask(networks(), LEARN, CHECK, aim, identity=recogniser(), fitted=fitted)
+    task = AutoencoderTask(networks(), LEARN, CHECK, aim, identity=identity_net(), fitted=fitted)
     task.prepare(Silence())
     return task
 
@@ -56,10 +56,10 @@ def prior(aim=PriorAim(cycle_every=2, r1_every=2)):
     ageing.base.load_state_dict(inversion.encoder.base.state_dict())
     nets = PriorNets(
         ageing,
-        NanoCritic(4, WIDTHS),
+        NanoDiscriminator(4, WIDTHS),
         frozen(inversion.encoder),
         frozen(inversion.decoder),
-        recogniser(),
+        identity_net(),
         frozen(NanoAge(AgeSpec(SIZE, 101, WIDTHS))),
     )
     task = PriorTask(nets, LEARN, CHECK, aim)
@@ -75,63 +75,65 @@ def task(request):
     return MAKERS[request.param]()
 
 
-def moment(step=0, positions=range(4), phase="main"):
-    return Moment(step, phase, step, frozenset(), Draws(3, step, positions))
+def context(step=0, positions=range(4), phase="main"):
+    return StepContext(step, phase, step, frozenset(), Draws(3, step, positions))
 
 
-def total(task, turn, batch, at):
-    return sum(term.value * term.weight for term in task.terms(turn, batch, at).values())
+def total(task, optimizer_step, batch, at):
+    return sum(term.value * term.weight for term in task.terms(optimizer_step, batch, at).values())
 
 
-def learned(task, turn, batch, at, steps=15, rate=3e-3):
-    """The loss of a turn before and after steps of its own parts."""
-    own = [p for part in task.turns[turn] for p in task.parts[part].parameters()]
-    optimiser = torch.optim.Adam(own, lr=rate)
+def learned(task, optimizer_step, batch, at, steps=15, rate=3e-3):
+    """The loss of an optimizer step before and after steps of its own parts."""
+    own = [
+        p for part in task.optimizer_steps[optimizer_step] for p in task.parts[part].parameters()
+    ]
+    optimizer = torch.optim.Adam(own, lr=rate)
     losses = []
     for _ in range(steps):
-        optimiser.zero_grad()
-        loss = total(task, turn, batch, at)
+        optimizer.zero_grad()
+        loss = total(task, optimizer_step, batch, at)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return losses[0], losses[-1]
 
 
 def test_a_batch_belongs_to_its_step_alone(task):
-    once, again, later = (task.batch(moment(step), 4) for step in (4, 4, 5))
+    once, again, later = (task.batch(context(step), 4) for step in (4, 4, 5))
     assert all(torch.equal(once[name], again[name]) for name in once)
     assert not torch.equal(once["noise"], later["noise"])
 
 
 def test_two_processes_share_the_very_batch_of_one(task):
-    whole = task.batch(moment(2), 4)
-    halves = [task.batch(moment(2, part), 4) for part in (range(2), range(2, 4))]
+    whole = task.batch(context(2), 4)
+    halves = [task.batch(context(2, part), 4) for part in (range(2), range(2, 4))]
     for name, value in whole.items():
         torch.testing.assert_close(torch.cat([half[name] for half in halves]), value)
 
 
 def test_every_turn_learns_from_one_batch(task):
-    batch = task.batch(moment(), 4)
-    for turn in task.turns:
-        first, last = learned(task, turn, batch, moment(1))
+    batch = task.batch(context(), 4)
+    for optimizer_step in task.optimizer_steps:
+        first, last = learned(task, optimizer_step, batch, context(1))
         assert last < first
 
 
 def test_the_critic_judges_the_drawing_of_its_step_or_draws_itself(task):
-    drawing = next(iter(task.turns))
-    at = moment(3)
+    drawing = next(iter(task.optimizer_steps))
+    at = context(3)
     batch = task.batch(at, 4)
-    alone = task.terms("critic", batch, at)["critic"].value
+    alone = task.terms("discriminator", batch, at)["discriminator"].value
     task.terms(drawing, batch, at)
-    torch.testing.assert_close(task.terms("critic", batch, at)["critic"].value, alone)
+    torch.testing.assert_close(task.terms("discriminator", batch, at)["discriminator"].value, alone)
     task.drawn = (at.step, torch.zeros_like(task.drawn[1]))
-    assert task.terms("critic", batch, at)["critic"].value != alone
+    assert task.terms("discriminator", batch, at)["discriminator"].value != alone
 
 
 def test_the_adversary_gains_weight_step_by_step(task):
-    drawing = next(iter(task.turns))
+    drawing = next(iter(task.optimizer_steps))
     weights = [
-        task.terms(drawing, task.batch(moment(at), 4), moment(at))["adversarial"].weight
+        task.terms(drawing, task.batch(context(at), 4), context(at))["adversarial"].weight
         for at in (0, 75, 300)
     ]
     assert weights == pytest.approx([0, 0.15, 0.3])
@@ -166,13 +168,13 @@ def test_the_bases_are_fitted_once_and_are_the_same_in_both_networks():
 
 def test_a_loss_without_weight_is_not_computed():
     task = autoencoder(AutoencoderAim(**SILENT, texture=0, perceptual=0))
-    assert set(task.terms("drawing", task.batch(moment(), 4), moment())) == {"pixel", "gradient"}
+    assert set(task.terms("drawing", task.batch(context(), 4), context())) == {"pixel", "gradient"}
 
 
 def test_pairs_show_one_scene_at_two_ages_or_at_its_own():
     for same in (0.0, 1.0):
         task = prior(PriorAim(same=same))
-        batch = task.batch(moment(), 4)
+        batch = task.batch(context(), 4)
         equal = batch["source_age"] == batch["target_age"]
         assert equal.all() if same else not equal.any()
         apart = (batch["photo"] - batch["truth"]).abs().amax(dim=(1, 2, 3))
@@ -181,9 +183,9 @@ def test_pairs_show_one_scene_at_two_ages_or_at_its_own():
 
 def test_the_outline_draws_nothing_and_learns_the_ageing_alone():
     task = prior()
-    at = moment(phase=OUTLINE)
+    at = context(phase=OUTLINE)
     batch = task.batch(at, 4)
-    assert task.terms("critic", batch, at) == {}
+    assert task.terms("discriminator", batch, at) == {}
     first, last = learned(task, "ageing", batch, at, steps=40, rate=1e-3)
     assert last < first
     assert task.drawn is None
@@ -192,7 +194,7 @@ def test_the_outline_draws_nothing_and_learns_the_ageing_alone():
 def test_an_untrained_prior_is_as_good_as_doing_nothing():
     task = prior()
     told = task.validate({name: frozen(net) for name, net in task.parts.items()}, CPU)
-    assert told["psnr"] < told["psnr_idle"] + 1
+    assert told["psnr"] < told["psnr_unchanged"] + 1
     assert told["age_mae"] > 0
 
 

@@ -12,13 +12,13 @@ from engine.core.errors import InputError, WeightsError
 from engine.core.progress import Silence
 from engine.losses.face.views import shown
 from engine.metrics.calibration import calibration_error
-from engine.nets.identity.person_classifier import ActorClassifier
+from engine.nets.identity.person_classifier import PersonClassifier
 from engine.nets.named import load_classifier
-from engine.training.callbacks import Unwatched
+from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
 from engine.training.launch import begin, built_task
-from engine.trainings.person_classifier.recipe import ActorRecipe
+from engine.trainings.person_classifier.recipe import PersonClassifierRecipe
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.series.runs import resume_any
 from engine.weights.find import find_weights
@@ -26,10 +26,10 @@ from engine.weights.load import read_checkpoint
 
 CPU = torch.device("cpu")
 RECIPE = """
-kind = "actor"
+kind = "person_classifier"
 photos = "{folder}/photos"
 strangers = "{folder}/strangers"
-recogniser = "nano-identity"
+identity_net = "nano-identity"
 size = 32
 views = ["clean", "flip", "jpeg75", "blur0.6"]
 held_out = 0.4
@@ -40,28 +40,28 @@ rate = 0.1
 save_every = 20
 validate_every = 20
 log_every = 20
-optimiser = "adamw"
+optimizer = "adamw"
 """
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = person.make(tmp_path_factory.mktemp("actor"))
-    (folder / "actor.toml").write_text(RECIPE.format(folder=folder))
+    folder = person.make(tmp_path_factory.mktemp("person_classifier"))
+    (folder / "person_classifier.toml").write_text(RECIPE.format(folder=folder))
     return folder
 
 
 def recipe(world, *settings):
-    return load_recipe_as(ActorRecipe, world / "actor.toml", settings)
+    return load_recipe_as(PersonClassifierRecipe, world / "person_classifier.toml", settings)
 
 
 def trained(recipe, out):
-    return begin(recipe, out, devices=1, watcher=lambda _: Unwatched())
+    return begin(recipe, out, devices=1, callback=lambda _: SilentCallback())
 
 
 @pytest.fixture(scope="module")
 def run(world, tmp_path_factory):
-    """Trained on the shipped recogniser, which knows drawn people."""
+    """Trained on the shipped identity_net, which knows drawn people."""
     out = tmp_path_factory.mktemp("runs") / "run"
     trained(recipe(world), out)
     return out
@@ -78,11 +78,11 @@ def test_what_is_delivered_loads_strictly_and_says_what_was_validated(world, run
     found = load_classifier(str(run), CPU)
     task = built_task(recipe(world))
     task.prepare(Silence())
-    task.settle(CPU, Silence())
+    task.precompute(CPU, Silence())
     last = read_journal(run / "metrics.jsonl")[-1]
     best = read_checkpoint(find_weights(str(run)))
     told = task.validate({"classifier": found.classifier}, CPU)
-    assert best.facts == {"task": "actor"}
+    assert best.facts == {"task": "person_classifier"}
     assert set(told) == {key.removeprefix("val/") for key in last if key.startswith("val/")}
     pictures = task.person.test.tensor([0])
     said = found(shown(pictures, "clean", found.size)).softmax(dim=1)[0, 1]
@@ -91,14 +91,14 @@ def test_what_is_delivered_loads_strictly_and_says_what_was_validated(world, run
 
 
 def test_a_key_too_few_is_refused(run):
-    state = dict(read_checkpoint(find_weights(str(run))).part("actor"))
+    state = dict(read_checkpoint(find_weights(str(run))).part("person_classifier"))
     del state["classifier.bias"]
     with pytest.raises(WeightsError, match=r"`classifier.bias` is missing"):
-        ActorClassifier.from_state(state)
+        PersonClassifier.from_state(state)
 
 
 def test_the_backbone_learns_nothing(run):
-    state = read_checkpoint(find_weights(str(run))).part("actor")
+    state = read_checkpoint(find_weights(str(run))).part("person_classifier")
     shipped = read_checkpoint(find_weights("nano-identity")).part("identity")
     inner = "feature_extractor."
     assert {k.removeprefix(inner) for k in state if k.startswith(inner)} == set(shipped)
@@ -109,7 +109,7 @@ def test_the_backbone_learns_nothing(run):
 def test_pictures_are_seen_as_the_loss_shows_them(world):
     task = built_task(recipe(world, "size=16"))
     task.prepare(Silence())
-    task.settle(CPU, Silence())
+    task.precompute(CPU, Silence())
     photo = task.person.train.tensor([0])
     views = [shown(photo, view, task.size) for view in task.aim.views]
     assert photo.shape[-1] == 16
@@ -128,14 +128,14 @@ def test_nobody_is_on_both_sides(world):
 
 def test_both_classes_count_alike_in_a_batch(world):
     from engine.runtime.draws import Draws
-    from engine.training.task import Moment
+    from engine.training.task import StepContext
 
     task = built_task(recipe(world))
     task.prepare(Silence())
-    task.settle(CPU, Silence())
-    batch = task.batch(Moment(3, "main", 3, frozenset(), Draws(0, 3, range(8))), 8)
-    known = task.seen["train"].actor[batch["row"]]
-    assert torch.equal(known, batch["actor"])
+    task.precompute(CPU, Silence())
+    batch = task.batch(StepContext(3, "main", 3, frozenset(), Draws(0, 3, range(8))), 8)
+    known = task.seen["train"].is_person[batch["row"]]
+    assert torch.equal(known, batch["is_person"])
     assert int(known.sum()) == 4
 
 
@@ -151,16 +151,16 @@ def test_a_picture_that_cannot_be_read_is_left_out(world, tmp_path):
     Image.new("RGB", (40, 32)).save(pictures[-1])
     task = built_task(recipe(world, f"strangers='{folder}'"))
     task.prepare(Silence())
-    task.settle(CPU, Silence())
-    seen = [task.seen[side].actor for side in ("train", "test")]
-    assert sum(int((~actor).sum()) for actor in seen) == len(pictures) - 2
+    task.precompute(CPU, Silence())
+    seen = [task.seen[side].is_person for side in ("train", "test")]
+    assert sum(int((~is_person).sum()) for is_person in seen) == len(pictures) - 2
 
 
 def test_a_run_in_two_parts_ends_in_the_same_bits(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "cut")
     shutil.rmtree(folder / "checkpoints")
     for stop in (33, None):
-        resume_any(folder, until=stop, watcher=lambda _: Unwatched())
+        resume_any(folder, until=stop, callback=lambda _: SilentCallback())
     one, other = (read_snapshot(f / "checkpoints" / "step_60").nets for f in (folder, run))
     for key, tensor in other["classifier"].items():
         assert torch.equal(one["classifier"][key], tensor), key

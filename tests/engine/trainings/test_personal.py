@@ -11,11 +11,11 @@ from engine.config.load import load_recipe_as
 from engine.core.progress import Silence
 from engine.nets.assemble import time_machine
 from engine.runtime.draws import Draws
-from engine.training.callbacks import Unwatched
+from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
 from engine.training.launch import begin, built_task
-from engine.training.task import Moment
+from engine.training.task import StepContext
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.series.runs import resume_any
 from engine.weights.find import find_weights
@@ -33,7 +33,7 @@ def recipe(world, *settings):
 
 
 def trained(world, folder, *settings):
-    return begin(recipe(world, *settings), folder, devices=1, watcher=lambda _: Unwatched())
+    return begin(recipe(world, *settings), folder, devices=1, callback=lambda _: SilentCallback())
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def run(world, tmp_path_factory):
     return folder
 
 
-def moment(step=0, batch=2):
-    return Moment(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
+def context(step=0, batch=2):
+    return StepContext(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
 
 
 def test_before_the_first_step_the_model_is_the_prior(world):
@@ -76,13 +76,13 @@ def test_a_run_learns_what_its_phases_name_and_nothing_frozen_moves(world, run):
 def test_frozen_networks_hold_no_gradient_and_stay_in_eval(world):
     task = built_task(recipe(world))
     task.prepare(Silence())
-    task.settle(torch.device("cpu"), Silence())
+    task.precompute(torch.device("cpu"), Silence())
     before = {
         name: {key: tensor.clone() for key, tensor in net.state_dict().items()}
         for name, net in task.frozen.items()
     }
-    batch = task.batch(moment(), 2)
-    for terms in task.rounds("main", batch, moment()):
+    batch = task.batch(context(), 2)
+    for terms in task.backward_passes("main", batch, context()):
         sum(term.value * term.weight for term in terms.values() if term.weight).backward()
     for name, net in task.frozen.items():
         assert not any(module.training for module in net.modules()), name
@@ -126,7 +126,7 @@ class Deceived:
 def test_looking_older_than_one_is_does_not_decide_what_is_best(world):
     task = built_task(recipe(world, f"networks.judge='{world}/age.safetensors'"))
     task.prepare(Silence())
-    task.settle(torch.device("cpu"), Silence())
+    task.precompute(torch.device("cpu"), Silence())
     true = task.validate(task.parts, torch.device("cpu"))
     task.judge = Deceived(task.judge)
     told = task.validate(task.parts, torch.device("cpu"))
@@ -143,7 +143,7 @@ def test_what_is_delivered_stands_on_its_prior_and_is_what_was_validated(world, 
     assert model.adapter is not None
     task = built_task(recipe(world))
     task.prepare(Silence())
-    task.settle(torch.device("cpu"), Silence())
+    task.precompute(torch.device("cpu"), Silence())
     nets = {"trained_encoder": model.encoder, "adapter": model.adapter, "decoder": model.decoder}
     told = json.loads((run / "checkpoints" / "best" / "state.json").read_text())["metrics"]
     assert task.validate(nets, torch.device("cpu")) == pytest.approx(told, abs=1e-5)
@@ -156,6 +156,6 @@ def test_a_personal_run_in_two_parts_ends_in_the_same_bits(world, run, tmp_path,
     shutil.rmtree(folder / "checkpoints")
     # A run without a checkpoint begins anew: go to the step, stop, and go on.
     for stop in (until, None):
-        resume_any(folder, until=stop, watcher=lambda _: Unwatched())
+        resume_any(folder, until=stop, callback=lambda _: SilentCallback())
     one, other = (read_snapshot(f / "checkpoints" / "step_8").nets for f in (folder, run))
     assert all(torch.equal(one[p][k], other[p][k]) for p in one for k in one[p])

@@ -12,11 +12,11 @@ from engine.core.numbers import AgeWindow, Span
 from engine.core.progress import Silence
 from engine.nets.assemble import time_machine
 from engine.runtime.draws import Draws
-from engine.training.callbacks import Unwatched
+from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
 from engine.training.launch import begin, built_task
-from engine.training.task import Moment
+from engine.training.task import StepContext
 from engine.trainings.personal.oneshot import oneshot_recipe
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.series.runs import resume_any
@@ -37,7 +37,7 @@ def recipe(world, *settings, name="mined"):
 
 
 def trained(recipe, out):
-    begin(recipe, out, devices=1, watcher=lambda _: Unwatched())
+    begin(recipe, out, devices=1, callback=lambda _: SilentCallback())
     return out
 
 
@@ -55,12 +55,12 @@ def run(world, tmp_path_factory):
 def ready(recipe):
     task = built_task(recipe)
     task.prepare(Silence())
-    task.settle(CPU, Silence())
+    task.precompute(CPU, Silence())
     return task
 
 
-def moment(step, batch=8):
-    return Moment(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
+def context(step, batch=8):
+    return StepContext(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
 
 
 def locked(run, *settings, window="40±2"):
@@ -99,7 +99,7 @@ def test_a_one_shot_never_asks_for_an_age_outside(world, run, window):
     low, high = AgeWindow.parse(window).span
     task = built_task(recipe(world).model_copy(update={"targets": asked.targets}))
     task.prepare(Silence())
-    seen = torch.cat([task.batch(moment(step), 8)["target"] for step in range(60)])
+    seen = torch.cat([task.batch(context(step), 8)["target"] for step in range(60)])
     assert low <= float(seen.min()) <= float(seen.max()) <= high
     assert set(range(int(low), int(high) + 1)) <= set(seen.tolist())
 
@@ -128,7 +128,7 @@ def test_regions_count_in_stage_2_at_the_weight_of_the_step(world, run):
     weights = [
         terms["real/roi_id"].weight
         for step in (0, 3, 4)
-        for terms in task.rounds("main", task.batch(moment(step, 2), 2), moment(step, 2))
+        for terms in task.backward_passes("main", task.batch(context(step, 2), 2), context(step, 2))
         if "real/roi_id" in terms
     ]
     assert weights == [0.05, 0.05, 0.07]
@@ -142,7 +142,7 @@ def test_regions_are_where_the_manifest_says_without_a_landmark_network(world, t
     task = ready(load_recipe_as(PersonalRecipe, without))
     assert torch.equal(task.cached["points"], task.sides.train.both_points())
     assert bool(task.cached["points"].isfinite().all())
-    passes = task.rounds("main", task.batch(moment(0, 2), 2), moment(0, 2))
+    passes = task.backward_passes("main", task.batch(context(0, 2), 2), context(0, 2))
     assert float(next(passes)["real/roi_id"].value.detach()) > 0
 
 
@@ -184,7 +184,7 @@ def test_nothing_frozen_learns_or_drifts_in_a_whole_run(world, tmp_path, monkeyp
     before = built_task(recipe(world))
     trained(recipe(world), tmp_path / "run")
     (task,) = made
-    assert set(task.frozen) >= {"psp", "sam", "recogniser", "ages", "points"}
+    assert set(task.frozen) >= {"psp", "sam", "identity_net", "ages", "points"}
     for name, net in task.frozen.items():
         then = before.frozen[name].state_dict()
         for key, tensor in net.state_dict().items():
@@ -199,7 +199,7 @@ def test_a_stage_keeps_its_own_rate_after_a_resume(world, run, tmp_path):
     cut = shutil.copytree(run, tmp_path / "cut")
     shutil.rmtree(cut / "checkpoints")
     for stop in (5, None):
-        resume_any(cut, until=stop, watcher=lambda _: Unwatched())
+        resume_any(cut, until=stop, callback=lambda _: SilentCallback())
     rate = recipe(world, RATE).phases[1].rate
     for told in (rows(run), rows(cut)):
         found = [told[step]["lr/decoder"] for step in (5, 6, 7, 8)]
@@ -222,7 +222,7 @@ def test_the_prior_is_asked_where_something_reads_it(world, settings, asked):
     found = {}
     calls = []
     task.machine.sam.register_forward_hook(lambda *_: calls.append(1))
-    passes = task.rounds("main", task.batch(moment(0, 2), 2), moment(0, 2))
+    passes = task.backward_passes("main", task.batch(context(0, 2), 2), context(0, 2))
     for name in ("real", "cycle"):
         calls.clear()
         next(passes)
@@ -233,7 +233,7 @@ def test_the_prior_is_asked_where_something_reads_it(world, settings, asked):
 def test_losses_without_a_distance_are_absent_and_named(world, tmp_path):
     remarks = []
 
-    class Told(Unwatched):
+    class Told(SilentCallback):
         def remark(self, text):
             remarks.append(text)
 
@@ -244,6 +244,6 @@ def test_losses_without_a_distance_are_absent_and_named(world, tmp_path):
         "phase.0.steps=1",
         "phase.1.steps=1",
     )
-    begin(asked, tmp_path / "run", devices=1, watcher=lambda _: Told())
+    begin(asked, tmp_path / "run", devices=1, callback=lambda _: Told())
     assert any("the loss `perceptual_same` is absent" in remark for remark in remarks)
     assert not any("perceptual" in key for key in rows(tmp_path / "run")[1])

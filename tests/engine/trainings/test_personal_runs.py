@@ -102,9 +102,11 @@ def state(run):
     tensors = {f"{part}/{k}": v for part, net in last.nets.items() for k, v in net.items()}
     for name, average in last.state["averages"].items():
         tensors |= {f"average {name}/{key}": value for key, value in average.items()}
-    for turn, optimiser in last.state["optimisers"].items():
-        for index, held in optimiser["state"].items():
-            tensors |= {f"{turn} {index} {key}": torch.as_tensor(v) for key, v in held.items()}
+    for optimizer_step, optimizer in last.state["optimizers"].items():
+        for index, held in optimizer["state"].items():
+            tensors |= {
+                f"{optimizer_step} {index} {key}": torch.as_tensor(v) for key, v in held.items()
+            }
     return tensors, {key: last.state[key] for key in ("phase", "best", "best_step", "guards")}
 
 

@@ -10,7 +10,7 @@ from engine.weights.load import read_checkpoint
 
 @pytest.fixture
 def fork(toys):
-    """What the fork's coach saves: averaged decoder beside the raw one, optimiser, longer heads."""
+    """What the fork's coach saves: averaged decoder beside the raw one, optimizer, longer heads."""
 
     def make(**rest):
         parts = {"encoder": toys.encoder(4, fork=True), "decoder": toys.decoder()}

@@ -47,8 +47,8 @@ def prepared(pictures):
 
 def train(net, pictures, ages):
     steps = EPOCHS * (len(pictures) // BATCH)
-    optimiser = torch.optim.AdamW(net.parameters(), 4e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    optimizer = torch.optim.AdamW(net.parameters(), 4e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     net.train()
     for _ in range(EPOCHS):
         order = torch.randperm(len(pictures))[: len(pictures) // BATCH * BATCH]
@@ -58,9 +58,9 @@ def train(net, pictures, ages):
                 batch = batch.flip(3)
             told = net(batch)[:, 0]
             loss = nn.functional.smooth_l1_loss(told, (ages[rows] - MIDDLE) / SPREAD, beta=0.2)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
     net.eval()
 

@@ -11,14 +11,14 @@ from engine.data.landscapes import Landscapes
 from engine.landscapes.evaluation.evaluate import (
     PHOTOS,
     SMALL,
-    Contestant,
-    ScapeMaterial,
+    EvaluatedRun,
+    EvaluationMaterial,
     acceptance,
     evaluate_landscapes,
 )
 from engine.landscapes.evaluation.page import landscape_page
-from engine.landscapes.metrics.evaluation import Effort, ScapeExam
-from engine.landscapes.metrics.va_regression import MoodRidge
+from engine.landscapes.metrics.evaluation import Effort, LandscapeMetrics
+from engine.landscapes.metrics.va_regression import ColorStatisticsRegression
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 from engine.worlds.landscapes import place_in_plane, render
 
@@ -40,12 +40,12 @@ def sides():
 @pytest.fixture(scope="module")
 def judge(sides):
     learn = sides[0]
-    return MoodRidge.fitted(learn.tensor(range(48)), learn.place(range(48)))
+    return ColorStatisticsRegression.fitted(learn.tensor(range(48)), learn.place(range(48)))
 
 
 @pytest.fixture(scope="module")
 def exam(sides, judge):
-    return ScapeExam.of(*sides, judge, EFFORT)
+    return LandscapeMetrics.of(*sides, judge, EFFORT)
 
 
 @pytest.fixture
@@ -53,10 +53,10 @@ def material(sides, judge):
     torch.manual_seed(0)
     nets = [LandscapeGenerator(GeneratorSpec(6, (16, 12, 8), hidden=5)).eval() for _ in range(2)]
     made = [
-        Contestant(name, net, "0" * 64, warm_start=name == "warm")
+        EvaluatedRun(name, net, "0" * 64, warm_start=name == "warm")
         for name, net in zip(("game", "warm"), nets, strict=True)
     ]
-    return ScapeMaterial(made, *sides, judge, "a ridge", photos=False)
+    return EvaluationMaterial(made, *sides, judge, "a ridge", photos=False)
 
 
 def lookup(sides):
@@ -78,14 +78,14 @@ def test_the_truth_itself_passes_and_noise_does_not(exam, sides):
     noise, noisy_flags = exam.figures(lambda codes, places: codes.new_zeros(len(codes), 3, 16, 16)
                                       + 0.3 * codes[:, :3, None, None].tanh(), 6)  # fmt: skip
     assert real["ccc_valence"] > 0.7
-    assert real["merit"] > noise["merit"] + 1
+    assert real["selection_score"] > noise["selection_score"] + 1
     assert real["variety"] == pytest.approx(1, abs=0.4)
     assert not {"collapse", "deaf"} & set(flags)
     assert {"contrast", "deaf"} < set(noisy_flags)
     assert real["frechet"] < noise["frechet"] / 3
     mood = (noise["ccc_valence"] + noise["ccc_arousal"]) / 2
     flawed = mood - min(noise["frechet"], 2) - 0.1 * len(noisy_flags)
-    assert noise["merit"] == pytest.approx(flawed)
+    assert noise["selection_score"] == pytest.approx(flawed)
 
 
 def test_pictures_learned_from_are_known_as_copies(exam, sides):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.landscapes.losses.base import SCAPE_LOSSES, judging_terms, painting_terms
-from engine.landscapes.losses.inputs import ScapeParts, ScapeTrial
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, judging_terms, painting_terms
+from engine.landscapes.losses.inputs import LandscapeLossInputs, LandscapeNetworks
 from engine.landscapes.nets.discriminator import DiscriminatorSpec, LandscapeDiscriminator, Verdict
 from engine.landscapes.nets.encoder import Code, EncoderSpec, LandscapeEncoder
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
@@ -16,7 +16,7 @@ from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.schedules import parse_schedule
 
 BATCH, LATENT = 4, 5
-ASKS_THE_PAINTER = set(SCAPE_LOSSES) - {"r1", "r2"}
+ASKS_THE_PAINTER = set(LANDSCAPE_LOSSES) - {"r1", "r2"}
 ASKS_THE_JUDGE = {"hinge", "relativistic", "place", "r1", "r2"}
 NEEDS_CODES = {"code_spread", "reconstruction", "perceptual"}
 
@@ -26,20 +26,20 @@ def distance(one, other):
 
 
 def loss_of(kind, **settings):
-    return SCAPE_LOSSES[kind](weight=parse_schedule(1.0), **settings)
+    return LANDSCAPE_LOSSES[kind](weight=parse_schedule(1.0), **settings)
 
 
 @pytest.fixture
 def trial():
     torch.manual_seed(3)
     widths = (8, 6)
-    parts = ScapeParts(
+    parts = LandscapeNetworks(
         LandscapeGenerator(GeneratorSpec(LATENT, widths, hidden=4)),
         LandscapeDiscriminator(DiscriminatorSpec((6, 8))),
         LandscapeEncoder(EncoderSpec(LATENT, (8,))),
         distance,
     )
-    return ScapeTrial(
+    return LandscapeLossInputs(
         parts,
         real=torch.rand(BATCH, 3, 8, 8) * 2 - 1,
         places=torch.rand(BATCH, 2),
@@ -71,7 +71,7 @@ def moved(net):
 
 def test_the_lists_here_know_every_loss():
     known = ASKS_THE_PAINTER | ASKS_THE_JUDGE | NEEDS_CODES
-    assert known == set(SCAPE_LOSSES)
+    assert known == set(LANDSCAPE_LOSSES)
 
 
 @pytest.mark.parametrize("kind", sorted(ASKS_THE_PAINTER))
@@ -96,7 +96,7 @@ def test_what_is_asked_of_the_judge_reaches_it_and_nobody_else(kind, trial):
     assert not moved(trial.parts.encoder)
 
 
-@pytest.mark.parametrize("kind", sorted(SCAPE_LOSSES))
+@pytest.mark.parametrize("kind", sorted(LANDSCAPE_LOSSES))
 def test_only_losses_on_own_codes_need_an_encoder(kind):
     assert loss_of(kind).needs_encoder() is (kind in NEEDS_CODES)
 
@@ -272,7 +272,7 @@ def test_the_slope_agrees_with_small_steps(trial):
 
 
 def test_a_loss_of_no_weight_is_not_computed(trial):
-    off = SCAPE_LOSSES["reconstruction"](weight=parse_schedule("0:0, 5:2"))
+    off = LANDSCAPE_LOSSES["reconstruction"](weight=parse_schedule("0:0, 5:2"))
     assert painting_terms(trial, [off], 4) == {}
     assert "rebuilt" not in trial.memo
     found = painting_terms(trial, [off], 5)

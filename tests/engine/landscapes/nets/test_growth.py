@@ -68,12 +68,12 @@ def test_what_has_grown_is_rebuilt_from_its_weights_half_way_in():
     again = LandscapeGenerator.from_state(net.state_dict())
     assert again.fade.share == pytest.approx(0.3)
     assert torch.equal(again(codes, places), net(codes, places))
-    critic = grown_critic(
+    discriminator = grown_critic(
         LandscapeDiscriminator(DiscriminatorSpec((6, 8), 1)).state_dict(), spectral=True
     )
-    judge = LandscapeDiscriminator.from_state(critic.state_dict()).eval()
+    judge = LandscapeDiscriminator.from_state(discriminator.state_dict()).eval()
     picture = torch.rand(4, 3, 16, 16)
-    assert torch.equal(judge(picture, places[:1]).logits, critic(picture, places[:1]).logits)
+    assert torch.equal(judge(picture, places[:1]).logits, discriminator(picture, places[:1]).logits)
 
 
 def test_what_has_grown_grows_again_but_not_before_it_has_grown_up():

@@ -9,7 +9,7 @@ from engine.landscapes.nets.discriminator import (
 )
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder
 from engine.landscapes.nets.eru import SCALE_HIGH, SCALE_LOW, EruRange, FilmEru
-from engine.landscapes.nets.evaluator import JudgeSpec, LandscapeJudge
+from engine.landscapes.nets.evaluator import VaEvaluator, VaEvaluatorSpec
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 
 SMALL = GeneratorSpec(latent=6, widths=(16, 12, 8), hidden=5)
@@ -95,8 +95,8 @@ def test_all_networks_are_rebuilt_from_their_weights():
         again = LandscapeDiscriminator.from_state(net.state_dict())
         assert again.spec == spec
         assert torch.equal(again(pictures, places).logits, net(pictures, places).logits)
-    judge = LandscapeJudge(JudgeSpec(16, (8, 12))).eval()
-    assert torch.equal(LandscapeJudge.from_state(judge.state_dict())(pictures), judge(pictures))
+    judge = VaEvaluator(VaEvaluatorSpec(16, (8, 12))).eval()
+    assert torch.equal(VaEvaluator.from_state(judge.state_dict())(pictures), judge(pictures))
 
 
 @pytest.mark.parametrize("net", [LandscapeGenerator, LandscapeEncoder, LandscapeDiscriminator])

@@ -73,7 +73,7 @@ def test_the_phases_and_rates_of_the_history_are_those_of_1000_epochs():
 
 def test_the_early_values_differ_where_the_history_says():
     early, final = load_recipe("gan/classic"), load_recipe("gan/fixed")
-    assert (early.net.painter.size, final.net.painter.size) == (64, 128)
+    assert (early.net.generator_spec.size, final.net.generator_spec.size) == (64, 128)
     assert (early.net.eru.units, final.net.eru.units) == (3, None)
     assert weight(early, "perceptual", 1) == 0.1
     assert weight(early, "r1", 1) == 10
@@ -92,8 +92,8 @@ def test_the_mended_recipe_compares_pictures_with_their_own_codes_only():
 
 def test_the_small_game_may_begin_from_its_warm_start():
     warm, game = load_recipe("gan/tiny_vae"), load_recipe("gan/tiny")
-    assert warm.net.painter == game.net.painter
-    assert warm.net.reader == game.net.reader
+    assert warm.net.generator_spec == game.net.generator_spec
+    assert warm.net.encoder_spec == game.net.encoder_spec
     assert (warm.learn, warm.check) == (game.learn, game.check)
 
 

@@ -81,7 +81,7 @@ def test_a_run_from_nothing_trains_both_phases_and_goes_on_in_the_same_bits(
         assert tm("resume", cut, "--dry-run", "--json").json["runs"][0]["step"] == step
         assert tm("resume", cut, "-q").code == 0
         assert_same(states(cut), states("whole"))
-        assert rows(cut)[-1]["val/merit"] == last["val/merit"]
+        assert rows(cut)[-1]["val/selection_score"] == last["val/selection_score"]
     judged(tm, monkeypatch)
     grown(tm)
 
@@ -115,7 +115,7 @@ def judged(tm, monkeypatch):
     assert told.code == 0
     report = told.json
     assert report["ways"] == ["whole", "cut_8"]
-    assert report["whole"]["merit"] == report["cut_8"]["merit"]
+    assert report["whole"]["selection_score"] == report["cut_8"]["selection_score"]
     assert report["whole"]["sha256"] == report["cut_8"]["sha256"]
     assert json.loads(Path("judged/report.json").read_text()) == report
     assert Path("judged/report.html").is_file()
@@ -169,12 +169,12 @@ def test_killed_at_three_random_moments_a_game_ends_in_the_same_bits(tmp_path):
     straight = begun(*training(tmp_path / "straight"))
     _, told = straight.communicate(timeout=600)
     assert straight.returncode == 0, told
-    whole, moments = time.monotonic() - start, random.Random(7)
+    whole, contexts = time.monotonic() - start, random.Random(7)
     killed = tmp_path / "killed"
     for _ in range(3):
         there = (killed / "environment.json").exists()
         run = begun(*(["resume", killed] if there else training(killed)))
-        time.sleep(whole * moments.uniform(0.4, 0.9))
+        time.sleep(whole * contexts.uniform(0.4, 0.9))
         run.kill()
         run.communicate()
     run = begun(*(["resume", killed] if killed.exists() else training(killed)))

@@ -7,40 +7,40 @@ import torch
 
 from engine.core.progress import Silence
 from engine.data.landscapes import WorldPlan
-from engine.landscapes.losses.base import SCAPE_LOSSES
-from engine.landscapes.losses.inputs import ScapeParts
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES
+from engine.landscapes.losses.inputs import LandscapeNetworks
 from engine.landscapes.nets.discriminator import DiscriminatorSpec, LandscapeDiscriminator
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder
-from engine.landscapes.nets.evaluator import JudgeSpec, LandscapeJudge
+from engine.landscapes.nets.evaluator import VaEvaluator, VaEvaluatorSpec
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator, of_units
 from engine.landscapes.training.adversarial import (
+    AdversarialSettings,
     HopelessError,
+    LandscapeSetup,
     LandscapeTask,
-    ScapeGame,
-    ScapeSetting,
 )
 from engine.landscapes.training.autoencoder import LandscapeVaeTask
-from engine.landscapes.training.data import ScapeSource
-from engine.landscapes.training.evaluator import LandscapeJudgeTask
+from engine.landscapes.training.data import LandscapeSource
+from engine.landscapes.training.evaluator import VaEvaluatorTask
 from engine.landscapes.training.recipe import scale_distance
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws
 from engine.schedules import parse_schedule
-from engine.training.task import Moment
+from engine.training.task import StepContext
 
 CPU = torch.device("cpu")
 LEARN, CHECK = (WorldPlan(first=first, count=20, size=16) for first in (0, 400_000))
-SOURCE = ScapeSource(LEARN, CHECK, label_noise=0.02)
+SOURCE = LandscapeSource(LEARN, CHECK, label_noise=0.02)
 KINDS = ("hinge", "reconstruction", "code_spread", "place", "r1")
 
 
 def losses(*kinds):
-    return [SCAPE_LOSSES[kind](weight=parse_schedule(1.0)) for kind in kinds]
+    return [LANDSCAPE_LOSSES[kind](weight=parse_schedule(1.0)) for kind in kinds]
 
 
 def parts(*, units=None):
     torch.manual_seed(5)
-    return ScapeParts(
+    return LandscapeNetworks(
         LandscapeGenerator(GeneratorSpec(6, (8, 8, 6), units=units, hidden=4)),
         LandscapeDiscriminator(DiscriminatorSpec((6, 8, 8), 1)),
         LandscapeEncoder(EncoderSpec(6, (6, 8))),
@@ -52,23 +52,25 @@ def prepared(task):
     task.prepare(Silence())
     for net in task.frozen.values():
         frozen(net)
-    task.settle(CPU, Silence())
+    task.precompute(CPU, Silence())
     return task
 
 
 def game(*kinds, **how):
-    setting = ScapeSetting(SOURCE, losses(*(kinds if kinds else KINDS)), ScapeGame(**how))
+    setting = LandscapeSetup(
+        SOURCE, losses(*(kinds if kinds else KINDS)), AdversarialSettings(**how)
+    )
     return prepared(LandscapeTask(parts(), setting))
 
 
-def moment(step=0, seed=3):
-    return Moment(step, "main", step, frozenset(), Draws(seed, step, range(6)))
+def context(step=0, seed=3):
+    return StepContext(step, "main", step, frozenset(), Draws(seed, step, range(6)))
 
 
-def turned(task, turn, batch, at):
+def turned(task, optimizer_step, batch, at):
     for name, net in task.parts.items():
-        net.train().requires_grad_(name in task.turns[turn])
-    terms = task.terms(turn, batch, at)
+        net.train().requires_grad_(name in task.optimizer_steps[optimizer_step])
+    terms = task.terms(optimizer_step, batch, at)
     torch.stack([t.value * t.weight for t in terms.values() if t.weight]).sum().backward()
     return terms
 
@@ -98,7 +100,7 @@ def nets():
 @pytest.mark.parametrize("how", [{}, {"wishes": "uniform", "wish_noise": 0.1}, {"wishes": "batch"}])
 def test_a_batch_is_a_function_of_the_step(how):
     task = game(**how)
-    one, same, other = (task.batch(moment(step), 6) for step in (4, 4, 5))
+    one, same, other = (task.batch(context(step), 6) for step in (4, 4, 5))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["normal"], other["normal"])
     assert one["real"].shape == (6, 3, 16, 16)
@@ -110,12 +112,12 @@ def test_a_batch_is_a_function_of_the_step(how):
 
 def test_each_turn_moves_its_own_networks():
     task = game()
-    batch = task.batch(moment(), 6)
-    terms = turned(task, "discriminator", batch, moment())
+    batch = task.batch(context(), 6)
+    terms = turned(task, "discriminator", batch, context())
     assert {"judge/hinge", "judge/place", "judge/r1"} < set(terms)
     assert slopes(task.parts["discriminator"])
     assert not slopes(task.parts["generator"])
-    terms = turned(task, "generator", batch, moment())
+    terms = turned(task, "generator", batch, context())
     assert {"paint/hinge", "paint/reconstruction"} < set(terms)
     assert slopes(task.parts["generator"])
     assert slopes(task.parts["encoder"])
@@ -123,42 +125,43 @@ def test_each_turn_moves_its_own_networks():
 
 def test_pictures_are_rebuilt_from_their_own_codes_not_from_chance():
     task = game("hinge", "reconstruction")
-    batch = task.batch(moment(), 6)
+    batch = task.batch(context(), 6)
     stranger = {**batch, "normal": torch.randn(6, 6)}
     found = [
-        task.terms("generator", b, moment())["paint/reconstruction"] for b in (batch, stranger)
+        task.terms("generator", b, context())["paint/reconstruction"] for b in (batch, stranger)
     ]
     assert torch.equal(found[0].value, found[1].value)
     elsewhere = {**batch, "real": batch["real"].flip(0)}
     assert not torch.equal(
-        task.terms("generator", elsewhere, moment())["paint/reconstruction"].value, found[0].value
+        task.terms("generator", elsewhere, context())["paint/reconstruction"].value, found[0].value
     )
 
 
 def test_codes_by_chance_follow_the_encoder_only_if_they_are_to():
     for follow in (True, False):
         task = game(follow=follow)
-        turned(task, "generator", task.batch(moment(), 6), moment())
+        turned(task, "generator", task.batch(context(), 6), context())
         spread = task.nets.generator.get_buffer("code_spread")
         assert bool((spread != 1).any()) is follow
 
 
 def test_the_chance_of_changes_follows_the_logits_of_real_pictures():
     task = game(changes=("translation", "cutout"), adaptive=True, slow=100)
-    chance = task.critic.get_buffer("augment")
+    chance = task.discriminator.get_buffer("augment")
     with torch.no_grad():
-        task.critic.real.bias.fill_(100.0)
-    task.terms("discriminator", task.batch(moment(), 6), moment())
+        task.discriminator.real.bias.fill_(100.0)
+    task.terms("discriminator", task.batch(context(), 6), context())
     assert chance == pytest.approx(4 * 6 / 100)
-    task.terms("discriminator", task.batch(moment(1), 6), moment(1))
+    task.terms("discriminator", task.batch(context(1), 6), context(1))
     assert chance == pytest.approx(4 * 6 / 100)
 
 
 def test_figures_tell_mood_distribution_variety_and_units(nets):
     task = game()
     figures = task.validate(nets(task), CPU)
-    wanted = {"merit", "ccc_valence", "ccc_arousal", "kernel", "frechet", "variety", "corners",
-              "copies", "flags", "v_luma", "a_edges", "gamma", "clipped", "moved"}  # fmt: skip
+    wanted = {"selection_score", "ccc_valence", "ccc_arousal", "kernel", "frechet", "variety",
+              "corners", "copies", "red_flags", "v_luma", "a_edges", "gamma", "clipped",
+              "moved"}  # fmt: skip
     assert wanted < set(figures)
     assert all(torch.isfinite(torch.tensor(value)) for value in figures.values())
     assert figures == task.validate(nets(task), CPU)
@@ -174,7 +177,7 @@ def test_red_flags_are_told_and_end_a_hopeless_run_after_so_many(nets):
     task.validate(nets(task), CPU)
     assert any("`collapse`" in line for line in told)
     assert any("`contrast`" in line for line in told)
-    assert task.critic.get_buffer("flagged") == 1
+    assert task.discriminator.get_buffer("flagged") == 1
     with pytest.raises(HopelessError, match="2 validations in a row"):
         task.validate(nets(task), CPU)
 
@@ -203,11 +206,11 @@ def test_units_that_go_beyond_their_range_or_stand_still_are_warned_of(nets):
 
 def test_a_judge_of_its_own_takes_the_place_of_the_ridge(nets):
     torch.manual_seed(1)
-    judge = LandscapeJudge(JudgeSpec(16, (6, 8)))
-    setting = ScapeSetting(SOURCE, losses("hinge"), ScapeGame(), judge, "runs/judge")
+    judge = VaEvaluator(VaEvaluatorSpec(16, (6, 8)))
+    setting = LandscapeSetup(SOURCE, losses("hinge"), AdversarialSettings(), judge, "runs/judge")
     task = prepared(LandscapeTask(parts(), setting))
     assert task.validate(nets(task), CPU) != game("hinge").validate(nets(task), CPU)
-    assert task.checkpoint(nets(task)).facts["judged_by"] == "runs/judge"
+    assert task.checkpoint(nets(task)).facts["evaluated_by"] == "runs/judge"
 
 
 def test_samples_show_one_scene_over_the_plane_and_six_scenes(nets):
@@ -229,17 +232,17 @@ def test_what_is_delivered_is_painted_again_from_the_file(nets):
 def test_the_warm_start_learns_codes_and_says_where_they_lie(nets):
     source = replace(SOURCE, flip=False)
     task = prepared(LandscapeVaeTask(parts(), source, losses("reconstruction", "code_spread")))
-    optimiser = torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         [p for net in task.parts.values() for p in net.parameters()], lr=1e-2
     )
     first = task.validate(nets(task), CPU)
     for step in range(40):
         for net in task.parts.values():
             net.train().requires_grad_(True)
-        terms = task.terms("main", task.batch(moment(step), 6), moment(step))
-        optimiser.zero_grad()
+        terms = task.terms("main", task.batch(context(step), 6), context(step))
+        optimizer.zero_grad()
         (terms["paint/reconstruction"].value + 0.01 * terms["paint/code_spread"].value).backward()
-        optimiser.step()
+        optimizer.step()
     delivered = nets(task)
     assert task.validate(delivered, CPU)["psnr"] > first["psnr"] + 1
     state = task.checkpoint(delivered).part("generator")
@@ -250,9 +253,9 @@ def test_the_warm_start_learns_codes_and_says_where_they_lie(nets):
 
 def test_the_judge_learns_from_pictures_and_reports_its_ceiling(nets):
     torch.manual_seed(2)
-    task = prepared(LandscapeJudgeTask(LandscapeJudge(JudgeSpec(16, (6, 8))), SOURCE))
-    batch = task.batch(moment(), 6)
-    assert set(turned(task, "main", batch, moment())) == {"valence", "arousal"}
+    task = prepared(VaEvaluatorTask(VaEvaluator(VaEvaluatorSpec(16, (6, 8))), SOURCE))
+    batch = task.batch(context(), 6)
+    assert set(turned(task, "main", batch, context())) == {"valence", "arousal"}
     assert slopes(task.parts["judge"])
     figures = task.validate(nets(task), CPU)
     assert figures["mae"] == pytest.approx((figures["mae_valence"] + figures["mae_arousal"]) / 2)

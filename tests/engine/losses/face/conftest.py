@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.banks.anchors import age_anchors, prototypes
-from engine.losses.face.context import Parts, References
-from engine.losses.face.inputs import Trial
+from engine.losses.face.context import LossContext, References
+from engine.losses.face.inputs import LossInputs
 from engine.miners.base import Mined, Miner
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws
@@ -179,20 +179,20 @@ def given_miner():
 @pytest.fixture
 def parts():
     torch.manual_seed(9)
-    recogniser = TinyRecogniser()
+    identity_net = TinyRecogniser()
     faces = F.normalize(torch.randn(6, WIDTH), dim=1)
     ages = torch.tensor([20.0, 25.0, 30.0, 35.0, 40.0, 50.0])
     average = torch.randn(STYLES, STYLE_WIDTH)
     codes = average + torch.randn(6, STYLES, STYLE_WIDTH)
-    return Parts(
-        recogniser=recogniser,
+    return LossContext(
+        identity_net=identity_net,
         ages=TinyAges(),
         distance=TinyDistance(),
         points=TinyPoints(),
         miner=GivenMiner(F.normalize(torch.randn(5, WIDTH), dim=1)),
-        references=References(faces, ages, recogniser.digest),
+        references=References(faces, ages, identity_net.digest),
         anchors=age_anchors(codes, ages, latent_average=average, prior="a prior"),
-        prototypes=prototypes(faces, ages, recogniser),
+        prototypes=prototypes(faces, ages, identity_net),
         classifier=TinyClassifier(),
         latent_average=average,
         domain="portraits",
@@ -208,7 +208,7 @@ def make(parts):
         count = len(changes["target_age"]) if "target_age" in changes else 4
         source = torch.rand(count, 3, SIZE, SIZE) * 2 - 1
         w_prior = parts.latent_average + torch.randn(count, STYLES, STYLE_WIDTH)
-        trial = Trial(
+        trial = LossInputs(
             source=source,
             output=(source + 0.3 * torch.randn_like(source)).clamp(-1, 1),
             source_age=torch.tensor([25.0, 30.0, 40.0, 40.0])[:count],
@@ -232,14 +232,14 @@ def on_meta():
 
     def moved(trial):
         old = trial.parts
-        for role in (old.recogniser, old.ages, old.points, old.distance, old.classifier):
+        for role in (old.identity_net, old.ages, old.points, old.distance, old.classifier):
             for net in vars(role).values():
                 if isinstance(net, nn.Module):
                     net.to("meta")
         miner = GivenMiner(old.miner.impostors.to("meta"))
         tensors = {
             name: value.to("meta")
-            for name in Trial.__dataclass_fields__
+            for name in LossInputs.__dataclass_fields__
             if isinstance(value := getattr(trial, name), torch.Tensor)
         }
         return replace(trial, **tensors, parts=replace(old.to("meta"), miner=miner), memo={})

@@ -88,5 +88,5 @@ def test_the_data_of_the_person_travels_to_a_device(parts):
     there = parts.to("meta")
     assert there.references.embeddings.device.type == "meta"
     assert there.anchors.codes.device.type == there.prototypes.ages.device.type == "meta"
-    assert there.recogniser is parts.recogniser
+    assert there.identity_net is parts.identity_net
     assert replace(parts, anchors=None).to("meta").anchors is None

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from engine.core.errors import RecipeError
 from engine.losses.face.base import FACE_LOSSES, LossChoice, check, objective
-from engine.losses.face.context import Parts
+from engine.losses.face.context import LossContext
 
 EXAMPLES = [
     {"kind": "adaptive_w_norm"},
@@ -86,7 +86,7 @@ def test_a_loss_teaches_the_picture_or_the_codes(told, make):
 @every
 def test_a_loss_that_weighs_nothing_is_not_computed(told, make):
     loss = loss_of({**told, "weight": 0})
-    assert objective(make(parts=Parts()), [loss], 0) == ({}, {})
+    assert objective(make(parts=LossContext()), [loss], 0) == ({}, {})
 
 
 @every
@@ -117,10 +117,10 @@ def test_a_loss_has_no_value_where_it_applies_to_no_sample(told, make, pick):
 def test_a_loss_names_each_part_that_it_lacks(told):
     loss = loss_of(told)
     if not loss.needed():
-        check([loss], Parts())
+        check([loss], LossContext())
         return
     with pytest.raises(RecipeError) as caught:
-        check([loss], Parts())
+        check([loss], LossContext())
     assert all(f"needs `{need}`" in str(caught.value) for need in loss.needed())
 
 

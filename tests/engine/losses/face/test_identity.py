@@ -25,7 +25,7 @@ def seen(make, legible, written):
     def build(made, photo=None, *, parts=(), **changes):
         photo = made if photo is None else photo
         trial = make(target_age=changes.pop("target_age", torch.full((len(made),), 40.0)))
-        told = replace(trial.parts, recogniser=legible, **dict(parts))
+        told = replace(trial.parts, identity_net=legible, **dict(parts))
         some = {
             "source_age": trial.target_age,
             "same_age": torch.zeros(len(made), dtype=torch.bool),
@@ -126,10 +126,10 @@ def test_where_no_photo_is_near_the_nearest_year_speaks():
 def test_references_are_of_the_photos_as_they_are(parts):
     torch.manual_seed(0)
     photos = torch.rand(11, 3, 32, 32) * 2 - 1
-    found = References.of(parts.recogniser, photos, torch.arange(20, 31))
-    torch.testing.assert_close(found.embeddings, parts.recogniser.embed(photos))
-    assert not torch.allclose(found.embeddings, parts.recogniser.embed(photos.flip(3)), atol=1e-3)
-    assert found.digest == parts.recogniser.digest
+    found = References.of(parts.identity_net, photos, torch.arange(20, 31))
+    torch.testing.assert_close(found.embeddings, parts.identity_net.embed(photos))
+    assert not torch.allclose(found.embeddings, parts.identity_net.embed(photos.flip(3)), atol=1e-3)
+    assert found.digest == parts.identity_net.digest
     assert not found.embeddings.requires_grad
 
 

@@ -48,7 +48,7 @@ def test_a_network_looks_at_each_picture_once_whatever_the_number_of_losses(make
         TargetId(weight=1),
     ]
     assert len(objective(trial, losses, 0).terms) == 5
-    assert trial.parts.recogniser.looks == 2 * len(trial.output)
+    assert trial.parts.identity_net.looks == 2 * len(trial.output)
 
 
 def test_what_is_cached_of_a_photo_is_not_computed_again(make, unit_rows):
@@ -56,7 +56,7 @@ def test_what_is_cached_of_a_photo_is_not_computed_again(make, unit_rows):
     trial = make(cached={"embedding": known})
     assert trial.source_embedding() is known
     Identity(weight=1).value(trial)
-    assert trial.parts.recogniser.looks == len(trial.output)
+    assert trial.parts.identity_net.looks == len(trial.output)
 
 
 def test_no_gradient_reaches_what_is_known_of_the_photo(make):
@@ -68,18 +68,18 @@ def test_no_gradient_reaches_what_is_known_of_the_photo(make):
 
 def test_all_faults_of_all_losses_are_told_at_once(parts):
     losses = [Identity(weight=1), NearestId(weight=1), Pixel(weight=1), Pixel(weight=2)]
-    lame = replace(parts, recogniser=None, references=None)
+    lame = replace(parts, identity_net=None, references=None)
     with pytest.raises(RecipeError) as caught:
         check(losses, lame)
     assert str(caught.value) == (
-        "the loss `identity` needs `recogniser`; the loss `nearest_id` needs `recogniser`; "
+        "the loss `identity` needs `identity_net`; the loss `nearest_id` needs `identity_net`; "
         "the loss `nearest_id` needs `references`; there are 2 losses `pixel`"
     )
 
 
 def test_faces_embedded_by_another_recogniser_are_refused(parts):
     strange = References(parts.references.embeddings, parts.references.ages, "another")
-    with pytest.raises(RecipeError, match="`references` .* embedded by another recogniser"):
+    with pytest.raises(RecipeError, match="`references` .* embedded by another identity_net"):
         check([NearestId(weight=1)], replace(parts, references=strange))
 
 

@@ -177,16 +177,16 @@ def test_crops_go_to_the_network_uncut_and_count_alike(make):
             raise AssertionError("a crop must not be cut again")
 
     trial = make()
-    trial = replace(trial, parts=replace(trial.parts, recogniser=Recorder()), memo={})
+    trial = replace(trial, parts=replace(trial.parts, identity_net=Recorder()), memo={})
     loss = RoiId(weight=1, size=16, regions=("eyes", "mouth"))
     value, told = loss.value(trial)
     boxes = loss.boxes(trial)
     photo, made = shown
     torch.testing.assert_close(photo, crops(trial.source, boxes, 16))
     torch.testing.assert_close(made, crops(trial.output, boxes, 16))
-    recogniser = Recorder()
+    identity_net = Recorder()
     one_by_one = [
-        1 - (recogniser.embed_crops(a[None]) * recogniser.embed_crops(b[None])).sum()
+        1 - (identity_net.embed_crops(a[None]) * identity_net.embed_crops(b[None])).sum()
         for a, b in zip(photo, made, strict=True)
     ]
     assert len(one_by_one) == 4 * 2

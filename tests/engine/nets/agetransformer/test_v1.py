@@ -5,10 +5,13 @@ import torch
 
 from engine.core.errors import WeightsError
 from engine.nets.agetransformer.v1 import PublishedSpec, PublishedTransformer, places
-from engine.nets.agetransformer.v1_discriminator import PublishedCritic, PublishedCriticSpec
+from engine.nets.agetransformer.v1_discriminator import (
+    PublishedDiscriminator,
+    PublishedDiscriminatorSpec,
+)
 
 SMALL = PublishedSpec(classes=3, style=8, encoder=(12, 8), stages=(16, 16))
-CRITIC = PublishedCriticSpec(classes=3, channels=(6, 8, 8))
+CRITIC = PublishedDiscriminatorSpec(classes=3, channels=(6, 8, 8))
 
 
 def built(fill, spec=SMALL):
@@ -30,7 +33,7 @@ def test_the_published_sizes_are_those_of_the_specification():
         assert counted(PublishedTransformer()) == 77_709_978
         smaller = PublishedTransformer(PublishedSpec(encoder=(512, 512), stages=(512, 512)))
         assert counted(smaller) == 49_873_486
-        assert counted(PublishedCritic()) == 32_857_356
+        assert counted(PublishedDiscriminator()) == 32_857_356
 
 
 @torch.no_grad()
@@ -102,20 +105,20 @@ def test_another_size_is_refused(net):
 @pytest.mark.parametrize("batch", [1, 4, 6, 7])
 @torch.no_grad()
 def test_the_discriminator_takes_any_batch(fill, batch):
-    critic = fill(PublishedCritic(CRITIC).eval(), 0.3)
-    told = critic(torch.rand(batch, 3, 16, 16), torch.eye(3)[torch.arange(batch) % 3])
+    discriminator = fill(PublishedDiscriminator(CRITIC).eval(), 0.3)
+    told = discriminator(torch.rand(batch, 3, 16, 16), torch.eye(3)[torch.arange(batch) % 3])
     assert told.logits[0].shape == (batch, 1, 1, 1)
     assert told.ages.shape == (batch, 3)
 
 
 @torch.no_grad()
 def test_the_discriminator_judges_by_the_age_asked_of_it(fill):
-    critic = fill(PublishedCritic(CRITIC).eval(), 0.3)
+    discriminator = fill(PublishedDiscriminator(CRITIC).eval(), 0.3)
     picture = torch.rand(1, 3, 16, 16)
-    told = [critic(picture, torch.eye(3)[[age]]) for age in range(3)]
+    told = [discriminator(picture, torch.eye(3)[[age]]) for age in range(3)]
     assert told[0].logits[0] != told[1].logits[0] != told[2].logits[0]
     assert all(torch.equal(one.ages, told[0].ages) for one in told)
-    again = PublishedCritic.from_state(critic.state_dict())
+    again = PublishedDiscriminator.from_state(discriminator.state_dict())
     assert again.spec == CRITIC
     assert torch.equal(again(picture, torch.eye(3)[[0]]).logits[0], told[0].logits[0])
 

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.core.errors import WeightsError
 from engine.nets.agetransformer.v1 import PublishedTransformer
 from engine.nets.agetransformer.v2 import SlimSpec, SlimTransformer
-from engine.nets.agetransformer.v2_critic import SlimCritic
+from engine.nets.agetransformer.v2_discriminator import SlimDiscriminator
 
 SMALL = SlimSpec(
     size=32,
@@ -133,9 +133,9 @@ def test_the_published_network_costs_what_is_said_of_it():
 
 @torch.no_grad()
 def test_the_critic_judges_at_the_age_asked_and_tells_one():
-    critic = SlimCritic(3, (8, 8, 8))
+    discriminator = SlimDiscriminator(3, (8, 8, 8))
     picture = torch.rand(2, 3, 32, 32)
-    young, old = (critic(picture, torch.eye(3)[[age, age]]) for age in (0, 2))
+    young, old = (discriminator(picture, torch.eye(3)[[age, age]]) for age in (0, 2))
     assert [tuple(logits.shape) for logits in young.logits] == [
         (2, 1, 16, 16),
         (2, 1, 8, 8),
@@ -144,5 +144,5 @@ def test_the_critic_judges_at_the_age_asked_and_tells_one():
     assert young.ages.shape == (2, 3)
     assert torch.equal(young.ages, old.ages)
     assert not torch.equal(young.logits[0], old.logits[0])
-    halfway = critic(picture, torch.tensor([[0.5, 0, 0.5]] * 2)).logits[0]
+    halfway = discriminator(picture, torch.tensor([[0.5, 0, 0.5]] * 2)).logits[0]
     torch.testing.assert_close(halfway, (young.logits[0] + old.logits[0]) / 2, atol=1e-5, rtol=1e-4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.core.errors import WeightsError
-from engine.losses.age_spread import birthdays_passed, normal_likelihood
+from engine.losses.age_spread import normal_likelihood, ordinal_bce
 from engine.nets.nano.age_ordinal import (
     AgeOrdinalSpec,
     NanoAgeOrdinal,
@@ -78,9 +78,7 @@ def test_a_flat_picture_has_no_texture():
 
 def test_birthdays_cost_least_at_the_true_age():
     birthdays = torch.arange(100) + 0.5
-    costs = [
-        birthdays_passed((age - birthdays)[None], torch.tensor([30.0])) for age in (20, 30, 45)
-    ]
+    costs = [ordinal_bce((age - birthdays)[None], torch.tensor([30.0])) for age in (20, 30, 45)]
     assert costs[1] < costs[0]
     assert costs[1] < costs[2]
 

@@ -1,4 +1,4 @@
-"""The nano generator, its encoder, its critic and the ageing prior, tiny."""
+"""The nano generator, its encoder, its discriminator and the ageing prior, tiny."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from engine.core.errors import WeightsError
 from engine.nets.encoders.gradual import with_age_plane
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.base import BaseSpec, PortraitBase
-from engine.nets.nano.discriminator import NanoCritic
+from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
 from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec, StyledConv
 from engine.nets.timemachine import TimeMachine
@@ -184,9 +184,9 @@ def test_the_slope_of_the_prior_reaches_every_weight_and_both_age_and_picture(ba
 
 
 def test_the_critic_judges_patches_at_three_scales_and_sees_every_plane():
-    critic = NanoCritic(4, (4, 6, 8))
+    discriminator = NanoDiscriminator(4, (4, 6, 8))
     x = torch.randn(2, 4, 32, 32, requires_grad=True)
-    verdict = critic(x)
+    verdict = discriminator(x)
     assert [tuple(one.shape) for one in verdict.logits] == [
         (2, 1, 16, 16),
         (2, 1, 8, 8),

@@ -1,11 +1,11 @@
-"""What a critic of faces at an age says."""
+"""What a discriminator of faces at an age says."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """Logits (b, 1, h, w), one tensor a scale, above 0 for a real picture of that age.
 
     ages: logits (b, k) of the anchors' bins; features: the maps (b, c, h, w) they were read off.

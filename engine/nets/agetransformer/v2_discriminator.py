@@ -1,4 +1,4 @@
-"""The critic of AgeTransformer v2: patches, judged at the age that was asked for."""
+"""The discriminator of AgeTransformer v2: patches, judged at the age that was asked for."""
 
 import math
 from itertools import pairwise
@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.nets.agetransformer.judgement import Judgement
+from engine.nets.agetransformer.discriminator_output import DiscriminatorOutput
 from engine.nets.nano.folding import Fold, Stem
 
 POOLED = 4  # places a side that the age is read from
 
 
-class SlimCritic(nn.Module):
+class SlimDiscriminator(nn.Module):
     """Portraits (b, 3, s, s) and anchor weights (b, k) to a judgement.
 
     Every scale has logits of its own with a projection of the age (Miyato & Koyama 2018), which is
@@ -31,7 +31,7 @@ class SlimCritic(nn.Module):
         )
         self.ages = nn.Linear(widths[-1] * POOLED**2, anchors)
 
-    def forward(self, picture: Tensor, weights: Tensor) -> Judgement:
+    def forward(self, picture: Tensor, weights: Tensor) -> DiscriminatorOutput:
         maps = [self.stem(picture)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
@@ -42,4 +42,4 @@ class SlimCritic(nn.Module):
             told = (seen * asked[:, :, None, None]).sum(dim=1, keepdim=True)
             logits.append(head(seen).float() + told.float())
         pooled = F.adaptive_avg_pool2d(maps[-1].float(), POOLED).flatten(1)
-        return Judgement(tuple(logits), self.ages(pooled), tuple(maps))
+        return DiscriminatorOutput(tuple(logits), self.ages(pooled), tuple(maps))

@@ -7,12 +7,12 @@ from pydantic import Field
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from engine.core.numbers import Real
-from engine.training.optimisers.base import OPTIMISERS, OptimiserChoice
-from engine.training.optimisers.ranger import Ranger
+from engine.training.optimizers.base import OPTIMISERS, OptimizerChoice
+from engine.training.optimizers.ranger import Ranger
 
 
 @OPTIMISERS.register("adam")
-class AdamChoice(OptimiserChoice):
+class AdamChoice(OptimizerChoice):
     """Adam (Kingma and Ba 2015), fused."""
 
     kind: Literal["adam"] = "adam"
@@ -24,7 +24,7 @@ class AdamChoice(OptimiserChoice):
 
 
 @OPTIMISERS.register("adamw")
-class AdamWChoice(OptimiserChoice):
+class AdamWChoice(OptimizerChoice):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), fused."""
 
     kind: Literal["adamw"] = "adamw"
@@ -39,7 +39,7 @@ class AdamWChoice(OptimiserChoice):
 
 
 @OPTIMISERS.register("sgd")
-class SgdChoice(OptimiserChoice):
+class SgdChoice(OptimizerChoice):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"] = "sgd"
@@ -51,7 +51,7 @@ class SgdChoice(OptimiserChoice):
 
 
 @OPTIMISERS.register("ranger")
-class RangerChoice(OptimiserChoice):
+class RangerChoice(OptimizerChoice):
     """Rectified Adam that looks ahead, with centred gradients."""
 
     kind: Literal["ranger"] = "ranger"

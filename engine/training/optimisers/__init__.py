@@ -1,1 +1,0 @@
-"""The optimisers that a recipe may choose."""
