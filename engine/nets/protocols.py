@@ -160,7 +160,7 @@ class NanoAgeEstimator:
     """The nano age network that losses may use, or the other one, which only judges."""
 
     net: NanoAge | NanoAgeJudge
-    name: Literal["nano-age", "nano-age-judge"] = "nano-age"
+    name: str = "nano-age"
 
     def years(self, pictures: Tensor) -> Tensor:
         return self.net.age(pictures)

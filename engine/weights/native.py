@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.core.errors import WeightsError
 from engine.weights.checkpoint import Checkpoint, StateDict
+from engine.weights.signature import form_of
 from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
 
 HEADER = "tm"
@@ -96,6 +97,14 @@ def read_native(path: Path) -> Checkpoint | None:
         facts=told["facts"],
         card=told["card"],
     )
+
+
+def is_native(path: Path) -> bool:
+    """Whether a file is of our own format."""
+    if form_of(path) != "safetensors":
+        return False
+    with opened_safetensors(path) as file:
+        return HEADER in (file.metadata() or {})
 
 
 def read_card(path: Path) -> dict[str, Any]:

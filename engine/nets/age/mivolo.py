@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
 from engine.nets.loading import built
+from engine.weights.checkpoint import Checkpoint
 
 STEM, EMBEDDING = 64, 192  # channels inside the patch embedding
 PATCH = 8  # px of one token in front of the network
@@ -51,6 +52,13 @@ class AgeScale:
     def years(self, raw: Tensor) -> Tensor:
         """Network output to years."""
         return raw * (self.high - self.low) + self.middle
+
+
+def mivolo_of(checkpoint: Checkpoint) -> "tuple[MiVolo, AgeScale]":
+    """The network of a MiVOLO checkpoint and the scale of its ages; WeightsError for another."""
+    if "age_scale" not in checkpoint.facts:
+        raise WeightsError(f"a `{checkpoint.kind}` checkpoint is no MiVOLO: it has no age scale")
+    return MiVolo.from_state(checkpoint.part("age")), AgeScale(**checkpoint.facts["age_scale"])
 
 
 def _stem() -> nn.Sequential:
