@@ -16,7 +16,7 @@ from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights, shipped_weights
-from engine.weights.folder import how_to_get, standing
+from engine.weights.folder import instructions_for, status_of
 from engine.weights.formats.spandrel import Spandrel, architectures, spandrel
 from engine.weights.load import read_checkpoint, require_sound
 from engine.weights.manifest import known_weights
@@ -86,13 +86,13 @@ def found_file(weights: str | None, published: Sequence[str], shipped: str) -> t
     folder = weights_folder()
     known = known_weights(folder)
     for name in published:
-        if standing(known[name], folder).here:
+        if status_of(known[name], folder).here:
             return name, find_weights(name)
     ours = shipped_weights()
     if shipped not in ours:
         raise MissingWeightsError(
             f"the weights `{published[0]}` are not in `{folder}`",
-            hint=how_to_get(known[published[0]]),
+            hint=instructions_for(known[published[0]]),
         )
     return shipped, ours[shipped]
 

@@ -15,7 +15,7 @@ from engine.images.ranges import to_pixels, to_tensor
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_estimator
-from engine.weights.folder import standing
+from engine.weights.folder import status_of
 from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
 
@@ -118,7 +118,7 @@ def _mivolo(device: torch.device) -> "tuple[MiVolo, AgeScale] | None":
 
 def _here(name: str) -> bool:
     folder = weights_folder()
-    return standing(known_weights(folder)[name], folder).here
+    return status_of(known_weights(folder)[name], folder).here
 
 
 def _resized(portrait: Tensor, size: int) -> Tensor:

@@ -34,7 +34,7 @@ from engine.nets.named import (
     load_identity_network,
 )
 from engine.nets.protocols import IdentityNetwork
-from engine.weights.folder import standing
+from engine.weights.folder import status_of
 from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
 
@@ -303,4 +303,4 @@ def _in_batches(
 
 def _here(name: str) -> bool:
     folder = weights_folder()
-    return standing(known_weights(folder)[name], folder).here
+    return status_of(known_weights(folder)[name], folder).here
