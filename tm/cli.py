@@ -43,7 +43,7 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run `tm`: exit code 0, or that of the error, which is printed on stderr."""
+    """Run `tm`: exit with 0, or with the code of the error, which is printed on stderr."""
     try:
         build()()
     except TmError as error:

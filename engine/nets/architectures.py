@@ -13,7 +13,7 @@ from engine.nets.agetransformer.v2 import SlimTransformer
 from engine.nets.encoders.gradual import GradualStyleEncoder
 from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.age_ordinal import NanoAgeOrdinal
 from engine.nets.nano.age_tokens import NanoAgeTokens
 from engine.nets.nano.ageing import NanoAgeing
@@ -43,7 +43,7 @@ ARCHITECTURES = (
     Architecture("ir-se50", "identity", "output_layer.3.weight", ArcFace.from_state),
     Architecture("nano-age", "age", "gather.weight", NanoAge.from_state),
     Architecture("nano-age-ordinal", "age", "gaps", NanoAgeOrdinal.from_state),
-    Architecture("nano-age-judge", "age", "hidden.1.weight", NanoAgeJudge.from_state),
+    Architecture("nano-age-judge", "age", "hidden.1.weight", NanoAgeEvaluator.from_state),
     Architecture("nano-age-tokens", "age", "places", NanoAgeTokens.from_state),
     Architecture("dex", "age", "fc8_101.weight", Dex.from_state),
     Architecture("nano-landmarks", "landmarks", "place.weight", NanoLandmarks.from_state),

@@ -13,7 +13,7 @@ from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.identity.person_classifier import PersonClassifier
 from engine.nets.loading import Net, frozen
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.perceptual.features import FeatureDistance
@@ -35,16 +35,16 @@ from engine.weights.load import read_checkpoint, read_known
 
 ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
 DEX, NANO_AGE = "dex", "nano-age"
-NANO_LANDMARKS, NANO_AGE_JUDGE = "nano-landmarks", "nano-age-judge"
+NANO_LANDMARKS, NANO_AGE_EVALUATOR = "nano-landmarks", "nano-age-judge"
 LPIPS = "lpips-alex"
 DISTANCES: Mapping[str, tuple[str, ...]] = {
     LPIPS: (LPIPS,),
     "nano-features": (NANO_IDENTITY, NANO_AGE, NANO_LANDMARKS),
     "nano-identity-features": (NANO_IDENTITY,),
-    "nano-judge-features": (NANO_AGE_JUDGE,),
+    "nano-judge-features": (NANO_AGE_EVALUATOR,),
 }
 """Distances between pictures, and the weights behind each."""
-IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, NANO_AGE_JUDGE)
+IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, NANO_AGE_EVALUATOR)
 """What has a name; any other text is a run, or a weights file, that holds such a network."""
 
 
@@ -90,7 +90,7 @@ def load_age_estimator(name: str, device: torch.device) -> AgeEstimator:
     net = frozen(architecture.build(state)).to(device)
     if isinstance(net, Dex):
         return DexEstimator(net)
-    if isinstance(net, NanoAge | NanoAgeJudge):
+    if isinstance(net, NanoAge | NanoAgeEvaluator):
         return NanoAgeEstimator(net, architecture.name)
     raise WeightsError(f"`{name}` holds a `{architecture.name}`, which is an expert of `relabel`")
 
@@ -122,7 +122,9 @@ def load_distance(name: str, device: torch.device) -> Distance:
             net = frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))).to(device)
             return FeatureDistance("features of nano-identity", net.features, net)
         case "nano-judge-features":
-            net = frozen(NanoAgeJudge.from_state(state_of(NANO_AGE_JUDGE, "age"))).to(device)
+            net = frozen(NanoAgeEvaluator.from_state(state_of(NANO_AGE_EVALUATOR, "age"))).to(
+                device
+            )
             return FeatureDistance("features of nano-age-judge", net.features, net)
         case _:
             raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")

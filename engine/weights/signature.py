@@ -1,4 +1,4 @@
-"""What a file is by its first and last bytes, and whether it is plainly not a weights file."""
+"""The storage form of a file by its first bytes, and obvious damage."""
 
 import json
 import struct

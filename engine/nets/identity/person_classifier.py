@@ -12,7 +12,7 @@ from engine.nets.loading import built
 from engine.nets.nano.identity import NanoIdentity
 
 BACKBONE = "feature_extractor."
-LOST_STRIDE = 224  # px that a 112-px backbone seems to want whose first stride is missing
+LOST_STRIDE = 224  # px that a 112-px backbone seems to need whose first stride is missing
 
 
 class PersonClassifier(nn.Module):
@@ -44,7 +44,7 @@ class PersonClassifier(nn.Module):
 
     @property
     def size(self) -> int:
-        """Side in px of the pictures it looks at."""
+        """Side in px of its input."""
         return self.feature_extractor.spec.size
 
     def forward(self, pictures: Tensor) -> Tensor:
