@@ -40,7 +40,7 @@ from engine.metrics.strata import Stratum, stratum_of
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.perceptual.features import FeatureDistance
@@ -110,7 +110,7 @@ def loaded(chosen: argparse.Namespace) -> Stack:
     if chosen.age:
         ages["age net"] = frozen(NanoAge.from_state(part(chosen.age, "age"))).age
     if chosen.age_judge:
-        judge = frozen(NanoAgeJudge.from_state(part(chosen.age_judge, "age")))
+        judge = frozen(NanoAgeEvaluator.from_state(part(chosen.age_judge, "age")))
         ages["age judge"] = judge.age
         perceptual = FeatureDistance("features of the age judge", judge.features)
         stack = replace(stack, judge=judge.age, perceptual=(perceptual,))

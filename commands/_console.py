@@ -1,4 +1,4 @@
-"""Where text goes: data to stdout, everything said to a person to stderr."""
+"""Where text goes: data to stdout, messages to stderr."""
 
 import json
 from collections.abc import Sequence
@@ -14,32 +14,32 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Voice:
-    """How much is said: `-q` leaves errors alone, `-v` adds details."""
+class Verbosity:
+    """How much is printed on stderr: `-q` leaves only errors, `-v` adds details."""
 
     quiet = False
     verbose = False
 
 
 def say(text: str) -> None:
-    """Tell the user something; not with `-q`."""
-    if not Voice.quiet:
+    """Print a message; not with `-q`."""
+    if not Verbosity.quiet:
         err.print(text)
 
 
 def detail(text: str) -> None:
-    """Tell the user something that only `-v` asks for."""
-    if Voice.verbose:
+    """Print a message with `-v` only."""
+    if Verbosity.verbose:
         err.print(f"[dim]{text}[/]")
 
 
 def warn(text: str) -> None:
-    """Tell the user what may go wrong later; not with `-q`."""
+    """Print a warning; not with `-q`."""
     say(f"[yellow]warning:[/] {escape(text)}")
 
 
-def complain(error: TmError) -> None:
-    """Show a failure as one sentence, and its hint after a blank line."""
+def print_error(error: TmError) -> None:
+    """Print an error in one sentence, and its hint after a blank line."""
     err.print(f"[red]error:[/] {escape(str(error))}")
     if error.hint:
         err.print(f"\n[cyan]hint:[/] {escape(error.hint)}")

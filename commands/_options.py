@@ -1,4 +1,4 @@
-"""Options that several subcommands share, spelled once."""
+"""Options that several subcommands share."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ AsJson = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", "-n", help="Say what would happen, touch nothing.", rich_help_panel="Common"
+        "--dry-run", "-n", help="Print what would happen, change nothing.", rich_help_panel="Common"
     ),
 ]
 OnDevice = Annotated[
@@ -34,8 +34,8 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say errors only.", rich_help_panel="Common")
+    bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Common")
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel="Common")
+    bool, typer.Option("--verbose", "-v", help="Print more.", rich_help_panel="Common")
 ]

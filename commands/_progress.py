@@ -10,7 +10,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from commands._console import Voice, err, warn
+from commands._console import Verbosity, err, warn
 
 
 class LiveProgress:
@@ -21,7 +21,7 @@ class LiveProgress:
         self._task: TaskID | None = None
 
     def begin(self, task: str, total: int) -> None:
-        if Voice.quiet or not err.is_terminal or not total:
+        if Verbosity.quiet or not err.is_terminal or not total:
             return
         self._bar = Progress(
             TextColumn("{task.description}"),

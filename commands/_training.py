@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from commands._console import Voice, emit_json, err, say
+from commands._console import Verbosity, emit_json, err, say
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LiveTraining(LiveProgress):
         self._losses = self._figures = Text("")
 
     def stepped(self, standing: "TrainProgress") -> None:
-        if Voice.quiet or not err.is_terminal:
+        if Verbosity.quiet or not err.is_terminal:
             return
         if self._live is None or self._steps is None:
             self._steps = Progress(

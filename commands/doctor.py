@@ -1,4 +1,8 @@
-"""What works on this machine."""
+"""`tm doctor`."""
+
+from dataclasses import asdict
+
+import typer
 
 from commands._console import emit_json, emit_table, out
 from commands._options import AsJson
@@ -10,17 +14,17 @@ MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fault": "[red]fault[/
 
 
 def run(as_json: AsJson = False) -> None:
-    from engine.app.doctor import examine, verdict
+    from engine.app.doctor import diagnose
 
-    checks = examine()
+    diagnosis = diagnose()
     if as_json:
-        emit_json({"works": verdict(checks), "checks": [check.told() for check in checks]})
+        checks = [asdict(check) for check in diagnosis.checks]
+        emit_json({"works": diagnosis.works, "checks": checks})
     else:
-        emit_table(("", "what", "found"), [(c.state, c.name, c.found) for c in checks])
-        for check in checks:
+        rows = [(check.state, check.name, check.result) for check in diagnosis.checks]
+        emit_table(("", "check", "result"), rows)
+        for check in diagnosis.checks:
             if check.hint:
                 out.print(f"\n{MARKS[check.state]} {check.name}: {check.hint}")
-    if not verdict(checks):
-        import typer
-
+    if not diagnosis.works:
         raise typer.Exit(1)

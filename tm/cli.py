@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from commands._console import complain, out
-from commands._voice import voiced
+from commands._console import out, print_error
+from commands._verbosity import with_verbosity
 from engine.core.errors import TmError
 from tm import VERSION
 
@@ -43,19 +43,19 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run `tm`: 0 done, else the exit code of the failure, which is told on stderr."""
+    """Run `tm`: exit with 0, or with the code of the error, which is printed on stderr."""
     try:
         build()()
     except TmError as error:
-        complain(error)
+        print_error(error)
         sys.exit(error.exit_code)
     except MemoryError as error:
-        complain(TmError(f"out of memory: {error}", hint="use fewer workers or a smaller size"))
+        print_error(TmError(f"out of memory: {error}", hint="use fewer workers or a smaller size"))
         sys.exit(OUT_OF_MEMORY)
 
 
 class Ordered(TyperGroup):
-    """A group that lists its subcommands in our order, whatever Typer would do."""
+    """A group that lists its subcommands in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         ours = [name for name in COMMANDS if name in self.commands]
@@ -83,11 +83,11 @@ def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
         app.add_typer(group, name=name)
     else:
         app.command(name, help=module.HELP, epilog=f"Example: `{module.EXAMPLE}`")(
-            voiced(module.run)
+            with_verbosity(module.run)
         )
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         out.print(VERSION)
         raise typer.Exit
@@ -95,6 +95,6 @@ def _tell_version(wanted: bool) -> None:
 
 def _root(
     version: bool = typer.Option(
-        False, "--version", help="Print the version.", is_eager=True, callback=_tell_version
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
     ),
 ) -> None: ...

@@ -1,5 +1,6 @@
-"""Whether the weights here are what they should be."""
+"""`tm weights check`."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -20,25 +21,20 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.core.places import weights_folder
-    from engine.weights.check import check_folder
+    from engine.app.weights import check_weights
 
-    folder = weights_folder()
-    findings = check_folder(folder, full=full, write=not dry_run, progress=LiveProgress())
-    bad = [finding.path.name for finding in findings if finding.bad]
+    check = check_weights(full=full, write=not dry_run, progress=LiveProgress())
+    bad = [file.path.name for file in check.bad]
     if as_json:
-        files = [
-            {"path": str(one.path), "state": one.state, "sha256": one.sha256, "note": one.note}
-            for one in findings
-        ]
-        emit_json({"folder": str(folder), "sound": not bad, "files": files})
+        files = [asdict(file) for file in check.files]
+        emit_json({"folder": str(check.folder), "sound": not bad, "files": files})
     else:
         emit_table(
             ("file", "state", "note"),
-            [(one.path.relative_to(folder), one.state, one.note) for one in findings],
+            [(file.path.relative_to(check.folder), file.state, file.note) for file in check.files],
         )
     if bad:
         raise WeightsError(
-            f"{len(bad)} of {len(findings)} files are not what they should be: {', '.join(bad)}",
+            f"{len(bad)} of {len(check.files)} files are not what they should be: {', '.join(bad)}",
             hint="delete them and get them again; import anew what you changed yourself",
         )

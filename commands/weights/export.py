@@ -1,4 +1,4 @@
-"""A run as one shareable file."""
+"""`tm weights export`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,15 +23,14 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.export import export_run
-    from engine.weights.find import find_weights
+    from engine.app.weights import export_weights
 
-    if dry_run:
-        say(f"would write `{escape(str(find_weights(str(folder))))}` to `{escape(str(file))}`")
+    export = export_weights(folder, file, half=half, dry_run=dry_run)
+    if export.card is None:
+        say(f"would write `{escape(str(export.source))}` to `{escape(str(file))}`")
         return
-    card = export_run(folder, file, half=half)
     if as_json:
-        emit_json({"file": str(file), **card})
-    say(f"[green]written[/]: `{escape(str(file))}`, {card['bytes'] / MEBIBYTE:.1f} MiB")
-    for name, value in card["metrics"].items():
+        emit_json({"file": str(file), **export.card})
+    say(f"[green]written[/]: `{escape(str(file))}`, {export.card['bytes'] / MEBIBYTE:.1f} MiB")
+    for name, value in export.card["metrics"].items():
         say(f"  {escape(name)}: {value:.4g}")

@@ -1,4 +1,4 @@
-"""A checkpoint of one's own, or one fetched by hand."""  # noqa: N999 - the subcommand is called so
+"""`tm weights import`."""  # noqa: N999 - the subcommand is called so
 
 from pathlib import Path
 from typing import Annotated
@@ -28,21 +28,20 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.weights.importing import recognise, take_in
+    from engine.app.weights import import_weights
 
-    intake = recognise(file, name=name, ema=not raw)
-    told = intake.told()
-    fresh = not dry_run and take_in(intake, replacing=force)
+    imported = import_weights(file, name=name, ema=not raw, replacing=force, dry_run=dry_run)
+    plan, record = imported.plan, imported.plan.to_json()
     if as_json:
-        emit_json({"dry_run": dry_run, "written": fresh, **told})
-    what = told["kind"] or "a published file, kept as it is"
-    averaged = ", averaged weights" if told["ema"] else ""
-    say(f"`{escape(str(file))}`: {what}{averaged}; licence: {intake.licence}")
-    for part, count in intake.parts.items():
+        emit_json({"dry_run": dry_run, "written": imported.written, **record})
+    kind = record["kind"] or "a published file, kept as it is"
+    averaged = ", averaged weights" if record["ema"] else ""
+    say(f"`{escape(str(file))}`: {kind}{averaged}; licence: {plan.licence}")
+    for part, count in plan.parts.items():
         say(f"  {part}: {count:,} parameters")
     if dry_run:
-        say(f"would be kept as `{intake.name}` in `{escape(str(intake.output))}`")
-    elif fresh:
-        say(f"[green]imported[/] as `{intake.name}`: `{escape(str(intake.output))}`")
+        say(f"would be kept as `{plan.name}` in `{escape(str(plan.output))}`")
+    elif imported.written:
+        say(f"[green]imported[/] as `{plan.name}`: `{escape(str(plan.output))}`")
     else:
-        say(f"`{intake.name}` is here already: `{escape(str(intake.output))}`")
+        say(f"`{plan.name}` is here already: `{escape(str(plan.output))}`")

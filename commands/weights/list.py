@@ -1,15 +1,16 @@
-"""What weights there are."""
+"""`tm weights list`."""
 
 from pathlib import Path
+from typing import Any
 
 from commands._console import emit_json, emit_table, out
 from commands._options import AsJson
-from commands.weights._told import COMMERCIAL, told_size
+from commands.weights._format import COMMERCIAL, format_size
 
 HELP = "List all known weights: here or not, size, licence, commercial use, who needs them."
 EXAMPLE = "tm weights list --json"
 
-PLACES = {
+LOCATIONS = {
     "converted": "here (safetensors)",
     "here": "here",
     "package": "installed",
@@ -19,64 +20,53 @@ PLACES = {
 
 
 def run(as_json: AsJson = False) -> None:
-    from engine.core.places import weights_folder
-    from engine.weights.find import shipped_weights
-    from engine.weights.folder import others, standing
-    from engine.weights.manifest import known_weights
-    from engine.weights.native import read_card
+    from engine.app.weights import list_weights
 
-    folder = weights_folder()
-    known = [standing(weight, folder) for weight in known_weights(folder).weights]
-    own = others(folder)
-    shipped = {name: (path, read_card(path)["card"]) for name, path in shipped_weights().items()}
+    listed = list_weights()
     if as_json:
-        rows = [
+        known = [
             {
-                **one.weight.model_dump(mode="json"),
-                "here": one.here,
-                "place": one.place,
-                "path": _text(one.path),
+                **status.weight.model_dump(mode="json"),
+                "here": status.here,
+                "location": status.location,
+                "path": status.path,
             }
-            for one in known
+            for status in listed.known
         ]
-        added = [
-            {"name": path.stem, "path": str(path), "bytes": path.stat().st_size} for path in own
-        ]
-        inside = [
-            {"name": name, "path": str(path), "bytes": path.stat().st_size, "card": card}
-            for name, (path, card) in shipped.items()
-        ]
-        emit_json({"folder": str(folder), "weights": rows, "own": added, "shipped": inside})
+        imported = [_file(path.stem, path) for path in listed.imported]
+        shipped = [{**_file(one.name, one.path), "card": one.card} for one in listed.shipped]
+        emit_json({"folder": listed.folder, "weights": known, "own": imported, "shipped": shipped})
         return
     emit_table(
         ("weights", "here", "size", "commercial", "licence", "needed by"),
         [
             (
-                one.weight.name,
-                PLACES[one.place],
-                told_size(one.weight.size, exact=one.weight.bytes is not None),
-                COMMERCIAL[one.weight.commercial],
-                one.weight.licence,
-                ", ".join(one.weight.needed_by) or "-",
+                status.weight.name,
+                LOCATIONS[status.location],
+                format_size(status.weight.size, exact=status.weight.bytes is not None),
+                COMMERCIAL[status.weight.commercial],
+                status.weight.licence,
+                ", ".join(status.weight.needed_by) or "-",
             )
-            for one in known
+            for status in listed.known
         ],
     )
-    if shipped:
+    if listed.shipped:
         out.print()
         emit_table(
             ("in the package", "size", "what"),
             [
-                (name, told_size(path.stat().st_size), card["what"])
-                for name, (path, card) in shipped.items()
+                (one.name, format_size(one.path.stat().st_size), one.card["what"])
+                for one in listed.shipped
             ],
         )
-    if own:
+    if listed.imported:
         out.print()
         emit_table(
-            ("imported", "size"), [(path.stem, told_size(path.stat().st_size)) for path in own]
+            ("imported", "size"),
+            [(path.stem, format_size(path.stat().st_size)) for path in listed.imported],
         )
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _file(name: str, path: Path) -> dict[str, Any]:
+    return {"name": name, "path": path, "bytes": path.stat().st_size}

@@ -1,4 +1,4 @@
-"""Published weights, fetched after consent."""
+"""`tm weights pull`."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +9,14 @@ from rich.markup import escape
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
 from commands._progress import LiveProgress
-from commands.weights._told import told_size, told_terms
+from commands.weights._format import format_size, format_terms
 from engine.core.errors import UsageError
+from engine.core.places import weights_folder
 
 if TYPE_CHECKING:
-    from engine.weights.folder import Standing
+    from collections.abc import Sequence
+
+    from engine.weights.manifest import Weight
 
 HELP = "Fetch published weights, after showing their licence and size."
 EXAMPLE = "tm weights pull gfpgan realesrgan-x4 --yes"
@@ -25,45 +28,42 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.core.places import weights_folder
-    from engine.weights.fetch import fetch, require_fetchable
-    from engine.weights.folder import standing
-    from engine.weights.manifest import known_weights
+    from engine.app.weights import pull_weights
 
-    folder = weights_folder()
-    manifest = known_weights(folder)
-    wanted = [standing(manifest[name], folder) for name in dict.fromkeys(names)]
-    missing = [one for one in wanted if not one.here]
-    for one in wanted:
-        if one.here:
-            say(f"`{one.weight.name}` is here: `{escape(str(one.path))}`")
-    for one in missing:
-        require_fetchable(one.weight)
-        _show(one)
-    if not dry_run and missing:
-        _require_consent(yes)
-    rows = [
-        {
-            "name": one.weight.name,
-            "path": str(one.path if one.here else folder / one.weight.file),
-            "fetched": not one.here and not dry_run,
-            "licence": one.weight.licence,
-            "commercial": one.weight.commercial,
-        }
-        for one in wanted
-    ]
-    for one in missing if not dry_run else ():
-        path = fetch(one.weight, folder=folder, progress=LiveProgress())
-        say(f"[green]fetched[/] `{escape(str(path))}`")
+    offered: list[str] = []
+
+    def confirm(weights: "Sequence[Weight]") -> None:
+        for weight in weights:
+            offered.append(weight.name)
+            _show(weight)
+        if not dry_run:
+            _require_consent(yes)
+
+    rows = pull_weights(names, confirm=confirm, dry_run=dry_run, progress=LiveProgress())
+    for row in rows:
+        if row.fetched:
+            say(f"[green]fetched[/] `{escape(str(row.path))}`")
+        elif row.weight.name not in offered:
+            say(f"`{row.weight.name}` is here: `{escape(str(row.path))}`")
     if as_json:
-        emit_json({"folder": str(folder), "dry_run": dry_run, "weights": rows})
+        weights = [
+            {
+                "name": row.weight.name,
+                "path": row.path,
+                "fetched": row.fetched,
+                "licence": row.weight.licence,
+                "commercial": row.weight.commercial,
+            }
+            for row in rows
+        ]
+        folder = weights_folder()
+        emit_json({"folder": folder, "dry_run": dry_run, "weights": weights})
 
 
-def _show(one: "Standing") -> None:
-    weight = one.weight
-    size = told_size(weight.size, exact=weight.bytes is not None)
+def _show(weight: "Weight") -> None:
+    size = format_size(weight.size, exact=weight.bytes is not None)
     say(f"{weight.name}: {weight.about} {size}")
-    say(f"  {told_terms(weight)}")
+    say(f"  {format_terms(weight)}")
     say(f"  from {weight.addresses[0]}")
 
 

@@ -1,4 +1,4 @@
-"""What works on this machine and what does not, one check after another."""
+"""`tm doctor`: check what works on this machine."""
 
 import importlib.metadata
 import importlib.util
@@ -7,14 +7,14 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from engine.core.errors import WeightsError
 from engine.core.places import WEIGHTS, offline, weights_folder
 from engine.runtime.pool import cores
-from engine.weights.folder import files_in
+from engine.weights.folder import list_files
 
 State = Literal["ok", "note", "fault"]
 
@@ -22,39 +22,43 @@ BASE = ("torch", "torchvision", "numpy", "opencv-python-headless", "dlib-bin", "
 EXTRAS = {"heif": "pillow_heif", "video": "av", "vlm": "transformers"}
 GIGABYTE = 1 << 30
 LITTLE_ROOM = 5 * GIGABYTE
+UNTESTED = "this device is untested: compare one result with `--device cpu`"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding; a `fault` breaks the base, a `note` only takes something away."""
+    """One result: a `fault` means that tm cannot work, a `note` that something is missing."""
 
     name: str
     state: State
-    found: str
+    result: str
     hint: str = ""
 
-    def told(self) -> dict[str, str]:
-        """The finding as JSON."""
-        return asdict(self)
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The results of all checks."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def works(self) -> bool:
+        """Whether no check found a fault."""
+        return all(check.state != "fault" for check in self.checks)
 
 
-def examine() -> list[Check]:
-    """Make every check; none of them changes anything but a file it deletes again."""
-    return [check for examination in EXAMINATIONS for check in examination()]
-
-
-def verdict(checks: list[Check]) -> bool:
-    """Whether the base works."""
-    return all(check.state != "fault" for check in checks)
+def diagnose() -> Diagnosis:
+    """Check Python, packages, device, detectors, extras and folders; nothing is changed."""
+    return Diagnosis(tuple(check for group in CHECKS for check in group()))
 
 
 def _machine() -> Iterator[Check]:
     yield Check("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}")
-    found = f"{cores()} cores"
+    hardware = f"{cores()} cores"
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        found += f", {memory / GIGABYTE:.0f} GiB of memory"
-    yield Check("machine", "ok", found)
+        hardware += f", {memory / GIGABYTE:.0f} GiB of memory"
+    yield Check("machine", "ok", hardware)
 
 
 def _packages() -> Iterator[Check]:
@@ -83,7 +87,12 @@ def _torch() -> Iterator[Check]:
         memory = f"{properties.total_memory / GIGABYTE:.0f} GiB"
         yield Check("device", "ok", f"cuda: {properties.name}, {memory}, {torch.version.cuda}")
     elif torch.backends.mps.is_available():
-        yield Check("device", "note", "mps: Apple GPU", "we could not test this device ourselves")
+        yield Check(
+            "device",
+            "note",
+            "mps: Apple GPU",
+            UNTESTED,
+        )
     else:
         yield Check("device", "ok", f"cpu, {torch.get_num_threads()} threads; no GPU seen")
 
@@ -110,9 +119,9 @@ def _extras() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     weights = weights_folder()
-    held = len(list(files_in(weights)))
+    count = len(list(list_files(weights)))
     network = ", offline" if offline() else ""
-    yield Check("weights folder", "ok", f"{weights} ({held} files; {WEIGHTS} moves it{network})")
+    yield Check("weights folder", "ok", f"{weights} ({count} files; {WEIGHTS} moves it{network})")
     for name, folder in (
         ("this folder", Path.cwd()),
         ("temporary folder", Path(tempfile.gettempdir())),
@@ -126,13 +135,13 @@ def _writable(name: str, folder: Path) -> Check:
             free = shutil.disk_usage(folder).free
     except OSError as error:
         return Check(name, "note", f"{folder} may not be written", str(error.strerror))
-    found = f"writable, {free / GIGABYTE:.0f} GiB free"
+    space = f"writable, {free / GIGABYTE:.0f} GiB free"
     if free < LITTLE_ROOM:
-        return Check(name, "note", found, "training runs need several gigabytes")
-    return Check(name, "ok", found)
+        return Check(name, "note", space, "training runs need several gigabytes")
+    return Check(name, "ok", space)
 
 
-EXAMINATIONS: tuple[Callable[[], Iterator[Check]], ...] = (
+CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
     _machine,
     _packages,
     _torch,

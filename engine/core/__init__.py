@@ -1,1 +1,1 @@
-"""Ground floor: errors, registries, strict tables, files that are whole or absent."""
+"""Errors, registries, strict tables, atomic files, progress."""

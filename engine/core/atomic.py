@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, synced, renamed."""
+"""Atomic files: written under a temporary name, synced, renamed."""
 
 import errno
 import json
@@ -53,7 +53,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written below `folder`: files, and whole folders."""
+    """Remove the partial files and folders that killed processes left below `folder`."""
     for partial in list(folder.rglob(".*.partial")):
         if partial.is_dir() and not partial.is_symlink():
             shutil.rmtree(partial)
@@ -62,7 +62,7 @@ def sweep(folder: Path) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> TmError:
-    """Turn what the operating system said about writing `path` into a sentence and a hint."""
+    """Turn an error of the operating system at writing `path` into a sentence and a hint."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskError(f"no space left to write `{path}`", hint="free some space, then run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

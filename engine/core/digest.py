@@ -1,4 +1,4 @@
-"""SHA-256 of files and of settings: what makes a rerun know that nothing has changed."""
+"""SHA-256 of files and of settings, by which a rerun recognises what has not changed."""
 
 import hashlib
 import json

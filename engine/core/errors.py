@@ -1,10 +1,10 @@
-"""Every failure that a user can meet, each with what to try next and an exit code."""
+"""Every error that a user can meet, with a hint of what to try next and an exit code."""
 
 from typing import Literal
 
 
 class TmError(Exception):
-    """A failure told in one sentence, with an optional hint of what to try next."""
+    """An error in one sentence, with an optional hint of what to try next."""
 
     exit_code = 1
 
@@ -42,7 +42,7 @@ class MissingWeightsError(WeightsError):
 
 
 class DiskError(TmError):
-    """Writing failed for a reason that no retry will mend, such as a full disk."""
+    """Writing failed for a reason that no retry will fix, such as a full disk."""
 
     exit_code = 1
 

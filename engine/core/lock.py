@@ -1,4 +1,4 @@
-"""One run to a folder: the second one is told who holds it."""
+"""Locks on folders; the error names the process that holds one."""
 
 import json
 import os
@@ -30,7 +30,8 @@ def locked(folder: Path) -> Generator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(
-            f"`{folder}` is in use by {_named(owner)}", hint="wait for it, or choose another folder"
+            f"`{folder}` is in use by {_holder(owner)}",
+            hint="wait for it, or choose another folder",
         ) from None
     except OSError as error:
         raise disk_error(error, folder) from error
@@ -44,9 +45,9 @@ def locked(folder: Path) -> Generator[None]:
         lock.release()
 
 
-def _named(owner: Path) -> str:
+def _holder(owner: Path) -> str:
     try:
-        told = json.loads(owner.read_text(encoding="utf-8"))
+        holder = json.loads(owner.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # the holder has not written its name yet, or is just leaving
         return "another process"
-    return f"process {told['pid']} (`{told['command']}`, since {told['since']})"
+    return f"process {holder['pid']} (`{holder['command']}`, since {holder['since']})"

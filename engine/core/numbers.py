@@ -21,10 +21,10 @@ def parse_number(text: str) -> float:
     (60000.0, 1500000.0, 5e-07)
     """
     text = text.strip()
-    found = re.fullmatch(rf"({NUMBER})([kKmM]?)", text)
-    if not found:
+    match = re.fullmatch(rf"({NUMBER})([kKmM]?)", text)
+    if not match:
         raise ValueError(f"`{text}` is not a number; write it as `0.07`, `60k` or `1.5M`")
-    return float(found[1].replace("_", "")) * THOUSANDS[found[2].lower()]
+    return float(match[1].replace("_", "")) * THOUSANDS[match[2].lower()]
 
 
 def parse_count(text: str) -> int:
@@ -39,7 +39,7 @@ def parse_count(text: str) -> int:
     return int(value)
 
 
-def _human(parse: Any) -> BeforeValidator:
+def _parsed_by(parse: Any) -> BeforeValidator:
     def read(value: object) -> object:
         if isinstance(value, bool):
             raise fault_of("expected a number, not true or false")
@@ -53,19 +53,19 @@ def _human(parse: Any) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-Count = Annotated[int, _human(parse_count)]
+Count = Annotated[int, _parsed_by(parse_count)]
 """A whole number in a recipe, human notation allowed."""
 
-Real = Annotated[float, _human(parse_number)]
+Real = Annotated[float, _parsed_by(parse_number)]
 """A number in a recipe, human notation allowed."""
 
 
-class _Notation:
+class _ParsedText:
     """A value that recipes write as text: parsed on the way in, `str` on the way out."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        raise TypeError(f"{cls.__name__} has no notation")
+        raise TypeError(f"{cls.__name__} cannot be parsed")
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -87,7 +87,7 @@ class _Bounds(NamedTuple):
     high: float
 
 
-class Span(_Bounds, _Notation):
+class Span(_Bounds, _ParsedText):
     """A closed range, written `38..42`.
 
     >>> Span.parse("38..42"), str(Span(0.25, 0.6)), 40 in Span(38, 42)
@@ -119,7 +119,7 @@ class _Window(NamedTuple):
     jitter: float
 
 
-class AgeWindow(_Window, _Notation):
+class AgeWindow(_Window, _ParsedText):
     """An age in years with what it may be off by, written `40±2` or `40+-2`; a bare age is exact.
 
     >>> AgeWindow.parse("40+-2"), str(AgeWindow(40, 2)), AgeWindow.parse(35).span

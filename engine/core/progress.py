@@ -1,4 +1,4 @@
-"""What long work reports upward; the engine knows no terminal."""
+"""The protocol by which long work reports its progress."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the state of long work: one bar at a time, and remarks for the user."""
+    """Receives the progress of long work, one bar at a time, and warnings for the user."""
 
     def begin(self, task: str, total: int) -> None:
         """Start a piece of work of `total` units."""
@@ -21,12 +21,12 @@ class Progress(Protocol):
         ...
 
     def remark(self, text: str) -> None:
-        """Something the user should know now, such as a warning."""
+        """Show the user a warning."""
         ...
 
 
 class Silence:
-    """A `Progress` that keeps everything to itself."""
+    """A `Progress` that shows nothing."""
 
     def begin(self, task: str, total: int) -> None: ...
 

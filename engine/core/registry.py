@@ -1,4 +1,4 @@
-"""Names that recipes may use, mapped to the classes that implement them."""
+"""Registries of the classes that implement a name, filled by scanning a package."""
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ C = TypeVar("C", bound=type)
 
 
 class Registry(Generic[T]):
-    """The named classes of one package; every module in it is found by itself.
+    """The named classes of one package; its modules are scanned.
 
     >>> schedules = Registry("schedule", package="engine.schedules")
     >>> @schedules.register("flat")

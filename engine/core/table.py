@@ -33,7 +33,7 @@ WORDING = {
 
 
 class Table(BaseModel):
-    """Frozen, typed, and intolerant of keys that nobody declared."""
+    """A frozen, typed table; unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

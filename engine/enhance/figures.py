@@ -13,7 +13,7 @@ from engine.images.lab import to_lab
 from engine.images.ranges import to_floats, to_tensor
 from engine.nets.named import load_lpips
 from engine.nets.protocols import Distance
-from engine.weights.folder import standing
+from engine.weights.folder import status_of
 from engine.weights.manifest import known_weights
 
 SIDE = 768
@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 def lpips_here() -> Distance | None:
     """LPIPS on the processor, if the backbone it needs is among the weights here."""
     folder = weights_folder()
-    here = standing(known_weights(folder)[LPIPS], folder).here
+    here = status_of(known_weights(folder)[LPIPS], folder).here
     return load_lpips(torch.device("cpu")) if here else None
 
 

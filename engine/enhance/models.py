@@ -1,9 +1,9 @@
 """The networks behind the steps: recognised by content, through spandrel or as our own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
@@ -11,17 +11,16 @@ from torch import nn
 from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.places import weights_folder
-from engine.nets.foreign import architectures, spandrel
 from engine.nets.loading import frozen
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet
+from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights, shipped_weights
-from engine.weights.folder import how_to_get, standing
-from engine.weights.load import read_tensors, require_sound
+from engine.weights.folder import instructions_for, status_of
+from engine.weights.formats.spandrel import Spandrel, architectures, spandrel
+from engine.weights.load import read_checkpoint, require_sound
 from engine.weights.manifest import known_weights
-from engine.weights.native import HEADER, read_native
-from engine.weights.signature import form_of
-from engine.weights.tensors import opened_safetensors
+from engine.weights.native import is_native, read_card
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
@@ -87,13 +86,13 @@ def found_file(weights: str | None, published: Sequence[str], shipped: str) -> t
     folder = weights_folder()
     known = known_weights(folder)
     for name in published:
-        if standing(known[name], folder).here:
+        if status_of(known[name], folder).here:
             return name, find_weights(name)
     ours = shipped_weights()
     if shipped not in ours:
         raise MissingWeightsError(
             f"the weights `{published[0]}` are not in `{folder}`",
-            hint=how_to_get(known[published[0]]),
+            hint=instructions_for(known[published[0]]),
         )
     return shipped, ours[shipped]
 
@@ -106,25 +105,19 @@ def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -
     """
     require_sound(path)
     called, digest = path.stem if name is None else name, file_sha256(path)
-    ours = _own(path)
-    facts: Mapping[str, Any] = {} if ours is None else ours.facts
+    checkpoint = read_checkpoint(path)
+    facts = checkpoint.facts
     domain: Domain = "portraits" if facts.get("domain") == "portraits" else "photos"
     licence = licence_of(path, called)
-    if ours is not None:
-        part = next((part for part in NANO if part in ours.parts), None)
-        if part is not None:
-            unet = NanoUNet.from_state(ours.part(part))
-            net = NanoFace(unet) if part == "face" else NanoColour(unet)
-            return Model(
-                called, NANO[part], digest, licence, frozen(net), 1, unet.spec.multiple,
-                int(facts["size"]), domain, stand_in,
-            )  # fmt: skip
-        if not facts.get("bare"):
-            raise WeightsError(
-                f"`{path}` holds {ours.told_parts}: nothing that enhances pictures",
-                hint="give an ESRGAN, Compact, GFPGAN or DDColor file",
-            )
-    found = _recognised(path)
+    part = next((part for part in NANO if part in checkpoint.parts), None)
+    if part is not None:
+        unet = NanoUNet.from_state(checkpoint.part(part))
+        net = NanoFace(unet) if part == "face" else NanoColour(unet)
+        return Model(
+            called, NANO[part], digest, licence, frozen(net), 1, unet.spec.multiple,
+            int(facts["size"]), domain, stand_in,
+        )  # fmt: skip
+    found = _described(checkpoint, path)
     needs = found.size_requirements
     fixed = 512 if found.architecture.id == "GFPGAN" else None
     net = found.model if found.architecture.id in ALONE else Described(found)
@@ -134,55 +127,36 @@ def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -
     )  # fmt: skip
 
 
-def _own(path: Path):  # noqa: ANN202 - Checkpoint or None
-    if form_of(path) != "safetensors":
-        return None
-    with opened_safetensors(path) as file:
-        header = file.metadata() or {}
-    return read_native(path) if HEADER in header else None
-
-
-def _recognised(path: Path) -> "ImageModelDescriptor[Any]":
-    """What spandrel makes of the file's tensors; its containers and prefixes are taken off."""
-    library, content = spandrel(), read_tensors(path)
-    if not isinstance(content, Mapping):
-        raise _unknown(path)
+def _described(checkpoint: Checkpoint, path: Path) -> "ImageModelDescriptor[Any]":
+    """What spandrel makes of the one network of a checkpoint."""
+    library, state = spandrel(), next(iter(checkpoint.parts.values()))
+    if not (checkpoint.kind == "spandrel" or checkpoint.facts.get("bare")):
+        raise WeightsError(
+            f"`{path}` holds {checkpoint.part_names}: nothing that enhances pictures",
+            hint=f"give {Spandrel.label}",
+        )
     try:
-        state = library.canonicalize_state_dict(dict(content))
-        if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise _unknown(path)
-        loader = library.ModelLoader(torch.device("cpu"), architectures())
-        found = loader.load_from_state_dict(state)
+        found = architectures().load(dict(state))
     except library.UnsupportedModelError:
-        raise _unknown(path) from None
+        raise WeightsError(f"`{path}` holds no network that spandrel knows") from None
     except (RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
-        raise _other(path, content, error) from error
+        raise _unfit(checkpoint, path, error) from error
     if not isinstance(found, library.ImageModelDescriptor):
         raise WeightsError(f"`{path}` holds {found.architecture.name}, which needs a mask beside")
-    return found
+    return cast("ImageModelDescriptor[Any]", found)
 
 
-def _unknown(path: Path) -> WeightsError:
-    return WeightsError(
-        f"`{path}` holds no network that is known here",
-        hint="known are ESRGAN, Real-ESRGAN, Compact, GFPGAN 1.2 to 1.4, DDColor and what else "
-        "spandrel reads",
-    )
-
-
-def _other(path: Path, content: Mapping[Any, Any], error: Exception) -> WeightsError:
+def _unfit(checkpoint: Checkpoint, path: Path, error: Exception) -> WeightsError:
     """Recognised by its keys, and then its tensors do not fit."""
-    told = " ".join(str(error).split())[:160]
-    keys = {str(key) for value in content.values() if isinstance(value, Mapping) for key in value}
-    keys |= {str(key) for key in content}
-    if any("toRGB" in key for key in keys):
+    reason = " ".join(str(error).split())[:160]
+    if checkpoint.facts.get("architecture") == "GFPGAN":
         return WeightsError(
             f"`{path}` is a GFPGAN of the first paper (GFPGANv1), whose layers need CUDA code; "
-            f"only the `clean` ones are read ({told})",
+            f"only the `clean` ones are read ({reason})",
             hint="use GFPGANv1.3.pth or GFPGANv1.4.pth",
         )
     return WeightsError(
-        f"`{path}` looks like a known network, but its tensors do not fit: {told}",
+        f"`{path}` looks like a known network, but its tensors do not fit: {reason}",
         hint="get the file again",
     )
 
@@ -190,8 +164,8 @@ def _other(path: Path, content: Mapping[Any, Any], error: Exception) -> WeightsE
 def licence_of(path: Path, name: str) -> str:
     """The terms of a weights file, by its name, its file name or its published digest."""
     require_sound(path)
-    if path in shipped_weights().values() or _own(path) is not None:
-        return OURS
+    if is_native(path):
+        return read_card(path)["card"].get("licence", OURS)
     known = known_weights()
     weight = known.by_name.get(name)
     if weight is None:

@@ -12,11 +12,10 @@ from engine.core.places import weights_folder
 from engine.evaluators.domain import Domain
 from engine.faces.descriptor import describe_aligned
 from engine.images.ranges import to_pixels, to_tensor
-from engine.nets.age.published import read_mivolo
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
 from engine.nets.named import load_age_estimator
-from engine.weights.folder import standing, weights_file
+from engine.weights.folder import status_of
 from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
 
@@ -111,13 +110,15 @@ def _arcface(device: torch.device) -> ArcFace | None:
 def _mivolo(device: torch.device) -> "tuple[MiVolo, AgeScale] | None":
     if not _here(MIVOLO):
         return None
-    net, scale = read_mivolo(weights_file(MIVOLO))
+    from engine.nets.age.mivolo import mivolo_of
+
+    net, scale = mivolo_of(read_known(MIVOLO))
     return frozen(net).to(device), scale
 
 
 def _here(name: str) -> bool:
     folder = weights_folder()
-    return standing(known_weights(folder)[name], folder).here
+    return status_of(known_weights(folder)[name], folder).here
 
 
 def _resized(portrait: Tensor, size: int) -> Tensor:

@@ -34,8 +34,8 @@ from engine.nets.named import (
     load_identity_network,
 )
 from engine.nets.protocols import IdentityNetwork
-from engine.weights.folder import standing, weights_file
-from engine.weights.load import read_tensors
+from engine.weights.folder import status_of
+from engine.weights.load import read_known
 from engine.weights.manifest import known_weights
 
 Vectors = NDArray[np.float64]
@@ -268,7 +268,7 @@ def _extractor(drawn: bool, device: torch.device) -> tuple[str, Callable[[Tensor
     if _here(INCEPTION_FILE):
         from engine.nets.perceptual.inception import Inception
 
-        state = read_tensors(weights_file(INCEPTION_FILE))
+        state = read_known(INCEPTION_FILE).part("features")
         return INCEPTION, Inception.from_state(state).to(device)
     if not drawn:
         return JUDGE, None
@@ -303,4 +303,4 @@ def _in_batches(
 
 def _here(name: str) -> bool:
     folder = weights_folder()
-    return standing(known_weights(folder)[name], folder).here
+    return status_of(known_weights(folder)[name], folder).here

@@ -8,9 +8,9 @@ import torch
 from engine.core.errors import UsageError
 from engine.experts.mixture import Fusion, Mixture, Predictions, mixed
 from engine.nets.age.gate import ORDER, AgeGate
-from engine.nets.age.published import read_state
 from engine.nets.loading import frozen
 from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
 
 
 def gated(votes: Predictions, kinds: Mapping[str, str], fusion: Fusion) -> Mixture:
@@ -20,7 +20,7 @@ def gated(votes: Predictions, kinds: Mapping[str, str], fusion: Fusion) -> Mixtu
     """
     if fusion.gate is None:
         raise UsageError("`rule = 'gate'` needs `fusion.gate`, the name or file of its weights")
-    gate = frozen(AgeGate.from_state(read_state(find_weights(fusion.gate))))
+    gate = frozen(AgeGate.from_state(read_checkpoint(find_weights(fusion.gate)).part("gate")))
     column = {kind: place for place, kind in enumerate(ORDER)}
     known = [name for name in votes.experts if kinds[name] in column]
     places = [column[kinds[name]] for name in known]

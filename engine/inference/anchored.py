@@ -13,6 +13,7 @@ from engine.evaluators.domain import TrainingDomain
 from engine.inference.morph import interpolate
 from engine.nets.agetransformer.v1 import PublishedTransformer
 from engine.nets.agetransformer.v2 import SlimTransformer
+from engine.nets.architectures import architecture_of
 from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.trunk import resized
@@ -29,7 +30,7 @@ LIKENESS = "nano-generator"
 
 def is_agetransformer(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint, published or of our own, draws anchor ages."""
-    return checkpoint.kind == TASK or checkpoint.facts.get("task") == TASK
+    return checkpoint.task == TASK
 
 
 def anchors_of(checkpoint: Checkpoint) -> Anchors:
@@ -47,13 +48,11 @@ def anchors_of(checkpoint: Checkpoint) -> Anchors:
 def transformer_of(checkpoint: Checkpoint) -> PublishedTransformer | SlimTransformer:
     """The network of a checkpoint, by its keys; WeightsError names every key that is off."""
     state, facts = checkpoint.part(PART), checkpoint.facts
-    if "convs_e.0.0.weight" in state or checkpoint.kind == TASK:
-        net = PublishedTransformer.from_state(state)
-        classes = net.spec.classes
-    else:
-        size, window = int(facts.get("size", 128)), int(facts.get("window", 8))
-        net = SlimTransformer.from_state(state, size=size, window=window)
-        classes = net.spec.anchors
+    architecture = architecture_of(state, TASK)
+    sides = {"size": int(facts.get("size", 128)), "window": int(facts.get("window", 8))}
+    net = architecture.build(state, **sides if architecture.name == "v2" else {})
+    assert isinstance(net, PublishedTransformer | SlimTransformer)
+    classes = net.spec.classes if isinstance(net, PublishedTransformer) else net.spec.anchors
     anchors = anchors_of(checkpoint)
     if len(anchors) != classes:
         raise WeightsError(f"these weights draw {classes} ages, and name {len(anchors)} anchors")

@@ -1,7 +1,7 @@
 """The personal adapter: MyTimeMachine's blender over the codes of the global ageing prior.
 
-Qi et al. 2025, section 3.2; `specs/mytm.md` 2.5. Per style vector one narrow and one wide MLP,
-with a summary of all styles and of the target age between them; the output is a correction.
+MyTimeMachine, Qi et al. 2025, section 3.2. Every style vector passes a bottleneck MLP; a summary of
+all of them and of the target age, beside the vector itself, gives its correction by another MLP.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ AGE_CAP = 100
 
 @dataclass(frozen=True, slots=True)
 class AdapterSpec:
-    """Style vectors and their width; widths of the narrow, the summary and the age MLP."""
+    """Style vectors and their width; widths of the bottleneck, the summary and the age MLP."""
 
     n_styles: int = 18
     style_width: int = 512
-    narrow: int = 32
+    bottleneck: int = 32
     summary: int = 128
     age_width: int = 16
 
@@ -31,13 +31,13 @@ class AdapterSpec:
     def of(cls, state: Mapping[str, Tensor]) -> Self:
         """Read the shape off a state dict."""
         try:
-            narrow, style_width = state["bottleneck_0.0.weight"].shape
+            bottleneck, style_width = state["bottleneck_0.0.weight"].shape
             summary = state["global_mlp.0.weight"].shape[0]
             age_width = state["age_mlp.0.weight"].shape[0]
         except KeyError as error:
             raise WeightsError(f"{error} is missing: these are no weights of a blender") from error
         n_styles = len({key.split(".")[0] for key in state if key.startswith("bottleneck_")})
-        return cls(n_styles, style_width, narrow, summary, age_width)
+        return cls(n_styles, style_width, bottleneck, summary, age_width)
 
 
 def _mlp(inputs: int, outputs: int) -> nn.Sequential:
@@ -45,7 +45,7 @@ def _mlp(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Adapter(nn.Module):
-    """w+ (b, n_styles, style width) and ages (b,) in years to personal w+ of the same shape.
+    """w+ (b, n_styles, style width) and ages (b,) in age to personal w+ of the same shape.
 
     It starts as the identity: the last layer of every correction is zero.
     """
@@ -54,13 +54,13 @@ class Adapter(nn.Module):
         super().__init__()
         self.spec = spec = AdapterSpec() if spec is None else spec
         for i in range(spec.n_styles):
-            self.add_module(f"bottleneck_{i}", _mlp(spec.style_width, spec.narrow))
-        self.global_mlp = _mlp(spec.n_styles * spec.narrow, spec.summary)
+            self.add_module(f"bottleneck_{i}", _mlp(spec.style_width, spec.bottleneck))
+        self.global_mlp = _mlp(spec.n_styles * spec.bottleneck, spec.summary)
         self.age_mlp = _mlp(1, spec.age_width)
-        wide = spec.summary + spec.age_width + spec.style_width
+        inputs = spec.summary + spec.age_width + spec.style_width
         for i in range(spec.n_styles):
             correction = nn.Sequential(
-                nn.Linear(wide, spec.style_width),
+                nn.Linear(inputs, spec.style_width),
                 nn.ReLU(),
                 nn.Linear(spec.style_width, spec.style_width),
             )
@@ -77,10 +77,10 @@ class Adapter(nn.Module):
 
     def forward(self, w_plus: Tensor, ages: Tensor) -> Tensor:
         styles = w_plus.transpose(0, 1)
-        narrow = _side_by_side(self._per_style("bottleneck"), styles)
-        summary = self.global_mlp(narrow.transpose(0, 1).flatten(1))
-        years = self.age_mlp((ages.to(w_plus) / AGE_CAP)[:, None])
-        context = torch.cat([summary, years], dim=1).expand(len(styles), -1, -1)
+        bottleneck = _side_by_side(self._per_style("bottleneck"), styles)
+        summary = self.global_mlp(bottleneck.transpose(0, 1).flatten(1))
+        age = self.age_mlp((ages.to(w_plus) / AGE_CAP)[:, None])
+        context = torch.cat([summary, age], dim=1).expand(len(styles), -1, -1)
         correction = _side_by_side(self._per_style("fc"), torch.cat([context, styles], dim=2))
         return w_plus + correction.transpose(0, 1)
 
@@ -107,8 +107,8 @@ def adapted_reference(adapter: Adapter, w_plus: Tensor, ages: Tensor) -> Tensor:
     """The definition of the adapter: style after style."""
     named = dict(adapter.named_children())
     n = adapter.spec.n_styles
-    narrow = [named[f"bottleneck_{i}"](w_plus[:, i]) for i in range(n)]
-    summary = adapter.global_mlp(torch.cat(narrow, dim=1))
+    bottleneck = [named[f"bottleneck_{i}"](w_plus[:, i]) for i in range(n)]
+    summary = adapter.global_mlp(torch.cat(bottleneck, dim=1))
     context = torch.cat([summary, adapter.age_mlp(ages[:, None] / AGE_CAP)], dim=1)
     return torch.stack(
         [

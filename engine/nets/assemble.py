@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from engine.core.digest import file_sha256
 from engine.core.errors import WeightsError
 from engine.nets.adapter import Adapter
+from engine.nets.architectures import architecture_of, network_of
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
-from engine.nets.loading import built
-from engine.nets.nano.ageing import NanoAgeing
-from engine.nets.nano.encoder import NanoEncoder
-from engine.nets.nano.generator import NanoGenerator
 from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.stylegan2.spec import GeneratorSpec, widths
@@ -27,8 +25,8 @@ NEEDED = ("encoder", "pretrained_encoder", "decoder")
 
 def stamp_of(path: Path) -> str:
     """What changes when a weights file is replaced: its place, size and time of change."""
-    told = path.stat()
-    return f"{path.resolve()} {told.st_size} {told.st_mtime_ns}"
+    status = path.stat()
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def time_machine(checkpoint: Checkpoint) -> TimeMachine:
@@ -53,10 +51,10 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
     if checkpoint.facts.get("adapter_used") is False:
         adapter = None
     return TimeMachine(
-        psp=_encoder(checkpoint.part("pretrained_encoder"), size, "pSp's encoder"),
-        sam=_encoder(checkpoint.part("encoder"), size, "the ageing encoder"),
+        psp=_encoder(checkpoint.part("pretrained_encoder"), size),
+        sam=_encoder(checkpoint.part("encoder"), size),
         latent_average=checkpoint.latent_avg.float(),
-        decoder=_decoder(checkpoint.part("decoder")),
+        decoder=cast("StyleDecoder", network_of(checkpoint.part("decoder"), "decoder")),
         adapter=Adapter.from_state(adapter) if adapter is not None else None,
         encoder=_trained(checkpoint, size),
     ).eval()
@@ -80,18 +78,18 @@ def published_machine() -> TimeMachine:
 def _trained(checkpoint: Checkpoint, size: int) -> StyleEncoder | None:
     """The encoder that a personal run trained, if it did."""
     state = checkpoint.parts.get("trained_encoder")
-    return None if state is None else _encoder(state, size, "the trained encoder")
+    return None if state is None else _encoder(state, size)
 
 
 def _on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
     """What a personal run trained, laid over the frozen prior that its facts name."""
-    told = checkpoint.facts["prior"]
-    path = Path(told["path"])
-    if not path.is_file() or file_sha256(path) != told["sha256"]:
-        path = find_weights(told["name"])
-    if file_sha256(path) != told["sha256"]:
+    named = checkpoint.facts["prior"]
+    path = Path(named["path"])
+    if not path.is_file() or file_sha256(path) != named["sha256"]:
+        path = find_weights(named["name"])
+    if file_sha256(path) != named["sha256"]:
         raise WeightsError(
-            f"these weights stand on the prior `{told['name']}`, and `{path}` is another file now",
+            f"these weights need the prior `{named['name']}`, and `{path}` is another file now",
             hint="put the old file back, or use `tm weights export`, which keeps both in one",
         )
     prior = read_checkpoint(path)
@@ -100,17 +98,7 @@ def _on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, parts=parts, latent_avg=prior.latent_avg, facts=facts)
 
 
-def _decoder(state: StateDict) -> StyleDecoder:
-    if "coarse_1.style.weight" in state:
-        return NanoGenerator.from_state(state)
-    return Generator.from_state(state)
-
-
-def _encoder(state: StateDict, size: int, name: str) -> StyleEncoder:
-    """The encoder of a family known by its keys."""
-    if "unfolds.0.up.weight" in state:
-        return NanoAgeing.from_state(state)
-    if "stem.conv.weight" in state:
-        return NanoEncoder.from_state(state)
-    spec = EncoderSpec.of(state, size=size)
-    return built(lambda: GradualStyleEncoder(spec), state, name=name)
+def _encoder(state: StateDict, size: int) -> StyleEncoder:
+    architecture = architecture_of(state, "encoder")
+    options = {"size": size} if architecture.name == "psp" else {}
+    return cast("StyleEncoder", architecture.build(state, **options))

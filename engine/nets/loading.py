@@ -1,4 +1,4 @@
-"""Loading a state dict exactly, and freezing what must not learn."""
+"""Load a state dict strictly, and freeze networks that are not trained."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -34,11 +34,11 @@ def built(build: Callable[[], Net], state: Mapping[str, Tensor], *, name: str) -
     """
     with torch.device("meta"):
         net = build()
-    if found := faults(net, state):
-        told = "; ".join(found[:SHOWN])
-        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    if problems := faults(net, state):
+        shown = "; ".join(problems[:SHOWN])
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise WeightsError(
-            f"these weights are not those of {name}: {told}{more}",
+            f"these weights are not those of {name}: {shown}{more}",
             hint="check that the file is complete and of this network",
         )
     net.load_state_dict(state, assign=True)
@@ -46,5 +46,5 @@ def built(build: Callable[[], Net], state: Mapping[str, Tensor], *, name: str) -
 
 
 def frozen(net: Net) -> Net:
-    """`net` in eval mode with no parameter that takes a gradient: nothing in it drifts."""
+    """`net` in eval mode without gradients: parameters and running statistics stay as they are."""
     return net.eval().requires_grad_(False)

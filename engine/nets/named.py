@@ -1,6 +1,6 @@
-"""The frozen network that a name means, behind the protocol it serves."""
+"""Frozen networks by the name of their weights: a run, a file, or a name that tm knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -8,11 +8,12 @@ from torch.nn import ModuleList
 
 from engine.core.errors import UsageError, WeightsError
 from engine.nets.age.dex_vgg import Dex
+from engine.nets.architectures import architecture_of, network_of
 from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.identity.person_classifier import PersonClassifier
-from engine.nets.loading import frozen
+from engine.nets.loading import Net, frozen
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.perceptual.features import FeatureDistance
@@ -30,44 +31,68 @@ from engine.nets.protocols import (
 )
 from engine.weights.checkpoint import StateDict
 from engine.weights.find import find_weights
-from engine.weights.folder import weights_file
-from engine.weights.load import read_checkpoint, read_tensors
+from engine.weights.load import read_checkpoint, read_known
 
 ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
 DEX, NANO_AGE = "dex", "nano-age"
-NANO_LANDMARKS, NANO_AGE_JUDGE = "nano-landmarks", "nano-age-judge"
+NANO_LANDMARKS, NANO_AGE_EVALUATOR = "nano-landmarks", "nano-age-judge"
+LPIPS = "lpips-alex"
 DISTANCES: Mapping[str, tuple[str, ...]] = {
-    "lpips-alex": ("lpips-alex",),
+    LPIPS: (LPIPS,),
     "nano-features": (NANO_IDENTITY, NANO_AGE, NANO_LANDMARKS),
     "nano-identity-features": (NANO_IDENTITY,),
-    "nano-judge-features": (NANO_AGE_JUDGE,),
+    "nano-judge-features": (NANO_AGE_EVALUATOR,),
 }
 """Distances between pictures, and the weights behind each."""
-IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, "nano-age-judge")
+IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, NANO_AGE_EVALUATOR)
 """What has a name; any other text is a run, or a weights file, that holds such a network."""
 
 
+def state_of(weights: str, part: str, *, copy: bool = False) -> StateDict:
+    """The state dict of one part of named weights; WeightsError if they have no such part.
+
+    copy: give tensors of its own, for networks that outlive the file or are trained.
+    """
+    path = find_weights(weights)
+    try:
+        return read_checkpoint(path).part(part, copy=copy)
+    except WeightsError as error:
+        raise WeightsError(f"`{weights}` cannot give `{part}`: {error}", hint=error.hint) from None
+
+
+def frozen_net(build: Callable[[StateDict], Net], weights: str, part: str) -> Net:
+    """The network that `build` makes of the part `part` of named weights, frozen."""
+    return frozen(build(state_of(weights, part, copy=True)))
+
+
 def load_identity_network(name: str, device: torch.device) -> ArcFaceIdentity | NanoIdentityNetwork:
-    """A identity_net; WeightsError says where to get what is not here, or what a file holds."""
-    identity_net = identity_network_of(state_of(name, "identity"))
-    _require_named(name, identity_net.name, IDENTITY_NETWORKS)
-    identity_net.net.to(device)
-    return identity_net
+    """An identity network; WeightsError says where to get what is not here."""
+    network = identity_network_of(state_of(name, "identity"))
+    _require_named(name, network.name, IDENTITY_NETWORKS)
+    network.net.to(device)
+    return network
+
+
+def identity_network_of(state: StateDict) -> ArcFaceIdentity | NanoIdentityNetwork:
+    """The identity network whose weights these are, frozen."""
+    digest, net = weights_digest(state), frozen(network_of(state, "identity"))
+    if isinstance(net, NanoIdentity):
+        return NanoIdentityNetwork(net, digest)
+    assert isinstance(net, ArcFace)
+    return ArcFaceIdentity(net, digest)
 
 
 def load_age_estimator(name: str, device: torch.device) -> AgeEstimator:
-    """A reader of ages; errors as of `load_identity_network`."""
+    """An age estimator; errors as of `load_identity_network`."""
     state = state_of(name, "age")
-    reader: NanoAgeEstimator | DexEstimator
-    if "trunk.stem.1.weight" in state:
-        reader = NanoAgeEstimator(frozen(NanoAge.from_state(state)))
-    elif "stages.0.0.weight" in state:
-        reader = NanoAgeEstimator(frozen(NanoAgeJudge.from_state(state)), "nano-age-judge")
-    else:
-        reader = DexEstimator(frozen(Dex.from_state(state)))
-    _require_named(name, reader.name, AGE_ESTIMATORS)
-    reader.net.to(device)
-    return reader
+    architecture = architecture_of(state, "age")
+    _require_named(name, architecture.name, AGE_ESTIMATORS)
+    net = frozen(architecture.build(state)).to(device)
+    if isinstance(net, Dex):
+        return DexEstimator(net)
+    if isinstance(net, NanoAge | NanoAgeEvaluator):
+        return NanoAgeEstimator(net, architecture.name)
+    raise WeightsError(f"`{name}` holds a `{architecture.name}`, which is an expert of `relabel`")
 
 
 def load_classifier(name: str, device: torch.device) -> PersonClassifier:
@@ -76,17 +101,16 @@ def load_classifier(name: str, device: torch.device) -> PersonClassifier:
 
 
 def load_landmark_detector(name: str, device: torch.device) -> LandmarkDetector:
-    """A reader of landmarks; errors as of `load_identity_network`."""
-    reader = NanoLandmarkDetector(frozen(NanoLandmarks.from_state(state_of(name, "landmarks"))))
-    reader.net.to(device)
-    return reader
+    """A landmark detector; errors as of `load_identity_network`."""
+    net = frozen(NanoLandmarks.from_state(state_of(name, "landmarks")))
+    return NanoLandmarkDetector(net.to(device))
 
 
 def load_distance(name: str, device: torch.device) -> Distance:
-    """A distance for losses or for judging, by one of the names in `DISTANCES`.
+    """A perceptual distance, for losses or for evaluation, by one of the names in `DISTANCES`.
 
     LPIPS needs its backbone in the weights folder; the features are those of the nano networks that
-    losses use, together or of the identity network alone, or of the nano age judge, which is in no
+    losses use, together or of the identity network alone, or of the nano age network that is in no
     loss.
     """
     match name:
@@ -98,14 +122,24 @@ def load_distance(name: str, device: torch.device) -> Distance:
             net = frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))).to(device)
             return FeatureDistance("features of nano-identity", net.features, net)
         case "nano-judge-features":
-            judge = frozen(NanoAgeJudge.from_state(state_of(NANO_AGE_JUDGE, "age"))).to(device)
-            return FeatureDistance("features of nano-age-judge", judge.features, judge)
+            net = frozen(NanoAgeEvaluator.from_state(state_of(NANO_AGE_EVALUATOR, "age"))).to(
+                device
+            )
+            return FeatureDistance("features of nano-age-judge", net.features, net)
         case _:
             raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")
 
 
+def load_lpips(device: torch.device) -> LpipsDistance:
+    """LPIPS on AlexNet; WeightsError where its backbone is not in the weights folder."""
+    from engine.nets.perceptual.lpips import Perceptual
+
+    net = Perceptual.from_state(read_known(LPIPS).part("backbone"), backbone="alex")
+    return LpipsDistance(net.to(device))
+
+
 def _joint_features(device: torch.device) -> FeatureDistance:
-    """Who somebody is, how old and where the face is: each sees what the others pass over."""
+    """The features of the identity, the age and the landmark network, one after another."""
     nets = [
         frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))),
         frozen(NanoAge.from_state(state_of(NANO_AGE, "age"))),
@@ -113,37 +147,13 @@ def _joint_features(device: torch.device) -> FeatureDistance:
     ]
 
     def features(pictures: Tensor) -> list[Tensor]:
-        return [found for net in nets for found in net.features(pictures)]
+        return [features for net in nets for features in net.features(pictures)]
 
     name = "features of nano-identity, nano-age and nano-landmarks"
     return FeatureDistance(name, features, ModuleList(nets).to(device))
 
 
-def load_lpips(device: torch.device) -> Distance:
-    """LPIPS on AlexNet; WeightsError where its backbone is not in the weights folder."""
-    from engine.nets.perceptual.lpips import Perceptual
-
-    net = Perceptual.from_state(read_tensors(weights_file("lpips-alex")), backbone="alex")
-    return LpipsDistance(net.to(device))
-
-
-def identity_network_of(state: StateDict) -> ArcFaceIdentity | NanoIdentityNetwork:
-    """The identity_net whose weights these are, frozen."""
-    digest = weights_digest(state)
-    if "trunk.stem.1.weight" in state:
-        return NanoIdentityNetwork(frozen(NanoIdentity.from_state(state)), digest)
-    return ArcFaceIdentity(frozen(ArcFace.from_state(state)), digest)
-
-
-def state_of(name: str, part: str) -> StateDict:
-    """A part of named weights, of a file or of a run; WeightsError if it has none of that name."""
-    path = find_weights(name)
-    try:
-        return read_checkpoint(path).part(part)
-    except WeightsError as error:
-        raise WeightsError(f"`{name}` serves no {part}: {error}", hint=error.hint) from None
-
-
-def _require_named(name: str, found: str, names: tuple[str, ...]) -> None:
-    if name in names and name != found:
-        raise UsageError(f"the weights called `{name}` are those of `{found}`")
+def _require_named(name: str, held: str, names: tuple[str, ...]) -> None:
+    """UsageError where weights are called by the name of another network."""
+    if name in names and name != held:
+        raise UsageError(f"the weights called `{name}` are those of `{held}`")

@@ -1,4 +1,4 @@
-"""What a loss, a bank or a judge may ask of frozen networks, whatever family they are of."""
+"""Protocols of frozen networks for losses, banks and evaluators, and the networks behind them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.nets.age.dex_vgg import Dex
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.age_judge import NanoAgeJudge
+from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.nano.trunk import resized
@@ -23,7 +23,7 @@ DIGITS = 16
 
 
 class IdentityNetwork(Protocol):
-    """Who somebody is, as a direction: people are compared by the cosine."""
+    """Identity embeddings of unit length, compared by the cosine."""
 
     @property
     def name(self) -> str:
@@ -48,12 +48,12 @@ class IdentityNetwork(Protocol):
         ...
 
     def embed_crops(self, crops: Tensor) -> Tensor:
-        """Regions (b, 3, h, w) in [-1, 1] to unit vectors (b, width): resized, never cut again."""
+        """Regions (b, 3, h, w) in [-1, 1] to unit vectors (b, width), resized, not cropped."""
         ...
 
 
 class AgeEstimator(Protocol):
-    """How old somebody looks."""
+    """Apparent age."""
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class AgeEstimator(Protocol):
 
 
 class LandmarkDetector(Protocol):
-    """Where the landmarks are."""
+    """The 68 landmarks of a face."""
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ class LandmarkDetector(Protocol):
 
 
 class ImageTower(Protocol):
-    """What a vision-language model sees in a picture, before any words."""
+    """The image encoder of a vision-language model."""
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class ImageTower(Protocol):
 
 
 class Distance(Protocol):
-    """How different two pictures look."""
+    """Perceptual distance of two pictures."""
 
     @property
     def name(self) -> str:
@@ -127,7 +127,7 @@ class ArcFaceIdentity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NanoIdentityNetwork:
-    """The nano identity network, which looks at the whole portrait."""
+    """The nano identity network, whose input is the whole portrait."""
 
     net: NanoIdentity
     digest: str
@@ -157,10 +157,10 @@ class DexEstimator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NanoAgeEstimator:
-    """The nano age network that losses may use, or the other one, which only judges."""
+    """The nano age network that losses use, or the independent evaluator, which is in no loss."""
 
-    net: NanoAge | NanoAgeJudge
-    name: Literal["nano-age", "nano-age-judge"] = "nano-age"
+    net: NanoAge | NanoAgeEvaluator
+    name: str = "nano-age"
 
     def years(self, pictures: Tensor) -> Tensor:
         return self.net.age(pictures)
@@ -173,7 +173,7 @@ class NanoLandmarkDetector:
     net: NanoLandmarks
     name: Literal["nano-landmarks"] = "nano-landmarks"
     domain: Literal["portraits"] = "portraits"
-    """It knows drawn portraits only: geometry on photos is refused."""
+    """Trained on drawn portraits only: geometry on photos is refused."""
 
     def points(self, pictures: Tensor) -> Tensor:
         return self.net.points(pictures)
@@ -199,9 +199,9 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
 
     Of what is in the network and not of a file: a converted file is the same network.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for key in sorted(state):
         tensor = state[key].detach().cpu().contiguous()
-        found.update(f"{key} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()[:DIGITS]
+        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:DIGITS]

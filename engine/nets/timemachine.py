@@ -1,9 +1,8 @@
-"""The ageing model: frozen prior, personal adapter and generator as one (`design.md` 4b)."""
+"""The ageing model: frozen prior, personal adapter and generator as one (Qi et al. 2025)."""
 
 from copy import deepcopy
 from typing import NamedTuple, Self
 
-import torch
 from torch import Tensor, nn
 
 from engine.nets.adapter import Adapter
@@ -146,8 +145,3 @@ class TimeMachine(nn.Module):
 def _share_memory(one: nn.Module, other: nn.Module) -> bool:
     theirs = {parameter.data_ptr() for parameter in other.parameters()}
     return any(parameter.data_ptr() in theirs for parameter in one.parameters())
-
-
-def image_256(picture: Tensor) -> Tensor:
-    """Average squares of pixels to 256 px, as the published model hands pictures on."""
-    return torch.nn.functional.adaptive_avg_pool2d(picture, 256)

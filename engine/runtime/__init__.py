@@ -1,1 +1,1 @@
-"""The machine: processes, devices, seeds."""
+"""Processes, devices, memory, seeds."""

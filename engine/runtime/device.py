@@ -1,4 +1,4 @@
-"""Which device the work runs on and in which number format; what cannot serve is an error."""
+"""The device and the number format that networks run in."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -29,8 +29,8 @@ class Compute:
 
     def __str__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
-        told = f"device {self.name}, {dtype}, pure-torch operators"
-        return f"{told}; {self.caveat}" if self.caveat else told
+        text = f"device {self.name}, {dtype}, pure-torch operators"
+        return f"{text}; {self.caveat}" if self.caveat else text
 
 
 def require_cpu(device: Device, work: str) -> None:
@@ -42,7 +42,7 @@ def require_cpu(device: Device, work: str) -> None:
 
 
 def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
-    """The best device there is, or the one asked for; UsageError if it cannot serve.
+    """The best device there is, or the requested one; UsageError if it is not available.
 
     `auto` is cuda, then mps, then cpu, and float32: the published weights were trained in it.
     """
@@ -57,11 +57,11 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     match name:
         case "cuda":
-            told = f"cuda ({torch.cuda.get_device_name()})"
-            return Compute(torch.device("cuda"), dtype, told)
+            description = f"cuda ({torch.cuda.get_device_name()})"
+            return Compute(torch.device("cuda"), dtype, description)
         case "mps":
-            caveat = "an Apple GPU, which we could not test: compare one picture with `cpu`"
+            caveat = "an Apple GPU, which is untested: compare one picture with `cpu`"
             return Compute(torch.device("mps"), dtype, "mps", caveat)
         case _:
-            told = f"cpu ({torch.get_num_threads()} threads)"
-            return Compute(torch.device("cpu"), dtype, told)
+            description = f"cpu ({torch.get_num_threads()} threads)"
+            return Compute(torch.device("cpu"), dtype, description)

@@ -1,4 +1,4 @@
-"""Random choices as functions of seed, step, name and place in the batch: no state to keep."""
+"""Random numbers as functions of seed, step, name and position in the batch, without state."""
 
 import zlib
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What chance says at one step to the places of the batch that this process holds.
+    """Random numbers of one step for the positions of the batch that this process holds.
 
-    A draw belongs to (seed, name, step, place), so a resumed run, a run over several processes and
-    a draw added elsewhere all see the same values. Each call gives rows (n, *shape), one a place.
+    A draw belongs to (seed, name, step, position), so a resumed run, a run over several processes
+    and a draw added elsewhere get the same values. Each call gives one row a position: (n, *shape).
     """
 
     seed: int
@@ -37,7 +37,7 @@ class Draws:
         return torch.from_numpy(np.asarray(rows, dtype=np.int64))
 
     def shuffled(self, count: int, *, batch: int) -> Tensor:
-        """Indices (n,) below `count`: an endless walk, every epoch in an order of its own.
+        """Indices (n,) below `count`: without end, every epoch in an order of its own.
 
         batch: size of the whole batch, over all processes.
         """

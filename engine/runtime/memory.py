@@ -20,7 +20,7 @@ def in_batches(
 ) -> Iterator[Result]:
     """Yield the results of all items in order, `batch` of them at a time.
 
-    Out of memory halves the batch, from there on, and tries again; `shrunk` is told the new size.
+    Out of memory halves the batch, from there on, and tries again; `shrunk` gets the new size.
     One item that does not fit raises MemoryError.
     """
     done = 0
@@ -41,7 +41,7 @@ def in_batches(
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Most bytes held so far: on the GPU, else by this process; None where nobody can tell."""
+    """Most bytes held so far: on the GPU, else by this process; None where it is unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":
@@ -53,22 +53,22 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that may still be taken, on the GPU or in this machine; None where nobody can tell."""
+    """Bytes that may still be taken, on the GPU or in this machine; None where it is unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    told = Path("/proc/meminfo")
-    if told.is_file():
-        for line in told.read_text(encoding="ascii").splitlines():
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out; on the processor torch says so in words."""
+    """Whether an exception means that memory ran out, which on the CPU only its message shows."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    told = str(error)
+    message = str(error)
     return isinstance(error, RuntimeError) and (
-        "not enough memory" in told or "can't allocate memory" in told
+        "not enough memory" in message or "can't allocate memory" in message
     )

@@ -49,7 +49,7 @@ def in_processes(
 
     One worker means this process. An exception of `work` ends the batch and is raised here; a
     process that dies (out of memory, a crash in native code) is replaced, and the items it held
-    are tried again one at a time, so that the guilty one is known.
+    are tried again one at a time, so that the one that kills its process is known.
     """
     if workers <= 1:
         for item in items:

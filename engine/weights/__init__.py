@@ -1,1 +1,1 @@
-"""Checkpoints: which there are, where they lie, how they are fetched, read, checked and kept."""
+"""Weights files: the known ones, and how they are fetched, imported, read and checked."""

@@ -4,35 +4,35 @@ import os
 from pathlib import Path
 
 from engine.core.progress import Progress, Silence, reported
-from engine.weights.folder import files_in
-from engine.weights.inspection import Finding, examine
+from engine.weights.folder import list_files
+from engine.weights.inspection import FileCheck, check_file
 from engine.weights.lockfile import Lock
 from engine.weights.manifest import known_weights
 
 
 def check_folder(
     folder: Path, *, full: bool = False, write: bool = True, progress: Progress | None = None
-) -> list[Finding]:
-    """Judge every file of the folder; then tell which files of the record are gone.
+) -> list[FileCheck]:
+    """Check every file of the folder, then list the files on record that are gone.
 
-    Files seen for the first time are put on record if `write` and the folder may be written.
-    `full` reads every file again; otherwise one whose size and time of change stand is taken to
-    be what it was.
+    write: put the digests of new files on record, where the folder may be written.
+    full: read every file again, also those whose size and time of change are those on record.
     """
-    manifest, lock, told = known_weights(folder), Lock(folder), progress or Silence()
-    paths = list(files_in(folder))
-    findings: list[Finding] = []
-    with reported(told, "Checking", len(paths)):
+    manifest, lock = known_weights(folder), Lock(folder)
+    progress = progress or Silence()
+    paths = list(list_files(folder))
+    checks: list[FileCheck] = []
+    with reported(progress, "Checking", len(paths)):
         for path in paths:
             published = manifest.of_file(path.name) if path.parent == folder else None
-            findings.append(examine(path, published, lock, full=full))
-            told.advance(path.name)
+            checks.append(check_file(path, published, lock, full=full))
+            progress.advance(path.name)
     present = {lock.key(path) for path in paths}
-    findings += [
-        Finding(folder / key, "gone", seen.sha256, "was here once")
-        for key, seen in lock.files.items()
+    checks += [
+        FileCheck(folder / key, "gone", record.sha256, "was here once")
+        for key, record in lock.files.items()
         if key not in present
     ]
     if write and os.access(folder, os.W_OK):
         lock.save()
-    return findings
+    return checks

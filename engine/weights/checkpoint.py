@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from engine.core.errors import WeightsError
-from engine.weights.manifest import Kind
 
 StateDict = Mapping[str, Tensor]
 
@@ -22,30 +21,38 @@ BUFFERS = re.compile(
 class Checkpoint:
     """The networks of one weights file, each under a name of ours and with keys of its own.
 
-    LossContext: `encoder`, `pretrained_encoder`, `decoder` (a StyleGAN2 generator), `adapter`,
-    `discriminator`, `generator` (AgeTransformer), `identity` (IR-SE50), `age` (DEX); files of our
-    own may have others. Tensors may be mapped from the disk: copy before changing them in place.
+    Parts: `encoder`, `pretrained_encoder`, `decoder` (a StyleGAN2 generator), `adapter`,
+    `discriminator`, `generator` (AgeTransformer), `identity`, `age`; each format lists its own.
+    Tensors may be mapped from the disk: copy before changing them in place.
     """
 
-    kind: Kind
+    kind: str
+    """The format that the file was published in; `native` for networks of our own."""
     parts: Mapping[str, StateDict]
     latent_avg: Tensor | None = None
     """(styles, 512) float: what the encoders' codes are offsets from."""
     step: int | None = None
     ema: bool = False
     """Whether `parts` holds averaged weights where the file has them."""
-    raw: Mapping[str, StateDict] = field(default_factory=dict[str, StateDict])
-    """The parts that averaging replaced, as the optimizer left them."""
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Plain values: `layout`, `size`, `input_channels`, `coach`, `adapter_used`, `options`."""
+    """Plain values that no tensor holds, such as `adapter_used`, `age_scale` or `size`."""
     card: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Where it comes from and on which terms: `what`, `made_by`, `source`, `licence`."""
 
-    def part(self, name: str) -> StateDict:
-        """The state dict of a part; WeightsError says which parts there are instead."""
+    @property
+    def task(self) -> str:
+        """What its networks do together: the training of our own files, the format of others."""
+        return str(self.facts.get("task", self.kind))
+
+    def part(self, name: str, *, copy: bool = False) -> StateDict:
+        """The state dict of a part; WeightsError says which parts there are instead.
+
+        copy: give tensors of its own, for networks that outlive the file or are trained.
+        """
         if name not in self.parts:
-            raise WeightsError(f"a `{self.kind}` checkpoint with {self.told_parts} has no `{name}`")
-        return self.parts[name]
+            raise WeightsError(f"a `{self.kind}` checkpoint with {self.part_names} has no `{name}`")
+        state = self.parts[name]
+        return {key: tensor.clone() for key, tensor in state.items()} if copy else state
 
     def parameters(self, name: str) -> int:
         """Learned numbers in a part; running statistics, noise and blur kernels do not count."""
@@ -53,6 +60,6 @@ class Checkpoint:
         return sum(tensor.numel() for key, tensor in state.items() if not BUFFERS.search(key))
 
     @property
-    def told_parts(self) -> str:
-        """The names of the parts, for people."""
+    def part_names(self) -> str:
+        """The names of the parts in one phrase."""
         return ", ".join(f"`{name}`" for name in self.parts) or "no part"

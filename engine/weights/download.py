@@ -25,13 +25,13 @@ from engine.core.atomic import disk_error, write_json
 from engine.core.errors import DiskError
 from engine.core.progress import Progress, reported
 from engine.weights.manifest import Weight
-from engine.weights.signature import page_in
+from engine.weights.signature import web_page_in
 
 CHUNK = 1 << 18
 MEGABYTE = 1 << 20
-SPARE = 64 * MEGABYTE
+RESERVE = 64 * MEGABYTE
 """Bytes that a download leaves free on the disk."""
-WORTH_RETRYING = (408, 425, 429, 500, 502, 503, 504)
+RETRYABLE = (408, 425, 429, 500, 502, 503, 504)
 
 
 class TransferError(Exception):
@@ -43,20 +43,20 @@ class TransferError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a server is put up with."""
+class RetryPolicy:
+    """When a download is tried again, and when it is given up."""
 
-    stall: float = 30.0
+    timeout: float = 30.0
     """Seconds without a byte."""
-    tries: int = 4
+    attempts: int = 4
     """Attempts in a row that bring nothing."""
-    pause: float = 1.0
+    delay: float = 1.0
     """Seconds between attempts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memo:
-    """What an unfinished file is a part of, kept beside it."""
+class PartialDownload:
+    """Which file an unfinished one is a part of; kept as JSON beside it."""
 
     address: str
     validator: str | None
@@ -81,7 +81,7 @@ def download(
     part: Path,
     *,
     progress: Progress,
-    patience: Patience,
+    retries: RetryPolicy,
 ) -> bool:
     """Bring a whole file to `part`, going on where an earlier attempt ended.
 
@@ -93,71 +93,71 @@ def download(
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _attempt(weight, address, part, progress, patience)
+            return _attempt(weight, address, part, progress, retries)
         except TransferError as fault:
             after = part.stat().st_size if part.exists() else 0
             idle = 0 if after > before else idle + 1
-            if fault.final or idle >= patience.tries:
+            if fault.final or idle >= retries.attempts:
                 raise
-            time.sleep(patience.pause)
+            time.sleep(retries.delay)
 
 
 def discard(part: Path) -> None:
     """Forget an unfinished file."""
     part.unlink(missing_ok=True)
-    _memo_path(part).unlink(missing_ok=True)
+    _info_path(part).unlink(missing_ok=True)
 
 
 def _attempt(
-    weight: Weight, address: str, part: Path, progress: Progress, patience: Patience
+    weight: Weight, address: str, part: Path, progress: Progress, retries: RetryPolicy
 ) -> bool:
-    memo, have = _unfinished(weight, address, part)
+    partial, have = _unfinished(weight, address, part)
     headers = {"User-Agent": "tm-toolkit", "Accept": "*/*", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        if memo is not None and memo.validator is not None:
-            headers["If-Range"] = memo.validator
+        if partial is not None and partial.validator is not None:
+            headers["If-Range"] = partial.validator
     try:
-        response = _opener().open(Request(address, headers=headers), timeout=patience.stall)
+        response = _opener().open(Request(address, headers=headers), timeout=retries.timeout)
     except HTTPError as error:
         with error:
             if error.code == 416 and have:
                 return _range_refused(error, part, have)
-            told = f"answers {error.code} {_told(error.reason)}"
-            raise TransferError(told, final=error.code not in WORTH_RETRYING) from None
+            answer = f"answers {error.code} {_reason(error.reason)}"
+            raise TransferError(answer, final=error.code not in RETRYABLE) from None
     except URLError as error:
-        raise TransferError(f"cannot be reached: {_told(error.reason)}") from None
+        raise TransferError(f"cannot be reached: {_reason(error.reason)}") from None
     except (OSError, HTTPException) as error:
-        raise TransferError(f"does not answer: {_told(error)}") from None
+        raise TransferError(f"does not answer: {_reason(error)}") from None
     with response:
         start, total = _extent(weight, response, part, have)
         validator = _validator(response)
-        if start and memo is not None:
-            if validator not in (None, memo.validator) or total not in (None, memo.total):
+        if start and partial is not None:
+            if validator not in (None, partial.validator) or total not in (None, partial.total):
                 discard(part)
                 raise TransferError("goes on with another file than it began with")
-            validator = memo.validator
+            validator = partial.validator
         _require_room(part.parent, total, start)
-        if not start:  # old bytes must never stand beside the memo of a new file
+        if not start:  # old bytes must never stand beside the partial of a new file
             part.unlink(missing_ok=True)
-        write_json(_memo_path(part), asdict(Memo(address, validator, total)))
+        write_json(_info_path(part), asdict(PartialDownload(address, validator, total)))
         megabytes = 0 if total is None else _megabytes(total)
         with reported(progress, f"Fetching {weight.name} (MiB)", megabytes):
-            got = _receive(weight, response, part, start, progress, patience)
+            got = _receive(weight, response, part, start, progress, retries)
     if total is not None and got < total:
         raise TransferError(f"was cut after {got:,} of {total:,} bytes")
     return start > 0
 
 
-def _unfinished(weight: Weight, address: str, part: Path) -> tuple[Memo | None, int]:
+def _unfinished(weight: Weight, address: str, part: Path) -> tuple[PartialDownload | None, int]:
     """What can be gone on with: bytes of the same answer, or any bytes that a digest will judge."""
     have = part.stat().st_size if part.exists() else 0
     try:
-        memo = Memo(**json.loads(_memo_path(part).read_text(encoding="utf-8")))
+        partial = PartialDownload(**json.loads(_info_path(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        memo = None
-    if memo is not None and memo.address == address and memo.validator is not None:
-        return memo, have
+        partial = None
+    if partial is not None and partial.address == address and partial.validator is not None:
+        return partial, have
     return None, have if weight.sha256 is not None else 0
 
 
@@ -169,11 +169,11 @@ def _extent(
         raise TransferError("gives a web page instead of the file", final=True)
     length = response.headers.get("Content-Length")
     if response.status == 206:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not have or told is None or int(told[1]) != have:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if not have or match is None or int(match[1]) != have:
             discard(part)
             raise TransferError("goes on at another place than asked")
-        start, total = have, None if told[2] == "*" else int(told[2])
+        start, total = have, None if match[2] == "*" else int(match[2])
     elif response.status == 200:
         start, total = 0, int(length) if length is not None and length.isdigit() else None
     else:
@@ -189,15 +189,15 @@ def _receive(
     part: Path,
     start: int,
     progress: Progress,
-    patience: Patience,
+    retries: RetryPolicy,
 ) -> int:
     """Write the body behind the first `start` bytes; returns the bytes the part then has."""
     got = start
-    with _opened(part, start) as file:
+    with _open_part(part, start) as file:
         for _ in range(_megabytes(start)):
             progress.advance()
-        while chunk := _chunk(response, got, patience):
-            page = page_in(chunk) if got == 0 else None
+        while chunk := _chunk(response, got, retries):
+            page = web_page_in(chunk) if got == 0 else None
             if page is not None:
                 raise TransferError(f"gives {page} instead of the file", final=True)
             try:
@@ -213,30 +213,30 @@ def _receive(
 
 
 def _megabytes(count: int) -> int:
-    """Begun megabytes, the unit that progress is told in."""
+    """Begun megabytes, the unit of the progress bar."""
     return -(-count // MEGABYTE)
 
 
-def _opened(part: Path, start: int) -> IO[bytes]:
+def _open_part(part: Path, start: int) -> IO[bytes]:
     try:
         return part.open("ab" if start else "wb", buffering=0)
     except OSError as error:
         raise disk_error(error, part) from error
 
 
-def _chunk(response: HTTPResponse, got: int, patience: Patience) -> bytes:
+def _chunk(response: HTTPResponse, got: int, retries: RetryPolicy) -> bytes:
     try:
         return response.read1(CHUNK)
     except TimeoutError:
-        raise TransferError(f"stalled for {patience.stall:g} s after {got:,} bytes") from None
+        raise TransferError(f"stalled for {retries.timeout:g} s after {got:,} bytes") from None
     except (OSError, HTTPException) as error:
-        raise TransferError(f"was cut after {got:,} bytes: {_told(error)}") from None
+        raise TransferError(f"was cut after {got:,} bytes: {_reason(error)}") from None
 
 
 def _range_refused(error: HTTPError, part: Path, have: int) -> bool:
     """A part that is whole already is done; any other is started again."""
-    told = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-    if told is not None and int(told[1]) == have:
+    match = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+    if match is not None and int(match[1]) == have:
         return True
     discard(part)
     raise TransferError("does not have the rest of this file")
@@ -252,7 +252,7 @@ def _validator(response: HTTPResponse) -> str | None:
 
 def _require_room(folder: Path, total: int | None, start: int) -> None:
     free = shutil.disk_usage(folder).free
-    need = (0 if total is None else total - start) + SPARE
+    need = (0 if total is None else total - start) + RESERVE
     if free < need:
         raise DiskError(
             f"`{folder}` has {free / 1e9:.1f} GB free, {need / 1e9:.1f} GB are needed",
@@ -276,10 +276,10 @@ def _opener() -> OpenerDirector:
     return opener
 
 
-def _memo_path(part: Path) -> Path:
+def _info_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _told(error: object) -> str:
+def _reason(error: object) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

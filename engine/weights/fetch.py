@@ -9,8 +9,8 @@ from engine.core.errors import WeightsError
 from engine.core.lock import locked
 from engine.core.places import offline, weights_folder
 from engine.core.progress import Progress, Silence
-from engine.weights.download import Patience, TransferError, discard, download
-from engine.weights.folder import PART, how_to_get, standing
+from engine.weights.download import RetryPolicy, TransferError, discard, download
+from engine.weights.folder import PART, instructions_for, status_of
 from engine.weights.lockfile import Lock
 from engine.weights.manifest import Weight
 from engine.weights.signature import damage_in
@@ -21,7 +21,7 @@ def fetch(
     *,
     folder: Path | None = None,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
 ) -> Path:
     """Bring a known file into the weights folder, or find it there; returns where it is.
 
@@ -29,12 +29,12 @@ def fetch(
     deleted and the next address is tried. An interrupted download goes on the next time.
     """
     home = weights_folder() if folder is None else folder
-    found = standing(weight, home)
-    if found.here and found.path is not None:
-        return found.path
+    status = status_of(weight, home)
+    if status.here and status.path is not None:
+        return status.path
     require_fetchable(weight)
     with locked(home):
-        return _from_mirrors(weight, home, progress or Silence(), patience or Patience())
+        return _from_mirrors(weight, home, progress or Silence(), retries or RetryPolicy())
 
 
 def require_fetchable(weight: Weight) -> None:
@@ -42,7 +42,7 @@ def require_fetchable(weight: Weight) -> None:
     if not weight.addresses:
         raise WeightsError(
             f"the weights `{weight.name}` have no address that a program can fetch",
-            hint=how_to_get(weight),
+            hint=instructions_for(weight),
         )
     if offline():
         raise WeightsError(
@@ -51,18 +51,18 @@ def require_fetchable(weight: Weight) -> None:
         )
 
 
-def _from_mirrors(weight: Weight, folder: Path, progress: Progress, patience: Patience) -> Path:
+def _from_mirrors(weight: Weight, folder: Path, progress: Progress, retries: RetryPolicy) -> Path:
     part, lock = folder / f"{weight.file}{PART}", Lock(folder)
     faults: list[str] = []
     for address in weight.addresses:
         try:
-            digest = _bring(weight, address, part, lock, progress, patience)
+            digest = _fetch_from(weight, address, part, lock, progress, retries)
         except TransferError as fault:
             faults.append(f"{address} {fault}")
             if len(faults) < len(weight.addresses):
                 progress.remark(f"{address} {fault}; the next address is tried")
         else:
-            return _settle(part, folder / weight.file, lock, digest, address)
+            return _install(part, folder / weight.file, lock, digest, address)
     left = part.stat().st_size if part.exists() else 0
     if not left:
         discard(part)
@@ -73,29 +73,29 @@ def _from_mirrors(weight: Weight, folder: Path, progress: Progress, patience: Pa
     )
 
 
-def _bring(
+def _fetch_from(
     weight: Weight,
     address: str,
     part: Path,
     lock: Lock,
     progress: Progress,
-    patience: Patience,
+    retries: RetryPolicy,
 ) -> str:
     """Download from one address and judge it, once more from nothing if old bytes were in it.
 
     Returns the SHA-256 of what passed; TransferError says why nothing did.
     """
     while True:
-        resumed = download(weight, address, part, progress=progress, patience=patience)
+        resumed = download(weight, address, part, progress=progress, retries=retries)
         try:
-            return _judged(weight, part, lock)
+            return _verified_digest(weight, part, lock)
         except TransferError:
             discard(part)
             if not resumed:
                 raise
 
 
-def _judged(weight: Weight, part: Path, lock: Lock) -> str:
+def _verified_digest(weight: Weight, part: Path, lock: Lock) -> str:
     """The SHA-256 of what arrived; TransferError if that is not the file."""
     size = part.stat().st_size
     if weight.bytes not in (None, size):
@@ -106,13 +106,13 @@ def _judged(weight: Weight, part: Path, lock: Lock) -> str:
     digest = file_sha256(part)
     if not weight.agrees(digest):
         raise TransferError(f"gave another file: SHA-256 {digest}", final=True)
-    seen = lock.files.get(weight.file)
-    if seen is not None and seen.sha256 != digest:
-        raise TransferError(f"gave another file than on {seen.at}: SHA-256 {digest}", final=True)
+    record = lock.files.get(weight.file)
+    if record is not None and record.sha256 != digest:
+        raise TransferError(f"gave another file than on {record.at}: SHA-256 {digest}", final=True)
     return digest
 
 
-def _settle(part: Path, path: Path, lock: Lock, digest: str, address: str) -> Path:
+def _install(part: Path, path: Path, lock: Lock, digest: str, address: str) -> Path:
     """Give the file its name and put its digest on record."""
     try:
         with part.open("rb+") as file:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from engine.core.errors import WeightsError
 from engine.core.places import weights_folder
-from engine.weights.folder import standing, weights_file
+from engine.weights.folder import status_of, weights_file
 from engine.weights.manifest import known_weights
 
 DELIVERED = ("checkpoints/best/nets.safetensors", "checkpoints/.best.old/nets.safetensors")
-"""What a run delivers, seen from its folder; the second while the first is being replaced."""
+"""What a run delivers, relative to its folder; the second while the first is being replaced."""
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -38,7 +38,7 @@ def _published_here(name: str) -> bool:
     """Whether the weights folder holds the published weights of that name."""
     folder = weights_folder()
     weight = known_weights(folder).by_name.get(name)
-    return weight is not None and standing(weight, folder).here
+    return weight is not None and status_of(weight, folder).here
 
 
 def _of_run(folder: Path) -> Path:

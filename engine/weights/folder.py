@@ -9,69 +9,71 @@ from typing import Literal
 
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.places import WEIGHTS, weights_folder
-from engine.weights.inspection import examine
+from engine.weights.inspection import check_file
 from engine.weights.lockfile import LOCK, Lock
 from engine.weights.manifest import ADDED, Weight, known_weights
 
-Place = Literal["converted", "here", "package", "partial", "absent"]
+Location = Literal["converted", "here", "package", "partial", "absent"]
 
 NATIVE = ".safetensors"
-PART, MEMO = ".part", ".part.json"
+PART, PART_INFO = ".part", ".part.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WeightsStatus:
     """Where one of the known weights is: in our own format, as published, or not here."""
 
     weight: Weight
-    place: Place
+    location: Location
     path: Path | None
 
     @property
     def here(self) -> bool:
         """Whether a network can be loaded from it now."""
-        return self.place in ("converted", "here", "package")
+        return self.location in ("converted", "here", "package")
 
 
-def standing(weight: Weight, folder: Path) -> Standing:
+def status_of(weight: Weight, folder: Path) -> WeightsStatus:
     """Where a known file is; one that was converted goes before the published one."""
     converted, published = folder / f"{weight.name}{NATIVE}", folder / weight.file
     if converted.is_file():
-        return Standing(weight, "converted", converted)
+        return WeightsStatus(weight, "converted", converted)
     if published.is_dir() if weight.folder else published.is_file():
-        return Standing(weight, "here", published)
-    packaged = _packaged(weight)
+        return WeightsStatus(weight, "here", published)
+    packaged = _in_package(weight)
     if packaged is not None:
-        return Standing(weight, "package", packaged)
+        return WeightsStatus(weight, "package", packaged)
     part = folder / f"{weight.file}{PART}"
-    return Standing(weight, "partial", part) if part.is_file() else Standing(weight, "absent", None)
+    if part.is_file():
+        return WeightsStatus(weight, "partial", part)
+    return WeightsStatus(weight, "absent", None)
 
 
 def weights_file(name: str, beside: Iterable[str] = ()) -> Path:
     """The file of known weights, or of weights imported under a name of your own, checked.
 
-    A digest is recorded at first sight and compared ever after; a file that was not touched since
-    is not read again. WeightsError says where to get what is not here; UsageError offers the
-    nearest of the known names, of the imported ones and of those `beside` them.
+    A digest is recorded when a file is new and compared ever after; a file that was not touched
+    since is not read again. MissingWeightsError says where to get what is not here; UsageError
+    offers the nearest of the known names, of the imported ones and of those `beside` them.
     """
     folder = weights_folder()
     manifest = known_weights(folder)
     own = folder / f"{name}{NATIVE}"
     if name not in manifest.by_name and own.is_file():
-        return _intact(own, None, folder)
-    imported = [path.stem for path in others(folder)]
+        return _require_intact(own, None, folder)
+    imported = [path.stem for path in imported_files(folder)]
     weight = manifest.named(name, beside=[*beside, *imported])
-    found = standing(weight, folder)
-    if not found.here or found.path is None:
+    status = status_of(weight, folder)
+    if not status.here or status.path is None:
         fault = f"the weights `{name}` are not in `{folder}`"
-        raise MissingWeightsError(fault, hint=how_to_get(weight))
-    if found.place != "package":
-        for path in sorted(_visible(found.path)) if found.path.is_dir() else [found.path]:
-            _intact(path, weight if path.name == weight.file else None, folder)
-    return found.path
+        raise MissingWeightsError(fault, hint=instructions_for(weight))
+    if status.location != "package":
+        for path in sorted(_visible(status.path)) if status.path.is_dir() else [status.path]:
+            _require_intact(path, weight if path.name == weight.file else None, folder)
+    return status.path
 
 
-def how_to_get(weight: Weight) -> str:
+def instructions_for(weight: Weight) -> str:
     """What to do when the file of a known network is not here."""
     into = f"put `{weight.file}` into the folder named by {WEIGHTS}"
     if weight.addresses:
@@ -87,25 +89,25 @@ def how_to_get(weight: Weight) -> str:
     )
 
 
-def others(folder: Path) -> list[Path]:
+def imported_files(folder: Path) -> list[Path]:
     """Files of our own format that no entry of the manifest speaks of, such as personal ones."""
     known = known_weights(folder).by_name
     return [path for path in sorted(folder.glob(f"*{NATIVE}")) if path.stem not in known]
 
 
-def files_in(folder: Path) -> Iterator[Path]:
+def list_files(folder: Path) -> Iterator[Path]:
     """Every weights file of the folder: not the records, nor what is unfinished or hidden."""
     for path in sorted(_visible(folder)) if folder.is_dir() else ():
-        if path.name not in (LOCK, ADDED) and not path.name.endswith((PART, MEMO)):
+        if path.name not in (LOCK, ADDED) and not path.name.endswith((PART, PART_INFO)):
             yield path
 
 
-def _intact(path: Path, published: Weight | None, folder: Path) -> Path:
+def _require_intact(path: Path, published: Weight | None, folder: Path) -> Path:
     lock = Lock(folder)
-    finding = examine(path, published, lock)
-    if finding.bad:
+    check = check_file(path, published, lock)
+    if check.bad:
         raise WeightsError(
-            f"`{path}` {finding.note}",
+            f"`{path}` {check.note}",
             hint="delete it and get it again; if you changed it yourself, import it anew",
         )
     if os.access(folder, os.W_OK):
@@ -113,8 +115,8 @@ def _intact(path: Path, published: Weight | None, folder: Path) -> Path:
     return path
 
 
-def _packaged(weight: Weight) -> Path | None:
-    """The file in its Python package, which is found but never imported."""
+def _in_package(weight: Weight) -> Path | None:
+    """The file in its Python package, located but never imported."""
     spec = find_spec(weight.package) if weight.package is not None else None
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         path = Path(place) / "models" / weight.file

@@ -1,4 +1,4 @@
-"""Taking a file into the weights folder: recognised, verified, converted to our own format."""
+"""Importing a file into the weights folder: recognise, verify, convert to our own format."""
 
 import re
 import shutil
@@ -24,8 +24,8 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """A file that was recognised, and where it goes."""
+class ImportPlan:
+    """A recognised file and the name and place it gets."""
 
     source: Path
     sha256: str
@@ -48,27 +48,27 @@ class Intake:
         """The terms of the weights, as far as they are known."""
         return "not known to tm" if self.weight is None else self.weight.licence
 
-    def told(self) -> dict[str, Any]:
-        """The intake as JSON."""
-        found = self.checkpoint
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        checkpoint = self.checkpoint
         return {
             "name": self.name,
             "source": str(self.source),
             "sha256": self.sha256,
             "output": str(self.output),
-            "kind": None if found is None else found.kind,
-            "converted": found is not None,
+            "kind": None if checkpoint is None else checkpoint.kind,
+            "converted": checkpoint is not None,
             "parts": dict(self.parts),
-            "ema": found is not None and found.ema,
-            "step": None if found is None else found.step,
+            "ema": checkpoint is not None and checkpoint.ema,
+            "step": None if checkpoint is None else checkpoint.step,
             "licence": self.licence,
         }
 
 
-def recognise(
+def plan_import(
     path: Path, *, name: str | None = None, ema: bool = True, folder: Path | None = None
-) -> Intake:
-    """Find out what a file is and whether it is what `name` says; writes nothing.
+) -> ImportPlan:
+    """Recognise a file and check that it is what `name` says; writes nothing.
 
     Without a name, a published file is known by its file name or its digest, and any other keeps
     its own name. WeightsError if it is damaged, of another network, or not the published file.
@@ -87,40 +87,42 @@ def recognise(
         if form != "other":
             read_tensors(path)  # refuses code and damage
         file = f"{weight.name}{NATIVE}" if form == "safetensors" else weight.file
-        return Intake(path, digest, weight.name, home / file, weight, None)
-    found = read_checkpoint(path, ema=ema)
-    if weight is not None and found.kind != weight.kind:
+        return ImportPlan(path, digest, weight.name, home / file, weight, None)
+    checkpoint = read_checkpoint(path, ema=ema)
+    if weight is not None and checkpoint.kind != weight.kind:
         raise WeightsError(
-            f"`{path}` holds `{found.kind}` weights, `{weight.name}` needs `{weight.kind}`",
+            f"`{path}` holds `{checkpoint.kind}` weights, `{weight.name}` needs `{weight.kind}`",
             hint="choose another name for it",
         )
     chosen = chosen if weight is None else weight.name
-    found = replace(found, card={**found.card, **_card(path, digest, weight, found)})
-    return Intake(path, digest, chosen, home / f"{chosen}{NATIVE}", weight, found)
+    checkpoint = replace(
+        checkpoint, card={**checkpoint.card, **_card(path, digest, weight, checkpoint)}
+    )
+    return ImportPlan(path, digest, chosen, home / f"{chosen}{NATIVE}", weight, checkpoint)
 
 
-def take_in(intake: Intake, *, replacing: bool = False) -> bool:
+def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
     """Write a recognised file into the weights folder; False if it is there already.
 
     UsageError if another file has that name, unless `replacing`.
     """
-    folder = intake.output.parent
+    folder = plan.output.parent
     with locked(folder):
         lock = Lock(folder)
-        if intake.output.exists() and not replacing:
-            if _same(intake, lock):
+        if plan.output.exists() and not replacing:
+            if _same(plan, lock):
                 return False
             raise UsageError(
-                f"there are other weights at `{intake.output}`",
+                f"there are other weights at `{plan.output}`",
                 hint="choose another name, or ask for them to be replaced",
             )
-        _require_room(folder, intake)
-        if intake.checkpoint is not None:
-            save_native(intake.output, intake.checkpoint)
-        elif intake.source.resolve() != intake.output.resolve():
-            with intake.source.open("rb") as source, written(intake.output) as target:
+        _require_room(folder, plan)
+        if plan.checkpoint is not None:
+            save_native(plan.output, plan.checkpoint)
+        elif plan.source.resolve() != plan.output.resolve():
+            with plan.source.open("rb") as source, written(plan.output) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        lock.record(intake.output, file_sha256(intake.output), _origin(intake))
+        lock.record(plan.output, file_sha256(plan.output), _origin(plan))
         lock.save()
     return True
 
@@ -149,12 +151,12 @@ def _require_published(path: Path, digest: str, weight: Weight) -> None:
         )
 
 
-def _card(path: Path, digest: str, weight: Weight | None, found: Checkpoint) -> dict[str, Any]:
+def _card(path: Path, digest: str, weight: Weight | None, checkpoint: Checkpoint) -> dict[str, Any]:
     if weight is None:
-        what, licence = f"{found.kind} weights", "not known to tm"
+        what, licence = f"{checkpoint.kind} weights", "not known to tm"
     else:
         what, licence = weight.about, weight.licence
-    if found.card:  # a file of our own keeps what it says of itself
+    if checkpoint.card:  # a file of our own keeps what it says of itself
         return {"source": path.name, "source_sha256": digest}
     return {
         "what": what,
@@ -177,20 +179,20 @@ def _slug(text: str) -> str:
     return slug
 
 
-def _origin(intake: Intake) -> str:
-    averaged = intake.checkpoint is not None and intake.checkpoint.ema
-    return f"{intake.source.name} {intake.sha256}{' averaged' if averaged else ''}"
+def _origin(plan: ImportPlan) -> str:
+    averaged = plan.checkpoint is not None and plan.checkpoint.ema
+    return f"{plan.source.name} {plan.sha256}{' averaged' if averaged else ''}"
 
 
-def _same(intake: Intake, lock: Lock) -> bool:
-    seen = lock.files.get(lock.key(intake.output))
-    if seen is None or not seen.still(intake.output):
+def _same(plan: ImportPlan, lock: Lock) -> bool:
+    record = lock.files.get(lock.key(plan.output))
+    if record is None or not record.unchanged(plan.output):
         return False
-    return seen.source == _origin(intake) or seen.sha256 == intake.sha256
+    return record.source == _origin(plan) or record.sha256 == plan.sha256
 
 
-def _require_room(folder: Path, intake: Intake) -> None:
-    need, free = intake.source.stat().st_size, shutil.disk_usage(folder).free
+def _require_room(folder: Path, plan: ImportPlan) -> None:
+    need, free = plan.source.stat().st_size, shutil.disk_usage(folder).free
     if free < need:
         raise DiskError(
             f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",

@@ -14,8 +14,8 @@ BAD: tuple[State, ...] = ("wrong", "changed", "damaged")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found out about one file of the folder."""
+class FileCheck:
+    """The result of checking one file of the folder."""
 
     path: Path
     state: State
@@ -28,27 +28,29 @@ class Finding:
         return self.state in BAD
 
 
-def examine(path: Path, published: Weight | None, lock: Lock, *, full: bool = False) -> Finding:
-    """Judge one file of the lock's folder; what is new goes on record, which is not saved here.
+def check_file(
+    path: Path, published: Weight | None, lock: Lock, *, full: bool = False
+) -> FileCheck:
+    """Check one file of the lock's folder; a new digest goes on record, which is not saved here.
 
-    `published` is the entry whose very file it must be, None for a file that only has to stay the
-    same. `full` reads the file even if its size and time of change stand.
+    published: the entry whose very file it must be, None for a file that only has to stay the
+    same. full: read the file even if its size and time of change are those on record.
     """
     fault = damage_in(path)
     if fault is not None:
-        return Finding(path, "damaged", None, fault)
+        return FileCheck(path, "damaged", None, fault)
     size = path.stat().st_size
     if published is not None and published.bytes not in (None, size):
         note = f"has {size:,} bytes instead of {published.bytes:,}"
-        return Finding(path, "wrong", None, note)
-    digest, seen = lock.digest(path, full=full), lock.files.get(lock.key(path))
+        return FileCheck(path, "wrong", None, note)
+    digest, record = lock.digest(path, full=full), lock.files.get(lock.key(path))
     if published is not None and not published.agrees(digest):
-        return Finding(path, "wrong", digest, f"is not the published file: SHA-256 {digest}")
-    if seen is not None and seen.sha256 != digest:
-        note = f"is not what it was on {seen.at}: SHA-256 {digest}"
-        return Finding(path, "changed", digest, note)
-    if seen is None or not seen.still(path):
-        lock.record(path, digest, "found" if seen is None else seen.source)
-    if seen is None and not (published is not None and published.digest_known):
-        return Finding(path, "recorded", digest, "seen for the first time")
-    return Finding(path, "ok", digest)
+        return FileCheck(path, "wrong", digest, f"is not the published file: SHA-256 {digest}")
+    if record is not None and record.sha256 != digest:
+        note = f"is not what it was on {record.at}: SHA-256 {digest}"
+        return FileCheck(path, "changed", digest, note)
+    if record is None or not record.unchanged(path):
+        lock.record(path, digest, "found" if record is None else record.source)
+    if record is None and not (published is not None and published.digest_known):
+        return FileCheck(path, "recorded", digest, "seen for the first time")
+    return FileCheck(path, "ok", digest)

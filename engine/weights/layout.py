@@ -1,8 +1,7 @@
-"""What the keys and shapes of a state dict tell about the network it belongs to."""
+"""The size, styles and average latent of a StyleGAN2 generator, from keys and shapes."""
 
 import math
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -13,30 +12,11 @@ from engine.weights.checkpoint import StateDict
 
 STYLE = 512
 PUBLISHED_STYLES = 18
-FORK_KEY = "styles.0.convs.8.weight"
-"""Only the fork's heads have a fifth convolution here: its first group keeps the resolution."""
-
-
-def has(keys: Iterable[str], *prefixes: str) -> bool:
-    """Whether every prefix begins some key."""
-    keys = list(keys)
-    return all(any(key.startswith(prefix) for key in keys) for prefix in prefixes)
-
-
-def encoder_layout(state: StateDict) -> str:
-    """`fork` for an encoder with strides 1, 2, 2, 2 and longer heads, else `published`."""
-    return "fork" if FORK_KEY in state else "published"
-
-
-def input_channels(state: StateDict) -> int | None:
-    """3 for a picture, 4 with an age plane; None where the first convolution is missing."""
-    first = state.get("input_layer.0.weight")
-    return None if first is None or first.ndim != 4 else int(first.shape[1])
 
 
 def generator_size(state: StateDict) -> int | None:
     """Output pixels of a StyleGAN2 generator: two convolutions double the size from 4 px on."""
-    numbers = {int(found[1]) for key in state if (found := re.match(r"convs\.(\d+)\.", key))}
+    numbers = {int(match[1]) for key in state if (match := re.match(r"convs\.(\d+)\.", key))}
     return 4 * 2 ** (len(numbers) // 2) if numbers else None
 
 
@@ -60,10 +40,10 @@ def average_latent(value: Any, styles: int, width: int = STYLE) -> Tensor | None
     if value is None:
         return None
     if not isinstance(value, Tensor) or value.shape[-1:] != (width,) or value.numel() == 0:
-        told = (
+        kind = (
             "x".join(map(str, value.shape)) if isinstance(value, Tensor) else type(value).__name__
         )
-        raise WeightsError(f"`latent_avg` is {told}, not {styles}x{width} or {width}")
+        raise WeightsError(f"`latent_avg` is {kind}, not {styles}x{width} or {width}")
     rows = value.detach().to(torch.float32).reshape(-1, width)
     if len(rows) == 1:
         return rows.repeat(styles, 1)

@@ -1,14 +1,16 @@
-"""From a weights file to its networks: restricted, recognised by content, without a copy."""
+"""From a weights file to its networks: no code is run, the content decides, nothing is copied."""
 
 import re
+from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import WeightsError
 from engine.weights.checkpoint import Checkpoint
-from engine.weights.containers import read_container
 from engine.weights.folder import weights_file
+from engine.weights.formats.base import FORMATS
 from engine.weights.native import read_native
 from engine.weights.signature import damage_in, form_of
 from engine.weights.tensors import read_safetensors
@@ -18,7 +20,7 @@ STEP_IN_NAME = re.compile(r"(?:iteration_|step_|^)(\d{1,9})$")
 
 
 def read_checkpoint(path: Path, *, ema: bool = True) -> Checkpoint:
-    """Read a weights file of any known container, `.safetensors` or `.pt`.
+    """Read a weights file of any known format, `.safetensors` or `.pt`.
 
     `ema` asks for the averaged weights where a file has both. Tensors are on the CPU in the dtype
     they were stored in. WeightsError in one sentence for whatever is wrong with the file.
@@ -29,12 +31,29 @@ def read_checkpoint(path: Path, *, ema: bool = True) -> Checkpoint:
         if native is not None:
             return native
     try:
-        found = read_container(read_tensors(path), ema=ema)
+        checkpoint = read_content(read_tensors(path), ema=ema)
     except WeightsError as error:
         if str(path) in str(error):
             raise
         raise WeightsError(f"`{path}`: {error}", hint=error.hint) from None
-    return found if found.step is not None else replace(found, step=_step_in(path.stem))
+    if checkpoint.step is not None:
+        return checkpoint
+    return replace(checkpoint, step=_step_in(path.stem))
+
+
+def read_content(content: Any, *, ema: bool = True) -> Checkpoint:
+    """Find the format of what torch or safetensors read, and split it into networks.
+
+    ema: take averaged weights where there are both. WeightsError if no format fits.
+    """
+    table = vars(content) if isinstance(content, Namespace) else content
+    if not isinstance(table, Mapping):
+        raise _unknown(f"a {type(content).__name__}")
+    table = {str(key): value for key, value in table.items()}
+    for kind in sorted(FORMATS, key=lambda kind: FORMATS[kind].slow):
+        if FORMATS[kind].detect(table):
+            return FORMATS[kind].read(table, ema=ema)
+    raise _unknown(f"keys such as {', '.join(f'`{key}`' for key in sorted(table)[:4]) or 'none'}")
 
 
 def read_known(name: str, *, ema: bool = True) -> Checkpoint:
@@ -67,5 +86,13 @@ def require_sound(path: Path) -> None:
 
 def _step_in(stem: str) -> int | None:
     """The step that trainers write into file names: `iteration_60000`, `600000`."""
-    found = STEP_IN_NAME.search(stem)
-    return int(found[1]) if found else None
+    match = STEP_IN_NAME.search(stem)
+    return int(match[1]) if match else None
+
+
+def _unknown(holding: str) -> WeightsError:
+    known = ", ".join(FORMATS[kind].label for kind in FORMATS)
+    return WeightsError(
+        f"holds {holding}: no checkpoint that is known here",
+        hint=f"known are {known}, and files of our own",
+    )

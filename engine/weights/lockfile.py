@@ -1,4 +1,4 @@
-"""SHA-256 of the files in a weights folder: recorded at first sight, checked ever after."""
+"""SHA-256 of the files in a weights folder: recorded when a file is new, compared ever after."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FileRecord:
     """One file as it was when its digest was taken."""
 
     sha256: str
@@ -24,7 +24,7 @@ class Seen:
     """An address, a file, or `found` for what lay in the folder already."""
     at: str
 
-    def still(self, path: Path) -> bool:
+    def unchanged(self, path: Path) -> bool:
         """Whether size and time of change say that the file was not touched since."""
         now = path.stat()
         return (now.st_size, now.st_mtime_ns) == (self.bytes, self.mtime_ns)
@@ -37,24 +37,24 @@ class Lock:
         self.folder = folder
         self.path = folder / LOCK
         self.files = _read(self.path)
-        self._fresh: dict[str, Seen] = {}
+        self._fresh: dict[str, FileRecord] = {}
 
     def digest(self, path: Path, *, full: bool = False) -> str:
         """SHA-256 of a file; taken from the record if the file was not touched since.
 
         `full` reads the file in any case.
         """
-        seen = self.files.get(self.key(path))
-        if seen is not None and not full and seen.still(path):
-            return seen.sha256
+        record = self.files.get(self.key(path))
+        if record is not None and not full and record.unchanged(path):
+            return record.sha256
         return file_sha256(path)
 
     def record(self, path: Path, digest: str, source: str) -> None:
         """Put a digest on record in place of what was there; `save` makes it last."""
         now = path.stat()
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        seen = Seen(digest, now.st_size, now.st_mtime_ns, source, at)
-        self.files[self.key(path)] = self._fresh[self.key(path)] = seen
+        record = FileRecord(digest, now.st_size, now.st_mtime_ns, source, at)
+        self.files[self.key(path)] = self._fresh[self.key(path)] = record
 
     def key(self, path: Path) -> str:
         """The name of a file in the record."""
@@ -64,19 +64,19 @@ class Lock:
         """Add what is new to the record on the disk, which another process may have added to."""
         if self._fresh:
             merged = {**_read(self.path), **self._fresh}
-            told = {key: asdict(seen) for key, seen in sorted(merged.items())}
-            write_json(self.path, {"schema": SCHEMA, "files": told})
+            content = {key: asdict(record) for key, record in sorted(merged.items())}
+            write_json(self.path, {"schema": SCHEMA, "files": content})
             self.files, self._fresh = merged, {}
 
 
-def _read(path: Path) -> dict[str, Seen]:
+def _read(path: Path) -> dict[str, FileRecord]:
     if not path.exists():
         return {}
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["schema"] != SCHEMA:
-            raise ValueError(f"schema {told['schema']}")
-        return {key: Seen(**seen) for key, seen in told["files"].items()}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}")
+        return {key: FileRecord(**record) for key, record in content["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"`{path}` cannot be read: {error}",

@@ -15,11 +15,6 @@ from engine.core.errors import UsageError
 from engine.core.places import weights_folder
 from engine.core.table import Table, fault_of
 
-Kind = Literal[
-    "sam", "psp", "rosinality", "ir_se50", "dex", "mytm", "fork", "agetransformer", "native"
-]
-"""What a checkpoint holds, whatever file it came in; `native` are networks of our own."""
-
 ADDED = "manifest.toml"
 """A file of this name in the weights folder adds entries, or replaces those of the same name."""
 
@@ -41,8 +36,9 @@ class Weight(Table):
     """A word on what they were trained on."""
     needed_by: tuple[str, ...] = ()
     """The subcommands that use it."""
-    kind: Kind | None = None
-    """The network it must hold; such files are converted on import, others kept as they are."""
+    kind: str | None = None
+    """The format it must have (a module of `engine.weights.formats`); such files are converted on
+    import, others kept as they are."""
     addresses: tuple[str, ...] = ()
     """Where to fetch it, best first."""
     by_hand: str | None = None

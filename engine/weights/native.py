@@ -11,17 +11,18 @@ from torch import Tensor
 
 from engine.core.errors import WeightsError
 from engine.weights.checkpoint import Checkpoint, StateDict
+from engine.weights.signature import form_of
 from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
 
 HEADER = "tm"
 SCHEMA = 1
 LATENT = "latent_avg"
-BETWEEN = "/"
+SEPARATOR = "/"
 BARE = "bare"
 """A fact: the file's one part keeps its own keys, so that other software reads it too."""
-WORTH_TYING = 4096
+MIN_TIED = 4096
 """Numbers from which equal tensors are looked for."""
-TOLD = ("kind", "parts", "step", "ema", "facts", "card")
+REQUIRED = ("kind", "parts", "step", "ema", "facts", "card")
 
 
 def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -36,17 +37,17 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
     if bare and len(checkpoint.parts) != 1:
         raise ValueError("only a single part may keep its own keys")
     for name, state in checkpoint.parts.items():
-        if BETWEEN in name or name == LATENT:
+        if SEPARATOR in name or name == LATENT:
             raise ValueError(f"a part cannot be called {name!r}")
-        before = "" if bare else f"{name}{BETWEEN}"
+        before = "" if bare else f"{name}{SEPARATOR}"
         tensors |= {f"{before}{key}": tensor for key, tensor in state.items()}
     if checkpoint.latent_avg is not None:
         tensors[LATENT] = checkpoint.latent_avg
-    halved = sorted(key for key, tensor in tensors.items() if half and _wide(tensor))
+    halved = sorted(key for key, tensor in tensors.items() if half and _is_matrix(tensor))
     tensors |= {key: tensors[key].half() for key in halved}
     tied = _ties(tensors)
     tensors = {key: tensor for key, tensor in tensors.items() if key not in tied}
-    told = {
+    header = {
         "schema": SCHEMA,
         "kind": checkpoint.kind,
         "parts": list(checkpoint.parts),
@@ -57,25 +58,25 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
         "halved": halved,
         "tied": tied,
     }
-    text = json.dumps(told, ensure_ascii=False)
+    text = json.dumps(header, ensure_ascii=False)
     write_safetensors(path, tensors, {"format": "pt", HEADER: text})
 
 
 def read_native(path: Path) -> Checkpoint | None:
     """Read a file of ours; None if the safetensors file is someone else's."""
-    header, tensors = read_safetensors(path)
-    if HEADER not in header:
+    metadata, tensors = read_safetensors(path)
+    if HEADER not in metadata:
         return None
-    told = _told(path, header[HEADER])
-    parts: dict[str, dict[str, Tensor]] = {name: {} for name in told["parts"]}
+    header = _header(path, metadata[HEADER])
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in header["parts"]}
     strange: list[str] = []
-    for key, same in told.get("tied", {}).items():
+    for key, same in header.get("tied", {}).items():
         tensors[key] = tensors[same]
-    for key in told.get("halved", ()):
+    for key in header.get("halved", ()):
         tensors[key] = tensors[key].float()
-    before = f"{told['parts'][0]}{BETWEEN}" if told["facts"].get(BARE) else ""
+    before = f"{header['parts'][0]}{SEPARATOR}" if header["facts"].get(BARE) else ""
     for key, tensor in tensors.items():
-        part, _, rest = f"{before}{key}".partition(BETWEEN)
+        part, _, rest = f"{before}{key}".partition(SEPARATOR)
         if part in parts:
             parts[part][rest] = tensor
         elif key != LATENT:
@@ -88,23 +89,31 @@ def read_native(path: Path) -> Checkpoint | None:
             hint="get the file again, or import the original anew",
         )
     return Checkpoint(
-        kind=told["kind"],
+        kind=header["kind"],
         parts=cast("Mapping[str, StateDict]", parts),
         latent_avg=tensors.get(LATENT),
-        step=told["step"],
-        ema=told["ema"],
-        facts=told["facts"],
-        card=told["card"],
+        step=header["step"],
+        ema=header["ema"],
+        facts=header["facts"],
+        card=header["card"],
     )
+
+
+def is_native(path: Path) -> bool:
+    """Whether a file is of our own format."""
+    if form_of(path) != "safetensors":
+        return False
+    with opened_safetensors(path) as file:
+        return HEADER in (file.metadata() or {})
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """The header of a file of ours without its tensors: `kind`, `parts`, `facts`, `card`."""
     with opened_safetensors(path) as file:
-        header = file.metadata() or {}
-    if HEADER not in header:
+        metadata = file.metadata() or {}
+    if HEADER not in metadata:
         raise WeightsError(f"`{path}` is not a file of our own format")
-    return _told(path, header[HEADER])
+    return _header(path, metadata[HEADER])
 
 
 def _ties(tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -113,26 +122,26 @@ def _ties(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     tied: dict[str, str] = {}
     for key in sorted(tensors):
         tensor = tensors[key].detach().cpu().contiguous()
-        if tensor.numel() < WORTH_TYING:
+        if tensor.numel() < MIN_TIED:
             continue
         content = hashlib.sha256(tensor.reshape(-1).view(torch.uint8).numpy().data).hexdigest()
-        told = f"{content} {tensor.dtype} {tuple(tensor.shape)}"
-        if told in first:
-            tied[key] = first[told]
-        first.setdefault(told, key)
+        identity = f"{content} {tensor.dtype} {tuple(tensor.shape)}"
+        if identity in first:
+            tied[key] = first[identity]
+        first.setdefault(identity, key)
     return tied
 
 
-def _wide(tensor: Tensor) -> bool:
+def _is_matrix(tensor: Tensor) -> bool:
     """Whether a tensor is worth halving: means, variances and biases are few and want digits."""
     return tensor.dtype == torch.float32 and tensor.dim() >= 2
 
 
-def _told(path: Path, text: str) -> dict[str, Any]:
+def _header(path: Path, text: str) -> dict[str, Any]:
     """The JSON of our header, complete and of a layout that this version reads."""
     try:
-        told = json.loads(text)
-        schema = told["schema"]
+        header = json.loads(text)
+        schema = header["schema"]
     except (ValueError, KeyError, TypeError):
         raise WeightsError(
             f"the header of `{path}` is damaged", hint="get the file again"
@@ -142,7 +151,7 @@ def _told(path: Path, text: str) -> dict[str, Any]:
             f"`{path}` has layout {schema} of our own format, not {SCHEMA}",
             hint="use the version of tm that wrote it, or a newer one",
         )
-    absent = [key for key in TOLD if key not in told]
+    absent = [key for key in REQUIRED if key not in header]
     if absent:
         raise WeightsError(f"the header of `{path}` lacks {', '.join(absent)}")
-    return told
+    return header

@@ -1,4 +1,4 @@
-"""What a file is by its first and last bytes, and whether it is plainly not a weights file."""
+"""The storage form of a file by its first bytes, and obvious damage."""
 
 import json
 import struct
@@ -11,18 +11,18 @@ Form = Literal["zip", "safetensors", "pickle", "other"]
 HEAD = 512
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 LFS = b"version https://git-lfs"
-PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
+WEB_PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 LONGEST_HEADER = 100_000_000
 
 
-def page_in(head: bytes) -> str | None:
+def web_page_in(head: bytes) -> str | None:
     """What the first bytes of a download are, when they are no file at all.
 
-    >>> page_in(b"  <!DOCTYPE html><title>Quota exceeded"), page_in(b"PK")
+    >>> web_page_in(b"  <!DOCTYPE html><title>Quota exceeded"), web_page_in(b"PK")
     ('a web page', None)
     """
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(PAGES):
+    if start.startswith(WEB_PAGES):
         return "a web page"
     if start.startswith(LFS):
         return "a Git LFS pointer"
@@ -47,7 +47,7 @@ def damage_in(path: Path) -> str | None:
         return "is empty"
     with path.open("rb") as file:
         head = file.read(HEAD)
-        page = page_in(head)
+        page = web_page_in(head)
         if page is not None:
             return f"is {page}, not a weights file"
         if head.startswith(ZIP):

@@ -19,7 +19,7 @@ from engine.weights.signature import form_of
 NUMBERS = "biuf"
 # torch.load goes by this ending whatever the content is, unless it is given an open file.
 MISLEADING = ".safetensors"
-UNTOLD = re.compile(r"(Unsupported operand )?\d*")
+OPCODE = re.compile(r"(Unsupported operand )?\d*")
 REASON = re.compile(r"WeightsUnpickler error: (.+?)(?: Please | Check |$)")
 # torch keeps its allow-list per process; two threads must not widen or narrow it for each other.
 _ALLOWING = threading.Lock()
@@ -95,10 +95,12 @@ def _stored(path: Path) -> bool:
 
 def _refusal(path: Path, error: Exception) -> WeightsError:
     text = " ".join(str(error).split())
-    asked = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"unrecognized function (.+?)\.", text)
-    if asked:
+    refused = re.search(r"GLOBAL ([\w.]+)", text) or re.search(
+        r"unrecognized function (.+?)\.", text
+    )
+    if refused:
         return WeightsError(
-            f"`{path}` asks to run `{asked[1]}`, which tensors do not need; nothing was run",
+            f"`{path}` asks to run `{refused[1]}`, which tensors do not need; nothing was run",
             hint="get the file from its authors, or ask them for a safetensors file",
         )
     if "TorchScript" in text:
@@ -106,11 +108,11 @@ def _refusal(path: Path, error: Exception) -> WeightsError:
             f"`{path}` is a TorchScript program, not a file of weights",
             hint="get the state dict of the same network",
         )
-    found = REASON.search(text)
-    reason = found[1] if found else text[:120]
-    # What a pickle trips over may be the number of an operation, which tells nobody anything.
-    told = "" if UNTOLD.fullmatch(reason) else f" ({reason})"
+    match = REASON.search(text)
+    reason = match[1] if match else text[:120]
+    # The reason may be the bare number of a pickle operation, which helps nobody.
+    detail = "" if OPCODE.fullmatch(reason) else f" ({reason})"
     return WeightsError(
-        f"`{path}` is no weights file, or a damaged one{told}",
+        f"`{path}` is no weights file, or a damaged one{detail}",
         hint="fetch it again",
     )

@@ -1,4 +1,4 @@
-from engine.app.doctor import Check, verdict
+from engine.app.doctor import Check, Diagnosis
 
 
 def test_doctor_finds_a_working_base(tm):
@@ -16,14 +16,12 @@ def test_doctor_is_a_table_for_people(tm):
 
 
 def test_a_fault_breaks_the_base_and_a_note_does_not():
-    assert verdict([Check("a", "ok", ""), Check("b", "note", "")])
-    assert not verdict([Check("a", "ok", ""), Check("b", "fault", "")])
+    assert Diagnosis((Check("a", "ok", ""), Check("b", "note", ""))).works
+    assert not Diagnosis((Check("a", "ok", ""), Check("b", "fault", ""))).works
 
 
 def test_doctor_exits_1_where_the_base_is_broken(tm, monkeypatch):
-    monkeypatch.setattr(
-        "engine.app.doctor.EXAMINATIONS", (lambda: [Check("x", "fault", "no", "do")],)
-    )
+    monkeypatch.setattr("engine.app.doctor.CHECKS", (lambda: [Check("x", "fault", "no", "do")],))
     told = tm("doctor")
     assert told.code == 1
     assert "do" in told.out
@@ -36,6 +34,6 @@ def test_an_unwritable_folder_is_noted(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
-    states = {check.name: check for check in doctor.examine()}
+    states = {check.name: check for check in doctor.diagnose().checks}
     assert states["this folder"].state == "note"
-    assert "may not be written" in states["this folder"].found
+    assert "may not be written" in states["this folder"].result

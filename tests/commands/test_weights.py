@@ -77,7 +77,7 @@ def test_list_as_json_says_what_is_here_and_on_which_terms(tm, folder, checkpoin
     assert rows["sam"]["commercial"] == "no"
     assert rows["sam"]["needed_by"] == ["infer", "train", "oneshot"]
     assert rows["realesrgan-x4"]["sha256"].startswith("4fa0d389")
-    assert rows["dlib-68-points"]["place"] == "package"
+    assert rows["dlib-68-points"]["location"] == "package"
     assert [row["name"] for row in told["own"]] == ["mine"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.app.export import tensors_sha256
+from engine.app.weights import tensors_sha256
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe
 from engine.evaluators.domain import TrainingDomain
@@ -60,7 +60,7 @@ def test_the_digest_in_a_card_is_that_of_its_tensors(name):
 def test_the_landscapes_were_made_on_this_world_and_are_brighter_as_they_grow_glad():
     card = read_card(SHIPPED["landscapes"])["card"]
     assert card["landscapes"] == {"version": SCAPES, "references": list(SCAPE_DIGESTS)}
-    assert card["metrics"]["flags"] == 0
+    assert card["metrics"]["red_flags"] == 0
     painter = Painter.of("landscapes", torch.device("cpu"))
     for seed in range(4):
         sad, middle, glad = painter.paint([Wish(v, 0.5, seed) for v in (0.1, 0.5, 0.9)])

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from engine.core.digest import file_sha256
 from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable, Faces
-from engine.nets.age.published import read_mivolo
 from engine.nets.loading import frozen
+from engine.weights.load import read_checkpoint
 
 if TYPE_CHECKING:
     from engine.nets.age.mivolo import AgeScale, MiVolo
@@ -38,8 +38,11 @@ class MiVoloTable(ExpertTable):
     """Share of the side that the views are cropped by; it has no uncertainty but theirs."""
 
     def load(self, device: torch.device) -> Expert:
+        # With it come timm and torchvision, seconds that nobody without its weights need wait for.
+        from engine.nets.age.mivolo import mivolo_of
+
         path = self.place()
-        net, scale = read_mivolo(path)
+        net, scale = mivolo_of(read_checkpoint(path))
         return MiVoloExpert(frozen(net).to(device), scale, file_sha256(path), self.crop)
 
 

@@ -1,4 +1,4 @@
-"""The ordinal nano age network: the birthdays that somebody seems to have passed."""
+"""The ordinal nano age network."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
 from engine.experts.network import NetworkExpert, nano_net
-from engine.nets.nano.age_ordinal import NanoAgeOrdinal, passed_shares
+from engine.nets.nano.age_ordinal import NanoAgeOrdinal, ordinal_distribution
 
 
 @EXPERTS.register("nano-ordinal")
@@ -24,9 +24,9 @@ class OrdinalTable(ExpertTable):
 
     def load(self, device: torch.device) -> Expert:
         net, digest = nano_net(self.weights, NanoAgeOrdinal.from_state)
-        return NetworkExpert(net.to(device), net.spec.size, digest, of_birthdays)
+        return NetworkExpert(net.to(device), net.spec.size, digest, of_thresholds)
 
 
-def of_birthdays(logits: Tensor) -> Answer:
-    """The shares between neighbouring birthdays, from the logits (b, n) of having passed each."""
-    return Answer.of_shares(passed_shares(logits))
+def of_thresholds(logits: Tensor) -> Answer:
+    """The distribution between neighbouring thresholds, from logits (b, n) of being older."""
+    return Answer.of_shares(ordinal_distribution(logits))

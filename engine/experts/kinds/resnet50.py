@@ -7,8 +7,8 @@ import torch
 from engine.core.digest import file_sha256
 from engine.experts.base import EXPERTS, Expert, ExpertTable
 from engine.experts.network import NetworkExpert
-from engine.nets.age.published import read_state
 from engine.nets.loading import frozen
+from engine.weights.load import read_checkpoint
 
 
 @EXPERTS.register("resnet50")
@@ -31,5 +31,7 @@ class ResNetTable(ExpertTable):
         from engine.nets.age.resnet50 import AgeResNet
 
         path = self.place()
-        net = frozen(AgeResNet.from_state(read_state(path))).to(device)
+        checkpoint = read_checkpoint(path)
+        layout = checkpoint.facts.get("layout", "caffe")
+        net = frozen(AgeResNet.from_state(checkpoint.part("age"), layout)).to(device)
         return NetworkExpert(net, net.spec.size, file_sha256(path))

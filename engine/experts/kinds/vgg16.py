@@ -9,8 +9,8 @@ from engine.core.digest import file_sha256
 from engine.experts.base import EXPERTS, Expert, ExpertTable
 from engine.experts.network import NetworkExpert
 from engine.nets.age.dex_vgg import Dex
-from engine.nets.age.published import read_vgg16
 from engine.nets.loading import frozen
+from engine.weights.load import read_checkpoint
 
 
 @EXPERTS.register("vgg16")
@@ -27,9 +27,9 @@ class VggTable(ExpertTable):
 
     def load(self, device: torch.device) -> Expert:
         path = self.place()
-        state, is_dex = read_vgg16(path)
-        net = Dex.from_state(state)
-        seen = net if is_dex else nn.Sequential(ImageNetInput(), net)
+        checkpoint = read_checkpoint(path)
+        net = Dex.from_state(checkpoint.part("age"))
+        seen = nn.Sequential(ImageNetInput(), net) if checkpoint.kind == "vgg16" else net
         return NetworkExpert(frozen(seen).to(device), net.spec.size, file_sha256(path))
 
 

@@ -17,8 +17,8 @@ from engine.landscapes.nets.evaluator import VaEvaluator
 from engine.landscapes.nets.generator import LandscapeGenerator
 from engine.landscapes.training.data import LandscapeSource, gathered
 from engine.landscapes.training.recipe import LandscapeRecipe, LandscapeVaeRecipe
-from engine.nets.frozen import frozen_net
 from engine.nets.loading import frozen
+from engine.nets.named import frozen_net
 from engine.training.run_folder import RECIPE
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint

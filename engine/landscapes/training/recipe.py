@@ -34,8 +34,8 @@ from engine.landscapes.training.autoencoder import LandscapeVaeTask
 from engine.landscapes.training.data import LandscapeSource
 from engine.landscapes.training.evaluator import VaEvaluatorTask
 from engine.losses.pixel import gradient_l1, pyramid_l1
-from engine.nets.frozen import frozen_net, state_of
 from engine.nets.loading import frozen
+from engine.nets.named import frozen_net, state_of
 from engine.nets.perceptual.lpips import Perceptual
 from engine.schedules import Schedule
 from engine.schedules.constant import Constant
@@ -44,8 +44,7 @@ from engine.training.phases import Phase
 from engine.training.recipe import TrainingRecipe
 from engine.trainings.staged_net import StagedNet
 from engine.weights.find import find_weights
-from engine.weights.folder import weights_file
-from engine.weights.load import read_tensors
+from engine.weights.load import read_known
 
 Distance = Literal["scales", "lpips-alex"]
 INITIAL = 0.02
@@ -313,7 +312,7 @@ class LandscapeRecipe(_PaintingRecipe):
             judge = frozen_net(VaEvaluator.from_state, self.judge, "judge")
         others: dict[str, nn.Module] = {}
         if self.distance == "lpips-alex":
-            net = Perceptual.from_state(read_tensors(weights_file(self.distance)))
+            net = Perceptual.from_state(read_known(self.distance).part("backbone"))
             others["distance"] = frozen(net)
             parts = replace(parts, distance=partial(_seen_apart, net))
         return LandscapeTask(

@@ -1,1 +1,1 @@
-"""How old a face looks: age estimators."""
+"""Published age estimators."""

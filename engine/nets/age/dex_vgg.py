@@ -1,6 +1,6 @@
 """DEX: apparent age as the expectation over 101 classes of a VGG-16 (Rothe et al. 2018).
 
-`specs/mytm.md` 2.7. The published file names its keys with '-' where we have '_'.
+The network behind SAM's ageing loss (Alaluf et al. 2021, section 3).
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """The learned gate over four experts that the AgeTransformer repository fuses ages by.
 
-`specs/agetransformer.md` 2.2: 216 parameters; kept so that its published file can be used.
+It has 216 parameters and is kept so that its published file can be used.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ HIDDEN = 16
 
 
 class AgeMlp(nn.Module):
-    """One expert's ages (b, 1), bent; never below 0."""
+    """One expert's ages (b, 1) through a small MLP; never below 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class AgeMlp(nn.Module):
 
 
 class AgeGate(nn.Module):
-    """Ages (b, 4) in years, NaN where an expert is silent, to weights and adjusted ages (b, 4).
+    """Ages (b, 4) in years, NaN where an expert gives none, to weights and adjusted ages (b, 4).
 
-    Weights are 0 for the silent and sum to 1 over the others; all silent gives NaN.
+    Weights are 0 for those and sum to 1 over the others; none at all gives NaN.
     """
 
     def __init__(self, experts: int = len(ORDER)) -> None:
@@ -44,9 +44,9 @@ class AgeGate(nn.Module):
         return built(cls, state, name="the gate of four age experts")
 
     def forward(self, ages: Tensor) -> tuple[Tensor, Tensor]:
-        silent = ages.isnan()
-        known = ages.masked_fill(silent, 0.0)
-        weights = self.gating(known).softmax(dim=1).masked_fill(silent, 0.0)
+        absent = ages.isnan()
+        known = ages.masked_fill(absent, 0.0)
+        weights = self.gating(known).softmax(dim=1).masked_fill(absent, 0.0)
         adjusted = [mlp(known[:, i : i + 1]) for i, mlp in enumerate(self.expert_mlps)]
-        adjusted = torch.cat(adjusted, dim=1).masked_fill(silent, float("nan"))
+        adjusted = torch.cat(adjusted, dim=1).masked_fill(absent, float("nan"))
         return weights / weights.sum(dim=1, keepdim=True), adjusted

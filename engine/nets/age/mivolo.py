@@ -1,7 +1,6 @@
 """MiVOLO: age and gender from a face, or from a face beside a body (Kuprashevich & Tolstykh 2023).
 
-A VOLO-D1 (Yuan et al. 2021, from timm) whose patch embedding may fuse two pictures;
-`specs/agetransformer.md` 3.
+A VOLO-D1 (Yuan et al. 2021, from timm) whose patch embedding may fuse two pictures.
 """
 
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
 from engine.nets.loading import built
+from engine.weights.checkpoint import Checkpoint
 
 STEM, EMBEDDING = 64, 192  # channels inside the patch embedding
 PATCH = 8  # px of one token in front of the network
@@ -23,7 +23,7 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class MiVoloSpec:
-    """Input size in px, whether a body is seen too, 3 outputs (male, female, age) or 1 (age)."""
+    """Input size in px, whether a body is an input too, outputs: 3 (male, female, age) or 1."""
 
     size: int = 224
     with_body: bool = True
@@ -51,6 +51,13 @@ class AgeScale:
     def years(self, raw: Tensor) -> Tensor:
         """Network output to years."""
         return raw * (self.high - self.low) + self.middle
+
+
+def mivolo_of(checkpoint: Checkpoint) -> "tuple[MiVolo, AgeScale]":
+    """The network of a MiVOLO checkpoint and the scale of its ages; WeightsError for another."""
+    if "age_scale" not in checkpoint.facts:
+        raise WeightsError(f"a `{checkpoint.kind}` checkpoint is no MiVOLO: it has no age scale")
+    return MiVolo.from_state(checkpoint.part("age")), AgeScale(**checkpoint.facts["age_scale"])
 
 
 def _stem() -> nn.Sequential:
@@ -98,7 +105,7 @@ class ConvMlp(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """The face asks the body and the body asks the face; both answers become one map."""
+    """Attention of the face to the body and of the body to the face, merged into one map."""
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
@@ -112,11 +119,11 @@ class CrossAttention(nn.Module):
     def forward(self, face: Tensor, body: Tensor) -> Tensor:
         face_q, face_k, face_v = self.qkv_f(face).flatten(2).transpose(1, 2).chunk(3, dim=2)
         body_q, body_k, body_v = self.qkv_p(body).flatten(2).transpose(1, 2).chunk(3, dim=2)
-        answers = [self._ask(face_q, body_k, body_v), self._ask(body_q, face_k, face_v)]
-        both = torch.cat(answers, dim=2).transpose(1, 2)
+        attended = [self._attend(face_q, body_k, body_v), self._attend(body_q, face_k, face_v)]
+        both = torch.cat(attended, dim=2).transpose(1, 2)
         return self.mlp(self.norm(both.unflatten(2, face.shape[2:])))
 
-    def _ask(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         logits = query @ key.transpose(1, 2) * self.scale + self.pos_embed(query)
         return logits.softmax(dim=2) @ value
 
@@ -149,7 +156,7 @@ class FaceBodyPatches(nn.Module):
 
 
 class MiVolo(VOLO):
-    """Normalised pictures (b, 3 or 6, size, size) to raw (b, 3): male, female, age."""
+    """Normalised pictures (b, 3 or 6, size, size) to raw (b, outputs): male, female, age."""
 
     def __init__(self, spec: MiVoloSpec | None = None) -> None:
         spec = MiVoloSpec() if spec is None else spec

@@ -4,7 +4,6 @@ The two differ in more than names: Caffe's strides stand on the first 1x1 convol
 torchvision's on the 3x3, and the first pooling pads or does not.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -23,9 +22,6 @@ Layout = Literal["caffe", "torchvision"]
 FACE_MEAN = (131.0912, 103.8827, 91.4953)
 """RGB in 0..255 of VGGFace2, as the metadata of its published networks states it."""
 EXPANSION = 4
-TORCHVISION = {"conv1": "1x1_reduce", "conv2": "3x3", "conv3": "1x1_increase"}
-UNUSED = ("classifier.", "fc_vgg.")
-"""The head over 8631 people that the age network was made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class ResNetSpec:
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor], layout: Layout) -> Self:
-        """Read the shape off a state dict under our names."""
+        """Read the shape off a state dict under Caffe's names."""
         try:
             width = state["conv1_7x7_s2.weight"].shape[0]
             bins = state["classage.weight"].shape[0]
@@ -80,11 +76,10 @@ class AgeResNet(nn.Module):
         self.classage = nn.Linear(inputs, spec.bins)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """The network of a state dict in either layout, holding its tensors."""
-        renamed, layout = our_names(state)
-        spec = ResNetSpec.of(renamed, layout)
-        return built(lambda: cls(spec), renamed, name=f"a ResNet-50 for ages ({layout} layout)")
+    def from_state(cls, state: Mapping[str, Tensor], layout: Layout) -> Self:
+        """The network of a state dict under Caffe's names, holding its tensors."""
+        spec = ResNetSpec.of(state, layout)
+        return built(lambda: cls(spec), state, name=f"a ResNet-50 for ages ({layout} layout)")
 
     def forward(self, portrait: Tensor) -> Tensor:
         x = self.prepared(portrait).contiguous(memory_format=torch.channels_last)
@@ -124,36 +119,3 @@ class AgeResNet(nn.Module):
         detail = self._apply_named(f"{name}_1x1_increase", detail)
         first = name.endswith("_1")
         return detail.add_(self._apply_named(f"{name}_1x1_proj", x) if first else x).relu_()
-
-
-def our_names(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Layout]:
-    """A state dict under Caffe's names, without the head over people, and the layout it is in."""
-    if "conv1_7x7_s2.weight" in state:
-        kept = {key: value for key, value in state.items() if not key.startswith(UNUSED)}
-        head = kept.get("classage.weight")
-        if head is not None and head.dim() == 4:  # a 1x1 convolution there, a matrix here
-            kept["classage.weight"] = head.flatten(1)
-        return kept, "caffe"
-    return {_from_torchvision(key): value for key, value in state.items()}, "torchvision"
-
-
-def _from_torchvision(key: str) -> str:
-    """Caffe's name for a key of torchvision's ResNet.
-
-    >>> _from_torchvision("layer2.0.downsample.1.running_mean")
-    'conv3_1_1x1_proj_bn.running_mean'
-    >>> _from_torchvision("layer1.2.bn2.weight"), _from_torchvision("bn1.bias")
-    ('conv2_3_3x3_bn.weight', 'conv1_7x7_s2_bn.bias')
-    """
-    key = re.sub(r"^fc(?:\.1)?\.", "classage.", key)
-    key = re.sub(r"^conv1\.", "conv1_7x7_s2.", key)
-    key = re.sub(r"^bn1\.", "conv1_7x7_s2_bn.", key)
-    found = re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn|downsample\.)(\d)\.(\w+)", key)
-    if found is None:
-        return key
-    stage, block, what, number, rest = found.groups()
-    if what == "downsample.":
-        part, norm = "1x1_proj", number == "1"
-    else:
-        part, norm = TORCHVISION[f"conv{number}"], what == "bn"
-    return f"conv{int(stage) + 1}_{int(block) + 1}_{part}{'_bn' if norm else ''}.{rest}"

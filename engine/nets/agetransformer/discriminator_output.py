@@ -1,4 +1,4 @@
-"""What a discriminator of faces at an age says."""
+"""The output of a discriminator of faces at an age."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a vision-language model sees in a face and says of it, added to the face's style."""
+"""Guidance: embeddings of a face and of its caption by a vision-language model, added to w."""
 
 from collections.abc import Mapping
 
@@ -13,9 +13,9 @@ PROJECT = f"{GUIDE}project.weight"
 class Guide(nn.Module):
     """w + g P([image; text; mask]): embeddings (n, 2 d + 1) to what is added to w (n, style).
 
-    The gate g starts at 0, so a network that gets a guide draws what it drew before. P has no bias:
-    embeddings of zeros under a mask of 0 add nothing, whatever was learned. Both halves are brought
-    to a mean square of 1 first, since towers differ in scale (`specs/agetransformer.md` 1.10).
+    The gate g starts at 0, so a network with a new guide gives the output that it gave without.
+    P has no bias: embeddings of zeros under a mask of 0 add nothing, whatever was learned. Both
+    halves are brought to a mean square of 1 first, since encoders differ in scale.
     """
 
     def __init__(self, width: int, style: int) -> None:
@@ -52,7 +52,7 @@ def guided_by(state: Mapping[str, Tensor]) -> int:
 
 
 def guidance(guide: Guide | None, captions: Tensor | None) -> Tensor | None:
-    """What captions add to the style (n, style); ValueError where nobody takes them."""
+    """What captions add to the style (n, style); ValueError for a network without a guide."""
     if captions is None:
         return None
     if guide is None:

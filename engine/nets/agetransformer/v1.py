@@ -1,7 +1,7 @@
 """AgeTransformer as it was published, under its own state-dict keys.
 
-StyleGAN2's encoder blocks and style network, StyleSwin's synthesis (Zhang et al. 2022);
-`specs/agetransformer.md` 1.2.
+StyleGAN2's residual blocks as encoder and its mapping network (Karras et al. 2020), StyleSwin's
+synthesis (Zhang et al. 2022). The age class is a one-hot vector in planes beside the photograph.
 """
 
 import math
@@ -105,7 +105,7 @@ class Modulated(nn.Module):
 
 
 class AdaptiveNorm(nn.Module):
-    """Every channel to mean 0 and variance 1 over its tokens, then as the style says.
+    """Every channel to mean 0 and variance 1 over its tokens, then scaled and shifted by the style.
 
     (b, h, w, c), statistics in float32 (Huang & Belongie 2017, equation 8).
     """
@@ -181,7 +181,7 @@ class SwinBlock(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         window, shift = shift_of(x.shape[1], WINDOW)
         qkv = self.qkv(self.norm1(x, style)).unflatten(-1, (3, 2, -1))
-        told = [
+        attended = [
             attend(
                 qkv[..., half, :].flatten(-2),
                 heads=self.heads,
@@ -191,7 +191,7 @@ class SwinBlock(nn.Module):
             )
             for half, (offsets, moved) in enumerate(zip(self.attn, (0, shift), strict=True))
         ]
-        x = x + self.proj(self.noise(torch.cat(told, dim=-1)))
+        x = x + self.proj(self.noise(torch.cat(attended, dim=-1)))
         return x + self.mlp(self.norm2(x, style))
 
 
@@ -213,7 +213,7 @@ class Enlarge(nn.Module):
 
 
 class Stage(nn.Module):
-    """Blocks of one size, and the way to the next."""
+    """Blocks of one size, and the upsampling to the next."""
 
     def __init__(self, width: int, following: int | None, style: int) -> None:
         super().__init__()
@@ -277,10 +277,10 @@ class PublishedTransformer(nn.Module):
         if photo.shape[2:] != (side, side):
             raise ValueError(f"this AgeTransformer takes {side} px, not {tuple(photo.shape[2:])}")
         faces = photo.repeat_interleave(ages, dim=0)
-        asked = weights.expand(len(photo), -1, -1).flatten(0, 1)
-        told = guidance(self.guide, captions)
-        told = told.repeat_interleave(ages, dim=0) if told is not None else None
-        return self.picture(self.encode(faces, asked), told).unflatten(0, (len(photo), ages))
+        classes = weights.expand(len(photo), -1, -1).flatten(0, 1)
+        guide = guidance(self.guide, captions)
+        guide = guide.repeat_interleave(ages, dim=0) if guide is not None else None
+        return self.picture(self.encode(faces, classes), guide).unflatten(0, (len(photo), ages))
 
     def encode(self, photo: Tensor, weights: Tensor) -> Tensor:
         """The encoder's map (b, c, 16, 16) of portraits (b, 3, s, s) at class weights (b, k)."""
@@ -288,11 +288,11 @@ class PublishedTransformer(nn.Module):
         x = torch.cat([photo, planes], dim=1).contiguous(memory_format=torch.channels_last)
         return self.convs_e(x)
 
-    def picture(self, feature: Tensor, told: Tensor | None = None) -> Tensor:
-        """Pictures (b, 3, s, s), about [-1, 1], of the encoder's map; told: added to the style."""
+    def picture(self, feature: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Pictures (b, 3, s, s), about [-1, 1], of the encoder's map; guide: added to the style."""
         style = self.style(self.final_conv(self.convs_es(feature)).mean(dim=(2, 3)))
-        if told is not None:
-            style = style + told.to(style.dtype)
+        if guide is not None:
+            style = style + guide.to(style.dtype)
         content = self.conv1(self.convs_ei(feature), style)
         picture = self.to_rgb1(content, style)
         x = content.permute(0, 2, 3, 1).contiguous()

@@ -1,6 +1,7 @@
-"""AgeTransformer's discriminator as it was published: a picture's truth at an age, and its age.
+"""AgeTransformer's discriminator as it was published: real or generated at an age, and the age.
 
-StyleGAN2's trunk with two heads; `specs/agetransformer.md` 1.3.
+StyleGAN2's discriminator with two heads: a logit with a projection of the class (Miyato and Koyama
+2018), and logits of the classes.
 """
 
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ class PublishedDiscriminatorSpec:
 
 
 class PublishedDiscriminator(nn.Module):
-    """Pictures (b, 3, s, s) in [-1, 1] and class weights (b, k) to a judgement, for any b.
+    """Pictures (b, 3, s, s) in [-1, 1] and class weights (b, k) to a `DiscriminatorOutput`.
 
     The projection reads the table of classes at `weights`, so a soft label is a mixture of rows.
     """
@@ -87,6 +88,6 @@ class PublishedDiscriminator(nn.Module):
         x = minibatch_deviation(x, group=GROUP, features=FEATURES)
         flat = self.final_conv(x).flatten(1)
         feature = self.final_linear1(flat)
-        asked = weights.to(feature.dtype) @ self.project.weight
-        logit = self.final_linear2(feature) + self.final_linear_add_fc(asked * feature)
+        embedding = weights.to(feature.dtype) @ self.project.weight
+        logit = self.final_linear2(feature) + self.final_linear_add_fc(embedding * feature)
         return DiscriminatorOutput((logit[:, :, None, None],), self.final_linear_cls(flat), (x,))

@@ -1,9 +1,9 @@
-"""AgeTransformer v2: a face is encoded once, and every age is drawn from that one encoding.
+"""AgeTransformer v2: a face is encoded once, and every age is decoded from that one encoding.
 
-The first version learns its age with the first convolution, so ten ages are ten whole passes.
-Here the age enters behind the encoder, as a style; the decoder is narrow, narrower with every
-doubling, and what it gives is a change of the photograph: a flow, since faces grow and sag, and
-what is taken away and added where it arrives.
+In the first version the age enters at the first convolution, so ten ages are ten whole passes.
+Here it enters behind the encoder, as a style. The decoder has few channels, fewer with every
+doubling; its output is a change of the photograph: a flow, since faces grow and sag, a factor and
+an offset of the colours.
 """
 
 import math
@@ -29,7 +29,7 @@ FLOW, FADE = 2, 1  # planes of the change before its colours
 DETAIL = 8  # channels at full size in front of the change
 REACH = 0.1  # of half a side: the flow that an output of 1 stands for
 POOLED = 4  # places a side that the summary of a face is taken from
-WAVES = 3  # sines and cosines a direction that tell a token its place
+WAVES = 3  # sines and cosines a direction that encode the position of a token
 HEAD = 16  # least channels of an attention head
 
 
@@ -37,33 +37,33 @@ HEAD = 16  # least channels of an attention head
 class SlimSpec:
     """Side in px, number of anchors, channels of the shared encoder and of the decoder.
 
-    stem: at full size; widths: of the encoder after 1, 2, 3, ... halvings; narrow: of the decoder
-    at the same sizes; blocks: window blocks that all ages share, at the smallest size; convolved:
-    how many of the largest sizes of the decoder convolve, where windows would cost most; canvas:
-    maps at half the side that every age mixes anew; guided: width of the embeddings of pictures and
-    captions that guide it, 0 for none.
+    stem: at full size; widths: of the encoder after 1, 2, 3, ... halvings; decoder_widths: of
+    the decoder at the same sizes; blocks: window blocks that all ages share, at the smallest size;
+    convolved: how many of the largest sizes of the decoder convolve, where windows would cost most;
+    shared_channels: of the features at half the side that every age weighs anew; guided: width of
+    the embeddings of pictures and captions that guide it, 0 for none.
     """
 
     size: int = 128
     anchors: int = 10
     stem: int = 16
     widths: tuple[int, ...] = (48, 96, 160)
-    narrow: tuple[int, ...] = (16, 48, 96)
+    decoder_widths: tuple[int, ...] = (16, 48, 96)
     blocks: int = 3
     convolved: int = 2
     style: int = 192
-    canvas: int = 24
+    shared_channels: int = 24
     window: int = 8
     guided: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.widths) != len(self.narrow) or len(self.widths) < 2:
+        if len(self.widths) != len(self.decoder_widths) or len(self.widths) < 2:
             raise ValueError("the encoder and the decoder have as many sizes each, two at least")
-        if not 0 <= self.convolved < len(self.narrow):
+        if not 0 <= self.convolved < len(self.decoder_widths):
             raise ValueError("the smallest size of the decoder always attends")
-        if any(a > b for a, b in pairwise(self.narrow)):
+        if any(a > b for a, b in pairwise(self.decoder_widths)):
             raise ValueError("the decoder may not grow wider with its size")
-        attending = (*self.narrow[self.convolved :], self.widths[-1])
+        attending = (*self.decoder_widths[self.convolved :], self.widths[-1])
         if any(width % (2 * HEAD) for width in attending):
             raise ValueError(f"widths that attend must be multiples of {2 * HEAD}")
         if not self.window <= self.size <= LARGEST:
@@ -84,11 +84,11 @@ class SlimSpec:
                 anchors=state["anchors"].shape[0],
                 stem=state["stem.weight"].shape[0],
                 widths=tuple(state[f"folds.{i}.mix.weight"].shape[0] for i in range(levels)),
-                narrow=tuple(state[f"sides.{i}.weight"].shape[0] for i in range(levels)),
+                decoder_widths=tuple(state[f"sides.{i}.weight"].shape[0] for i in range(levels)),
                 blocks=_count(state, "body.{}.attention.qkv.weight"),
                 convolved=_count(state, "fine.{}.styled.weight"),
                 style=state["anchors"].shape[1],
-                canvas=state["canvas.weight"].shape[0],
+                shared_channels=state["canvas.weight"].shape[0],
                 window=window,
                 guided=guided_by(state),
             )
@@ -106,23 +106,23 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
 class Encoding(NamedTuple):
     """What all ages of n faces share; maps are (n, c, h, w), the finest first.
 
-    photo: (n, 3, s, s), padded; who: (n, style); sides: one map a size for the decoder; canvas: at
-    half the side; frame: height and width in front of the padding; guidance: (n, style), what
-    captions add to the style of every age, where there are some.
+    photo: (n, 3, s, s), padded; identity: (n, style); skips: one map a size for the decoder;
+    shared: the features at half the side; frame: height and width in front of the padding;
+    guidance: (n, style), what captions add to the style of every age, where there are some.
     """
 
     photo: Tensor
-    who: Tensor
-    sides: tuple[Tensor, ...]
-    canvas: Tensor
+    identity: Tensor
+    skips: tuple[Tensor, ...]
+    shared: Tensor
     frame: tuple[int, int]
     guidance: Tensor | None = None
 
 
 class Attention(nn.Module):
-    """Half of the heads look into plain windows, half into shifted ones: (b, h, w, c) to itself.
+    """Half of the heads attend in plain windows, half in shifted ones: (b, h, w, c) to itself.
 
-    No table of offsets: the tokens know their places, and without one the masks never change.
+    No table of offsets: the tokens have encodings of their positions, and the masks never change.
     """
 
     def __init__(self, width: int, window: int) -> None:
@@ -135,15 +135,15 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         window, shift = shift_of(x.shape[1], self.window)
         halves = self.qkv(x).chunk(2, dim=-1)
-        told = [
+        attended = [
             attend(half, heads=self.heads, window=window, shift=moved)
             for half, moved in zip(halves, (0, shift), strict=True)
         ]
-        return self.proj(torch.cat(told, dim=-1))
+        return self.proj(torch.cat(attended, dim=-1))
 
 
 class StyleNorm(nn.Module):
-    """Every channel to mean 0 and spread 1 over its places, then as a style says (AdaIN).
+    """AdaIN: every channel to mean 0 and variance 1, then scaled and shifted by a style.
 
     Without a style the scale and the offset are learned as they are. Statistics are in float32.
     """
@@ -216,20 +216,20 @@ class SlimTransformer(nn.Module):
     """Portraits (n, 3, s, s) in [-1, 1] and anchor weights (n, ages, k) to (n, ages, 3, s, s).
 
     Weights are a one-hot vector for an anchor and two neighbours' shares between anchors. `s` may
-    be any side up to 512 px. Untrained, the network leaves everybody as they are. Captions, where
+    be any side up to 512 px. Untrained, its output is its input. Captions, where
     the network is guided, are (n, 2 d + 1) as `Guide` takes them.
     """
 
     def __init__(self, spec: SlimSpec | None = None) -> None:
         super().__init__()
         self.spec = spec = SlimSpec() if spec is None else spec
-        widths, narrow, style, window = spec.widths, spec.narrow, spec.style, spec.window
+        widths, decoder, style, window = spec.widths, spec.decoder_widths, spec.style, spec.window
         self.stem = nn.Conv2d(RGB, spec.stem, 3, padding=1)
         self.folds = nn.ModuleList(Fold(*pair) for pair in pairwise((spec.stem, *widths)))
         self.place = nn.Linear(4 * WAVES, widths[-1])
         self.body = nn.ModuleList(Block(widths[-1], window, None) for _ in range(spec.blocks))
         self.rises = nn.ModuleList(Rise(b, a) for a, b in pairwise(widths))
-        self.canvas = nn.Conv2d(4 * spec.stem + widths[0], spec.canvas, 3, padding=1)
+        self.canvas = nn.Conv2d(4 * spec.stem + widths[0], spec.shared_channels, 3, padding=1)
         self.who = nn.Linear(widths[-1] * POOLED**2, style)
         self.anchors = nn.Parameter(torch.randn(spec.anchors, style))
         self.meet = nn.Sequential(
@@ -239,17 +239,17 @@ class SlimTransformer(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.sides = nn.ModuleList(
-            nn.Conv2d(wide, slim, 1) for wide, slim in zip(widths, narrow, strict=True)
+            nn.Conv2d(wide, slim, 1) for wide, slim in zip(widths, decoder, strict=True)
         )
-        self.deep = nn.ModuleList(Block(narrow[-1], window, style) for _ in range(2))
-        self.ups = nn.ModuleList(nn.Linear(b, 4 * a) for a, b in pairwise(narrow))
+        self.deep = nn.ModuleList(Block(decoder[-1], window, style) for _ in range(2))
+        self.ups = nn.ModuleList(nn.Linear(b, 4 * a) for a, b in pairwise(decoder))
         self.fine = nn.ModuleList(
             Styled(width, style) if level < spec.convolved else Block(width, window, style)
-            for level, width in enumerate(narrow[:-1])
+            for level, width in enumerate(decoder[:-1])
         )
-        self.gain = nn.Conv2d(narrow[0], spec.canvas, 1)
-        self.flow = nn.Conv2d(narrow[0], FLOW, 1)
-        self.detail = nn.Conv2d(narrow[0] + spec.canvas, 4 * DETAIL, 3, padding=1)
+        self.gain = nn.Conv2d(decoder[0], spec.shared_channels, 1)
+        self.flow = nn.Conv2d(decoder[0], FLOW, 1)
+        self.detail = nn.Conv2d(decoder[0] + spec.shared_channels, 4 * DETAIL, 3, padding=1)
         self.change = nn.Conv2d(DETAIL, FADE + RGB, 3, padding=1)
         for last in (self.flow, self.change):
             nn.init.zeros_(last.weight)
@@ -285,32 +285,32 @@ class SlimTransformer(nn.Module):
         for block in self.body:
             tokens = block(tokens)
         risen = [tokens.permute(0, 3, 1, 2)]
-        who = self.who(F.adaptive_avg_pool2d(risen[0].float(), POOLED).flatten(1))
+        identity = self.who(F.adaptive_avg_pool2d(risen[0].float(), POOLED).flatten(1))
         for rise, beside in zip(reversed(self.rises), maps[-2:0:-1], strict=True):
             risen.append(rise(risen[-1], beside))
-        canvas = F.leaky_relu(self.canvas(torch.cat([_folded(stem), risen[-1]], dim=1)), 0.2)
-        sides = [side(one) for side, one in zip(self.sides, reversed(risen), strict=True)]
-        told = guidance(self.guide, captions)
-        return Encoding(padded, who, tuple(sides), canvas, (height, width), told)
+        shared = F.leaky_relu(self.canvas(torch.cat([_folded(stem), risen[-1]], dim=1)), 0.2)
+        skips = [side(one) for side, one in zip(self.sides, reversed(risen), strict=True)]
+        guide = guidance(self.guide, captions)
+        return Encoding(padded, identity, tuple(skips), shared, (height, width), guide)
 
     def decode(self, encoding: Encoding, weights: Tensor) -> Tensor:
         """Pictures (n, ages, 3, s, s) of an encoding at the anchor weights (n or 1, ages, k)."""
-        photo, who, sides, canvas, (height, width), told = encoding
+        photo, identity, skips, shared, (height, width), guide = encoding
         faces, ages = len(photo), weights.shape[1]
-        asked = (weights @ self.anchors).expand(faces, -1, -1)
-        style = self.meet(torch.cat([who[:, None].expand(-1, ages, -1), asked], dim=-1))
-        if told is not None:
-            style = style + told[:, None].to(style.dtype)
+        targets = (weights @ self.anchors).expand(faces, -1, -1)
+        style = self.meet(torch.cat([identity[:, None].expand(-1, ages, -1), targets], dim=-1))
+        if guide is not None:
+            style = style + guide[:, None].to(style.dtype)
         style = style.flatten(0, 1)
-        x = _each(sides[-1], ages).permute(0, 2, 3, 1)
+        x = _each(skips[-1], ages).permute(0, 2, 3, 1)
         for block in self.deep:
             x = block(x, style)
-        levels = zip(reversed(self.ups), reversed(self.fine), sides[-2::-1], strict=True)
-        for up, block, side in levels:
-            risen = _unfolded(up(x).permute(0, 3, 1, 2)) + _each(side, ages)
+        levels = zip(reversed(self.ups), reversed(self.fine), skips[-2::-1], strict=True)
+        for up, block, skip in levels:
+            risen = _unfolded(up(x).permute(0, 3, 1, 2)) + _each(skip, ages)
             x = block(risen.permute(0, 2, 3, 1), style)
         x = x.permute(0, 3, 1, 2)
-        mixed = _each(canvas, ages) * (1 + self.gain(x))
+        mixed = _each(shared, ages) * (1 + self.gain(x))
         detail = _unfolded(self.detail(torch.cat([x, mixed], dim=1)))
         # A convolution behind the unfolding: without one its lattice shows in faint texture.
         flow, change = self.flow(x), self.change(F.leaky_relu(detail, 0.2, inplace=True))

@@ -1,7 +1,7 @@
 """GradualStyleEncoder: a feature pyramid over IR-SE50 and one head per style vector.
 
-Richardson et al. 2021 (pSp), section 3; `specs/mytm.md` 2.2. SAM (Alaluf et al. 2021) feeds the
-target age as a fourth plane.
+Richardson et al. 2021 (pSp), section 3. SAM (Alaluf et al. 2021, section 3) feeds the target age as
+a fourth plane.
 """
 
 import math

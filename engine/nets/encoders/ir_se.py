@@ -1,4 +1,4 @@
-"""The IR-SE50 body shared by ArcFace and the encoders (`specs/mytm.md` 2.1).
+"""The IR-SE50 body shared by ArcFace and the encoders.
 
 Residual units with batch norm in front (Deng et al. 2019, "IR") and squeeze-and-excitation
 (Hu et al. 2018).
@@ -49,13 +49,13 @@ class SubsampledConv(nn.Conv2d):
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh every channel by a look at all of them."""
+    """Scale every channel by a factor computed from the means of all of them."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        narrow = max(1, channels // SQUEEZE)
-        self.fc1 = nn.Conv2d(channels, narrow, 1, bias=False)
-        self.fc2 = nn.Conv2d(narrow, channels, 1, bias=False)
+        squeezed = max(1, channels // SQUEEZE)
+        self.fc1 = nn.Conv2d(channels, squeezed, 1, bias=False)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x.mean(dim=(2, 3), keepdim=True)
@@ -112,7 +112,7 @@ def body(
     """Four groups of units; the first unit of a group shrinks the picture."""
     if len(set(widths)) != len(widths):
         raise ValueError(
-            "every group needs a width of its own: a state dict tells them apart by it"
+            "every group needs a width of its own: a state dict shows the groups by it"
         )
     units: list[nn.Module] = []
     inputs = widths[0]

@@ -1,1 +1,1 @@
-"""Who is in the picture: face embeddings."""
+"""Identity networks: face embeddings, and a classifier of one person."""

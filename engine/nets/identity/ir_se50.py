@@ -1,4 +1,4 @@
-"""ArcFace on IR-SE50: face embeddings of unit length (`specs/mytm.md` 2.6)."""
+"""ArcFace on IR-SE50: face embeddings of unit length (Deng et al. 2019)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,17 +1,18 @@
-"""A classifier that tells one person from everybody else (`specs/mytm.md` 2.9)."""
+"""A classifier of one person against everybody else, on a frozen identity network."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Self, cast
 
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
-from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
+from engine.nets.architectures import network_of
+from engine.nets.identity.ir_se50 import ArcFace
 from engine.nets.loading import built
-from engine.nets.nano.identity import IdentitySpec, NanoIdentity
+from engine.nets.nano.identity import NanoIdentity
 
 BACKBONE = "feature_extractor."
-LOST_STRIDE = 224  # px that a 112-px backbone seems to want whose first stride is missing
+LOST_STRIDE = 224  # px that a 112-px backbone seems to need whose first stride is missing
 
 
 class PersonClassifier(nn.Module):
@@ -33,20 +34,17 @@ class PersonClassifier(nn.Module):
             for key, value in state.items()
             if key.startswith(BACKBONE)
         }
-        if "trunk.stem.1.weight" in inner:
-            nano = IdentitySpec.of(inner)
-            return built(lambda: cls(NanoIdentity(nano)), state, name="a person classifier")
-        arcface = ArcFaceSpec.of(inner)
-        if arcface.size == LOST_STRIDE:
+        backbone = cast("ArcFace | NanoIdentity", network_of(inner, "identity"))
+        if isinstance(backbone, ArcFace) and backbone.spec.size == LOST_STRIDE:
             raise WeightsError(
                 "this classifier was trained on a backbone that had lost its first stride",
                 hint="train one anew on the published backbone",
             )
-        return built(lambda: cls(ArcFace(arcface)), state, name="a person classifier")
+        return built(lambda: cls(backbone), state, name="a person classifier")
 
     @property
     def size(self) -> int:
-        """Side in px of the pictures it looks at."""
+        """Side in px of its input."""
         return self.feature_extractor.spec.size
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""The small networks that are trained here, from nothing, on the portrait world."""
+"""Small networks of our own, trained from scratch on drawn portraits."""

@@ -1,4 +1,4 @@
-"""How old somebody looks: portraits to a distribution over the ages 0..100."""
+"""The nano age network: portraits to a distribution over the ages 0..100."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How old somebody looks, by how many birthdays they seem to have passed: an ordinal network."""
+"""Ordinal age estimation: the probability of being older than each of many thresholds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from engine.nets.nano.trunk import plain_shape, resized
 
 LUMA = (0.299, 0.587, 0.114)
 BLUR = 5  # px of the box whose mean is taken off for the picture's texture
-YEARS_A_UNIT = 10.0
+YEARS_PER_UNIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class AgeOrdinalSpec:
-    """Input size in px, birthdays told apart, widths of the stages, width of the hidden layer."""
+    """Input size in px, number of thresholds, widths of the stages, width of the hidden layer."""
 
     size: int = 96
-    birthdays: int = 100
+    thresholds: int = 100
     widths: tuple[int, ...] = (24, 48, 80, 128)
     hidden: int = 64
 
@@ -33,11 +33,11 @@ class AgeOrdinalSpec:
 
 
 class NanoAgeOrdinal(nn.Module):
-    """Portraits (b, 3, h, w) in [-1, 1] to logits (b, 100) of having passed 0.5, 1.5, ... years.
+    """Portraits (b, 3, h, w) in [-1, 1] to logits (b, 100) of being older than 0.5, 1.5, ... years.
 
     A cumulative-link model (McCullagh 1980) on a network, as CORAL (Cao et al. 2020): one score for
-    all birthdays, so that nobody passes one without those before it; a second number says how sure
-    the score is. It sees luma and its fine texture, no colour.
+    all thresholds, so that the probabilities never increase with age; a second number is the
+    logarithm of its precision. The input is reduced to luma and its fine texture.
     """
 
     def __init__(self, spec: AgeOrdinalSpec | None = None) -> None:
@@ -65,8 +65,8 @@ class NanoAgeOrdinal(nn.Module):
             nn.Flatten(), nn.Linear(flat, spec.hidden, bias=False), nn.BatchNorm1d(spec.hidden)
         )
         self.score = nn.Linear(spec.hidden, 2)
-        # Inverse softplus of evenly spaced birthdays.
-        even = torch.full((spec.birthdays,), 1 / YEARS_A_UNIT)
+        # Inverse softplus of evenly spaced thresholds.
+        even = torch.full((spec.thresholds,), 1 / YEARS_PER_UNIT)
         self.gaps = nn.Parameter(even.expm1().log())
 
     @classmethod
@@ -80,15 +80,15 @@ class NanoAgeOrdinal(nn.Module):
         x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
         for index, stage in enumerate(self.stages):
             x = stage(x if index == 0 else F.max_pool2d(x, 2))
-        found = self.score(F.relu(self.hidden(x))).float()
-        birthdays = F.softplus(self.gaps.float()).cumsum(0)
-        middle = birthdays[len(birthdays) // 2]
-        score, sure = found[:, :1] + middle, found[:, 1:]
-        return (score - birthdays) * (1 + sure).clamp(-3, 5).exp()
+        output = self.score(F.relu(self.hidden(x))).float()
+        thresholds = F.softplus(self.gaps.float()).cumsum(0)
+        middle = thresholds[len(thresholds) // 2]
+        score, precision = output[:, :1] + middle, output[:, 1:]
+        return (score - thresholds) * (1 + precision).clamp(-3, 5).exp()
 
     def age(self, portrait: Tensor) -> Tensor:
         """Expected age in years (b,)."""
-        return passed_age(self(portrait))
+        return ordinal_age(self(portrait))
 
 
 def texture(picture: Tensor) -> Tensor:
@@ -98,13 +98,13 @@ def texture(picture: Tensor) -> Tensor:
     return torch.cat([luma, 4 * (luma - smooth)], dim=1)
 
 
-def passed_age(logits: Tensor) -> Tensor:
-    """Years (b,) from logits (b, n): the birthdays that are expected to be passed."""
+def ordinal_age(logits: Tensor) -> Tensor:
+    """Years (b,) from logits (b, n): the expected number of thresholds below the age."""
     return logits.float().sigmoid().sum(dim=1)
 
 
-def passed_shares(logits: Tensor) -> Tensor:
-    """The distribution (b, n + 1) over the ages 0..n that logits (b, n) of birthdays describe."""
-    past = logits.float().sigmoid()
-    ends = past.new_ones(len(past), 1), past.new_zeros(len(past), 1)
-    return torch.cat([ends[0], past], dim=1) - torch.cat([past, ends[1]], dim=1)
+def ordinal_distribution(logits: Tensor) -> Tensor:
+    """The distribution (b, n + 1) over the ages 0..n that logits (b, n) of thresholds describe."""
+    older = logits.float().sigmoid()
+    ends = older.new_ones(len(older), 1), older.new_zeros(len(older), 1)
+    return torch.cat([ends[0], older], dim=1) - torch.cat([older, ends[1]], dim=1)

@@ -1,4 +1,4 @@
-"""How old somebody looks, as a number and its spread: attention over patches of the face."""
+"""The nano age transformer: attention over patches of the face to a mean age and its variance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from engine.nets.nano.trunk import resized
 
 PATCH = 8  # px of one token
 MIDDLE, UNIT = 50.0, 25.0  # years
-STEADY = 10.0  # bounds of a log-variance, beyond which its exponential says nothing
+LOG_VARIANCE_LIMIT = 10.0  # beyond which the exponential would overflow or vanish
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Block(nn.Module):
         self.hidden, self.out = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        asked = self.ask(self.norm_1(x)).unflatten(2, (3, self.heads, -1))
-        query, key, value = asked.permute(2, 0, 3, 1, 4)
-        # Written out: on a CPU torch's fused attention takes four times as long to learn.
-        heed = (query * query.shape[-1] ** -0.5 @ key.transpose(2, 3)).softmax(dim=3)
-        found = heed @ value
-        x = x + self.mix(found.transpose(1, 2).flatten(2))
+        qkv = self.ask(self.norm_1(x)).unflatten(2, (3, self.heads, -1))
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        # Written out: on a CPU torch's fused attention is four times slower to train.
+        attention = (query * query.shape[-1] ** -0.5 @ key.transpose(2, 3)).softmax(dim=3)
+        attended = attention @ value
+        x = x + self.mix(attended.transpose(1, 2).flatten(2))
         return x + self.out(F.gelu(self.hidden(self.norm_2(x))))
 
 
@@ -96,16 +96,16 @@ class NanoAgeTokens(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
-        heed = self.look(x).float().softmax(dim=1)
-        return self.vote((heed * x.float()).sum(dim=1)).float()
+        weights = self.look(x).float().softmax(dim=1)
+        return self.vote((weights * x.float()).sum(dim=1)).float()
 
     def age(self, portrait: Tensor) -> Tensor:
         """Mean age in years (b,)."""
         return normal_age(self(portrait))[0]
 
 
-def normal_age(told: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation in years, each (b,), of what `NanoAgeTokens` says (b, 2)."""
-    mean, log_variance = told.float().unbind(dim=1)
-    spread = (log_variance.clamp(-STEADY, STEADY) / 2).exp()
+def normal_age(output: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation in years, each (b,), of the output (b, 2) of `NanoAgeTokens`."""
+    mean, log_variance = output.float().unbind(dim=1)
+    spread = (log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT) / 2).exp()
     return MIDDLE + UNIT * mean, UNIT * spread

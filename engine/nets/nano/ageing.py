@@ -1,9 +1,8 @@
-"""The nano ageing prior: what a photograph's codes must change by to show another age.
+"""The nano ageing prior: photograph and target age to an offset of the codes.
 
-SAM (Alaluf et al. 2021) in its form: photograph and target age in, an offset of the codes out. Most
-codes being linear in the picture, the offset is predicted as a change of the picture by a U-Net
-(Ronneberger et al. 2015), which knows where things are, and then projected. The picture changes by
-a flow, since faces grow and sag, and by what is taken away and added where it arrives.
+The interface is that of SAM (Alaluf et al. 2021). Most codes are linear in the picture, so a U-Net
+(Ronneberger et al. 2015) predicts a change of the picture, which is then projected onto the codes.
+The change is a flow, since faces grow and sag, a factor and an offset of the colours.
 """
 
 import math
@@ -32,7 +31,7 @@ WAVES = 6  # age features: sines and cosines of 1, 2, 4, ... quarter turns a cen
 
 @dataclass(frozen=True, slots=True)
 class NanoAgeingSpec(CodesSpec):
-    """The shape of the prior, which sees a photograph and its target age."""
+    """The shape of the prior; its input is a photograph and the target age."""
 
     network: ClassVar[str] = "a nano ageing prior"
 
@@ -45,7 +44,7 @@ class NanoAgeingSpec(CodesSpec):
 
 
 class Unfold(nn.Module):
-    """Back to twice the side: the map below, unfolded, beside the map of the way down."""
+    """Back to twice the side: the map below, unfolded, beside the map of the contracting path."""
 
     def __init__(self, below: int, beside: int, style_width: int) -> None:
         super().__init__()
@@ -60,7 +59,7 @@ class Unfold(nn.Module):
 class NanoAgeing(StyleEncoder):
     """Portraits with the plane age / 100, (b, 4, size, size), to offsets of w+.
 
-    The offsets start at zero: untrained, the prior leaves everybody as they are.
+    The offsets start at zero: untrained, the prior changes nothing.
     """
 
     def __init__(self, spec: NanoAgeingSpec | None = None) -> None:
@@ -116,9 +115,9 @@ class NanoAgeing(StyleEncoder):
         maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
-        who = self.places(maps[-1].flatten(1))
-        when = self.when(age_waves(x[:, RGB, 0, 0]))
-        style = self.meet(torch.cat([who, when], dim=1))
+        identity = self.places(maps[-1].flatten(1))
+        age = self.when(age_waves(x[:, RGB, 0, 0]))
+        style = self.meet(torch.cat([identity, age], dim=1))
         y = maps[-1]
         for unfold, beside in zip(self.unfolds, maps[-2::-1], strict=True):
             y = unfold(y, beside, style)

@@ -128,7 +128,7 @@ class PortraitBase(nn.Module):
         mean, basis, spread = (self.get_buffer(f"{name}_{what}") for what in KEPT)
         count = len(spread)
         if len(planes) <= count:
-            raise ValueError(f"{len(planes)} portraits cannot tell {count} components")
+            raise ValueError(f"{len(planes)} portraits cannot give {count} components")
         middle = planes.mean(dim=0)
         centred = (planes - middle).flatten(1)
         variances, directions = torch.linalg.eigh((centred.T @ centred / len(planes)).double())

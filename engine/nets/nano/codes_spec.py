@@ -1,4 +1,4 @@
-"""The shape that the networks which tell codes of a portrait share: a base, stages, styles."""
+"""The shape shared by the networks that predict codes of a portrait: base, stages, styles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class CodesSpec:
     """The linear base, width of a style, channels from half the side down, and of the summary."""
 
     network: ClassVar[str]
-    """What the network is called where its weights are none."""
+    """The name of the network in errors."""
 
     base: BaseSpec = field(default_factory=BaseSpec)
     style_width: int = 128

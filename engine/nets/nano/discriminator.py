@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from engine.nets.nano.folding import Fold, Stem
 
 
-class Verdict(NamedTuple):
-    """Logits (b, 1, h, w) of patches at three scales, finest first; above 0 is a rendered one.
+class PatchOutput(NamedTuple):
+    """Logits (b, 1, h, w) of patches at three scales, finest first; above 0 for a real one.
 
     features: the maps (b, c, h, w) that they were read off.
     """
@@ -19,24 +19,24 @@ class Verdict(NamedTuple):
 
 
 class NanoDiscriminator(nn.Module):
-    """Portraits (b, planes, s, s) to the verdict; further planes are conditions, such as the age.
+    """Portraits (b, planes, s, s) to a `PatchOutput`; planes beyond 3 are conditions.
 
-    Patches (Isola et al. 2017, section 3.2) and no single number: a base in the middle of the
-    truth leaves only texture to judge, which is local.
+    Patches (Isola et al. 2017, section 3.2) instead of a single number: the linear base is close
+    to the truth, so what is left to discriminate is texture, which is local.
     """
 
     def __init__(self, planes: int = 3, widths: tuple[int, ...] = (32, 64, 96, 128)) -> None:
         super().__init__()
         self.stem = Stem(planes, widths[0])
         self.stages = nn.ModuleList(Fold(*pair) for pair in pairwise(widths))
-        self.judged = (0, len(widths) // 2, len(widths) - 1)
+        self.scales = (0, len(widths) // 2, len(widths) - 1)
         self.heads = nn.ModuleList(
-            nn.Conv2d(widths[stage], 1, 3, padding=1) for stage in self.judged
+            nn.Conv2d(widths[stage], 1, 3, padding=1) for stage in self.scales
         )
 
-    def forward(self, picture: Tensor) -> Verdict:
+    def forward(self, picture: Tensor) -> PatchOutput:
         maps = [self.stem(picture)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
-        pairs = zip(self.heads, self.judged, strict=True)
-        return Verdict(tuple(head(maps[at]).float() for head, at in pairs), tuple(maps))
+        pairs = zip(self.heads, self.scales, strict=True)
+        return PatchOutput(tuple(head(maps[at]).float() for head, at in pairs), tuple(maps))

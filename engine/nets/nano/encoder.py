@@ -18,13 +18,13 @@ from engine.nets.style import StyleEncoder
 
 RGB = 3
 OOD_THRESHOLD = 1.9
-"""Strangeness up to which a picture is one of the portrait world: of 200 renders of unknown people
-none is above 1.5, faces in photographs are above 2.2."""
+"""OOD score up to which a picture counts as a drawn portrait: of 200 renders of people not trained
+on none is above 1.5, faces in photographs are above 2.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class NanoEncoderSpec(CodesSpec):
-    """The shape of the encoder, which sees a photograph."""
+    """The shape of the encoder; its input is a photograph."""
 
     network: ClassVar[str] = "a nano encoder"
 
@@ -71,7 +71,7 @@ class NanoEncoder(StyleEncoder):
         return codes.unflatten(1, (spec.n_styles, spec.style_width))
 
     def ood_score(self, x: Tensor) -> Tensor:
-        """How far pictures (b, 3, size, size) lie from the portraits learned from: (b,).
+        """Distance of pictures (b, 3, size, size) from the training portraits: (b,).
 
         The root mean square of the linear codes, each of which has variance 1 over portraits.
         """

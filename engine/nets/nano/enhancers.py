@@ -1,4 +1,4 @@
-"""What stands in for the published enhancers of drawn portraits, in the ranges of the engine."""
+"""Nano networks for restoration and colorization of drawn portraits."""
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,11 @@ from engine.images.lab import from_lab, to_lab
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 
 MOST_CHROMA = 110.0
-"""Units of CIELAB that 1 stands for in what the colouriser says."""
+"""Units of CIELAB that an output of 1 stands for."""
 
 
 class NanoFace(nn.Module):
-    """Aligned faces (b, 3, s, s) in [-1, 1], spoilt, to the same restored, unclipped."""
+    """Aligned faces (b, 3, s, s) in [-1, 1], degraded, to the same restored, unclipped."""
 
     def __init__(self, net: NanoUNet | None = None) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class NanoFace(nn.Module):
 
 
 class NanoColour(nn.Module):
-    """Pictures (b, 3, h, w) in [-1, 1], of which only L is looked at, to their a and b."""
+    """Pictures (b, 3, h, w) in [-1, 1], of which only L is used, to their a and b."""
 
     def __init__(self, net: NanoUNet | None = None) -> None:
         super().__init__()

@@ -94,7 +94,7 @@ class StyledConv(nn.Module):
 
 
 class NoiseInput(nn.Module):
-    """Noise beside the map, as loud at each place as the map says: grain, pores, hair."""
+    """Noise beside the map, scaled at each place by the map: grain, pores, hair."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

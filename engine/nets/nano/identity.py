@@ -1,4 +1,4 @@
-"""Who somebody is: portraits to embeddings of unit length, whatever the age and the photograph."""
+"""The nano identity network: portraits to embeddings of unit length."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,5 +54,5 @@ class NanoIdentity(nn.Module):
         return self.trunk(resized(portrait, self.spec.size))
 
     def forward(self, portrait: Tensor) -> Tensor:
-        found = self.norm(self.gather(self.features(portrait)[-1]))
-        return F.normalize(self.centre(self.embed(found)).float(), dim=1)
+        pooled = self.norm(self.gather(self.features(portrait)[-1]))
+        return F.normalize(self.centre(self.embed(pooled)).float(), dim=1)

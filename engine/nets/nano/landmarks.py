@@ -1,4 +1,4 @@
-"""Where the 68 landmarks of a portrait are, differentiably."""
+"""The nano landmark network: the 68 landmarks of a portrait, differentiable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class NanoLandmarks(nn.Module):
 
     @torch.no_grad()
     def start_from(self, mean: Tensor) -> None:
-        """Answer `mean` (68, 2) in [-1, 1] whatever the picture, until something is learned."""
+        """Make the untrained output `mean` (68, 2) in [-1, 1] for every picture."""
         self.place.weight.zero_()
         self.place.bias.copy_(mean.flatten())
 
@@ -68,8 +68,8 @@ class NanoLandmarks(nn.Module):
         return self.trunk(resized(portrait, self.spec.size))
 
     def forward(self, portrait: Tensor) -> Tensor:
-        found = self.hidden(self.features(portrait)[-1])
-        return self.place(found).float().view(-1, COUNT, 2)
+        hidden = self.hidden(self.features(portrait)[-1])
+        return self.place(hidden).float().view(-1, COUNT, 2)
 
     def points(self, portrait: Tensor) -> Tensor:
         """Points (b, 68, 2) in pixels; the centre of the top left pixel is (0, 0)."""

@@ -1,4 +1,4 @@
-"""Where the nano networks that look at portraits begin: a picture becomes maps, stage by stage."""
+"""The convolutional trunk shared by the nano networks that measure portraits."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -61,7 +61,7 @@ class Gather(nn.Module):
     """A map (b, c, side, side) to (b, c): every channel by a weighting of places of its own.
 
     The global depthwise convolution of MobileFaceNet (Chen et al. 2018): in an aligned portrait
-    places have a meaning that an average forgets.
+    positions have a meaning that an average discards.
     """
 
     def __init__(self, channels: int, side: int) -> None:

@@ -60,8 +60,8 @@ class Block(nn.Module):
 class NanoUNet(nn.Module):
     """(b, planes_in, h, w) in [-1, 1] to (b, planes_out, h, w), unbounded and 0 at first.
 
-    Pixels are folded into channels first, and two planes tell each place where in the portrait it
-    is: an aligned face has its eyes where they always are (CoordConv, Liu et al. 2018).
+    Pixels are folded into channels first, and two planes of coordinates are added, since the
+    parts of an aligned face have fixed positions (CoordConv, Liu et al. 2018).
     """
 
     fold: Tensor

@@ -1,1 +1,1 @@
-"""How different two pictures look to a person."""
+"""Perceptual distances, and the features that distances between sets are defined on."""

@@ -1,7 +1,7 @@
 """A perceptual distance on the features of a frozen network; it goes by that network's name.
 
-The form is that of Zhang et al. 2018, section 3.1, without the weights they learn from people's
-judgements: it is not LPIPS and is never called so.
+The form is that of Zhang et al. 2018, section 3.1, without the weights that they fit to
+people's judgements: it is not LPIPS and is never called so.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ TINY = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class FeatureDistance:
-    """The distance of one network: `name` says whose features they are, for every report."""
+    """The distance of one network: `name` is that of the network, for reports."""
 
     name: str
     features: Features

@@ -1,7 +1,8 @@
 """Inception v3 of 2015, whose features FID and KID are defined on (Heusel et al. 2017, section 2).
 
-torchvision has the later network of the same name. This one pools its borders otherwise, twice by
-the maximum, knows 1008 classes, and looks at pictures that TensorFlow 1 resized.
+torchvision has the later network of the same name. This one leaves the border out of its
+average pooling, pools by the maximum in the last block, has 1008 classes, and takes pictures that
+TensorFlow 1 resized.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """LPIPS (Zhang et al. 2018) by the `lpips` package, its backbone loaded from our weights folder.
 
-The package ships the small linear layers; the ImageNet backbone is never downloaded in secret.
+The package ships the small linear layers; the ImageNet backbone is never downloaded here.
 """
 
 import warnings
@@ -28,7 +28,7 @@ def _untrained(backbone: Backbone) -> lpips.LPIPS:
 
 
 class Perceptual(nn.Module):
-    """Distance of pictures (b, 3, h, w) in [-1, 1] as people see it: (b,), zero for equal ones."""
+    """Perceptual distance of pictures (b, 3, h, w) in [-1, 1]: (b,), zero for equal ones."""
 
     def __init__(self, net: lpips.LPIPS) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class Perceptual(nn.Module):
             own = f"features.{key.split('.', 1)[1]}"
             if own in state:
                 inner[key] = state[own]
-        if found := faults(net.net, inner):
+        if problems := faults(net.net, inner):
             raise WeightsError(
-                f"these weights are not torchvision's `{backbone}` backbone: {found[0]}",
+                f"these weights are not torchvision's `{backbone}` backbone: {problems[0]}",
                 hint="LPIPS needs an ImageNet backbone in the weights folder",
             )
         net.net.load_state_dict(inner)

@@ -50,14 +50,14 @@ def minibatch_deviation(x: Tensor, *, group: int, features: int) -> Tensor:
     """Append `features` planes: how much the samples of a group differ (Karras et al. 2018, 3).
 
     x is (b, c, h, w). The group is the largest divisor of b not above `group`, so every batch
-    size works; a group of one tells nothing.
+    size works; a group of one gives zeros.
     """
     batch, channels, height, width = x.shape
     group = next(n for n in range(min(group, batch), 0, -1) if batch % n == 0)
     grouped = x.view(group, -1, features, channels // features, height, width)
     deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt()
-    told = deviation.mean(dim=(2, 3, 4), keepdim=True).squeeze(2)
-    return torch.cat([x, told.repeat(group, 1, height, width)], dim=1)
+    mean = deviation.mean(dim=(2, 3, 4), keepdim=True).squeeze(2)
+    return torch.cat([x, mean.repeat(group, 1, height, width)], dim=1)
 
 
 class Discriminator(nn.Module):

@@ -1,4 +1,4 @@
-"""StyleGAN2's generator under rosinality's state-dict keys (`specs/mytm.md` 2.3)."""
+"""StyleGAN2's generator under rosinality's state-dict keys (Karras et al. 2020, section 2)."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -12,7 +12,9 @@ from engine.nets.style import NoiseSource, StyleDecoder
 from engine.nets.stylegan2.layers import EqualLinear, PixelNorm, StyledConv, ToRGB
 from engine.nets.stylegan2.spec import RGB, GeneratorSpec
 
-MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network, StyleGAN section B
+MAPPING_RATE = (
+    0.01  # learning-rate multiplier of the mapping network (Karras et al. 2019, appendix C)
+)
 
 
 class Constant(nn.Module):

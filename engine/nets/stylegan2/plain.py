@@ -91,7 +91,7 @@ def _conv_act(x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, pad: 
     return bias_act_reference(F.conv2d(x, scaled, stride=stride, padding=pad), bias)
 
 
-def judge(net: Discriminator, picture: Tensor) -> Tensor:
+def discriminate(net: Discriminator, picture: Tensor) -> Tensor:
     """What `net(picture)` is defined to be for one group of samples and one plane of statistics."""
     own = dict(net.named_parameters()) | dict(net.named_buffers())
     x = _conv_act(picture, own["convs.0.0.weight"], own["convs.0.1.bias"])

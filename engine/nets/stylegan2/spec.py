@@ -35,8 +35,8 @@ def _of(state: Mapping[str, Tensor], key: str) -> Tensor:
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     """How many different numbers the group of `pattern` takes among the keys."""
-    found = (re.match(pattern, key) for key in state)
-    return len({match[1] for match in found if match})
+    matches = (re.match(pattern, key) for key in state)
+    return len({match[1] for match in matches if match})
 
 
 @dataclass(frozen=True, slots=True)

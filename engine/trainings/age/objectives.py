@@ -8,7 +8,7 @@ from torch import Tensor
 from engine.losses.age_spread import normal_likelihood, ordinal_bce
 from engine.losses.mean_variance import mean_variance
 from engine.nets.age.dex_vgg import expected_age
-from engine.nets.nano.age_ordinal import passed_age
+from engine.nets.nano.age_ordinal import ordinal_age
 from engine.nets.nano.age_tokens import MIDDLE, UNIT, normal_age
 from engine.training.task import Term
 
@@ -54,7 +54,7 @@ class OrdinalAim:
         return {"birthdays": Term(ordinal_bce(told, ages), 0.1)}
 
     def years(self, told: Tensor) -> Tensor:
-        return passed_age(told)
+        return ordinal_age(told)
 
 
 @dataclass(frozen=True, slots=True)

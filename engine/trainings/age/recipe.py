@@ -9,7 +9,7 @@ from engine.core.table import Table
 from engine.data.jitter import ColorJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
-from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
 from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
 from engine.nets.nano.age_tokens import PATCH, AgeTokensSpec, NanoAgeTokens
 from engine.training.recipe import TrainingRecipe
@@ -37,9 +37,11 @@ class PlainNet(StagedNet):
     widths: tuple[int, ...] = (24, 48, 80, 128)
     hidden: int = Field(default=64, ge=1)
 
-    def build(self) -> NanoAgeJudge:
+    def build(self) -> NanoAgeEvaluator:
         """The network, its weights drawn at random."""
-        return NanoAgeJudge(AgeJudgeSpec(size=self.size, widths=self.widths, hidden=self.hidden))
+        return NanoAgeEvaluator(
+            AgeEvaluatorSpec(size=self.size, widths=self.widths, hidden=self.hidden)
+        )
 
 
 class OrdinalNet(StagedNet):

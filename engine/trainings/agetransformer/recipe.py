@@ -68,8 +68,9 @@ class AgeTransformerNet(Table):
             levels = (size // SMALLEST).bit_length()
             deep = (STYLE,) * levels
             return PublishedTransformer(PublishedSpec(anchors, STYLE, deep, deep, guided))
-        told = self.model_dump(exclude={"discriminator", "version"})
-        return SlimTransformer(SlimSpec(size=size, anchors=anchors, guided=guided, **told))
+        own = self.model_dump(exclude={"discriminator", "version", "narrow", "canvas"})
+        own |= {"decoder_widths": self.narrow, "shared_channels": self.canvas}
+        return SlimTransformer(SlimSpec(size=size, anchors=anchors, guided=guided, **own))
 
     def build_discriminator(
         self, size: int, anchors: int

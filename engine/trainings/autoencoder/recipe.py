@@ -10,7 +10,7 @@ from engine.config.base import RECIPES
 from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.portraits import PortraitPlan
-from engine.nets.frozen import frozen_net, state_of
+from engine.nets.named import frozen_net, state_of
 from engine.nets.nano.base import BaseSpec
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec

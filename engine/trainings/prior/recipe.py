@@ -10,7 +10,7 @@ from engine.config.base import RECIPES
 from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.portraits import PortraitPlan
-from engine.nets.frozen import frozen_net
+from engine.nets.named import frozen_net
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.ageing import PLANES, NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.discriminator import NanoDiscriminator

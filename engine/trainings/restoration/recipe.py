@@ -15,7 +15,6 @@ from engine.data.degradation import Degradation
 from engine.data.mixed_worlds import LandscapeShare, require_size
 from engine.data.portraits import PortraitPlan
 from engine.enhance.models import read_model
-from engine.nets.foreign import spandrel
 from engine.nets.named import DISTANCES, load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.enhancers import NanoFace
@@ -25,6 +24,7 @@ from engine.trainings.adversarial_weights import AdversarialWeights
 from engine.trainings.predictions import drawn
 from engine.trainings.restoration.task import RestorationAim, RestorationTask
 from engine.weights.find import find_weights
+from engine.weights.formats.spandrel import spandrel
 
 CPU = torch.device("cpu")
 

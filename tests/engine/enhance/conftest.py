@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from engine.enhance.guard import FaceMeasurement
-from engine.nets.foreign import spandrel
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.weights.checkpoint import Checkpoint
+from engine.weights.formats.spandrel import spandrel
 from engine.weights.native import save_native
 from engine.worlds.portraits import identity, render, scene
 

@@ -8,8 +8,8 @@ from engine.enhance import models
 from engine.enhance.base import ENHANCERS
 from engine.enhance.models import found_file, read_model
 from engine.images.raster import Raster
-from engine.nets.foreign import spandrel
 from engine.weights.checkpoint import Checkpoint
+from engine.weights.formats.spandrel import spandrel
 from engine.weights.native import read_native, save_native
 from tests.engine.enhance.conftest import compact
 
@@ -139,9 +139,9 @@ def test_the_first_gfpgan_is_told_by_name(tmp_path):
 
 
 def test_other_files_are_refused_with_a_reason(tmp_path):
-    with pytest.raises(WeightsError, match="no network that is known"):
+    with pytest.raises(WeightsError, match="no checkpoint that is known"):
         read_model(saved(tmp_path, {"some.weight": torch.zeros(3)}))
-    with pytest.raises(WeightsError, match="no network that is known"):
+    with pytest.raises(WeightsError, match="no checkpoint that is known"):
         read_model(saved(tmp_path, [torch.zeros(3)], "list.pth"))
     broken = compact().state_dict()
     broken["body.2.weight"] = torch.zeros(5, 5)

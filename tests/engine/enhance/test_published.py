@@ -9,7 +9,7 @@ from engine.enhance.colour import gray_square
 from engine.images.lab import to_lab
 from engine.images.ranges import to_floats
 from engine.images.raster import Raster
-from engine.nets.foreign import architectures, spandrel
+from engine.weights.formats.spandrel import architectures, spandrel
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.slow

@@ -72,6 +72,7 @@ def test_mivolo_tells_years_on_the_scale_of_its_file(place, portrait):
 
 
 def test_a_mivolo_file_without_its_scale_is_refused(place):
-    place("mivolo", {"state_dict": {}, "min_age": 1.0})
+    keys = ("patch_embed.conv.0.weight", "network.0.0.norm1.weight", "head.weight")
+    place("mivolo", {"state_dict": {key: torch.zeros(1) for key in keys}, "min_age": 1.0})
     with pytest.raises(WeightsError, match="it lacks max_age, avg_age"):
         PhotoEvaluators(CPU)

@@ -11,9 +11,9 @@ from engine.experts.kinds.mivolo import MiVoloExpert, views
 from engine.experts.kinds.resnet50 import ResNetTable
 from engine.experts.kinds.vgg16 import VggTable
 from engine.nets.age.dex_vgg import Dex, DexSpec, expected_age
-from engine.nets.age.mivolo import AgeScale, MiVoloSpec, imagenet
-from engine.nets.age.published import read_mivolo
-from engine.nets.age.resnet50 import FACE_MEAN, AgeResNet, our_names
+from engine.nets.age.mivolo import AgeScale, MiVolo, MiVoloSpec, imagenet
+from engine.nets.age.resnet50 import FACE_MEAN, AgeResNet
+from engine.weights.load import read_checkpoint, read_content
 
 CPU = torch.device("cpu")
 BLOCKS = [1, 2, 1, 1]
@@ -48,15 +48,20 @@ def torchvision_net(caffe=False):
 
 
 def under_caffe_names(state):
-    renamed, _ = our_names(state)
+    renamed = dict(read_content(state).part("age"))
     renamed["classage.weight"] = renamed["classage.weight"][:, :, None, None]
     return {**renamed, "classifier.weight": torch.zeros(3, 2048, 1, 1)}
+
+
+def resnet(state):
+    found = read_content(state)
+    return AgeResNet.from_state(found.part("age"), found.facts["layout"])
 
 
 @torch.inference_mode()
 def test_a_resnet_in_torchvisions_layout_is_torchvisions_resnet():
     theirs, face = torchvision_net(), torch.rand(2, 3, 224, 224) * 2 - 1
-    ours = AgeResNet.from_state(theirs.state_dict())
+    ours = resnet(theirs.state_dict())
     assert ours.spec.layout == "torchvision"
     torch.testing.assert_close(ours(face), theirs(imagenet(face)), rtol=1e-3, atol=1e-3)
 
@@ -64,7 +69,7 @@ def test_a_resnet_in_torchvisions_layout_is_torchvisions_resnet():
 @torch.inference_mode()
 def test_a_resnet_in_caffes_layout_has_its_strides_pooling_and_mean_where_caffe_has_them():
     theirs, face = torchvision_net(caffe=True), torch.rand(2, 3, 224, 224) * 2 - 1
-    ours = AgeResNet.from_state(under_caffe_names(theirs.state_dict()))
+    ours = resnet(under_caffe_names(theirs.state_dict()))
     assert ours.spec.layout == "caffe"
     fed = (face + 1) * 127.5 - torch.tensor(FACE_MEAN).view(1, 3, 1, 1)
     torch.testing.assert_close(ours(face), theirs(fed), rtol=1e-3, atol=1e-3)
@@ -76,7 +81,7 @@ def test_a_resnet_expert_reads_its_file_and_answers_with_its_distribution(tmp_pa
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, path)
     told = ResNetTable(weights=str(path)).load(CPU).answer(faces)
     with torch.inference_mode():
-        logits = AgeResNet.from_state(state)(faces.at(224))
+        logits = resnet(state)(faces.at(224))
     torch.testing.assert_close(told.years, expected_age(logits), rtol=1e-4, atol=1e-3)
 
 
@@ -154,10 +159,11 @@ def test_a_view_closer_and_one_further_keep_the_size():
     assert len(views(face, 0.0)) == 2
 
 
-def test_a_file_that_is_no_mivolo_says_what_it_lacks(tmp_path):
-    torch.save({"state_dict": {"weight": torch.zeros(1)}}, tmp_path / "other.pth.tar")
-    with pytest.raises(WeightsError, match="lacks min_age, max_age, avg_age"):
-        read_mivolo(tmp_path / "other.pth.tar")
+def test_a_mivolo_without_its_age_scale_is_refused(tmp_path):
+    state = MiVolo(MiVoloSpec(size=32, with_body=False)).state_dict()
+    torch.save({"state_dict": state, "min_age": 1}, tmp_path / "other.pth.tar")
+    with pytest.raises(WeightsError, match="lacks max_age, avg_age"):
+        read_checkpoint(tmp_path / "other.pth.tar")
 
 
 @pytest.mark.parametrize("kind", ["mivolo", "resnet50", "vgg16", "janus"])

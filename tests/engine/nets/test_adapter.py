@@ -6,7 +6,7 @@ import torch
 from engine.core.errors import WeightsError
 from engine.nets.adapter import Adapter, AdapterSpec, adapted_reference
 
-SPEC = AdapterSpec(n_styles=5, style_width=12, narrow=4, summary=6, age_width=3)
+SPEC = AdapterSpec(n_styles=5, style_width=12, bottleneck=4, summary=6, age_width=3)
 
 
 @pytest.fixture

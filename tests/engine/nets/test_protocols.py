@@ -158,7 +158,7 @@ def test_a_name_is_kept_for_its_own_network(tmp_path, arcface):
 
 def test_a_file_without_such_a_network_says_what_it_holds(tmp_path, nano):
     kept(tmp_path, "mine", "identity", nano.net)
-    with pytest.raises(WeightsError, match="serves no age: .*`identity` has no `age`"):
+    with pytest.raises(WeightsError, match="cannot give `age`: .*`identity` has no `age`"):
         load_age_estimator(str(tmp_path / "mine.safetensors"), CPU)
 
 

@@ -10,7 +10,7 @@ from engine.nets.adapter import Adapter, AdapterSpec
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder, with_age_plane
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.stylegan2.spec import GeneratorSpec
-from engine.nets.timemachine import TimeMachine, image_256
+from engine.nets.timemachine import TimeMachine
 
 WIDTH, STYLES = 10, 8
 AGES = torch.tensor([5.0, 40.0, 90.0])
@@ -47,7 +47,7 @@ def model(parts):
 
 
 def new_adapter():
-    return Adapter(AdapterSpec(STYLES, WIDTH, narrow=4, summary=6, age_width=3))
+    return Adapter(AdapterSpec(STYLES, WIDTH, bottleneck=4, summary=6, age_width=3))
 
 
 def photos(count):
@@ -200,8 +200,3 @@ def test_parts_that_do_not_match_are_refused(parts):
         TimeMachine(**{**parts, "latent_average": torch.zeros(18, WIDTH)})
     with pytest.raises(ValueError, match="one plane more"):
         TimeMachine(**{**parts, "sam": parts["psp"]})
-
-
-def test_pictures_are_averaged_down_to_256():
-    picture = torch.randn(1, 3, 1024, 1024)
-    torch.testing.assert_close(image_256(picture), torch.nn.functional.avg_pool2d(picture, 4))

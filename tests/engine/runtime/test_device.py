@@ -23,7 +23,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
 def test_an_apple_gpu_says_that_it_was_not_tested(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert "could not test" in str(choose("auto"))
+    assert "is untested" in str(choose("auto"))
 
 
 def test_a_lower_precision_is_an_option():

@@ -8,7 +8,7 @@ from engine.core.progress import Silence
 from engine.data.jitter import ColorJitter
 from engine.data.portraits import PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
-from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
 from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
 from engine.nets.nano.age_tokens import AgeTokensSpec, NanoAgeTokens
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
@@ -33,7 +33,7 @@ def identity():
 
 
 def age(family=NanoAge):
-    spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeJudgeSpec(24, 101, WIDTHS, 8)
+    spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeEvaluatorSpec(24, 101, WIDTHS, 8)
     net = drawn(lambda: family(spec), 0)
     return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColorJitter(), shift=1)
 
@@ -51,7 +51,7 @@ def landmarks():
 MAKERS = {
     "identity": identity,
     "age": age,
-    "age_judge": lambda: age(NanoAgeJudge),
+    "age_judge": lambda: age(NanoAgeEvaluator),
     "age_ordinal": lambda: expert(
         lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), OrdinalAim()
     ),

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 
-from engine.weights.download import Patience
+from engine.weights.download import RetryPolicy
 from engine.weights.fetch import fetch
 from engine.weights.manifest import Weight
 
@@ -99,8 +99,8 @@ def host(monkeypatch):
 
 
 @pytest.fixture
-def patience():
-    return Patience(stall=0.3, tries=2, pause=0.0)
+def retries():
+    return RetryPolicy(timeout=0.3, attempts=2, delay=0.0)
 
 
 @pytest.fixture
@@ -131,9 +131,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def pull(folder, patience):
+def pull(folder, retries):
     def run(weight, **rest):
-        return fetch(weight, folder=folder, patience=patience, **rest)
+        return fetch(weight, folder=folder, retries=retries, **rest)
 
     return run
 

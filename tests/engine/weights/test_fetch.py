@@ -136,7 +136,7 @@ def test_without_an_address_the_hint_says_where_to_look(weight, pull):
 def test_a_full_disk_is_told_before_anything_is_written(
     host, weight, pull, payload, folder, monkeypatch
 ):
-    monkeypatch.setattr(download, "SPARE", 10**18)
+    monkeypatch.setattr(download, "RESERVE", 10**18)
     with pytest.raises(DiskError, match="are needed"):
         pull(weight(host.whole("/toy", payload)))
     assert list(folder.glob("toy*")) == []

@@ -8,7 +8,7 @@ from engine.core.digest import file_sha256
 from engine.core.errors import DiskError, UsageError, WeightsError
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.folder import weights_file
-from engine.weights.importing import recognise, take_in
+from engine.weights.importing import plan_import, write_import
 from engine.weights.load import read_checkpoint, read_known
 from engine.weights.native import read_card, save_native
 
@@ -20,10 +20,10 @@ def folder(tmp_path):
 
 def test_a_published_file_is_known_by_its_name_and_converted(toys, saved, folder, same):
     path = saved(toys.sam(), "sam_ffhq_aging.pt")
-    intake = recognise(path)
-    assert (intake.name, intake.output) == ("sam", folder / "sam.safetensors")
+    plan = plan_import(path)
+    assert (plan.name, plan.output) == ("sam", folder / "sam.safetensors")
     assert not folder.exists()
-    assert take_in(intake)
+    assert write_import(plan)
     found, source = read_known("sam"), read_checkpoint(path)
     assert found.kind == "sam"
     assert all(same(found.parts[part], source.parts[part]) for part in source.parts)
@@ -33,40 +33,40 @@ def test_a_published_file_is_known_by_its_name_and_converted(toys, saved, folder
 
 
 def test_a_file_of_ones_own_keeps_its_name(toys, saved, folder):
-    intake = recognise(saved(toys.sam(), "Großmutter best (2).pt"))
-    assert intake.name == "gro-mutter-best-2"
-    take_in(intake)
+    plan = plan_import(saved(toys.sam(), "Großmutter best (2).pt"))
+    assert plan.name == "gro-mutter-best-2"
+    write_import(plan)
     assert weights_file("gro-mutter-best-2") == folder / "gro-mutter-best-2.safetensors"
 
 
 def test_importing_twice_changes_nothing(toys, saved):
     path = saved(toys.sam())
-    assert take_in(recognise(path, name="mine"))
-    assert not take_in(recognise(path, name="mine"))
+    assert write_import(plan_import(path, name="mine"))
+    assert not write_import(plan_import(path, name="mine"))
 
 
 def test_other_weights_of_that_name_are_not_replaced_unless_asked(toys, saved):
-    take_in(recognise(saved(toys.sam(), "a.pt"), name="mine"))
-    other = recognise(saved(toys.ir_se50(), "b.pt"), name="mine")
+    write_import(plan_import(saved(toys.sam(), "a.pt"), name="mine"))
+    other = plan_import(saved(toys.ir_se50(), "b.pt"), name="mine")
     with pytest.raises(UsageError, match="there are other weights at"):
-        take_in(other)
+        write_import(other)
     assert read_known("mine").kind == "sam"
-    assert take_in(other, replacing=True)
+    assert write_import(other, replacing=True)
     assert read_known("mine").kind == "ir_se50"
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(toys, saved):
     with pytest.raises(WeightsError, match="holds `ir_se50` weights, `sam` needs `sam`"):
-        recognise(saved(toys.ir_se50()), name="sam")
+        plan_import(saved(toys.ir_se50()), name="sam")
     with pytest.raises(WeightsError, match="holds `ir_se50` weights, `sam` needs `sam`"):
-        recognise(saved(toys.ir_se50(), "sam.pt"))
+        plan_import(saved(toys.ir_se50(), "sam.pt"))
 
 
 def test_a_file_for_another_library_is_verified_and_kept_as_it_is(saved, folder, host, weight):
     path = saved({"params": {"conv_first.weight": torch.ones(3)}}, "GFPGANv1.4.pth")
-    intake = recognise(path)
-    assert intake.checkpoint is None
-    take_in(intake)
+    plan = plan_import(path)
+    assert plan.checkpoint is None
+    write_import(plan)
     assert (folder / "GFPGANv1.4.pth").read_bytes() == path.read_bytes()
     assert weights_file("gfpgan") == folder / "GFPGANv1.4.pth"
 
@@ -74,43 +74,43 @@ def test_a_file_for_another_library_is_verified_and_kept_as_it_is(saved, folder,
 def test_a_file_with_a_published_digest_must_have_it(saved, tmp_path):
     path = saved({"w": torch.ones(3)}, "alexnet.pth")
     with pytest.raises(WeightsError, match="is not the published `alexnet-owt-7be5be79.pth`"):
-        recognise(path, name="lpips-alex")
+        plan_import(path, name="lpips-alex")
     with pytest.raises(WeightsError, match="the published `RealESRGAN_x4plus.pth` 67,040,989"):
-        recognise(path, name="realesrgan-x4")
+        plan_import(path, name="realesrgan-x4")
 
 
 def test_a_published_file_under_another_name_is_known_by_its_digest(folder, tmp_path):
     original = weights_file("dlib-cnn-detector")
     copy = tmp_path / "renamed.dat"
     copy.write_bytes(original.read_bytes())
-    intake = recognise(copy)
-    assert intake.name == "dlib-cnn-detector"
-    take_in(intake)
+    plan = plan_import(copy)
+    assert plan.name == "dlib-cnn-detector"
+    write_import(plan)
     assert weights_file("dlib-cnn-detector") == folder / original.name
 
 
 def test_safetensors_of_a_pickled_entry_keep_their_form(tmp_path, folder):
     save_file({"input_layer.0.weight": torch.ones(2)}, tmp_path / "model.safetensors")
-    take_in(recognise(tmp_path / "model.safetensors", name="adaface"))
+    write_import(plan_import(tmp_path / "model.safetensors", name="adaface"))
     assert weights_file("adaface") == folder / "adaface.safetensors"
 
 
 def test_averaged_weights_are_taken_unless_the_raw_ones_are_asked_for(toys, saved):
     averaged, raw = toys.decoder(), toys.decoder()
     path = saved({"g_ema": averaged, "g": raw})
-    take_in(recognise(path, name="one"))
-    take_in(recognise(path, name="two", ema=False))
+    write_import(plan_import(path, name="one"))
+    write_import(plan_import(path, name="two", ema=False))
     key = "style.1.weight"
     assert torch.equal(read_known("one").part("decoder")[key], averaged[key])
     assert torch.equal(read_known("two").part("decoder")[key], raw[key])
     with pytest.raises(UsageError, match="other weights"):
-        take_in(recognise(path, name="one", ema=False))
+        write_import(plan_import(path, name="one", ema=False))
 
 
 def test_a_file_in_the_folder_itself_can_be_converted(toys, folder):
     folder.mkdir()
     torch.save(toys.sam(), folder / "sam_ffhq_aging.pt")
-    take_in(recognise(folder / "sam_ffhq_aging.pt"))
+    write_import(plan_import(folder / "sam_ffhq_aging.pt"))
     assert weights_file("sam") == folder / "sam.safetensors"
 
 
@@ -118,7 +118,7 @@ def test_a_file_of_our_own_keeps_its_card(tmp_path, folder):
     card = {"what": "a nano generator", "licence": "MIT", "made_by": "tm train"}
     parts = {"generator": {"w": torch.ones(2)}}
     save_native(tmp_path / "nano.safetensors", Checkpoint("native", parts, card=card))
-    take_in(recognise(tmp_path / "nano.safetensors"))
+    write_import(plan_import(tmp_path / "nano.safetensors"))
     told = read_card(folder / "nano.safetensors")["card"]
     assert told | card == told
     assert told["source"] == "nano.safetensors"
@@ -126,24 +126,24 @@ def test_a_file_of_our_own_keeps_its_card(tmp_path, folder):
 
 def test_a_folder_of_files_is_not_imported_as_one(saved):
     with pytest.raises(UsageError, match="is a folder of several files"):
-        recognise(saved({"w": torch.ones(1)}), name="janus-pro-1b")
+        plan_import(saved({"w": torch.ones(1)}), name="janus-pro-1b")
 
 
 def test_a_full_disk_is_told_before_anything_is_written(toys, saved, folder, monkeypatch):
     folder.mkdir()
-    intake = recognise(saved(toys.sam()), name="mine")
+    plan = plan_import(saved(toys.sam()), name="mine")
     monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
     with pytest.raises(DiskError, match=r"has 0\.0 GB free"):
-        take_in(intake)
-    assert not intake.output.exists()
+        write_import(plan)
+    assert not plan.output.exists()
 
 
 def test_a_name_that_cannot_be_typed_is_refused(toys, saved):
     with pytest.raises(UsageError, match="makes no name"):
-        recognise(saved(toys.sam()), name="祖母")
+        plan_import(saved(toys.sam()), name="祖母")
 
 
 def test_what_cannot_be_recognised_leaves_nothing(saved, folder):
     with pytest.raises(WeightsError, match="no checkpoint that is known here"):
-        recognise(saved({"w": torch.ones(1)}))
+        plan_import(saved({"w": torch.ones(1)}))
     assert not folder.exists()

@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.digest import file_sha256
 from engine.core.errors import UsageError
-from engine.weights.folder import how_to_get, standing
+from engine.weights.folder import instructions_for, status_of
 from engine.weights.manifest import known_weights
 
 WEIGHTS = known_weights().weights
@@ -46,15 +46,15 @@ def test_every_entry_says_what_it_is_and_how_to_get_it(weight):
     assert weight.licence
     assert weight.data
     assert {urlsplit(address).hostname for address in weight.addresses} <= HOSTS
-    assert weight.file in how_to_get(weight) or weight.name in how_to_get(weight)
+    assert weight.file in instructions_for(weight) or weight.name in instructions_for(weight)
 
 
 @pytest.mark.parametrize(
     "weight", [one for one in WEIGHTS if one.package], ids=lambda weight: weight.name
 )
 def test_what_a_package_brings_is_found_there_and_is_the_published_file(weight, folder):
-    found = standing(weight, folder)
-    assert found.place == "package"
+    found = status_of(weight, folder)
+    assert found.location == "package"
     assert found.path.stat().st_size == weight.bytes
     assert file_sha256(found.path) == weight.sha256
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.core.errors import WeightsError
-from engine.weights.keys import check_keys
 from engine.weights.load import read_checkpoint
 
 PARITY = Path(__file__).parents[4] / "shared" / "parity" / "manifest.json"
@@ -91,7 +89,7 @@ def test_every_published_key_arrives_in_its_part(written, shapes, name):
     assert found.kind == name
     assert set(found.parts) == set(parts)
     for part, net in parts.items():
-        check_keys(found.part(part), shapes[net])
+        assert {key: tuple(value.shape) for key, value in found.part(part).items()} == shapes[net]
 
 
 def test_ir_se50_arrives_whole(hollow, shapes, saved):
@@ -111,22 +109,3 @@ def test_parameters_are_those_of_the_papers(written):
     assert fork.facts["layout"] == "fork"
     assert mytm.facts["layout"] == "published"
     assert fork.facts["size"] == 1024
-
-
-def test_one_key_renamed_one_missing_one_misshapen_are_all_named(written, shapes):
-    path, _ = written("sam")
-    content = torch.load(path)
-    state = content["state_dict"]
-    state["encoder.latlayer1.bais"] = state.pop("encoder.latlayer1.bias")
-    del state["encoder.styles.3.linear.bias"]
-    state["encoder.input_layer.0.weight"] = torch.zeros(64, 3, 3, 3)
-    torch.save(content, path)
-    with pytest.raises(WeightsError) as error:
-        check_keys(read_checkpoint(path).part("encoder"), shapes["sam_encoder"], what="`encoder`")
-    told = str(error.value)
-    assert "2 missing (latlayer1.bias, styles.3.linear.bias)" in told or (
-        "2 missing (styles.3.linear.bias, latlayer1.bias)" in told
-    )
-    assert "1 unexpected (latlayer1.bais)" in told
-    assert "1 misshapen (input_layer.0.weight 64x3x3x3 instead of 64x4x3x3)" in told
-    assert error.value.exit_code == 4

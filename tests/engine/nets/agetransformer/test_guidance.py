@@ -11,8 +11,8 @@ from engine.nets.agetransformer.v2 import SlimSpec, SlimTransformer
 
 WIDTH = 5
 SLIM = SlimSpec(
-    size=32, anchors=3, stem=4, widths=(8, 32), narrow=(8, 32), blocks=1, convolved=1, style=8,
-    canvas=4, window=4,
+    size=32, anchors=3, stem=4, widths=(8, 32), decoder_widths=(8, 32), blocks=1, convolved=1,
+    style=8, shared_channels=4, window=4,
 )  # fmt: skip
 PUBLISHED = PublishedSpec(classes=3, style=8, encoder=(12, 8), stages=(16, 16))
 

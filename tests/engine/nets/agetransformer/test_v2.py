@@ -14,16 +14,16 @@ SMALL = SlimSpec(
     anchors=3,
     stem=4,
     widths=(8, 32),
-    narrow=(8, 32),
+    decoder_widths=(8, 32),
     blocks=1,
     convolved=1,
     style=8,
-    canvas=4,
+    shared_channels=4,
     window=4,
 )
 TEN = torch.eye(10)[None]
 PUBLISHED = 429.8e9
-"""Operations of the published network for one age at 128 px (`specs/agetransformer.md` 1.2)."""
+"""Operations of the published network for one age at 128 px, counted from its layers."""
 
 
 @pytest.fixture
@@ -85,11 +85,11 @@ def test_sides_out_of_reach_are_refused(net):
     with pytest.raises(ValueError, match="at most 512 px"):
         net(torch.zeros(1, 3, 32, 40), torch.eye(3)[None])
     with pytest.raises(ValueError, match="wider"):
-        SlimSpec(narrow=(96, 64, 32))
+        SlimSpec(decoder_widths=(96, 64, 32))
     with pytest.raises(ValueError, match="always attends"):
         SlimSpec(convolved=3)
     with pytest.raises(ValueError, match="multiples of 32"):
-        SlimSpec(narrow=(16, 24, 80))
+        SlimSpec(decoder_widths=(16, 24, 80))
 
 
 @torch.no_grad()

@@ -8,8 +8,8 @@ from engine.losses.age_spread import normal_likelihood, ordinal_bce
 from engine.nets.nano.age_ordinal import (
     AgeOrdinalSpec,
     NanoAgeOrdinal,
-    passed_age,
-    passed_shares,
+    ordinal_age,
+    ordinal_distribution,
     texture,
 )
 from engine.nets.nano.age_tokens import AgeTokensSpec, NanoAgeTokens, normal_age
@@ -56,12 +56,12 @@ def test_nobody_passes_a_birthday_without_those_before_it():
     torch.manual_seed(0)
     logits = MAKERS[NanoAgeOrdinal]().eval()(torch.rand(5, 3, 32, 32) * 2 - 1)
     assert (logits.diff(dim=1) < 0).all()
-    shares = passed_shares(logits)
+    shares = ordinal_distribution(logits)
     assert shares.shape == (5, 101)
     assert (shares >= 0).all()
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(5))
     torch.testing.assert_close(
-        shares @ torch.arange(101.0), passed_age(logits), rtol=1e-4, atol=1e-3
+        shares @ torch.arange(101.0), ordinal_age(logits), rtol=1e-4, atol=1e-3
     )
 
 

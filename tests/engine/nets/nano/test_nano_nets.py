@@ -6,14 +6,14 @@ import torch
 from engine.core.errors import WeightsError
 from engine.nets.loading import frozen
 from engine.nets.nano.age import AgeSpec, NanoAge
-from engine.nets.nano.age_judge import AgeJudgeSpec, NanoAgeJudge
+from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks, from_pixels, to_pixels
 
 SMALL = {
     NanoIdentity: IdentitySpec(size=32, embedding=6, widths=(4, 6, 8)),
     NanoAge: AgeSpec(size=32, bins=11, widths=(4, 6, 8)),
-    NanoAgeJudge: AgeJudgeSpec(size=32, bins=11, widths=(4, 6, 8), hidden=5),
+    NanoAgeEvaluator: AgeEvaluatorSpec(size=32, bins=11, widths=(4, 6, 8), hidden=5),
     NanoLandmarks: LandmarksSpec(size=32, widths=(4, 6, 8), hidden=5),
 }
 NETS = list(SMALL)
@@ -81,7 +81,7 @@ def test_embeddings_have_length_one():
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))
 
 
-@pytest.mark.parametrize("family", [NanoAge, NanoAgeJudge])
+@pytest.mark.parametrize("family", [NanoAge, NanoAgeEvaluator])
 def test_the_age_is_the_mean_of_the_distribution(family):
     net, portraits = lived(family), torch.rand(3, 3, 32, 32)
     share = net(portraits).softmax(dim=1)
@@ -89,7 +89,7 @@ def test_the_age_is_the_mean_of_the_distribution(family):
 
 
 def test_the_judge_of_ages_shares_no_layer_with_the_network_of_the_losses():
-    net, judge = lived(NanoAge), lived(NanoAgeJudge)
+    net, judge = lived(NanoAge), lived(NanoAgeEvaluator)
     kinds = {tuple(m.kernel_size) for m in judge.modules() if isinstance(m, torch.nn.Conv2d)}
     assert kinds == {(4, 4)}
     assert not any(isinstance(m, type(net.trunk)) for m in judge.modules())

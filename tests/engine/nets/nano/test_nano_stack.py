@@ -106,8 +106,8 @@ def test_codes_change_by_the_change_of_the_picture(base):
     )
 
 
-def test_too_few_portraits_tell_no_components():
-    with pytest.raises(ValueError, match="cannot tell"):
+def test_too_few_portraits_are_refused():
+    with pytest.raises(ValueError, match="cannot give"):
         PortraitBase(BASE).fit([portraits(8)])
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.nets.stylegan2.discriminator import Discriminator, minibatch_deviation
-from engine.nets.stylegan2.plain import judge
+from engine.nets.stylegan2.plain import discriminate
 from engine.nets.stylegan2.spec import DiscriminatorSpec, widths
 
 SPEC = DiscriminatorSpec(32, channels=(12, 10, 8, 6))
@@ -23,7 +23,7 @@ def pictures(batch):
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
 def test_logits_and_gradients_equal_those_of_the_plain_form(net, batch):
     x = pictures(batch).requires_grad_()
-    fast, slow = net(x), judge(net, x)
+    fast, slow = net(x), discriminate(net, x)
     assert fast.shape == (batch, 1)
     torch.testing.assert_close(fast, slow)
     wanted = [x, *net.parameters()]
@@ -40,7 +40,7 @@ def test_the_r1_penalty_equals_that_of_the_plain_form(net):
         slope = torch.autograd.grad(logit.sum(), x, create_graph=True)[0]
         return torch.autograd.grad(slope.square().sum(), net.convs[1].conv1[0].weight)[0]
 
-    torch.testing.assert_close(penalty(net(x)), penalty(judge(net, x)))
+    torch.testing.assert_close(penalty(net(x)), penalty(discriminate(net, x)))
 
 
 @pytest.mark.parametrize(("batch", "group"), [(1, 1), (2, 2), (4, 4), (5, 1), (6, 3), (8, 4)])

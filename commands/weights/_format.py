@@ -1,4 +1,4 @@
-"""How sizes and terms are said."""
+"""Sizes and terms of weights as text."""
 
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
 COMMERCIAL = {"yes": "yes", "no": "no", "unknown": "ask the authors"}
 
 
-def told_size(count: int | None, *, exact: bool = True) -> str:
-    """Bytes for people; what is known roughly gets a `~`."""
+def format_size(count: int | None, *, exact: bool = True) -> str:
+    """Bytes in the largest unit that gives 1 or more; `~` before a rough size, `?` for none."""
     if count is None:
         return "?"
     about = "" if exact else "~"
@@ -19,7 +19,7 @@ def told_size(count: int | None, *, exact: bool = True) -> str:
     return f"{about}{count} B"
 
 
-def told_terms(weight: "Weight") -> str:
+def format_terms(weight: "Weight") -> str:
     """Licence, commercial use and training data in one line."""
     return (
         f"licence: {weight.licence}; commercial use: {COMMERCIAL[weight.commercial]}; "

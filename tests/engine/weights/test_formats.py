@@ -2,10 +2,12 @@ import argparse
 
 import pytest
 import torch
+from spandrel.architectures.Compact import Compact
 
 from engine.core.errors import WeightsError
-from engine.weights.containers import read_container
-from engine.weights.load import read_checkpoint
+from engine.weights.formats.base import FORMATS
+from engine.weights.load import read_checkpoint, read_content
+from engine.weights.manifest import known_weights
 
 
 @pytest.fixture
@@ -48,12 +50,11 @@ def test_sam_gives_three_parts_and_the_average_latent(toys, saved, same):
     assert found.facts["size"] == 32
     assert found.facts["options"] == {"coach": None, "lr": 1e-4}
     assert not found.ema
-    assert not found.raw
 
 
 def test_an_encoder_is_not_mistaken_for_the_pretrained_one(toys):
     content = toys.sam()
-    found = read_container(content)
+    found = read_content(content)
     key = "input_layer.0.weight"
     assert found.part("encoder")[key].shape[1] == 4
     assert found.part("pretrained_encoder")[key].shape[1] == 3
@@ -83,7 +84,7 @@ def test_mytm_gives_its_adapter_and_the_step_in_its_name(toys, saved, same):
 def test_an_adapter_that_its_coach_never_trained_is_named_as_unused(toys, coach):
     content = toys.sam(opts={"coach": coach})
     content["state_dict"] |= toys.joined(blender=toys.blender())
-    assert not read_container(content).facts["adapter_used"]
+    assert not read_content(content).facts["adapter_used"]
 
 
 def test_the_fork_is_read_with_its_averaged_decoder(fork, saved, same):
@@ -97,22 +98,19 @@ def test_the_fork_is_read_with_its_averaged_decoder(fork, saved, same):
     assert not found.facts["adapter_used"]
     assert same(found.parts["decoder"], {k: v + 1 for k, v in parts["decoder"].items()})
     assert same(found.parts["encoder"], parts["encoder"])
-    assert set(found.raw) == {"decoder"}
-    assert same(found.raw["decoder"], parts["decoder"])
 
 
 def test_the_forks_raw_weights_are_there_for_who_asks(fork, same):
     content, parts = fork()
-    found = read_container(content, ema=False)
+    found = read_content(content, ema=False)
     assert not found.ema
-    assert not found.raw
     assert same(found.parts["decoder"], parts["decoder"])
 
 
 def test_a_fork_without_averages_is_read_raw(fork, same):
     content, parts = fork()
     del content["ema"]
-    found = read_container(content)
+    found = read_content(content)
     assert found.kind == "fork"
     assert not found.ema
     assert same(found.parts["decoder"], parts["decoder"])
@@ -123,16 +121,15 @@ def test_averages_over_the_adapter_and_over_everything_are_applied(fork, toys):
     both = {name: {"decay": 0.9, "shadow": {}} for name in ("blender", "all")}
     both["blender"]["shadow"] = {k: v * 0 for k, v in parts["blender"].items()}
     both["all"]["shadow"] = {"encoder.latlayer1.bias": torch.full((4,), 9.0)}
-    found = read_container(content | {"ema": both})
+    found = read_content(content | {"ema": both})
     assert found.parts["adapter"]["fc_0.2.bias"].tolist() == [0, 0, 0, 0]
     assert found.parts["encoder"]["latlayer1.bias"].tolist() == [9, 9, 9, 9]
-    assert set(found.raw) == {"adapter", "encoder"}
 
 
 def test_averaged_counters_keep_their_type(fork):
     content, _ = fork()
     shadow = {"body.0.res_layer.0.num_batches_tracked": torch.tensor(3.7)}
-    found = read_container(content | {"ema": {"encoder": {"decay": 0.9, "shadow": shadow}}})
+    found = read_content(content | {"ema": {"encoder": {"decay": 0.9, "shadow": shadow}}})
     assert found.parts["encoder"]["body.0.res_layer.0.num_batches_tracked"].dtype == torch.int64
 
 
@@ -148,7 +145,7 @@ def test_averaged_counters_keep_their_type(fork):
 def test_averages_that_do_not_belong_are_an_error(fork, ema, said):
     content, _ = fork(ema=ema)
     with pytest.raises(WeightsError, match=said):
-        read_container(content)
+        read_content(content)
 
 
 def test_rosinality_gives_the_averaged_generator_and_repeats_its_latent(toys, saved, same):
@@ -159,7 +156,6 @@ def test_rosinality_gives_the_averaged_generator_and_repeats_its_latent(toys, sa
     assert found.kind == "rosinality"
     assert found.ema
     assert same(found.parts["decoder"], averaged)
-    assert same(found.raw["decoder"], raw)
     assert set(found.parts) == {"decoder", "discriminator"}
     assert found.latent_avg.shape == (10, 512)
     assert all(torch.equal(row, latent) for row in found.latent_avg)
@@ -168,16 +164,15 @@ def test_rosinality_gives_the_averaged_generator_and_repeats_its_latent(toys, sa
 
 def test_rosinality_without_extras(toys, same):
     state = toys.decoder(1024)
-    found = read_container({"g_ema": state, "latent_avg": torch.zeros(512)})
+    found = read_content({"g_ema": state, "latent_avg": torch.zeros(512)})
     assert found.latent_avg.shape == (18, 512)
-    assert not found.raw
-    assert read_container({"g_ema": state}).latent_avg is None
+    assert read_content({"g_ema": state}).latent_avg is None
 
 
 @pytest.mark.parametrize("latent", [torch.ones(7, 512), torch.ones(3), 3.0])
 def test_an_average_latent_of_another_shape_is_an_error(toys, latent):
     with pytest.raises(WeightsError, match="latent_avg"):
-        read_container(toys.sam(latent_avg=latent))
+        read_content(toys.sam(latent_avg=latent))
 
 
 def test_ir_se50_is_a_bare_state_dict(toys, saved, same):
@@ -208,15 +203,14 @@ def test_agetransformer_is_told_from_rosinality_and_takes_the_averaged_generator
     assert found.kind == "agetransformer"
     assert found.step == 600000
     assert same(found.parts["generator"], averaged)
-    assert same(found.raw["generator"], raw)
     assert set(found.parts) == {"generator", "discriminator"}
-    only_raw = read_container({"g": raw})
+    only_raw = read_content({"g": raw})
     assert not only_raw.ema
     assert same(only_raw.parts["generator"], raw)
 
 
 def test_a_namespace_around_everything_is_opened(toys):
-    assert read_container(argparse.Namespace(**toys.sam())).kind == "sam"
+    assert read_content(argparse.Namespace(**toys.sam())).kind == "sam"
 
 
 def test_a_key_of_no_part_is_an_error_that_names_it(toys, saved):
@@ -243,11 +237,63 @@ def test_a_key_of_no_part_is_an_error_that_names_it(toys, saved):
 def test_a_file_of_another_project_is_refused(saved, content):
     with pytest.raises(WeightsError, match="no checkpoint that is known here") as error:
         read_checkpoint(saved(content))
-    assert "SAM, pSp" in error.value.hint
+    assert all(FORMATS[kind].label in error.value.hint for kind in FORMATS)
 
 
 def test_values_that_are_no_tensors_are_named(toys):
     content = toys.sam()
     content["state_dict"]["encoder.note"] = "hello"
     with pytest.raises(WeightsError, match="no tensors: encoder.note"):
-        read_container(content)
+        read_content(content)
+
+
+def caffe():
+    return {"conv1_7x7_s2.weight": torch.ones(1), "classage.weight": torch.ones(3, 2, 1, 1)}
+
+
+SAMPLES = {
+    "sam": lambda toys: toys.sam(),
+    "rosinality": lambda toys: {"g_ema": toys.decoder()},
+    "agetransformer": lambda toys: {"g_ema": toys.agetransformer()},
+    "ir_se50": lambda toys: toys.ir_se50(),
+    "dex": lambda toys: toys.dex(),
+    "vgg16": lambda toys: {"conv.4.conv3.weight": torch.ones(1), "cls.bias": torch.ones(1)},
+    "resnet50": lambda toys: {"model": {f"module.{key}": value for key, value in caffe().items()}},
+    "mivolo": lambda toys: {
+        "state_dict": {f"{k}.x": torch.ones(1) for k in ("patch_embed", "network", "head", "fds")},
+        "min_age": 1,
+        "max_age": 95,
+        "avg_age": 48,
+    },
+    "inception": lambda toys: {
+        f"{name}.x": torch.ones(1) for name in ("Conv2d_1a_3x3", "Mixed_5b", "Mixed_7c", "fc")
+    },
+    "backbone": lambda toys: {f"features.{k}.weight": torch.ones(1) for k in (0, 3, 6, 8, 10)},
+    "age_gate": lambda toys: {"gating.weight": torch.ones(1), "expert_mlps.0.x": torch.ones(1)},
+    "spandrel": lambda toys: {"params": Compact(num_conv=1, upscale=2).state_dict()},
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_exactly_one_format_recognises_a_file(toys, kind):
+    content = SAMPLES[kind](toys)
+    assert [name for name in FORMATS if FORMATS[name].detect(content)] == [kind]
+    assert read_content(content).kind == kind
+
+
+def test_what_is_no_weight_is_left_out_and_facts_are_read(toys):
+    mivolo = read_content(SAMPLES["mivolo"](toys))
+    assert set(mivolo.part("age")) == {"patch_embed.x", "network.x", "head.x"}
+    assert mivolo.facts["age_scale"] == {"low": 1.0, "high": 95.0, "middle": 48.0}
+    resnet = read_content(SAMPLES["resnet50"](toys))
+    assert resnet.part("age")["classage.weight"].shape == (3, 2)
+    assert resnet.facts["layout"] == "caffe"
+    assert read_content(SAMPLES["backbone"](toys)).facts["network"] == "alex"
+    assert set(read_content(SAMPLES["vgg16"](toys)).part("age")) == {
+        "conv5_3.weight",
+        "fc8_101.bias",
+    }
+
+
+def test_every_kind_of_the_manifest_is_a_format():
+    assert {weight.kind for weight in known_weights().weights} - {None} <= set(FORMATS)

@@ -1,20 +1,20 @@
-"""`-q` and `-v` for every subcommand, without each of them spelling it out."""
+"""The options `--quiet` and `--verbose`, added to every subcommand."""
 
 import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from commands._console import Voice
+from commands._console import Verbosity
 from commands._options import Quiet, Verbose
 
 
-def voiced(run: Callable[..., None]) -> Callable[..., None]:
+def with_verbosity(run: Callable[..., None]) -> Callable[..., None]:
     """Give a subcommand the options `--quiet` and `--verbose`."""
 
     @wraps(run)
-    def spoken(*args: Any, quiet: bool, verbose: bool, **kwargs: Any) -> None:
-        Voice.quiet, Voice.verbose = quiet, verbose
+    def wrapped(*args: Any, quiet: bool, verbose: bool, **kwargs: Any) -> None:
+        Verbosity.quiet, Verbosity.verbose = quiet, verbose
         run(*args, **kwargs)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -23,8 +23,8 @@ def voiced(run: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter("verbose", keyword, default=False, annotation=Verbose),
     ]
     signature = inspect.signature(run)
-    spoken.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+    wrapped.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
         parameters=[*signature.parameters.values(), *added]
     )
-    spoken.__annotations__ = {**run.__annotations__, "quiet": Quiet, "verbose": Verbose}
-    return spoken
+    wrapped.__annotations__ = {**run.__annotations__, "quiet": Quiet, "verbose": Verbose}
+    return wrapped

@@ -1,4 +1,4 @@
-"""The age network that only judges: no residual, no shared line with the one losses use."""
+"""The independent age evaluator: another architecture than the network that losses use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SLOPE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class AgeJudgeSpec:
+class AgeEvaluatorSpec:
     """Input size in px, ages 0..bins-1, widths of the convolutions, width of the hidden layer."""
 
     size: int = 112
@@ -27,18 +27,18 @@ class AgeJudgeSpec:
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
         """Read the shape off a state dict."""
-        return cls(*plain_shape(state, "vote.weight", name="a nano age judge"))
+        return cls(*plain_shape(state, "vote.weight", name="a nano age evaluator"))
 
 
-class NanoAgeJudge(nn.Module):
+class NanoAgeEvaluator(nn.Module):
     """Portraits (b, 3, h, w) in [-1, 1] to age logits (b, 101); `age` gives years.
 
     Plain strided 4x4 convolutions, then fully connected layers, in the manner of a discriminator.
     """
 
-    def __init__(self, spec: AgeJudgeSpec | None = None) -> None:
+    def __init__(self, spec: AgeEvaluatorSpec | None = None) -> None:
         super().__init__()
-        self.spec = spec = AgeJudgeSpec() if spec is None else spec
+        self.spec = spec = AgeEvaluatorSpec() if spec is None else spec
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
@@ -59,8 +59,8 @@ class NanoAgeJudge(nn.Module):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
         """The network that a state dict describes, holding its tensors."""
-        spec = AgeJudgeSpec.of(state)
-        return built(lambda: cls(spec), state, name="a nano age judge")
+        spec = AgeEvaluatorSpec.of(state)
+        return built(lambda: cls(spec), state, name="a nano age evaluator")
 
     def features(self, portrait: Tensor) -> tuple[Tensor, ...]:
         """The maps of the stages, finest first."""

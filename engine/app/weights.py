@@ -1,0 +1,248 @@
+"""The weights folder and what may be done with it: list, fetch, import, export a run, check."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.config.load import load_recipe_as
+from engine.core.digest import file_sha256, settings_digest
+from engine.core.errors import UsageError, WeightsError
+from engine.core.places import weights_folder
+from engine.core.progress import Progress, Silence
+from engine.training.checkpoint import TOLD, read_snapshot
+from engine.training.launch import stands_at
+from engine.training.recipe import TrainingRecipe
+from engine.training.run_folder import COMMAND, RECIPE, RunFolder
+from engine.weights.check import check_folder
+from engine.weights.fetch import fetch, require_fetchable
+from engine.weights.find import find_weights, shipped_weights
+from engine.weights.folder import WeightsStatus, imported_files, status_of
+from engine.weights.importing import ImportPlan, plan_import, write_import
+from engine.weights.inspection import FileCheck
+from engine.weights.manifest import Weight, known_weights
+from engine.weights.native import read_card, read_native, save_native
+from engine.weights.tensors import read_safetensors
+from engine.worlds.landscapes import VERSION as LANDSCAPES
+from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as LANDSCAPE_DIGESTS
+from engine.worlds.portraits import VERSION as PORTRAITS
+from engine.worlds.portraits.reference import REFERENCE_DIGESTS as PORTRAIT_DIGESTS
+
+LICENCE = "that of tm"
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedWeights:
+    """A weights file of the package with the card in its header."""
+
+    name: str
+    path: Path
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsList:
+    """All weights by where they come from."""
+
+    folder: Path
+    known: tuple[WeightsStatus, ...]
+    """Those of the manifest, here or not."""
+    imported: tuple[Path, ...]
+    """Those imported under names of the user's own."""
+    shipped: tuple[ShippedWeights, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PulledWeights:
+    """Where one of the named weights is now, and whether it was fetched just now."""
+
+    weight: Weight
+    path: Path
+    fetched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedWeights:
+    """What a file was recognised as and where it goes; whether it was written."""
+
+    plan: ImportPlan
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedWeights:
+    """The file that a run delivers, and the export of it; no card after a dry run."""
+
+    source: Path
+    file: Path
+    card: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsCheck:
+    """The checks of all files of a folder."""
+
+    folder: Path
+    files: tuple[FileCheck, ...]
+
+    @property
+    def bad(self) -> list[FileCheck]:
+        """The files that must not be used."""
+        return [file for file in self.files if file.bad]
+
+
+def list_weights() -> WeightsList:
+    """All known weights, the imported ones, and those of the package."""
+    folder = weights_folder()
+    return WeightsList(
+        folder,
+        tuple(status_of(weight, folder) for weight in known_weights(folder).weights),
+        tuple(imported_files(folder)),
+        tuple(
+            ShippedWeights(name, path, read_card(path)["card"])
+            for name, path in shipped_weights().items()
+        ),
+    )
+
+
+def pull_weights(
+    names: Iterable[str],
+    *,
+    confirm: Callable[[Sequence[Weight]], None],
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> list[PulledWeights]:
+    """Fetch known weights that are not here yet; the rows are in the order of the names.
+
+    confirm: gets those that would be fetched, shows their terms, and raises to refuse. UsageError
+    for an unknown name, WeightsError for a file that cannot be fetched by a program, or was not.
+    """
+    folder = weights_folder()
+    manifest = known_weights(folder)
+    named = [status_of(manifest[name], folder) for name in dict.fromkeys(names)]
+    missing = [status.weight for status in named if not status.here]
+    for weight in missing:
+        require_fetchable(weight)
+    if missing:
+        confirm(missing)
+    if not dry_run:
+        for weight in missing:
+            fetch(weight, folder=folder, progress=progress or Silence())
+    return [
+        PulledWeights(
+            status.weight,
+            status.path if status.here and status.path else folder / status.weight.file,
+            not status.here and not dry_run,
+        )
+        for status in named
+    ]
+
+
+def import_weights(
+    file: Path,
+    *,
+    name: str | None = None,
+    ema: bool = True,
+    replacing: bool = False,
+    dry_run: bool = False,
+) -> ImportedWeights:
+    """Recognise a checkpoint, verify it, and keep it as safetensors in the weights folder.
+
+    name: what to call it; without one, the known name, else that of the file. ema: take averaged
+    weights where the file has both. replacing: replace other weights of that name, which is a
+    UsageError otherwise. WeightsError if the file is damaged, unknown or not what `name` says.
+    """
+    plan = plan_import(file, name=name, ema=ema)
+    return ImportedWeights(plan, not dry_run and write_import(plan, replacing=replacing))
+
+
+def check_weights(
+    *, full: bool = False, write: bool = True, progress: Progress | None = None
+) -> WeightsCheck:
+    """Compare all files of the weights folder with their published digests and the record.
+
+    full: read every file again, also those not touched since. write: put new files on record.
+    """
+    folder = weights_folder()
+    return WeightsCheck(
+        folder, tuple(check_folder(folder, full=full, write=write, progress=progress))
+    )
+
+
+def export_weights(
+    run: Path, file: Path, *, half: bool = False, dry_run: bool = False
+) -> ExportedWeights:
+    """Write what a run delivers into one file, with a card that says how it was made.
+
+    half: keep matrices and kernels as float16. UsageError for a folder that holds no run,
+    WeightsError for a run that has not validated yet.
+    """
+    best = find_weights(str(run))
+    if dry_run:
+        return ExportedWeights(best, file, None)
+    if file.suffix != ".safetensors":
+        raise UsageError(f"`{file}` must end in `.safetensors`")
+    delivered = read_native(best)
+    if delivered is None:
+        raise WeightsError(f"`{best}` is not of our own format")
+    card = _card_of(run, best)
+    save_native(file, replace(delivered, card=card), half=half)
+    card["tensors_sha256"] = tensors_sha256(file)
+    save_native(file, replace(delivered, card=card), half=half)
+    card |= {"sha256": file_sha256(file), "bytes": file.stat().st_size}
+    return ExportedWeights(best, file, card)
+
+
+def tensors_sha256(file: Path) -> str:
+    """SHA-256 of all tensors of a file in order of their names.
+
+    Its header is left out, so that the header can hold the digest.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(read_safetensors(file)[1].items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _card_of(run: Path, best: Path) -> dict[str, Any]:
+    """How the weights of a run were made, without the folders of the machine it ran on."""
+    folder = RunFolder(run)
+    environment = folder.environment()
+    recipe = load_recipe_as(TrainingRecipe, run / RECIPE)
+    validation = json.loads(best.with_name(TOLD).read_text(encoding="utf-8"))
+    last = read_snapshot(folder.checkpoints / f"step_{stands_at(run)}")
+    return {
+        "what": recipe.about,
+        "made_by": f"tm {version('tm-toolkit')}",
+        "licence": LICENCE,
+        "recipe": recipe.name,
+        "recipe_digest": settings_digest({"recipe": _without_folders(json.dumps(recipe.dump()))}),
+        "command": _without_folders((run / COMMAND).read_text(encoding="utf-8").strip()),
+        "seed": recipe.seed,
+        "step": validation["step"],
+        "steps": last.step,
+        "metrics": validation["metrics"],
+        "minutes": round(last.state["seconds"] / 60, 1),
+        "hardware": f"{environment.device}, {environment.cores} cores, "
+        f"{environment.devices} x {environment.threads} threads, {environment.precision}",
+        "packages": dict(environment.packages),
+        "began_from": dict(environment.weights),
+        "portraits": {"version": PORTRAITS, "references": list(PORTRAIT_DIGESTS)},
+        "landscapes": {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)},
+    }
+
+
+def _without_folders(text: str) -> str:
+    """The text with every path cut to its last part.
+
+    >>> _without_folders("tm train --out /srv/runs/one --set identity='/srv/runs/id'")
+    "tm train --out one --set identity='id'"
+    """
+    return re.sub(r"(?<![\w.])(?:[A-Za-z]:)?/(?:[^\s'\"/]+/)*([^\s'\"/]+)", r"\1", text)
