@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
+from engine.core.luma import REC_601
+
 BLURS = (0.0, 0.8)
 """Sigmas in pixels of a blur before the Laplacian: with grain, and without."""
 WINDOW = 8
@@ -27,7 +28,7 @@ def texture_l1(output: Tensor, truth: Tensor) -> Tensor:
 
 def strength(picture: Tensor) -> Tensor:
     """Local root mean square of the Laplacian (b, len(BLURS), rows, columns) of (b, 3, h, w)."""
-    weights = picture.new_tensor(LUMA, dtype=torch.float32)
+    weights = picture.new_tensor(REC_601, dtype=torch.float32)
     luma = torch.einsum("c,bchw->bhw", weights, picture.float())[:, None]
     reach = kernels().shape[-1] // 2
     padded = F.pad(luma, (reach,) * 4, mode="reflect")

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.core.luma import REC_601
 from engine.metrics.regions import regions
 
 REGIONS = ("eyes", "mouth", "skin")
 BANDS: dict[str, float] = {"finest": 0.0, "fine": 0.8}
 """Sigma in pixels of the Gaussian blur before the Laplacian; the second leaves out grain."""
-LUMA = (0.299, 0.587, 0.114)
 TINY = 1e-12
 
 
@@ -59,7 +59,7 @@ def region_energies(
 
 def laplacian(pictures: Tensor, sigma: float = 0.0) -> Tensor:
     """Laplacian of the luma of (b, 3, h, w) after a blur of sigma pixels: (b, h, w)."""
-    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(LUMA), pictures)[:, None].float()
+    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), pictures)[:, None].float()
     if sigma > 0:
         radius = math.ceil(3 * sigma)
         across = torch.arange(-radius, radius + 1, dtype=torch.float32, device=luma.device)

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.core.luma import REC_601
+
 # YIQ, as FSIMc takes it: one channel of lightness, two of colour; rows make Y, I, Q.
-YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+YIQ = (REC_601, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 PREWITT = ((1.0, 0.0, -1.0), (1.0, 0.0, -1.0), (1.0, 0.0, -1.0))
 FAINT = 170 * (2 / 255) ** 2, 17 * (2 / 255) ** 2
 """What is weaker hardly counts, in lightness and in colour. GMSD's constant for pictures in

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-AGE_CAP = 100
+from engine.core.numbers import AGE_CAP
 
 
 def likeness(source_age: Tensor, target_age: Tensor) -> Tensor:
