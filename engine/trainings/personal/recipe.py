@@ -8,7 +8,7 @@ import torch
 from pydantic import field_validator
 from torch import nn
 
-from engine.banks.anchors import read_anchors, read_prototypes
+from engine.banks.anchors import AgeAnchors, Prototypes
 from engine.banks.bank import Bank
 from engine.banks.files import read_bank
 from engine.banks.people import require_impostors
@@ -243,9 +243,9 @@ class PersonalRecipe(TrainingRecipe):
             perceptual=distance,
             landmarks=points,
             classifier=classifier,
-            anchors=read_anchors(Path(self.anchors)) if self.anchors is not None else None,
+            anchors=AgeAnchors.read(Path(self.anchors)) if self.anchors is not None else None,
             prototypes=(
-                read_prototypes(Path(self.prototypes)) if self.prototypes is not None else None
+                Prototypes.read(Path(self.prototypes)) if self.prototypes is not None else None
             ),
             latent_average=machine.latent_average,
             domain=self.domain,

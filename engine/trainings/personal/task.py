@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.banks.bank import Bank
-from engine.banks.people import doubts
+from engine.banks.people import warnings_of
 from engine.core.numbers import Span
 from engine.core.progress import Progress, reported
 from engine.data.targets.base import TargetAges
@@ -100,8 +100,8 @@ class PersonalTask(Task):
         self.rows = _within(photos.ages, self.aim.photo_ages)
         for name in self.aim.absent:
             progress.remark(f"the loss `{name}` is absent: the recipe has no `distance`")
-        for doubt in doubts(self.impostors[1]) if self.impostors is not None else ():
-            progress.remark(doubt)
+        for warning in warnings_of(self.impostors[1]) if self.impostors is not None else ():
+            progress.remark(warning)
 
     def precompute(self, device: torch.device, progress: Progress) -> None:
         """Invert and embed every photo and its flip, once for all."""
