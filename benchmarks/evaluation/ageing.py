@@ -13,7 +13,7 @@ from engine.metrics.age import bias, mae, spearman
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
-from engine.metrics.verification import auc, equal_error
+from engine.metrics.verification import auc, equal_error_rate
 from engine.nets.perceptual.features import FeatureDistance
 from evaluation.album import Album, Pixels, measured, person_energies
 from evaluation.colour import ColourRange, region_planes
@@ -241,7 +241,7 @@ def examine_identity(
     alike = aged.truth.alike
     scores = {way: _scores(own, reference) for way, own in vectors.items()}
     aucs = {way: _aucs(own, alike) for way, own in scores.items()}
-    limits = [equal_error(np.diag(at), at[alike]) for at in scores["truth"]]
+    limits = [equal_error_rate(np.diag(at), at[alike]) for at in scores["truth"]]
     known = {way: _known(own, [limit.threshold for limit in limits]) for way, own in scores.items()}
     rows: list[dict[str, Any]] = [
         {

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.metrics.regions import Mask, regions
+from engine.metrics.regions import Mask, region_masks
 
 REGIONS = ("hair", "skin")
 REACH, BIN = 128, 4
@@ -88,7 +88,7 @@ def region_planes(pictures: Pixels, points: NDArray[np.floating]) -> dict[str, l
     """Colours of hair and skin in each of (n, s, s, 3) pictures, by their (n, 68, 2) points."""
     planes: dict[str, list[Plane]] = {region: [] for region in REGIONS}
     for pixels, face in zip(pictures, points, strict=True):
-        masks = regions(face, pixels.shape[0])
+        masks = region_masks(face, pixels.shape[0])
         for region in REGIONS:
             planes[region].append(colour_plane(pixels, masks[region]))
     return planes

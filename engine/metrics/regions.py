@@ -1,6 +1,6 @@
-"""Where eyes, mouth, skin and hair are in a portrait, by its 68 points alone.
+"""Masks of eyes, mouth, skin and hair in a portrait, from its 68 landmarks alone.
 
-Places are told in the frame of the face: the eye centre is the origin, x runs along the eye line,
+Coordinates are in the frame of the face: the eye centre is the origin, x runs along the eye line,
 y down the face, and the eye distance is 1.
 """
 
@@ -13,18 +13,17 @@ Mask = NDArray[np.bool_]
 INNER_BROWS = slice(20, 24)
 EYE_MARGIN, MOUTH_MARGIN = (0.15, 0.2), (0.12, 0.12)
 CHEEK_ACROSS, CHEEK_DOWN = (0.4, 0.75), (0.3, 0.72)
-"""Across in eye distances on either side; down in shares of the way to the mouth."""
+"""Across in eye distances on either side; down as shares of the distance to the mouth."""
 FOREHEAD_ACROSS, FOREHEAD_UP = 0.45, (0.08, 0.45)
 """Up from the upper edge of the inner brows; the fringe starts above."""
 HAIR_RADIUS, HAIR_ANGLE = (0.95, 1.3), 50.0
 """A sector above the forehead: eye distances from the eye centre, degrees to either side."""
 
 
-def regions(points: Points, size: int) -> dict[str, Mask]:
+def region_masks(points: Points, size: int) -> dict[str, Mask]:
     """Masks (size, size) of `eyes`, `mouth`, `skin` (cheeks and forehead) and `hair`.
 
-    points: (68, 2) in pixels of the picture. `hair` is where hair is on those who have it, and
-    scalp on those who have not.
+    points: (68, 2) in pixels of the picture. `hair` is the region of the hair, which may be bald.
     """
     pair = eyes(points)
     along = (pair.right - pair.left) / max(pair.distance, 1e-6)

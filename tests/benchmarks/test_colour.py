@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from evaluation.colour import ColourRange, colour_plane, region_planes, tone
 
-from engine.metrics.regions import regions
+from engine.metrics.regions import region_masks
 
 
 def plain(*rgb):
@@ -39,7 +39,7 @@ def test_blue_hair_is_outside_the_range_of_old_people(photographs):
         "hair", region_planes(other.pictures[:, 2], other.points[:, 2])["hair"]
     )
     for pixels, points in zip(album.pictures[:, 2], album.points[:, 2], strict=True):
-        mask = regions(points, pixels.shape[0])["hair"]
+        mask = region_masks(points, pixels.shape[0])["hair"]
         lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         lab[mask, 2] -= 40
         blue = (cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).clip(0, 1) * 255).round().astype(np.uint8)
