@@ -80,7 +80,9 @@ def evaluate_ages(
     of_truth = measured(estimator, aged.truth.pictures)
     years = Comparison(measured(estimator, aged.outputs), of_truth, aged.unchanged(of_truth))
     targets = np.broadcast_to(aged.truth.ages.astype(np.float64), of_truth.shape)
-    errors, own, idle = (mae(targets, one) for one in (years.output, years.truth, years.unchanged))
+    errors, own, unchanged = (
+        mae(targets, one) for one in (years.output, years.truth, years.unchanged)
+    )
     ordered = [
         float(np.mean([spearman(targets[0], row) >= GOAL_ORDER for row in one]))
         for one in (years.output, years.truth, years.unchanged)
@@ -104,7 +106,7 @@ def evaluate_ages(
             errors,
             GOAL_AGE,
             truth=own,
-            unchanged=idle,
+            unchanged=unchanged,
             interval=mean_interval(np.abs(years.output - targets), groups=people),
             note="below the estimator's error on the truth: look for cheating"
             if errors < own
@@ -143,10 +145,13 @@ def evaluate_similarity(aged: AgedAlbum, perceptual: Sequence[FeatureDistance] =
     wide = np.abs(gaps) >= WIDE
     for name, (measure, better) in measures.items():
         ours = measured(measure, aged.outputs, aged.truth.pictures)
-        idle = measured(measure, inputs, aged.truth.pictures)
+        unchanged = measured(measure, inputs, aged.truth.pictures)
         for row in rows:
             here = gaps == row["gap"]
-            row |= {name: float(ours[here].mean()), f"unchanged {name}": float(idle[here].mean())}
+            row |= {
+                name: float(ours[here].mean()),
+                f"unchanged {name}": float(unchanged[here].mean()),
+            }
         far = [row for row in rows if abs(row["gap"]) >= WIDE]
         won = [better * (row[name] - row[f"unchanged {name}"]) > 0 for row in far]
         metrics.append(
@@ -155,7 +160,7 @@ def evaluate_similarity(aged: AgedAlbum, perceptual: Sequence[FeatureDistance] =
                 float(ours[wide].mean()),
                 goal=f"{'>' if better > 0 else '<'} unchanged at every gap",
                 passed=all(won),
-                unchanged=float(idle[wide].mean()),
+                unchanged=float(unchanged[wide].mean()),
                 interval=mean_interval(ours[wide], groups=np.nonzero(wide)[0]),
                 note=f"better at {sum(won)} of {len(won)} gaps",
             )
@@ -166,7 +171,7 @@ def evaluate_similarity(aged: AgedAlbum, perceptual: Sequence[FeatureDistance] =
 
 def _sharpness(aged: AgedAlbum, inputs: Pixels) -> list[Metric]:
     """The energy beside the distances, which favour blur."""
-    ours, idle = (
+    ours, unchanged = (
         person_energies(pictures, aged.truth.pictures, aged.truth.points)
         for pictures in (aged.outputs, inputs)
     )
@@ -175,7 +180,7 @@ def _sharpness(aged: AgedAlbum, inputs: Pixels) -> list[Metric]:
             f"ageing: energy of {key}, output / truth",
             float(np.nanmedian(ours[key])),
             truth=1.0,
-            unchanged=float(np.nanmedian(idle[key])),
+            unchanged=float(np.nanmedian(unchanged[key])),
         )
         for key in ours
     ]
@@ -247,7 +252,7 @@ def evaluate_identity(
         "unchanged": aged.unchanged(truth.vectors.reshape(*shape, -1)),
     }
     reference = other.vectors.reshape(*shape, -1)
-    similar = aged.truth.alike
+    similar = aged.truth.similar
     scores = {name: _scores(own, reference) for name, own in vectors.items()}
     aucs = {name: _aucs(own, similar) for name, own in scores.items()}
     thresholds = [equal_error_rate(np.diag(at), at[similar]) for at in scores["truth"]]

@@ -36,7 +36,7 @@ class Album:
         return [[stratum_of(int(seed), float(age)) for age in self.ages] for seed in self.people]
 
     @property
-    def alike(self) -> NDArray[np.bool_]:
+    def similar(self) -> NDArray[np.bool_]:
         """Whether two different people have the same sex and skin: (people, people)."""
         kinds = [stratum_of(int(seed), float(self.ages[0])) for seed in self.people]
         same = np.array([[one == other for other in kinds] for one in kinds])

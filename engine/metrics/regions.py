@@ -27,19 +27,19 @@ def region_masks(points: Points, size: int) -> dict[str, Mask]:
     """
     pair = eyes(points)
     along = (pair.right - pair.left) / max(pair.distance, 1e-6)
-    turn = np.stack([along, [-along[1], along[0]]], axis=1) / max(pair.distance, 1e-6)
-    face = (np.asarray(points, np.float64) - pair.centre) @ turn
+    rotation = np.stack([along, [-along[1], along[0]]], axis=1) / max(pair.distance, 1e-6)
+    face = (np.asarray(points, np.float64) - pair.centre) @ rotation
     rows, columns = np.mgrid[:size, :size]
-    place = (np.stack([columns, rows], axis=-1) - pair.centre) @ turn
-    x, y = place[..., 0], place[..., 1]
-    down = float((mouth_centre(points) - pair.centre) @ turn[:, 1])
+    grid = (np.stack([columns, rows], axis=-1) - pair.centre) @ rotation
+    x, y = grid[..., 0], grid[..., 1]
+    down = float((mouth_centre(points) - pair.centre) @ rotation[:, 1])
     brows = float(face[INNER_BROWS, 1].min())
     cheeks = _between(np.abs(x), *CHEEK_ACROSS) & _between(y / max(down, 1e-6), *CHEEK_DOWN)
     forehead = (np.abs(x) < FOREHEAD_ACROSS) & _between(brows - y, *FOREHEAD_UP)
     upward = np.abs(np.degrees(np.arctan2(x, -y))) < HAIR_ANGLE
     return {
-        "eyes": _box(place, face[LEFT_EYE], EYE_MARGIN) | _box(place, face[RIGHT_EYE], EYE_MARGIN),
-        "mouth": _box(place, face[MOUTH], MOUTH_MARGIN),
+        "eyes": _box(grid, face[LEFT_EYE], EYE_MARGIN) | _box(grid, face[RIGHT_EYE], EYE_MARGIN),
+        "mouth": _box(grid, face[MOUTH], MOUTH_MARGIN),
         "skin": cheeks | forehead,
         "hair": upward & _between(np.hypot(x, y), *HAIR_RADIUS),
     }
@@ -50,7 +50,7 @@ def _between(values: NDArray[np.float64], low: float, high: float) -> Mask:
 
 
 def _box(
-    place: NDArray[np.float64], points: NDArray[np.float64], margin: tuple[float, float]
+    grid: NDArray[np.float64], points: NDArray[np.float64], margin: tuple[float, float]
 ) -> Mask:
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    return ((place > low) & (place < high)).all(axis=-1)
+    return ((grid > low) & (grid < high)).all(axis=-1)

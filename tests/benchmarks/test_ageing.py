@@ -45,7 +45,7 @@ def perfect(photographs):
 
 
 @pytest.fixture(scope="module")
-def idle(perfect):
+def unchanged(perfect):
     """The unchanged input at every target."""
     outputs = perfect.unchanged(perfect.truth.pictures)
     return AgedAlbum(perfect.truth, perfect.other, outputs, STARTS)
@@ -53,11 +53,6 @@ def idle(perfect):
 
 def metrics(evaluation):
     return {metric.name.split(": ")[1]: metric for metric in evaluation.metrics}
-
-
-def described_idle(idle, descriptions):
-    vectors = descriptions[0].vectors.reshape(*idle.outputs.shape[:2], -1)
-    return Described(idle.unchanged(vectors).reshape(-1, vectors.shape[-1]), descriptions[0].found)
 
 
 def oracle(aged):
@@ -86,8 +81,8 @@ def test_the_truth_has_the_right_ages_in_order(perfect):
     assert np.array_equal(years.output, years.truth)
 
 
-def test_the_unchanged_input_has_no_order(idle):
-    result, years = evaluate_ages(idle, oracle(idle))
+def test_the_unchanged_input_has_no_order(unchanged):
+    result, years = evaluate_ages(unchanged, oracle(unchanged))
     assert [metric.passed for metric in result.metrics] == [False, None, False]
     assert np.array_equal(years.output, years.unchanged)
     assert [metric.value for metric in result.metrics] == [
@@ -120,8 +115,8 @@ def test_the_truth_beats_the_unchanged_input_at_every_gap(perfect):
     assert result["energy of eyes fine, output / truth"].value == pytest.approx(1)
 
 
-def test_the_unchanged_input_is_better_at_no_gap(idle):
-    result = metrics(evaluate_similarity(idle))
+def test_the_unchanged_input_is_better_at_no_gap(unchanged):
+    result = metrics(evaluate_similarity(unchanged))
     for name in ("PSNR, gaps >= 20 y", "gradient distance, gaps >= 20 y"):
         assert result[name].passed is False
         assert result[name].note == "better at 0 of 6 gaps"

@@ -15,12 +15,12 @@ def test_an_album_holds_one_photograph_of_everyone(photographs):
     assert one.strata[2][1].band == "40-59"
 
 
-def test_people_are_alike_if_sex_and_skin_are(photographs):
+def test_people_are_similar_if_sex_and_skin_are(photographs):
     album = photographs[0]
-    alike, strata = album.alike, album.strata
-    assert not alike.diagonal().any()
-    assert np.array_equal(alike, alike.T)
-    for i, j in zip(*np.nonzero(alike), strict=True):
+    similar, strata = album.similar, album.strata
+    assert not similar.diagonal().any()
+    assert np.array_equal(similar, similar.T)
+    for i, j in zip(*np.nonzero(similar), strict=True):
         assert strata[i][0] == strata[j][0]
 
 

@@ -119,8 +119,8 @@ def test_search_finds_a_face_of_the_bank_and_draws_it(tm, bank, faces, tmp_path)
         assert strip.width < 5 * 180
         pixels = np.asarray(strip)
     step = 160 + 10
-    query, found = (pixels[10:170, 10 + place * step : 170 + place * step] for place in (0, 1))
-    assert np.array_equal(query, found)
+    query, match = (pixels[10:170, 10 + place * step : 170 + place * step] for place in (0, 1))
+    assert np.array_equal(query, match)
 
 
 @pytest.mark.parametrize("engine", ["torch", "faiss"])

@@ -37,7 +37,7 @@ class Geometry(FaceLoss):
         known = getattr(context.landmarks, "domain", None)
         if context.landmarks is None or known == context.domain:
             return super().faults(context)
-        reason = f"its `landmarks` network is for {'no known domain' if known is None else known}"
+        reason = f"its `landmarks` network knows {'no domain' if known is None else known}"
         return [f"the loss `{self.name}` cannot be computed on {context.domain}: {reason}"]
 
     def per_sample(self, inputs: LossInputs) -> PerSample:

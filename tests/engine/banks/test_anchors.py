@@ -62,10 +62,10 @@ def anchored(values, ages, **more):
 
 
 def test_anchors_include_the_latent_average(faces, model, tmp_path):
-    """The ancestor left the latent average out, and pulled every code towards its negative."""
+    """Without it, every code would move towards minus the latent average."""
     path = tmp_path / "anchors.safetensors"
-    found = faces_in(faces, AgeSource())
-    anchors, measured = anchors_of_photos(found, model, Silence(), device=CPU)
+    photos = faces_in(faces, AgeSource())
+    anchors, measured = anchors_of_photos(photos, model, Silence(), device=CPU)
     anchors.save(path)
     anchors = AgeAnchors.read(path)
     photo = torch.nn.functional.interpolate(
@@ -142,12 +142,12 @@ def test_anchors_survive_a_round_trip(tmp_path):
 
 def test_prototypes_are_unit_means_by_whole_year(identity_net):
     embeddings = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    found = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), identity_net)
-    assert found.ages.tolist() == [29, 40, 57]
-    assert found.counts.tolist() == [1, 2, 1]
-    torch.testing.assert_close(found.embeddings.norm(dim=1), torch.ones(3))
+    table = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), identity_net)
+    assert table.ages.tolist() == [29, 40, 57]
+    assert table.counts.tolist() == [1, 2, 1]
+    torch.testing.assert_close(table.embeddings.norm(dim=1), torch.ones(3))
     mean = embeddings[:2].mean(dim=0)
-    torch.testing.assert_close(found.nearest(torch.tensor([38.0]))[0], mean / mean.norm())
+    torch.testing.assert_close(table.nearest(torch.tensor([38.0]))[0], mean / mean.norm())
 
 
 def test_prototypes_require_their_network(faces, identity_net, other, tmp_path):
@@ -182,6 +182,6 @@ def test_files_of_another_kind_are_refused(tmp_path, identity_net, bank):
 
 def test_photos_without_ages_give_no_anchors(tmp_path, identity_net):
     save_png(tmp_path / "faces" / "unnamed.png", np.zeros((32, 32, 3), np.uint8), {})
-    found = faces_in(tmp_path / "faces", AgeSource())
+    photos = faces_in(tmp_path / "faces", AgeSource())
     with pytest.raises(InputError, match=NO_AGE):
-        prototypes_of_photos(found, identity_net, Silence(), device=CPU)
+        prototypes_of_photos(photos, identity_net, Silence(), device=CPU)

@@ -16,8 +16,8 @@ def test_rows_ages_and_sources_are_sorted_together(bank):
 
 def test_bins_are_those_of_the_published_banks():
     ages = torch.tensor([18.0, 22.9, 23.0, 78.0, 82.9, 17.0, 2.0])
-    made = sorted_bank(torch.eye(7), ages, (), embedder="x", digest=None)
-    bins = {name: made.ages[rows.start : rows.stop].tolist() for name, rows in made.bins().items()}
+    bank = sorted_bank(torch.eye(7), ages, (), embedder="x", digest=None)
+    bins = {name: bank.ages[rows.start : rows.stop].tolist() for name, rows in bank.bins().items()}
     assert bins == {
         "0-2": [2.0],
         "13-17": [17.0],

@@ -26,7 +26,7 @@ class Counting:
     """An identity network that counts its pictures, and may be killed."""
 
     def __init__(self, identity_net, killed_after=None):
-        self.identity_net, self.seen, self.killed_after = identity_net, 0, killed_after
+        self.identity_net, self.count, self.killed_after = identity_net, 0, killed_after
         self.name, self.digest, self.width = (
             identity_net.name,
             identity_net.digest,
@@ -34,9 +34,9 @@ class Counting:
         )
 
     def embed(self, pictures):
-        if self.killed_after is not None and self.seen >= self.killed_after:
+        if self.killed_after is not None and self.count >= self.killed_after:
             raise KeyboardInterrupt
-        self.seen += len(pictures)
+        self.count += len(pictures)
         return self.identity_net.embed(pictures)
 
 
@@ -74,7 +74,7 @@ def test_a_second_run_embeds_nothing_and_gives_the_same_file(faces, identity_net
     before = plan.out.read_bytes()
     counting = Counting(identity_net)
     report = build(plan, counting)
-    assert (counting.seen, report.fresh, report.kept) == (0, 0, 6)
+    assert (counting.count, report.fresh, report.kept) == (0, 0, 6)
     assert plan.out.read_bytes() == before
 
 
@@ -85,7 +85,7 @@ def test_a_killed_run_continues_and_ends_bit_equal(faces, identity_net):
     assert not plan.out.exists()
     counting = Counting(identity_net)
     build(plan, counting)
-    assert counting.seen == 2
+    assert counting.count == 2
     whole = replace(plan, out=plan.out.with_name("whole.safetensors"))
     build(whole, identity_net)
     assert plan.out.read_bytes() == whole.out.read_bytes()
@@ -97,7 +97,7 @@ def test_pictures_are_identified_by_content(faces, identity_net):
     shutil.copy(faces / "19_4.png", faces / "19_9.png")
     counting = Counting(identity_net)
     report = build(plan_of(faces), counting)
-    assert (counting.seen, report.copies) == (0, 1)
+    assert (counting.count, report.copies) == (0, 1)
     assert report.bank.ages.tolist() == [19, 21, 22, 23, 41, 60]
 
 
@@ -105,7 +105,7 @@ def test_another_embedder_embeds_everything_again(faces, identity_net, other):
     build(plan_of(faces), identity_net)
     counting = Counting(other)
     report = build(plan_of(faces), counting)
-    assert counting.seen == 6
+    assert counting.count == 6
     assert report.bank.digest == other.digest
 
 
@@ -131,9 +131,9 @@ def test_a_repaired_picture_is_tried_again(faces, identity_net):
 def test_an_embedding_with_nan_is_left_out(faces, identity_net):
     class Broken(Counting):
         def embed(self, pictures):
-            found = super().embed(pictures).clone()
-            found[0, 0] = torch.nan
-            return found
+            embeddings = super().embed(pictures).clone()
+            embeddings[0, 0] = torch.nan
+            return embeddings
 
     report = build(plan_of(faces), Broken(identity_net))
     assert len(report.bank) == 3
@@ -185,7 +185,7 @@ def test_a_ledger_without_estimated_ages_is_not_reused_with_an_estimator(faces, 
     reader = NanoAgeEstimator(frozen(NanoAge(AgeSpec(size=16, widths=(4, 6)))))
     counting = Counting(identity_net)
     assert len(build(plan_of(faces), counting, age_estimator=reader).bank) == 6
-    assert counting.seen == 1
+    assert counting.count == 1
 
 
 def test_a_folder_without_usable_pictures_is_an_error(tmp_path, identity_net):

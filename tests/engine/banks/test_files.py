@@ -129,12 +129,12 @@ def test_a_bank_names_its_network(tmp_path, bank, identity_net, other, monkeypat
         save_native(
             folder / f"{name}.safetensors", Checkpoint("native", {"identity": net.state_dict()})
         )
-    made = sorted_bank(
+    bank = sorted_bank(
         bank.embeddings, bank.ages, (), embedder="nano-identity", digest=identity_net.digest
     )
-    save_bank(tmp_path / "b.safetensors", made)
-    read, found = read_bank_for(tmp_path / "b.safetensors", None, torch.device("cpu"))
-    assert found.digest == identity_net.digest
+    save_bank(tmp_path / "b.safetensors", bank)
+    read, network = read_bank_for(tmp_path / "b.safetensors", None, torch.device("cpu"))
+    assert network.digest == identity_net.digest
     assert len(read) == 40
     with pytest.raises(WeightsError, match=other.digest):
         read_bank_for(tmp_path / "b.safetensors", "mine", torch.device("cpu"))

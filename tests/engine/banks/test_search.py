@@ -24,21 +24,21 @@ def test_faiss_agrees_with_torch(bank, queries, ages):
 
 
 def test_the_nearest_are_the_largest_cosines_row_by_row(bank, queries):
-    found = nearest(bank, queries, 3)
-    for query, rows in zip(queries, found.rows.tolist(), strict=True):
+    neighbours = nearest(bank, queries, 3)
+    for query, rows in zip(queries, neighbours.rows.tolist(), strict=True):
         cosines = [float(query @ row) for row in bank.embeddings]
         assert rows == sorted(range(40), key=lambda row: -cosines[row])[:3]
 
 
 def test_a_face_of_the_bank_finds_itself(bank):
-    found = nearest(bank, bank.embeddings, 1)
-    assert found.rows[:, 0].tolist() == list(range(40))
+    neighbours = nearest(bank, bank.embeddings, 1)
+    assert neighbours.rows[:, 0].tolist() == list(range(40))
 
 
 def test_a_range_of_ages_may_hold_fewer_than_k(bank, queries):
-    found = nearest(bank, queries, 10, ages=Span(30, 33))
-    assert found.rows.shape == (5, 4)
-    assert set(bank.ages[found.rows].flatten().tolist()) == {30, 31, 32, 33}
+    neighbours = nearest(bank, queries, 10, ages=Span(30, 33))
+    assert neighbours.rows.shape == (5, 4)
+    assert set(bank.ages[neighbours.rows].flatten().tolist()) == {30, 31, 32, 33}
 
 
 def test_an_empty_range_is_an_error(bank, queries):

@@ -21,8 +21,8 @@ def test_prototypes_are_means_by_soft_label_and_reliability():
     labels = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 1.0]])
     ages = AgePrototypes.of(features, labels, torch.tensor([1.0, 0.8, 0.6, 0.0]))
     # (1 (1,0) + 0.4 (0,1)) / 1.4, and (0.4 (0,1) + 0.6 (4,4)) / 1
-    wanted = torch.tensor([[1 / 1.4, 0.4 / 1.4], [2.4, 2.8]])
-    torch.testing.assert_close(ages.means, wanted)
+    expected = torch.tensor([[1 / 1.4, 0.4 / 1.4], [2.4, 2.8]])
+    torch.testing.assert_close(ages.means, expected)
     assert ages.known.tolist() == [True, True]
 
 

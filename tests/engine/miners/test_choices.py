@@ -23,14 +23,16 @@ class Recipe(Table):
 def test_every_miner_pads_and_masks(kind, crowd, draws):
     miner = CHOICE.validate_python({"kind": kind, "k": 5}).build(crowd, CPU)
     anchors = F.normalize(torch.randn(3, 6, generator=torch.Generator().manual_seed(0)), dim=1)
-    found = miner.mine(anchors, torch.tensor([20.0, 40.0, 200.0]), draws(3))
-    assert found.embeddings.shape == (3, 5, 6)
-    assert found.mask.shape == (3, 5)
-    assert torch.equal(found.mask.sum(dim=1), found.k_effective)
-    assert found.k_effective.tolist()[2] == 0
-    lengths = found.embeddings.norm(dim=2)
-    torch.testing.assert_close(lengths, found.mask.float())
-    assert torch.equal(found.mask, found.mask.sort(dim=1, descending=True, stable=True).values)
+    impostors = miner.mine(anchors, torch.tensor([20.0, 40.0, 200.0]), draws(3))
+    assert impostors.embeddings.shape == (3, 5, 6)
+    assert impostors.mask.shape == (3, 5)
+    assert torch.equal(impostors.mask.sum(dim=1), impostors.k_effective)
+    assert impostors.k_effective.tolist()[2] == 0
+    lengths = impostors.embeddings.norm(dim=2)
+    torch.testing.assert_close(lengths, impostors.mask.float())
+    assert torch.equal(
+        impostors.mask, impostors.mask.sort(dim=1, descending=True, stable=True).values
+    )
     assert {
         "candidate_count",
         "sim_mean",
@@ -40,7 +42,7 @@ def test_every_miner_pads_and_masks(kind, crowd, draws):
         "sim_p90",
         "k_effective",
         "relaxed",
-    } <= set(found.metrics)
+    } <= set(impostors.metrics)
 
 
 @pytest.mark.parametrize("kind", list(MINERS))
@@ -51,8 +53,8 @@ def test_no_miner_reads_a_value_on_the_host(kind, crowd, draws):
             bool(fake.from_tensor(torch.ones(1)).sum() > 0)
         miner = CHOICE.validate_python({"kind": kind, "k": 5}).build(crowd, CPU)
         anchors, ages = (fake.from_tensor(torch.ones(shape)) for shape in ((3, 6), (3,)))
-        found = miner.mine(anchors, ages, draws(3))
-    assert found.embeddings.shape == (3, 5, 6)
+        impostors = miner.mine(anchors, ages, draws(3))
+    assert impostors.embeddings.shape == (3, 5, 6)
 
 
 @pytest.mark.parametrize("kind", list(MINERS))

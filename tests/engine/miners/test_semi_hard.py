@@ -13,8 +13,10 @@ from engine.runtime.draws import Draws
 CPU = torch.device("cpu")
 
 
-def cosines(found, face=0):
-    return sorted(round(float(one), 4) for one in found.embeddings[face][found.mask[face]][:, 0])
+def cosines(impostors, face=0):
+    return sorted(
+        round(float(one), 4) for one in impostors.embeddings[face][impostors.mask[face]][:, 0]
+    )
 
 
 @pytest.mark.parametrize("window", [None, Span(20, 60)], ids=str)
@@ -43,25 +45,25 @@ def test_age_comes_before_similarity(bank_of, mined):
     """Taking the most similar of all ages first would leave nobody of 40."""
     others = [(60, 0.60 - index / 1000) for index in range(20)]
     right = [(40, 0.30 + index / 1000) for index in range(4)]
-    found = mined(bank_of(others + right), SemiHard(k=4, top_m=8), [40.0])
-    assert cosines(found) == [0.30, 0.301, 0.302, 0.303]
-    assert float(found.metrics["relaxed"]) == 0
+    impostors = mined(bank_of(others + right), SemiHard(k=4, top_m=8), [40.0])
+    assert cosines(impostors) == [0.30, 0.301, 0.302, 0.303]
+    assert float(impostors.metrics["relaxed"]) == 0
 
 
 def test_k_effective_counts_the_impostors(bank_of, mined):
-    found = mined(bank_of([(40, 0.3), (41, 0.4), (42, 0.9), (70, 0.4)]), SemiHard(k=4), [40.0])
-    assert found.k_effective.tolist() == [2]
-    assert found.mask.tolist() == [[True, True, False, False]]
-    assert found.embeddings[0, 2:].eq(0).all()
-    assert float(found.metrics["k_effective"]) == 2
+    impostors = mined(bank_of([(40, 0.3), (41, 0.4), (42, 0.9), (70, 0.4)]), SemiHard(k=4), [40.0])
+    assert impostors.k_effective.tolist() == [2]
+    assert impostors.mask.tolist() == [[True, True, False, False]]
+    assert impostors.embeddings[0, 2:].eq(0).all()
+    assert float(impostors.metrics["k_effective"]) == 2
 
 
 def test_no_impostor_gives_an_empty_mask_and_finite_values(bank_of, mined):
-    found = mined(bank_of([(40, 0.9), (41, -0.5)]), SemiHard(k=3), [40.0])
-    assert found.k_effective.tolist() == [0]
-    assert not found.mask.any()
-    assert found.embeddings.isfinite().all()
-    assert found.metrics["sim_mean"].isnan()
+    impostors = mined(bank_of([(40, 0.9), (41, -0.5)]), SemiHard(k=3), [40.0])
+    assert impostors.k_effective.tolist() == [0]
+    assert not impostors.mask.any()
+    assert impostors.embeddings.isfinite().all()
+    assert impostors.metrics["sim_mean"].isnan()
 
 
 def test_the_band_is_closed_and_top_m_takes_the_most_similar(bank_of, mined):
@@ -95,25 +97,25 @@ def test_the_stages_relax_in_order():
 
 def test_ages_are_widened_before_the_floor_falls(bank_of, mined):
     bank = bank_of([(40, 0.3), (40, 0.18), (45, 0.35)])
-    found = mined(bank, SemiHard(k=2, low=0.2, widest=1), [40.0])
-    assert cosines(found) == [0.3, 0.35]
-    assert float(found.metrics["relaxed"]) == 1
-    assert float(found.metrics["band_low"]) == pytest.approx(0.2)
-    assert float(found.metrics["candidate_count"]) == 1
+    impostors = mined(bank, SemiHard(k=2, low=0.2, widest=1), [40.0])
+    assert cosines(impostors) == [0.3, 0.35]
+    assert float(impostors.metrics["relaxed"]) == 1
+    assert float(impostors.metrics["band_low"]) == pytest.approx(0.2)
+    assert float(impostors.metrics["candidate_count"]) == 1
 
 
 def test_the_floor_falls_no_further_than_needed(bank_of, mined):
     bank = bank_of([(40, 0.3), (40, 0.18), (40, 0.13), (40, 0.02)])
-    found = mined(bank, SemiHard(k=2, low=0.2, floor=0.0), [40.0])
-    assert cosines(found) == [0.18, 0.3]
-    assert float(found.metrics["band_low"]) == pytest.approx(0.15)
+    impostors = mined(bank, SemiHard(k=2, low=0.2, floor=0.0), [40.0])
+    assert cosines(impostors) == [0.18, 0.3]
+    assert float(impostors.metrics["band_low"]) == pytest.approx(0.15)
 
 
 def test_every_face_of_a_batch_is_relaxed_separately(bank_of, mined):
     bank = bank_of([(40, 0.3), (41, 0.4), (60, 0.3), (65, 0.4)])
-    found = mined(bank, SemiHard(k=2, widest=1), [40.0, 60.0])
-    assert [cosines(found, face) for face in (0, 1)] == [[0.3, 0.4], [0.3, 0.4]]
-    assert float(found.metrics["relaxed"]) == 0.5
+    impostors = mined(bank, SemiHard(k=2, widest=1), [40.0, 60.0])
+    assert [cosines(impostors, face) for face in (0, 1)] == [[0.3, 0.4], [0.3, 0.4]]
+    assert float(impostors.metrics["relaxed"]) == 0.5
 
 
 def test_bounds_of_zero_are_zero(bank_of, mined):
@@ -139,9 +141,9 @@ def test_samples_differ_between_steps_and_repeat_within_one(crowd, draws):
 def test_every_face_in_the_band_has_the_same_probability(bank_of, mined):
     bank = bank_of([(40, 0.3 + index / 100) for index in range(8)])
     counts = torch.zeros(8)
-    found = mined(bank, SemiHard(k=2, low=0.2), [40.0] * 800)
+    impostors = mined(bank, SemiHard(k=2, low=0.2), [40.0] * 800)
     for place in range(8):
-        counts[place] = (found.embeddings[..., 0] - (0.3 + place / 100)).abs().lt(1e-4).sum()
+        counts[place] = (impostors.embeddings[..., 0] - (0.3 + place / 100)).abs().lt(1e-4).sum()
     assert counts.sum() == 1600
     assert (counts - 200).abs().max() < 50
 
@@ -176,8 +178,10 @@ def test_only_rows_in_reach_are_kept(crowd):
 
 def test_a_miner_has_no_gradient(crowd, draws):
     anchors = F.normalize(torch.randn(2, 6), dim=1).requires_grad_()
-    found = SemiHard(k=4).build(crowd, CPU).mine(anchors, torch.tensor([30.0, 40.0]), draws(2))
-    assert not any(value.requires_grad for value in (found.embeddings, *found.metrics.values()))
+    impostors = SemiHard(k=4).build(crowd, CPU).mine(anchors, torch.tensor([30.0, 40.0]), draws(2))
+    assert not any(
+        value.requires_grad for value in (impostors.embeddings, *impostors.metrics.values())
+    )
 
 
 def test_autocast_changes_nothing(crowd, draws):

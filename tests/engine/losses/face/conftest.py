@@ -72,8 +72,8 @@ class TinyPoints:
         self.head = drawn(5, lambda: nn.Linear(128, 136))
 
     def points(self, pictures):
-        found = self.head(self.net(pictures).flatten(1)).view(-1, 68, 2)
-        return FACE.to(found.device) * pictures.shape[-1] + found
+        offset = self.head(self.net(pictures).flatten(1)).view(-1, 68, 2)
+        return FACE.to(offset.device) * pictures.shape[-1] + offset
 
 
 class TinyDistance:

@@ -75,7 +75,7 @@ def test_a_loss_has_a_gradient_in_the_picture_or_in_the_codes(table, make):
     value, metrics = loss_of(table).value(inputs)
     assert value.shape == ()
     assert value.isfinite()
-    assert all(seen.shape == () and not seen.requires_grad for seen in metrics.values())
+    assert all(metric.shape == () and not metric.requires_grad for metric in metrics.values())
     value.backward()
     gradients = [x.grad for x in (inputs.output, inputs.w_plus) if x.grad is not None]
     assert len(gradients) == 1

@@ -22,7 +22,7 @@ def test_the_eight_ratios_are_those_of_the_face(face_points):
     left = torch.tensor([(80 + 88 + 96 + 104 + 96 + 88) / 6, (100 + 96 + 97 + 100 + 105 + 104) / 6])
     right = torch.tensor([156.0, (100 + 94 + 95 + 100 + 105 + 106) / 6])
     unit = (right - left).norm().item()
-    wanted = [
+    expected = [
         24 / unit,
         24 / unit,
         (8 + 8) / 48,
@@ -32,7 +32,7 @@ def test_the_eight_ratios_are_those_of_the_face(face_points):
         48 / unit,
         0.25,
     ]
-    torch.testing.assert_close(ratios(points)[0], torch.tensor(wanted))
+    torch.testing.assert_close(ratios(points)[0], torch.tensor(expected))
 
 
 def test_the_ratios_are_invariant_to_scale_translation_and_roll(face_points):
@@ -43,11 +43,11 @@ def test_the_ratios_are_invariant_to_scale_translation_and_roll(face_points):
 
 def test_the_loss_is_the_weighted_huber_loss_of_the_ratios(make, face_points):
     photo = (face_points * 32).expand(4, -1, -1)
-    made = photo.clone()
-    made[:, 54, 0] += 3.0  # the mouth only: its width and with it the opening
+    output = photo.clone()
+    output[:, 54, 0] += 3.0  # the mouth only: its width and with it the opening
     inputs = make(cached={"points/tiny-points": photo})
-    inputs.memo["points"] = made
-    away = (ratios(made) - ratios(photo))[0]
+    inputs.memo["points"] = output
+    away = (ratios(output) - ratios(photo))[0]
     assert (away[:6] == 0).all()
     assert (away[6:].abs() > 0).all()
     huber = [0.5 * d * d if abs(d) < 0.03 else 0.03 * (abs(d) - 0.015) for d in away[6:].tolist()]
@@ -95,7 +95,7 @@ def test_points_of_another_domain_are_refused(context, make):
     check([loss], context)
     photos = replace(context, domain="photos")
     with pytest.raises(
-        RecipeError, match="cannot be computed on photos: its `landmarks` network is for portraits"
+        RecipeError, match="cannot be computed on photos: its `landmarks` network knows portraits"
     ):
         check([loss], photos)
     with pytest.raises(RecipeError, match="cannot be computed on photos"):
@@ -109,5 +109,5 @@ def test_a_detector_without_a_domain_is_refused(context):
         def points(self, pictures):
             return context.landmarks.points(pictures)
 
-    with pytest.raises(RecipeError, match="is for no known domain"):
+    with pytest.raises(RecipeError, match="knows no domain"):
         check([Geometry(weight=1)], replace(context, landmarks=Nameless()))

@@ -97,7 +97,7 @@ def test_nearest_id_masks_samples_that_keep_their_age(pass_of, unit_rows):
 
 def test_three_years_apart_is_three_years_apart_for_every_pair():
     # Ages that were shares of a century once: |0.32 - 0.29| > 0.03 in floats, where only 45 of 98
-    # such pairs were found, and 0.29 * 100 is below 29.
+    # such pairs are found, and 0.29 * 100 is below 29.
     years = torch.arange(101) - 2e-6 * torch.arange(101)
     assert years[29] < 29
     photos = References(torch.ones(101, 1), years)
@@ -192,8 +192,8 @@ def test_a_sample_without_impostors_does_not_count(pass_of, unit_rows, given_min
 
     def value(*counts):
         miner = given_miner(impostors, counts=torch.tensor(counts))
-        made = unit_rows(*[[1]] * len(counts))
-        return loss.value(pass_of(made, context={"miner": miner, "references": photos}))
+        output = unit_rows(*[[1]] * len(counts))
+        return loss.value(pass_of(output, context={"miner": miner, "references": photos}))
 
     assert value(2, 0)[0] == pytest.approx(value(2)[0].item())
     assert value(2, 0)[1]["share"] == 0.5

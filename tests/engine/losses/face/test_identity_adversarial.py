@@ -39,11 +39,11 @@ def pass_of(make):
 
 def test_the_loss_is_focal_cross_entropy_and_a_hinge(pass_of):
     person = 1 / (1 + math.exp(-0.5))
-    wanted = 0.8 * -((1 - person) ** 1.5) * math.log(person) + 0.2 * (0.9 - 0.5)
+    expected = 0.8 * -((1 - person) ** 1.5) * math.log(person) + 0.2 * (0.9 - 0.5)
     value, metrics = IdentityAdversarial(weight=1, gamma=1.5, margin=0.9).value(
         pass_of([0.25, 0.75])
     )
-    assert value == pytest.approx(wanted, rel=1e-5)
+    assert value == pytest.approx(expected, rel=1e-5)
     assert metrics["person"] == pytest.approx(person)
 
 
@@ -96,10 +96,10 @@ def test_the_report_is_the_expression_over_the_probabilities(make):
         view: inputs.context.classifier(resized_view(inputs.output, view, 16)).softmax(1)[:, 1]
         for view in views
     }
-    wanted = (person["clean"] + person["flip"]) / 2
-    wanted = wanted + 0.5 * torch.minimum(person["jpeg75"], person["blur0.6"])
+    expected = (person["clean"] + person["flip"]) / 2
+    expected = expected + 0.5 * torch.minimum(person["jpeg75"], person["blur0.6"])
     loss = IdentityAdversarial(weight=1, report="mean(clean,flip) + 0.5*min(jpeg75,blur0.6)")
-    torch.testing.assert_close(loss.value(inputs)[1]["report"], wanted.mean())
+    torch.testing.assert_close(loss.value(inputs)[1]["report"], expected.mean())
 
 
 def test_the_loss_may_use_another_view(make):

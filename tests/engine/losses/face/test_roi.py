@@ -30,8 +30,8 @@ def test_a_box_is_a_padded_square_around_its_points():
     box = region_boxes(points, ["eyes"], 256, pad=0.35)
     # 80 px across, its centre at (120.5, 100.5) from the corner of the picture.
     side = 80 * 1.35
-    wanted = [120.5 - side / 2, 100.5 - side / 2, 120.5 + side / 2, 100.5 + side / 2]
-    torch.testing.assert_close(box, torch.tensor([[wanted]]))
+    expected = [120.5 - side / 2, 100.5 - side / 2, 120.5 + side / 2, 100.5 + side / 2]
+    torch.testing.assert_close(box, torch.tensor([[expected]]))
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_a_face_without_points_gets_the_default_boxes(points):
     lost = torch.cat([points, torch.full_like(points, torch.nan)])
     boxes = region_boxes(lost, ALL, 256, pad=0.35)
     torch.testing.assert_close(boxes[:1], region_boxes(points, ALL, 256, pad=0.35))
-    wanted = torch.tensor([DEFAULT_BOXES[region] for region in ALL]) * 256
-    torch.testing.assert_close(boxes[1], wanted)
+    expected = torch.tensor([DEFAULT_BOXES[region] for region in ALL]) * 256
+    torch.testing.assert_close(boxes[1], expected)
 
 
 def test_a_crop_at_its_own_size_is_the_picture_itself(noise):
@@ -109,9 +109,9 @@ def test_a_crop_that_grows_is_bilinear(noise):
 
 def test_crops_come_picture_by_picture_and_region_by_region(noise):
     boxes = torch.tensor([[[0.0, 0, 16, 16], [16.0, 0, 32, 16]]] * 2)
-    found = crops(noise, boxes, 16)
-    wanted = [noise[i, :, :16, left : left + 16] for i in (0, 1) for left in (0, 16)]
-    torch.testing.assert_close(found, torch.stack(wanted))
+    result = crops(noise, boxes, 16)
+    expected = [noise[i, :, :16, left : left + 16] for i in (0, 1) for left in (0, 16)]
+    torch.testing.assert_close(result, torch.stack(expected))
 
 
 def test_a_crop_passes_gradients_to_its_own_pixels_only(noise):
@@ -181,13 +181,13 @@ def test_crops_are_embedded_uncut_and_count_equally(make):
     loss = RoiId(weight=1, size=16, regions=("eyes", "mouth"))
     value, metrics = loss.value(inputs)
     boxes = loss.boxes(inputs)
-    photo, made = shown
+    photo, output = shown
     torch.testing.assert_close(photo, crops(inputs.source, boxes, 16))
-    torch.testing.assert_close(made, crops(inputs.output, boxes, 16))
+    torch.testing.assert_close(output, crops(inputs.output, boxes, 16))
     identity_net = Recorder()
     one_by_one = [
         1 - (identity_net.embed_crops(a[None]) * identity_net.embed_crops(b[None])).sum()
-        for a, b in zip(photo, made, strict=True)
+        for a, b in zip(photo, output, strict=True)
     ]
     assert len(one_by_one) == 4 * 2
     torch.testing.assert_close(value, torch.stack(one_by_one).mean())

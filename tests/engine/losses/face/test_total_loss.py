@@ -18,12 +18,12 @@ from engine.losses.face.w_norm import WNorm
 
 def test_the_total_loss_has_values_and_the_weights_of_the_step(make):
     losses = [Pixel(weight="0:1, 10:0.25"), WNorm(weight=0.003)]
-    found = total_loss(make(), losses, 10)
-    assert {name: term.weight for name, term in found.terms.items()} == {
+    total = total_loss(make(), losses, 10)
+    assert {name: term.weight for name, term in total.terms.items()} == {
         "real/pixel": 0.25,
         "real/w_norm": 0.003,
     }
-    assert "real/pixel/share" in found.metrics
+    assert "real/pixel/share" in total.metrics
 
 
 def test_the_metrics_of_the_two_passes_have_distinct_names(make):
