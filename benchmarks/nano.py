@@ -1,12 +1,12 @@
-"""The exam of the nano stack: every figure of its judges, its generator and its ageing prior.
+"""Evaluation of the nano stack: its evaluators, its generator and its ageing prior.
 
-People from 901,000 on, whom no network has met. Give weights files or run folders; what is not
-given is left out and said so. A stand-in in place of the networks shows what the exam is worth:
-the truth has to pass it, doing nothing and blur have to fail.
+Held-out people from 901,000 on. Give weights files or run folders; networks that are not given are
+skipped and listed. Stand-ins in place of the networks validate the evaluation: the truth must pass,
+the unchanged input and blur must fail.
 
     python benchmarks/nano.py                        # everything that ships with the package
     python benchmarks/nano.py --out DIR [--identity F] [--age F] [--age-judge F] [--landmarks F]
-        [--model F] [--stand-in truth|nothing|blur] [--people 100] [--json]
+        [--model F] [--stand-in truth|unchanged|blur] [--people 100] [--json]
 """
 
 import argparse
@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from evaluation.album import Album, Pixels, albums, drawn, measured
-from evaluation.figures import Examined, figure_table, row_table
+from evaluation import ageing, networks
+from evaluation.album import Album, albums, measured, outputs_of
 from evaluation.grids import ageing_grid, reconstruction_grid
-from evaluation.reconstruction import examine_reconstruction
+from evaluation.reconstruction import evaluate_reconstruction
+from evaluation.report import Evaluation, metric_table, row_table
 from torch import Tensor
 
 from engine.core.atomic import write_text, written
@@ -34,8 +35,7 @@ from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.evaluators.dlib import JUDGE, Described, ImpostorTable, described
 from engine.images.saving import save_png
-from engine.metrics import ageing_exam as ageing
-from engine.metrics import nets_exam as nets
+from engine.images.srgb import Pixels
 from engine.metrics.strata import Stratum, stratum_of
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
@@ -57,8 +57,8 @@ PARTS = {
     "landmarks": "nano-landmarks",
     "model": "nano",
 }
-"""What may be given, and what ships with the package."""
-STAND_INS = ("truth", "nothing", "blur")
+"""Networks by option, and their shipped weights."""
+STAND_INS = ("truth", "unchanged", "blur")
 BLUR = 1.5
 SHOWN = 4
 
@@ -67,14 +67,14 @@ Reage = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The networks under examination as plain functions of pictures (b, 3, s, s) in [-1, 1]."""
+    """The evaluated networks as functions of pictures (b, 3, s, s) in [-1, 1]."""
 
     embed: Callable[[Tensor], Tensor] | None = None
     """To (b, d)."""
     ages: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """By name, to years (b,)."""
-    judge: Callable[[Tensor], Tensor] | None = None
-    """The ages of the one that is in no loss."""
+    age_evaluator: Callable[[Tensor], Tensor] | None = None
+    """The age network that is in no loss."""
     points: Callable[[Tensor], Tensor] | None = None
     """To (b, 68, 2) in pixels."""
     reconstruct: Callable[[Tensor], Tensor] | None = None
@@ -85,17 +85,17 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What all exams share: two photographs of everyone, and dlib on both."""
+    """Two photographs of everyone, and dlib on both."""
 
     one: Album
     other: Album
-    seen: Described
-    seen_other: Described
-    strangers: ImpostorTable[Stratum]
+    described: Described
+    described_other: Described
+    impostors: ImpostorTable[Stratum]
 
 
 def part(file: str, name: str) -> Mapping[str, Tensor]:
-    """A network's weights, in float32 whatever they were stored in."""
+    """A network's weights in float32."""
     state = read_checkpoint(find_weights(file)).part(name)
     return {
         key: value.float() if value.is_floating_point() else value for key, value in state.items()
@@ -113,7 +113,7 @@ def loaded(chosen: argparse.Namespace) -> Stack:
         judge = frozen(NanoAgeEvaluator.from_state(part(chosen.age_judge, "age")))
         ages["age judge"] = judge.age
         perceptual = FeatureDistance("features of the age judge", judge.features)
-        stack = replace(stack, judge=judge.age, perceptual=(perceptual,))
+        stack = replace(stack, age_evaluator=judge.age, perceptual=(perceptual,))
     if chosen.landmarks:
         points = frozen(NanoLandmarks.from_state(part(chosen.landmarks, "landmarks")))
         stack = replace(stack, points=points.points)
@@ -131,17 +131,17 @@ def loaded(chosen: argparse.Namespace) -> Stack:
 
 
 def truth_of(portraits: PortraitSet, workers: int) -> Truth:
-    """Describe both photographs; kept on the disk, for a second exam of the same people."""
+    """dlib on both photographs, cached on the disk."""
     one, other = albums(portraits)
     plan = {"version": VERSION, "judge": JUDGE, **portraits.plan.model_dump(mode="json")}
     kept = cache_folder() / "descriptors" / f"{settings_digest(plan)}.npz"
     if not kept.exists():
-        seen = described(
+        result = described(
             portraits.pictures, portraits.landmarks, workers=workers, progress=Silence()
         )
         kept.parent.mkdir(parents=True, exist_ok=True)
         with written(kept) as file:
-            np.savez(file, vectors=seen.vectors, found=seen.found)
+            np.savez(file, vectors=result.vectors, found=result.found)
     with np.load(kept) as file:
         shape = len(one.people), portraits.plan.scenes, len(one.ages)
         vectors = file["vectors"].reshape(*shape, -1)
@@ -152,78 +152,81 @@ def truth_of(portraits: PortraitSet, workers: int) -> Truth:
     )
     strata = [one for row in one.strata for one in row]
     people = np.repeat(one.people, len(one.ages))
-    strangers = ImpostorTable.of(
+    impostors = ImpostorTable.of(
         np.concatenate([ours.vectors, theirs.vectors]), np.tile(people, 2), strata * 2
     )
-    return Truth(one, other, ours, theirs, strangers)
+    return Truth(one, other, ours, theirs, impostors)
 
 
-def seen_in(outputs: Pixels, album: Album, workers: int) -> Described:
+def describe(outputs: Pixels, album: Album, workers: int) -> Described:
     size = outputs.shape[-2]
     flat = outputs.reshape(-1, size, size, 3)
     return described(flat, album.points.reshape(-1, 68, 2), workers=workers)
 
 
-def judges_exam(stack: Stack, first: int, people: int) -> list[Examined]:
+def evaluate_networks(stack: Stack, first: int, people: int) -> list[Evaluation]:
     """Everyone in four photographs, three ages each drawn over the whole span."""
     if stack.embed is None and not stack.ages and stack.points is None:
         return []
     plan = PortraitPlan(first=first, people=people, scenes=4, ages=3)
     portraits = rendered(plan, Silence())
-    told: list[Examined] = []
+    results: list[Evaluation] = []
     if stack.embed is not None:
         embeddings = measured(stack.embed, portraits.pictures)
         strata = [
             stratum_of(int(person), float(age))
             for person, age in zip(portraits.people, portraits.ages, strict=True)
         ]
-        told.append(
-            nets.examine_identity(
+        results.append(
+            networks.evaluate_identity(
                 embeddings, portraits.people, portraits.scenes, portraits.ages, strata
             )
         )
     for name, ages in stack.ages.items():
         years = measured(ages, portraits.pictures)
-        told.append(nets.examine_age(portraits.ages, years, portraits.people, name=name))
+        results.append(networks.evaluate_age(portraits.ages, years, portraits.people, name=name))
     if stack.points is not None:
         points = measured(stack.points, portraits.pictures)
-        told.append(nets.examine_landmarks(points, portraits.landmarks, portraits.people))
-    return told
+        results.append(networks.evaluate_landmarks(points, portraits.landmarks, portraits.people))
+    return results
 
 
-def reconstruction_exam(outputs: Pixels, truth: Truth, stack: Stack, chosen: Any) -> Examined:
-    seen = seen_in(outputs, truth.one, chosen.workers)
+def reconstruction_of(outputs: Pixels, truth: Truth, stack: Stack, chosen: Any) -> Evaluation:
+    result = describe(outputs, truth.one, chosen.workers)
     places = [(row % len(outputs), at) for row, at in enumerate(range(0, len(TARGETS), 2))]
     save_png(chosen.out / "reconstruction.png", reconstruction_grid(truth.one, outputs, places), {})
-    return examine_reconstruction(
+    return evaluate_reconstruction(
         truth.one,
         outputs,
-        seen,
-        truth.seen,
-        truth.seen_other,
-        truth.strangers,
+        result,
+        truth.described,
+        truth.described_other,
+        truth.impostors,
         stack.perceptual,
     )
 
 
-def prior_exam(aged: ageing.Aged, truth: Truth, stack: Stack, chosen: Any) -> list[Examined]:
-    seen = seen_in(aged.outputs, truth.one, chosen.workers)
-    shown = np.linspace(0, len(aged.starts) - 1, min(SHOWN, len(aged.starts))).round()
-    save_png(chosen.out / "ageing.png", ageing_grid(aged, shown.astype(int).tolist()), {})
-    told: list[Examined] = []
+def evaluate_prior(
+    aged: ageing.AgedAlbum, truth: Truth, stack: Stack, chosen: Any
+) -> list[Evaluation]:
+    result = describe(aged.outputs, truth.one, chosen.workers)
+    rows = np.linspace(0, len(aged.starts) - 1, min(SHOWN, len(aged.starts))).round()
+    save_png(chosen.out / "ageing.png", ageing_grid(aged, rows.astype(int).tolist()), {})
+    results: list[Evaluation] = []
     ages = None
-    if stack.judge is not None:
-        examined, ages = ageing.examine_ages(aged, stack.judge)
-        told.append(examined)
-    told += [ageing.examine_likeness(aged, stack.perceptual), ageing.examine_colours(aged)]
-    identity = ageing.examine_identity(aged, seen, truth.seen, truth.seen_other, ages)
-    return [*told, identity]
+    if stack.age_evaluator is not None:
+        evaluation, ages = ageing.evaluate_ages(aged, stack.age_evaluator)
+        results.append(evaluation)
+    results += [ageing.evaluate_similarity(aged, stack.perceptual), ageing.evaluate_colours(aged)]
+    identity = ageing.evaluate_identity(aged, result, truth.described, truth.described_other, ages)
+    return [*results, identity]
 
 
 def reaged(reage: Reage, inputs: Pixels) -> Pixels:
     """Everyone at every target, (people, targets, s, s, 3)."""
     made = [
-        drawn(lambda x, age=age: reage(x, torch.full((len(x),), age)), inputs) for age in TARGETS
+        outputs_of(lambda x, age=age: reage(x, torch.full((len(x),), age)), inputs)
+        for age in TARGETS
     ]
     return np.stack(made, axis=1)
 
@@ -231,61 +234,64 @@ def reaged(reage: Reage, inputs: Pixels) -> Pixels:
 def blurred(pictures: Tensor) -> Tensor:
     radius = 5
     across = torch.arange(-radius, radius + 1.0)
-    bell = torch.exp(-(across**2) / (2 * BLUR**2))
-    bell = (bell / bell.sum()).expand(3, 1, -1)
+    gaussian = torch.exp(-(across**2) / (2 * BLUR**2))
+    gaussian = (gaussian / gaussian.sum()).expand(3, 1, -1)
     padded = F.pad(pictures, (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, bell[..., None], groups=3), bell[..., None, :], groups=3)
+    return F.conv2d(
+        F.conv2d(padded, gaussian[..., None], groups=3), gaussian[..., None, :], groups=3
+    )
 
 
 def pictures_of(
     stack: Stack, stand_in: str | None, album: Album, inputs: Pixels
 ) -> tuple[Pixels | None, Pixels | None]:
-    """The reconstructions and the aged pictures to examine; None for what is not at hand."""
+    """The reconstructions and the aged pictures, None without their networks."""
     match stand_in:
         case "truth":
             return album.pictures, album.pictures
-        case "nothing":
+        case "unchanged":
             return None, np.repeat(inputs[:, None], len(TARGETS), axis=1)
         case "blur":
-            soft = drawn(blurred, album.pictures)
+            soft = outputs_of(blurred, album.pictures)
             return soft, soft
         case _:
             return (
-                drawn(stack.reconstruct, album.pictures) if stack.reconstruct else None,
+                outputs_of(stack.reconstruct, album.pictures) if stack.reconstruct else None,
                 reaged(stack.reage, inputs) if stack.reage else None,
             )
 
 
-def examined(stack: Stack, chosen: argparse.Namespace) -> tuple[list[Examined], dict[str, Any]]:
-    """Run every exam that the stack has the parts for; also what stands behind the figures."""
-    told = judges_exam(stack, chosen.first, chosen.people)
+def evaluate(stack: Stack, chosen: argparse.Namespace) -> tuple[list[Evaluation], dict[str, Any]]:
+    """Run every evaluation that the stack has networks for; also the table of impostors."""
+    results = evaluate_networks(stack, chosen.first, chosen.people)
     if stack.reconstruct is None and stack.reage is None and chosen.stand_in is None:
-        return told, {}
+        return results, {}
     plan = PortraitPlan(first=chosen.first, people=chosen.people, scenes=2, fixed=TARGETS)
     truth = truth_of(rendered(plan, Silence()), chosen.workers)
     starts = np.arange(chosen.people) % len(TARGETS)
     inputs = truth.one.pictures[np.arange(chosen.people), starts]
     rebuilt, older = pictures_of(stack, chosen.stand_in, truth.one, inputs)
     if rebuilt is not None:
-        told.append(reconstruction_exam(rebuilt, truth, stack, chosen))
+        results.append(reconstruction_of(rebuilt, truth, stack, chosen))
     if older is not None:
-        aged = ageing.Aged(truth.one, truth.other, older, starts)
-        told += prior_exam(aged, truth, stack, chosen)
-    everyone = truth.strangers.everyone._asdict()
+        aged = ageing.AgedAlbum(truth.one, truth.other, older, starts)
+        results += evaluate_prior(aged, truth, stack, chosen)
+    everyone = truth.impostors.everyone._asdict()
     rows = [
-        {**group._asdict(), **strangers._asdict()}
-        for group, strangers in sorted(truth.strangers.groups.items())
+        {**group._asdict(), **impostors._asdict()}
+        for group, impostors in sorted(truth.impostors.groups.items())
     ]
-    return told, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
+    return results, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
 
 
 def left_out(stack: Stack, stand_in: str | None) -> list[str]:
     missing = {
         "identity net": stack.embed is None,
         "age net": "age net" not in stack.ages,
-        "age judge (and with it judged ages and its perceptual distance)": stack.judge is None,
+        "age evaluator (and with it the ages and its perceptual distance)": stack.age_evaluator
+        is None,
         "landmark net": stack.points is None,
-        "encoder and generator": stack.reconstruct is None and stand_in in (None, "nothing"),
+        "encoder and generator": stack.reconstruct is None and stand_in in (None, "unchanged"),
         "ageing prior": stack.reage is None and stand_in is None,
     }
     return [name for name, absent in missing.items() if absent]
@@ -296,7 +302,7 @@ def arguments() -> argparse.Namespace:
     for name in PARTS:
         parser.add_argument(f"--{name}", metavar="FILE", help="a weights file or a run folder")
     parser.add_argument("--stand-in", choices=STAND_INS)
-    parser.add_argument("--out", type=Path, default=Path("runs/exam"))
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"))
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--first", type=int, default=FIRST)
     parser.add_argument("--threads", type=int, default=2)
@@ -308,7 +314,7 @@ def arguments() -> argparse.Namespace:
         for name, shipped in zip(given, PARTS.values(), strict=True):
             setattr(chosen, name, shipped)
     if chosen.first < FIRST:
-        parser.error(f"people before {FIRST} are not for exams of networks")
+        parser.error(f"people before {FIRST} are not held out")
     return chosen
 
 
@@ -318,7 +324,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
     stack = loaded(chosen)
-    told, behind = examined(stack, chosen)
+    results, context = evaluate(stack, chosen)
     files = {name: getattr(chosen, name.replace("-", "_")) for name in PARTS}
     report = {
         "world": f"portraits {VERSION}",
@@ -327,21 +333,21 @@ def main() -> None:
         "stand_in": chosen.stand_in,
         "left_out": left_out(stack, chosen.stand_in),
         "seconds": round(time.perf_counter() - started, 1),
-        "figures": [figure for one in told for figure in one.dump()["figures"]],
-        "tables": {name: rows for one in told for name, rows in one.dump()["tables"].items()},
-        **behind,
+        "metrics": [metric for one in results for metric in one.dump()["metrics"]],
+        "tables": {name: rows for one in results for name, rows in one.dump()["tables"].items()},
+        **context,
     }
     text = json.dumps(report, indent=1, allow_nan=False)
-    write_text(chosen.out / "exam.json", text)
+    write_text(chosen.out / "evaluation.json", text)
     if chosen.json:
         print(text)
         return
     for name, rows in report["tables"].items():
         print(f"\n{name}\n{row_table(rows)}")
-    print(f"\n{figure_table([figure for one in told for figure in one.figures])}")
+    print(f"\n{metric_table([metric for one in results for metric in one.metrics])}")
     for name in report["left_out"]:
         print(f"left out: {name}", file=sys.stderr)
-    print(f"{chosen.people} people, {report['seconds']} s; {chosen.out / 'exam.json'}")
+    print(f"{chosen.people} people, {report['seconds']} s; {chosen.out / 'evaluation.json'}")
 
 
 if __name__ == "__main__":

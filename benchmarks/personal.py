@@ -22,9 +22,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from evaluation.album import Pixels, drawn
-from evaluation.figures import row_table
-from evaluation.personal import PersonalJudges, Seen, Sitting, examine_way, seen
+from evaluation.album import outputs_of
+from evaluation.personal import (
+    MeasuredTruth,
+    PersonalEvaluators,
+    TestPhotos,
+    evaluate_method,
+    measure_truth,
+)
+from evaluation.report import row_table
 from scipy.optimize import least_squares
 from torch import Tensor
 
@@ -36,6 +42,7 @@ from engine.data.ages import AgeSource
 from engine.data.portraits import PortraitPlan, view_of
 from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.images.saving import save_png
+from engine.images.srgb import Pixels
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.gradients import gradient_distance
 from engine.nets.assemble import time_machine
@@ -96,11 +103,11 @@ def photos_of(person: int, folder: Path) -> Path:
     return folder
 
 
-def sitting_of(person: int) -> Sitting:
+def test_photos(person: int) -> TestPhotos:
     numbers = range(FIRST_HELD, FIRST_HELD + len(INPUT_AGES))
     pairs = list(zip(INPUT_AGES, numbers, strict=True))
     truth = [[photo(person, target, number) for target in TARGETS] for _, number in pairs]
-    return Sitting(
+    return TestPhotos(
         person,
         np.stack([photo(person, age, number)[0] for age, number in pairs]),
         np.asarray(INPUT_AGES, np.float32),
@@ -190,56 +197,60 @@ def reaged(weights: str, inputs: Pixels) -> Pixels:
     def aged(target: float, pictures: Tensor) -> Tensor:
         return model(pictures, torch.full((len(pictures),), target)).image
 
-    return np.stack([drawn(partial(aged, target), inputs) for target in TARGETS], axis=1)
+    return np.stack([outputs_of(partial(aged, target), inputs) for target in TARGETS], axis=1)
 
 
 def judged(
-    file: Path, against: Seen, judges: PersonalJudges, outputs: Pixels | None, weights: str | None
+    file: Path,
+    against: MeasuredTruth,
+    evaluators: PersonalEvaluators,
+    outputs: Pixels | None,
+    weights: str | None,
 ) -> list[dict[str, Any]]:
-    """The rows of one way, kept beside the run."""
+    """The rows of one method, cached beside the run."""
     if file.exists():
         return json.loads(file.read_text())
     if outputs is None:
         assert weights is not None
-        outputs = reaged(weights, against.sitting.inputs)
-    rows = examine_way(outputs, against, judges)
-    save_png(file.with_suffix(".png"), _grid(against.sitting, outputs), {})
+        outputs = reaged(weights, against.photos.inputs)
+    rows = evaluate_method(outputs, against, evaluators)
+    save_png(file.with_suffix(".png"), _grid(against.photos, outputs), {})
     write_json(file, rows)
     return rows
 
 
-def _grid(sitting: Sitting, outputs: Pixels) -> Pixels:
+def _grid(photos: TestPhotos, outputs: Pixels) -> Pixels:
     """A pair of lines for each input: made, true; the input first."""
     lines = [
         np.concatenate([shown, *row], axis=1)
         for index in range(0, len(outputs), 2)
         for shown, row in (
-            (sitting.inputs[index], outputs[index]),
-            (np.zeros_like(sitting.inputs[index]), sitting.truth[index]),
+            (photos.inputs[index], outputs[index]),
+            (np.zeros_like(photos.inputs[index]), photos.truth[index]),
         )
     ]
     return np.concatenate(lines)
 
 
 def examine_person(
-    person: int, chosen: argparse.Namespace, judges: PersonalJudges
+    person: int, chosen: argparse.Namespace, evaluators: PersonalEvaluators
 ) -> list[dict[str, Any]]:
     own = chosen.out / f"{person}"
     folder = photos_of(person, own / "photos")
     bank = bank_of(chosen.out)
-    against = seen(sitting_of(person), judges)
+    against = measure_truth(test_photos(person), evaluators)
     sides = read_photos(folder, SIZE, Silence())
     known = np.concatenate([sides.train.pictures, sides.test.pictures])
     ages = np.concatenate([sides.train.ages, sides.test.ages])
-    ways: dict[str, list[dict[str, Any]]] = {
+    methods: dict[str, list[dict[str, Any]]] = {
         "input copied": judged(
-            own / "copied.json", against, judges, against.sitting.copied(), None
+            own / "copied.json", against, evaluators, against.photos.unchanged(), None
         ),
         "nearest photo": judged(
-            own / "nearest.json", against, judges, against.sitting.nearest(known, ages), None
+            own / "nearest.json", against, evaluators, against.photos.nearest(known, ages), None
         ),
-        "oracle": judged(own / "oracle.json", against, judges, oracle(person), None),
-        "prior": judged(own / "prior.json", against, judges, None, "nano"),
+        "oracle": judged(own / "oracle.json", against, evaluators, oracle(person), None),
+        "prior": judged(own / "prior.json", against, evaluators, None, "nano"),
     }
     for variant in chosen.variants:
         for seed in range(chosen.seeds if variant in ("personal", "oneshot") else 1):
@@ -256,9 +267,9 @@ def examine_person(
                 words = ["train", "--recipe", recipe, *common]
                 settings += ABLATIONS.get(variant, [])
             trained(run, words, settings)
-            rows = judged(run / "exam.json", against, judges, None, str(run))
-            ways.setdefault(variant, []).extend({**row, "seed": seed} for row in rows)
-    return [{"way": way, **row} for way, rows in ways.items() for row in rows]
+            rows = judged(run / "exam.json", against, evaluators, None, str(run))
+            methods.setdefault(variant, []).extend({**row, "seed": seed} for row in rows)
+    return [{"method": method, **row} for method, rows in methods.items() for row in rows]
 
 
 def table_of(
@@ -269,7 +280,7 @@ def table_of(
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in chosen:
         groups.setdefault(tuple(row[key] for key in by), []).append(row)
-    measures = ("identity", "age_error", "both", "right", *WAYS, "gradients")
+    measures = ("identity", "age_error", "age_and_identity", "correct", *WAYS, "gradients")
     return [
         {
             **dict(zip(by, key, strict=True)),
@@ -279,14 +290,14 @@ def table_of(
     ]
 
 
-def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence[float]) -> str:
-    """How much nearer to the truth one way is than another, in shares, with 95 % intervals."""
+def gains(rows: Sequence[dict[str, Any]], method: str, than: str, targets: Sequence[float]) -> str:
+    """How much nearer to the truth one method is than another, in shares, with 95 % intervals."""
     chosen = [row for row in rows if row["target"] in targets]
 
     def values(which: str, name: str) -> dict[tuple[Any, ...], list[float]]:
         found: dict[tuple[Any, ...], list[float]] = {}
         for row in chosen:
-            if row["way"] == which:
+            if row["method"] == which:
                 value = 1 - row[name] if name == "identity" else row[name]
                 key = (row["person"], row["photo"], row["target"], row.get("seed", 0))
                 found.setdefault(key, []).append(value)
@@ -294,7 +305,7 @@ def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence
 
     told: list[str] = []
     for name in ("identity", *WAYS, "gradients"):
-        ours, theirs = values(way, name), values(than, name)
+        ours, theirs = values(method, name), values(than, name)
         pairs = [
             (key, np.mean(own), np.mean(theirs[key] if key in theirs else theirs[(*key[:3], 0)]))
             for key, own in ours.items()
@@ -306,7 +317,7 @@ def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence
         )
         label = "1 - identity" if name == "identity" else name
         told.append(f"{label} {lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})")
-    return f"{way} lower than {than}: " + ", ".join(told)
+    return f"{method} lower than {than}: " + ", ".join(told)
 
 
 def arguments() -> argparse.Namespace:
@@ -330,7 +341,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     print(f"prior {file_sha256(find_weights('nano'))}, before any person is touched")
     distances = {name: load_distance(net, CPU) for name, net in WAYS.items()}
-    judges = PersonalJudges(
+    evaluators = PersonalEvaluators(
         load_age_estimator("nano-age-judge", CPU).years,
         {**distances, "gradients": gradient_distance},
         DRAWN_IMPOSTOR_DISTANCE,
@@ -338,15 +349,15 @@ def main() -> None:
     )
     rows: list[dict[str, Any]] = []
     for person in range(chosen.first, chosen.first + chosen.people):
-        rows += examine_person(person, chosen, judges)
+        rows += examine_person(person, chosen, evaluators)
         write_json(chosen.out / "rows.json", rows)
     for name, targets in (
         ("held-out ages 25, 35, 45", HELD_AGES),
         ("38 to 42", (38.0, 40.0, 42.0)),
         ("60 and 70, beyond the photos", (60.0, 70.0)),
     ):
-        print(f"\n{name}\n{row_table(table_of(rows, targets, ['way']))}")
-        print(row_table(table_of(rows, targets, ["way", "person"])))
+        print(f"\n{name}\n{row_table(table_of(rows, targets, ['method']))}")
+        print(row_table(table_of(rows, targets, ["method", "person"])))
     if "personal" in chosen.variants:
         print("\n" + gains(rows, "personal", "prior", HELD_AGES))
     if "oneshot" in chosen.variants:

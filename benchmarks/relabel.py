@@ -24,11 +24,11 @@ from engine.experts.mixture import Mixture
 from engine.images.saving import save_png
 from engine.metrics.age import mae
 from engine.metrics.age_calibration import (
-    confidence_bars,
     coverage_error,
     cumulative_score,
-    expected_error,
-    surely_within,
+    expected_calibration_error,
+    probability_within,
+    reliability_bins,
 )
 from engine.relabel.diagrams import reliability_png
 from engine.relabel.fit import figures
@@ -120,7 +120,7 @@ def examined(exam: Exam, out: Path) -> dict[str, Any]:
         reliability_png(mixture, title=f"{len(truth)} unseen people")
     )
     wrong = moved > 0
-    sure = surely_within(std)
+    sure = probability_within(std)
     return {
         "faces": len(exam.truth),
         "without_age": int((~answered).sum()),
@@ -132,7 +132,7 @@ def examined(exam: Exam, out: Path) -> dict[str, Any]:
         .round(3)
         .tolist(),
         "cs5": cumulative_score(truth, age, 5),
-        "ece": expected_error(confidence_bars(sure, np.abs(age - truth) <= BELOW)),
+        "ece": expected_calibration_error(reliability_bins(sure, np.abs(age - truth) <= BELOW)),
         "coverage_error": coverage_error(truth, age, std),
         **{key: mixture[key] for key in ("rmse", "bias", "nll", "crps", "emd")},
         "wrong_labels": int(wrong.sum()),

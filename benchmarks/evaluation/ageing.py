@@ -1,4 +1,4 @@
-"""Exam of the ageing prior: everyone at every target age, beside the truth and doing nothing."""
+"""Evaluation of the ageing prior: everyone at every target age, against the truth and the input."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,41 +9,42 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.evaluators.dlib import Described, pairwise
+from engine.images.srgb import Pixels
 from engine.metrics.age import bias, mae, spearman
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
-from engine.metrics.verification import auc, equal_error
+from engine.metrics.verification import auc, equal_error_rate
 from engine.nets.perceptual.features import FeatureDistance
-from evaluation.album import Album, Pixels, measured, person_energies
+from evaluation.album import Album, measured, person_energies
 from evaluation.colour import ColourRange, region_planes
-from evaluation.figures import Examined, Figure
+from evaluation.report import Evaluation, Metric
 
-ASKED_AGE, ASKED_ORDER, ASKED_ORDERED = 8.0, 0.9, 0.95
+GOAL_AGE, GOAL_ORDER, GOAL_ORDERED = 8.0, 0.9, 0.95
 WIDE = 20
-"""Years from which an output has to be nearer to the truth than its input is."""
+"""Age gap in years from which an output must be nearer to the truth than its input is."""
 COLOUR_SLACK = 0.05
-"""How much fewer outputs than truths may have the world's colours."""
+"""Allowed deficit of outputs within the world's colours, relative to the truth."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """One measurement three times over: of the outputs, the truth and the inputs left alone."""
+class Comparison:
+    """One metric of the outputs, of the truth and of the unchanged inputs."""
 
     output: Floats
     truth: Floats
-    nothing: Floats
+    unchanged: Floats
 
-    def figure(self, name: str, **told: Any) -> Figure:
-        """The means as one figure."""
-        truth, nothing = float(self.truth.mean()), float(self.nothing.mean())
-        return Figure(name, float(self.output.mean()), truth=truth, nothing=nothing, **told)
+    def metric(self, name: str, **more: Any) -> Metric:
+        """The means as one metric."""
+        truth, unchanged = float(self.truth.mean()), float(self.unchanged.mean())
+        return Metric(name, float(self.output.mean()), truth=truth, unchanged=unchanged, **more)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Aged:
+class AgedAlbum:
     """Outputs (people, targets, s, s, 3) made from each person's picture at `ages[starts]`.
 
     The truth is the same photograph rendered at the target; `other` is another photograph of the
@@ -66,66 +67,70 @@ class Aged:
         ages = self.truth.ages.astype(np.float64)
         return ages[None] - ages[self.starts][:, None]
 
-    def left_alone(self, values: NDArray[Any]) -> NDArray[Any]:
-        """What was measured on the truth (people, targets, ...), at every target for the input."""
+    def unchanged(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of the truth (people, targets, ...) to those of the input at every target."""
         chosen = values[np.arange(len(self.starts)), self.starts]
         return np.repeat(chosen[:, None], values.shape[1], axis=1)
 
 
-def examine_ages(aged: Aged, judge: Callable[[Tensor], Tensor]) -> tuple[Examined, Ways]:
-    """Judge the ages; returns the years told, (people, targets) each, as well."""
-    told = measured(judge, aged.truth.pictures)
-    ways = Ways(measured(judge, aged.outputs), told, aged.left_alone(told))
-    targets = np.broadcast_to(aged.truth.ages.astype(np.float64), told.shape)
-    errors, own, idle = (mae(targets, way) for way in (ways.output, ways.truth, ways.nothing))
+def evaluate_ages(
+    aged: AgedAlbum, estimator: Callable[[Tensor], Tensor]
+) -> tuple[Evaluation, Comparison]:
+    """Compare estimated ages with the targets; also returns them, (people, targets) each."""
+    of_truth = measured(estimator, aged.truth.pictures)
+    years = Comparison(measured(estimator, aged.outputs), of_truth, aged.unchanged(of_truth))
+    targets = np.broadcast_to(aged.truth.ages.astype(np.float64), of_truth.shape)
+    errors, own, unchanged = (
+        mae(targets, one) for one in (years.output, years.truth, years.unchanged)
+    )
     ordered = [
-        float(np.mean([spearman(targets[0], row) >= ASKED_ORDER for row in way]))
-        for way in (ways.output, ways.truth, ways.nothing)
+        float(np.mean([spearman(targets[0], row) >= GOAL_ORDER for row in one]))
+        for one in (years.output, years.truth, years.unchanged)
     ]
     rows = [
         {
             "target": float(age),
-            "MAE": mae(targets[:, at], ways.output[:, at]),
-            "bias": bias(targets[:, at], ways.output[:, at]),
-            "truth's MAE": mae(targets[:, at], ways.truth[:, at]),
-            "truth's bias": bias(targets[:, at], ways.truth[:, at]),
-            "nothing's MAE": mae(targets[:, at], ways.nothing[:, at]),
-            "to the truth's age": mae(ways.truth[:, at], ways.output[:, at]),
+            "MAE": mae(targets[:, at], years.output[:, at]),
+            "bias": bias(targets[:, at], years.output[:, at]),
+            "truth MAE": mae(targets[:, at], years.truth[:, at]),
+            "truth bias": bias(targets[:, at], years.truth[:, at]),
+            "unchanged MAE": mae(targets[:, at], years.unchanged[:, at]),
+            "MAE to the truth's estimate": mae(years.truth[:, at], years.output[:, at]),
         }
         for at, age in enumerate(aged.truth.ages)
     ]
-    people = np.repeat(aged.truth.people, told.shape[1])
-    figures = [
-        Figure.at_most(
-            "ageing: judge's age MAE in years",
+    people = np.repeat(aged.truth.people, of_truth.shape[1])
+    metrics = [
+        Metric.at_most(
+            "ageing: age MAE in years",
             errors,
-            ASKED_AGE,
+            GOAL_AGE,
             truth=own,
-            nothing=idle,
-            interval=mean_interval(np.abs(ways.output - targets), groups=people),
-            note="below the judge's own error on the truth: look for cheating"
+            unchanged=unchanged,
+            interval=mean_interval(np.abs(years.output - targets), groups=people),
+            note="below the estimator's error on the truth: look for cheating"
             if errors < own
             else "",
         ),
-        Figure(
-            "ageing: judge's age, output against truth, in years",
-            mae(ways.truth, ways.output),
+        Metric(
+            "ageing: estimated age, output against truth, in years",
+            mae(years.truth, years.output),
             truth=0.0,
-            nothing=mae(ways.truth, ways.nothing),
+            unchanged=mae(years.truth, years.unchanged),
         ),
-        Figure.at_least(
-            f"ageing: people whose ages keep the order (Spearman >= {ASKED_ORDER:g})",
+        Metric.at_least(
+            f"ageing: people whose ages keep the order (Spearman >= {GOAL_ORDER:g})",
             ordered[0],
-            ASKED_ORDERED,
+            GOAL_ORDERED,
             truth=ordered[1],
-            nothing=ordered[2],
+            unchanged=ordered[2],
         ),
     ]
-    return Examined(figures, {"ages by target": rows}), ways
+    return Evaluation(metrics, {"ages by target": rows}), years
 
 
-def examine_likeness(aged: Aged, perceptual: Sequence[FeatureDistance] = ()) -> Examined:
-    """Compare outputs and inputs with the truth render, gap by gap."""
+def evaluate_similarity(aged: AgedAlbum, perceptual: Sequence[FeatureDistance] = ()) -> Evaluation:
+    """Compare outputs and inputs with the truth render, by age gap."""
     inputs = np.broadcast_to(aged.inputs[:, None], aged.outputs.shape)
     measures: dict[str, tuple[Callable[..., Tensor], int]] = {
         "PSNR": (psnr, 1),
@@ -136,139 +141,154 @@ def examine_likeness(aged: Aged, perceptual: Sequence[FeatureDistance] = ()) -> 
     rows: list[dict[str, Any]] = [
         {"gap": float(gap), "pictures": int((gaps == gap).sum())} for gap in np.unique(gaps)
     ]
-    figures: list[Figure] = []
+    metrics: list[Metric] = []
     wide = np.abs(gaps) >= WIDE
     for name, (measure, better) in measures.items():
         ours = measured(measure, aged.outputs, aged.truth.pictures)
-        idle = measured(measure, inputs, aged.truth.pictures)
+        unchanged = measured(measure, inputs, aged.truth.pictures)
         for row in rows:
             here = gaps == row["gap"]
-            row |= {name: float(ours[here].mean()), f"nothing's {name}": float(idle[here].mean())}
-        asked = [row for row in rows if abs(row["gap"]) >= WIDE]
-        won = [better * (row[name] - row[f"nothing's {name}"]) > 0 for row in asked]
-        figures.append(
-            Figure(
+            row |= {
+                name: float(ours[here].mean()),
+                f"unchanged {name}": float(unchanged[here].mean()),
+            }
+        far = [row for row in rows if abs(row["gap"]) >= WIDE]
+        won = [better * (row[name] - row[f"unchanged {name}"]) > 0 for row in far]
+        metrics.append(
+            Metric(
                 f"ageing: {name}, gaps >= {WIDE} y",
                 float(ours[wide].mean()),
-                goal=f"{'>' if better > 0 else '<'} nothing at every gap",
+                goal=f"{'>' if better > 0 else '<'} unchanged at every gap",
                 passed=all(won),
-                nothing=float(idle[wide].mean()),
+                unchanged=float(unchanged[wide].mean()),
                 interval=mean_interval(ours[wide], groups=np.nonzero(wide)[0]),
                 note=f"better at {sum(won)} of {len(won)} gaps",
             )
         )
-    figures += _sharpness(aged, inputs)
-    return Examined(figures, {"likeness to the truth by gap": rows})
+    metrics += _sharpness(aged, inputs)
+    return Evaluation(metrics, {"similarity to the truth by gap": rows})
 
 
-def _sharpness(aged: Aged, inputs: Pixels) -> list[Figure]:
-    """Blur comes near to any truth: what it costs is told beside."""
-    ours, idle = (
+def _sharpness(aged: AgedAlbum, inputs: Pixels) -> list[Metric]:
+    """The energy beside the distances, which favour blur."""
+    ours, unchanged = (
         person_energies(pictures, aged.truth.pictures, aged.truth.points)
         for pictures in (aged.outputs, inputs)
     )
     return [
-        Figure(
-            f"ageing: energy of {place}, output / truth",
-            float(np.nanmedian(ours[place])),
+        Metric(
+            f"ageing: energy of {key}, output / truth",
+            float(np.nanmedian(ours[key])),
             truth=1.0,
-            nothing=float(np.nanmedian(idle[place])),
+            unchanged=float(np.nanmedian(unchanged[key])),
         )
-        for place in ours
+        for key in ours
     ]
 
 
-def examine_colours(aged: Aged) -> Examined:
-    """Ask whether hair and skin have colours that the truth renders of that age have there.
+def evaluate_colours(aged: AgedAlbum) -> Evaluation:
+    """Whether the colours of hair and skin are those of truth renders of that age.
 
-    The ranges are learned from the other photographs, so that the truth can fall outside as well.
+    The ranges are fitted to the other photographs, so that the truth may fall outside too.
     """
     regions = ("hair", "skin")
     inside = {region: np.zeros((3, *aged.outputs.shape[:2]), bool) for region in regions}
     shifts = {region: np.zeros((3, *aged.outputs.shape[:2])) for region in regions}
     for at in range(len(aged.truth.ages)):
         points = aged.truth.points[:, at]
-        learned = region_planes(aged.other.pictures[:, at], aged.other.points[:, at])
-        shown = [
+        references = region_planes(aged.other.pictures[:, at], aged.other.points[:, at])
+        planes = [
             region_planes(pictures, points)
             for pictures in (aged.outputs[:, at], aged.truth.pictures[:, at], aged.inputs)
         ]
         for region in regions:
-            allowed = ColourRange.of(region, learned[region])
-            means = [np.stack([plane.mean(axis=0) for plane in one[region]]) for one in shown]
-            for way, one in enumerate(shown):
-                inside[region][way, :, at] = [allowed.holds(plane) for plane in one[region]]
-                shifts[region][way, :, at] = np.linalg.norm(means[way] - means[1], axis=1)
-    figures: list[Figure] = []
+            allowed = ColourRange.of(region, references[region])
+            means = [np.stack([plane.mean(axis=0) for plane in one[region]]) for one in planes]
+            for i, one in enumerate(planes):
+                inside[region][i, :, at] = [allowed.holds(plane) for plane in one[region]]
+                shifts[region][i, :, at] = np.linalg.norm(means[i] - means[1], axis=1)
+    metrics: list[Metric] = []
     for region in regions:
-        shares = _ways(inside[region].astype(np.float64))
+        shares = _comparison(inside[region].astype(np.float64))
         least = float(shares.truth.mean()) - COLOUR_SLACK
         goal = f">= truth - {COLOUR_SLACK:g}"
         passed = float(shares.output.mean()) >= least
-        figures += [
-            shares.figure(f"ageing: {region} within the world's colours", goal=goal, passed=passed),
-            _ways(shifts[region]).figure(f"ageing: {region} colour off the truth's, in CIELAB"),
+        metrics += [
+            shares.metric(f"ageing: {region} within the world's colours", goal=goal, passed=passed),
+            _comparison(shifts[region]).metric(
+                f"ageing: {region} colour distance to the truth, in CIELAB"
+            ),
         ]
     rows = [
         {
             "target": float(age),
             **{
-                f"{way} {region}": float(inside[region][i, :, at].mean())
+                f"{name} {region}": float(inside[region][i, :, at].mean())
                 for region in regions
-                for i, way in enumerate(("output", "truth", "nothing"))
+                for i, name in enumerate(("output", "truth", "unchanged"))
             },
         }
         for at, age in enumerate(aged.truth.ages)
     ]
-    return Examined(figures, {"colours within range by target": rows})
+    return Evaluation(metrics, {"colours within range by target": rows})
 
 
-def examine_identity(
-    aged: Aged, seen: Described, truth: Described, other: Described, ages: Ways | None = None
-) -> Examined:
-    """Verify outputs by dlib against another photo of the person, or of someone alike, at that age.
+def evaluate_identity(
+    aged: AgedAlbum,
+    described: Described,
+    truth: Described,
+    other: Described,
+    ages: Comparison | None = None,
+) -> Evaluation:
+    """Verify outputs by dlib against other photos, of the person or of similar people, at that age.
 
-    seen, truth, other: dlib on outputs, truth and the other photographs, in the albums' order.
-    ages: the years told of each, for the share that has both age and identity right.
+    described, truth, other: dlib on outputs, truth and the other photographs, in the albums' order.
+    ages: estimated years of each, for the share with correct age and identity.
     """
     shape = aged.outputs.shape[:2]
     vectors = {
-        "output": seen.vectors.reshape(*shape, -1),
+        "output": described.vectors.reshape(*shape, -1),
         "truth": truth.vectors.reshape(*shape, -1),
-        "nothing": aged.left_alone(truth.vectors.reshape(*shape, -1)),
+        "unchanged": aged.unchanged(truth.vectors.reshape(*shape, -1)),
     }
     reference = other.vectors.reshape(*shape, -1)
-    alike = aged.truth.alike
-    scores = {way: _scores(own, reference) for way, own in vectors.items()}
-    aucs = {way: _aucs(own, alike) for way, own in scores.items()}
-    limits = [equal_error(np.diag(at), at[alike]) for at in scores["truth"]]
-    known = {way: _known(own, [limit.threshold for limit in limits]) for way, own in scores.items()}
+    similar = aged.truth.similar
+    scores = {name: _scores(own, reference) for name, own in vectors.items()}
+    aucs = {name: _aucs(own, similar) for name, own in scores.items()}
+    thresholds = [equal_error_rate(np.diag(at), at[similar]) for at in scores["truth"]]
+    verified = {
+        name: _verified(own, [one.threshold for one in thresholds]) for name, own in scores.items()
+    }
     rows: list[dict[str, Any]] = [
         {
             "target": float(age),
-            **{f"{way} AUC": float(aucs[way][at]) for way in vectors},
-            "equal error": limits[at].rate,
-            "limit": -limits[at].threshold,
-            **{f"{way} known": float(known[way][:, at].mean()) for way in vectors},
+            **{f"{name} AUC": float(aucs[name][at]) for name in vectors},
+            "equal error": thresholds[at].rate,
+            "threshold": -thresholds[at].threshold,
+            **{f"{name} verified": float(verified[name][:, at].mean()) for name in vectors},
         }
         for at, age in enumerate(aged.truth.ages)
     ]
-    found = Figure(
-        "ageing: dlib finds a face", float(seen.found.mean()), truth=float(truth.found.mean())
+    detected = Metric(
+        "ageing: faces detected by dlib",
+        float(described.found.mean()),
+        truth=float(truth.found.mean()),
     )
-    figures = [
-        Ways(**aucs).figure("ageing: dlib verification AUC, mean over targets"),
-        Ways(**known).figure("ageing: identity right (equal-error limit of the truth at that age)"),
-        found,
+    metrics = [
+        Comparison(**aucs).metric("ageing: dlib verification AUC, mean over targets"),
+        Comparison(**verified).metric(
+            "ageing: verification rate at the equal-error threshold of the truth"
+        ),
+        detected,
     ]
     if ages is not None:
-        figures.append(_both(aged, ages, known))
-    return Examined(figures, {"identity by target": rows})
+        metrics.append(_age_and_identity(aged, ages, verified))
+    return Evaluation(metrics, {"identity by target": rows})
 
 
-def _ways(stacked: Floats) -> Ways:
-    """(3, people, targets) in the order of the fields."""
-    return Ways(stacked[0], stacked[1], stacked[2])
+def _comparison(stacked: Floats) -> Comparison:
+    """From (3, people, targets), in the order of the fields."""
+    return Comparison(stacked[0], stacked[1], stacked[2])
 
 
 def _scores(own: NDArray[np.float32], reference: NDArray[np.float32]) -> list[Floats]:
@@ -276,22 +296,23 @@ def _scores(own: NDArray[np.float32], reference: NDArray[np.float32]) -> list[Fl
     return [-pairwise(own[:, at], reference[:, at]) for at in range(own.shape[1])]
 
 
-def _aucs(scores: list[Floats], alike: NDArray[np.bool_]) -> Floats:
-    return np.array([auc(np.diag(at), at[alike]) for at in scores])
+def _aucs(scores: list[Floats], similar: NDArray[np.bool_]) -> Floats:
+    return np.array([auc(np.diag(at), at[similar]) for at in scores])
 
 
-def _known(scores: list[Floats], limits: Sequence[float]) -> Floats:
-    rows = [np.diag(at) >= limit for at, limit in zip(scores, limits, strict=True)]
+def _verified(scores: list[Floats], thresholds: Sequence[float]) -> Floats:
+    rows = [np.diag(at) >= threshold for at, threshold in zip(scores, thresholds, strict=True)]
     return np.stack(rows, axis=1).astype(np.float64)
 
 
-def _both(aged: Aged, ages: Ways, known: dict[str, Floats]) -> Figure:
+def _age_and_identity(aged: AgedAlbum, ages: Comparison, verified: dict[str, Floats]) -> Metric:
     targets = aged.truth.ages.astype(np.float64)[None]
-    right = {
-        way: (np.abs(getattr(ages, way) - targets) <= ASKED_AGE) * own for way, own in known.items()
+    correct = {
+        name: (np.abs(getattr(ages, name) - targets) <= GOAL_AGE) * own
+        for name, own in verified.items()
     }
     people = np.repeat(aged.truth.people, targets.size)
-    return Ways(**right).figure(
-        f"ageing: age within {ASKED_AGE:g} y and identity right",
-        interval=mean_interval(right["output"], groups=people),
+    return Comparison(**correct).metric(
+        f"ageing: age within {GOAL_AGE:g} y and identity verified",
+        interval=mean_interval(correct["output"], groups=people),
     )

@@ -1,4 +1,4 @@
-"""The people of an exam: each in the same photographs at the same ages, with their truth."""
+"""The people of an evaluation, each in the same photographs at the same ages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from engine.data.portraits import PortraitSet
 from engine.images.ranges import to_pixels, to_tensor
+from engine.images.srgb import Pixels
 from engine.metrics.energy import energy_ratios
 from engine.metrics.strata import Stratum, stratum_of
 
-Pixels = NDArray[np.uint8]
 BATCH = 32
 
 
@@ -36,8 +36,8 @@ class Album:
         return [[stratum_of(int(seed), float(age)) for age in self.ages] for seed in self.people]
 
     @property
-    def alike(self) -> NDArray[np.bool_]:
-        """Which two people are of one sex and skin, and not the same: (people, people)."""
+    def similar(self) -> NDArray[np.bool_]:
+        """Whether two different people have the same sex and skin: (people, people)."""
         kinds = [stratum_of(int(seed), float(self.ages[0])) for seed in self.people]
         same = np.array([[one == other for other in kinds] for one in kinds])
         return same & ~np.eye(len(kinds), dtype=bool)
@@ -47,7 +47,7 @@ def albums(portraits: PortraitSet) -> list[Album]:
     """One album for each photograph of a set whose ages are fixed."""
     plan = portraits.plan
     if plan.fixed is None:
-        raise ValueError("an album needs everyone at the same ages: fix them in the plan")
+        raise ValueError("an album needs the same ages for everyone: fix them in the plan")
     shape = plan.people, plan.scenes, plan.per_scene
     pictures = portraits.pictures.reshape(*shape, *portraits.pictures.shape[1:])
     points = portraits.landmarks.reshape(*shape, 68, 2)
@@ -61,27 +61,27 @@ def measured(
 ) -> NDArray[np.float64]:
     """Apply a function of tensors (b, 3, s, s) in [-1, 1] to uint8 pictures (..., s, s, 3).
 
-    Returns its values in the leading shape of the pictures, (..., *rest of its answer).
+    Returns its values in the leading shape of the pictures, (..., *rest of its shape).
     """
     leading = pictures[0].shape[:-3]
     rows = [one.reshape(-1, *one.shape[-3:]) for one in pictures]
-    answers: list[NDArray[np.float64]] = []
+    batches: list[NDArray[np.float64]] = []
     with torch.inference_mode():
         for start in range(0, len(rows[0]), batch):
             tensors = [tensor(one[start : start + batch]) for one in rows]
-            answers.append(measure(*tensors).double().numpy(force=True))
-    told = np.concatenate(answers)
-    return told.reshape(*leading, *told.shape[1:])
+            batches.append(measure(*tensors).double().numpy(force=True))
+    values = np.concatenate(batches)
+    return values.reshape(*leading, *values.shape[1:])
 
 
-def drawn(make: Callable[[Tensor], Tensor], pictures: Pixels, batch: int = BATCH) -> Pixels:
-    """What a network makes of uint8 pictures (..., s, s, 3): uint8 pictures of the same shape."""
+def outputs_of(network: Callable[[Tensor], Tensor], pictures: Pixels, batch: int = BATCH) -> Pixels:
+    """The output of a network for uint8 pictures (..., s, s, 3), uint8 of the same shape."""
     rows = pictures.reshape(-1, *pictures.shape[-3:])
-    made: list[Pixels] = []
+    outputs: list[Pixels] = []
     with torch.inference_mode():
         for start in range(0, len(rows), batch):
-            made += [to_pixels(one) for one in make(tensor(rows[start : start + batch]))]
-    return np.stack(made).reshape(pictures.shape)
+            outputs += [to_pixels(one) for one in network(tensor(rows[start : start + batch]))]
+    return np.stack(outputs).reshape(pictures.shape)
 
 
 def tensor(pictures: Pixels) -> Tensor:
@@ -97,6 +97,4 @@ def person_energies(
         energy_ratios(tensor(ours), tensor(theirs), face)
         for ours, theirs, face in zip(outputs, truths, points, strict=True)
     ]
-    return {
-        f"{place.region} {place.band}": np.stack([row[place] for row in rows]) for place in rows[0]
-    }
+    return {f"{key.region} {key.band}": np.stack([row[key] for row in rows]) for key in rows[0]}

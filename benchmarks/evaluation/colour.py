@@ -1,6 +1,6 @@
-"""Colours of hair and skin, and whether they are colours that the world has there.
+"""Colours of hair and skin, and whether the portrait world has them there.
 
-Age estimators may take a hue for an age (blue hair for old); the truth renders do not.
+Age estimators may read an age from a hue (blue hair as old), which the truth never has.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.metrics.regions import Mask, regions
+from engine.images.srgb import Pixels
+from engine.metrics.regions import Mask, region_masks
 
 REGIONS = ("hair", "skin")
 REACH, BIN = 128, 4
-"""The plane of CIELAB's a and b that is counted, and its bins, in units of a just visible step."""
+"""Half the side of the histogram over CIELAB's a and b, and its bin size."""
 KEPT = 0.98
-"""Share of the truth's pixels that the world's range holds, the commonest colours first."""
+"""Share of the truth's pixels within the range, the most frequent colours first."""
 LIMIT = 0.99
-"""A picture is within the range if no more of it lies outside than of this share of truths."""
+"""Quantile, over the truth renders, of the share of pixels outside that is allowed."""
 
-Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
 
@@ -35,7 +35,7 @@ class Tone(NamedTuple):
 
 
 def tone(pixels: Pixels, mask: Mask) -> Tone:
-    """Average the colour of (s, s, 3) uint8 RGB under a mask."""
+    """The mean colour of (s, s, 3) uint8 RGB under a mask."""
     a, b = colour_plane(pixels, mask).mean(axis=0).tolist()
     return Tone(float(np.degrees(np.arctan2(b, a))) % 360, float(np.hypot(a, b)), a, b)
 
@@ -60,27 +60,27 @@ class ColourRange:
 
     @classmethod
     def of(cls, region: str, planes: Sequence[Plane]) -> Self:
-        """Learn the range from the region's colours (n, 2) in each truth render."""
+        """Fit the range to the region's colours (n, 2) in each truth render."""
         counts = np.zeros((2 * REACH // BIN,) * 2, np.float32)
         for plane in planes:
             np.add.at(counts, _bins(plane), 1)
-        # Neighbouring bins vouch for each other, so that the edge is no matter of luck.
+        # Smoothing makes the edge independent of single pixels.
         density = cv2.blur(counts, (3, 3), borderType=cv2.BORDER_CONSTANT)
         order = np.argsort(-density, axis=None)
         cumulated = np.cumsum(counts.ravel()[order])
         enough = int(np.searchsorted(cumulated, KEPT * cumulated[-1])) + 1
         inside = np.zeros(counts.size, bool)
         inside[order[:enough]] = True
-        found = cls(region, inside.reshape(counts.shape), 0.0)
-        shares = [found.outside(plane) for plane in planes]
-        return cls(region, found.inside, float(np.quantile(shares, LIMIT)))
+        fitted = cls(region, inside.reshape(counts.shape), 0.0)
+        shares = [fitted.outside(plane) for plane in planes]
+        return cls(region, fitted.inside, float(np.quantile(shares, LIMIT)))
 
     def outside(self, plane: Plane) -> float:
-        """Tell the share of a picture's colours (n, 2) that lie outside."""
+        """The share of a picture's colours (n, 2) outside the range."""
         return float(1 - self.inside[_bins(plane)].mean())
 
     def holds(self, plane: Plane) -> bool:
-        """Whether a picture's colours (n, 2) are those of the world."""
+        """Whether a picture's colours (n, 2) are within the range."""
         return self.outside(plane) <= self.limit
 
 
@@ -88,7 +88,7 @@ def region_planes(pictures: Pixels, points: NDArray[np.floating]) -> dict[str, l
     """Colours of hair and skin in each of (n, s, s, 3) pictures, by their (n, 68, 2) points."""
     planes: dict[str, list[Plane]] = {region: [] for region in REGIONS}
     for pixels, face in zip(pictures, points, strict=True):
-        masks = regions(face, pixels.shape[0])
+        masks = region_masks(face, pixels.shape[0])
         for region in REGIONS:
             planes[region].append(colour_plane(pixels, masks[region]))
     return planes

@@ -1,4 +1,4 @@
-"""Pictures of an exam: truth above output at every age, and close-ups of eyes and mouth."""
+"""Sheets of an evaluation: truth above output at every age, and close-ups of eyes and mouth."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from engine.geometry.landmarks import eyes, mouth_centre
 from engine.images.sheet import contact_sheet
-from evaluation.ageing import Aged
-from evaluation.album import Album, Pixels
+from engine.images.srgb import Pixels
+from evaluation.ageing import AgedAlbum
+from evaluation.album import Album
 
 ENLARGED = 4
 CLOSE_UP = 7 / 16
 """Side of a close-up in sides of the picture: both eyes and their surroundings."""
 
 
-def ageing_grid(aged: Aged, people: Sequence[int]) -> Pixels:
+def ageing_grid(aged: AgedAlbum, people: Sequence[int]) -> Pixels:
     """Two rows a person, truth above output; columns are the targets, the input is marked."""
     pictures, captions = [], []
     for person in people:
@@ -30,11 +31,11 @@ def ageing_grid(aged: Aged, people: Sequence[int]) -> Pixels:
     return contact_sheet(pictures, captions, columns=len(aged.truth.ages), cell=size)
 
 
-def reconstruction_grid(album: Album, outputs: Pixels, places: Sequence[tuple[int, int]]) -> Pixels:
-    """A row for each (person, age) place: truth and output whole, then their eyes and mouths."""
+def reconstruction_grid(album: Album, outputs: Pixels, rows: Sequence[tuple[int, int]]) -> Pixels:
+    """A row for each (person, age) index: truth and output whole, then their eyes and mouths."""
     pictures, captions = [], []
     side = round(album.pictures.shape[-2] * CLOSE_UP)
-    for person, at in places:
+    for person, at in rows:
         points = album.points[person, at]
         pair = album.pictures[person, at], outputs[person, at]
         for centre, part in (

@@ -1,4 +1,4 @@
-"""Exam of a personal model: one person in photographs nobody learned from, beside the truth."""
+"""Evaluation of a personal model: one person in held-out photographs, against the truth."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.evaluators.dlib import Vectors, described
-from evaluation.album import Pixels, measured
+from engine.images.srgb import Pixels
+from evaluation.album import measured
 
 AGE_SCALE = 10.0
-"""Years of error at which an age counts for 0.6 in `both`."""
-RIGHT_AGE = 8.0
-"""Years of error up to which an age is right."""
+"""Years of error at which an age counts for 0.6 in `age_and_identity`."""
+MAX_AGE_ERROR = 8.0
+"""Years of error up to which an age is correct."""
 
 Distances = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sitting:
-    """Photographs of a person to be aged, and the very same photographs at the target ages.
+class TestPhotos:
+    """Photographs of a person to be aged, and the same photographs rendered at the target ages.
 
     inputs: uint8 (n, s, s, 3); input_ages: (n,); targets: (t,) years; truth: uint8
-    (n, t, s, s, 3); points: (n, t, 68, 2), where the faces of the truth are, in px.
+    (n, t, s, s, 3); points: (n, t, 68, 2), landmarks of the truth in px.
     """
 
     person: int
@@ -34,8 +35,8 @@ class Sitting:
     truth: Pixels
     points: NDArray[np.float32]
 
-    def copied(self) -> Pixels:
-        """Every input left as it is at every target."""
+    def unchanged(self) -> Pixels:
+        """Every input unchanged at every target."""
         return np.repeat(self.inputs[:, None], len(self.targets), axis=1)
 
     def nearest(self, pictures: Pixels, ages: NDArray[np.floating]) -> Pixels:
@@ -45,63 +46,65 @@ class Sitting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PersonalJudges:
-    """Who judges: ages, distances by name, and the mean dlib distance of strangers."""
+class PersonalEvaluators:
+    """Age estimator, distances by name, and the mean dlib distance of impostors."""
 
     years: Callable[[Tensor], Tensor]
     distances: Distances
-    strangers: float
+    impostors: float
     limit: float
-    """dlib distance up to which two pictures show one person."""
+    """dlib distance up to which two pictures are verified as one person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """The truth of a sitting as the judges see it, measured once for all ways."""
+class MeasuredTruth:
+    """dlib vectors and estimated ages of the truth, measured once for all methods."""
 
-    sitting: Sitting
+    photos: TestPhotos
     vectors: Vectors
     years: NDArray[np.float64]
 
 
-def seen(sitting: Sitting, judges: PersonalJudges) -> Seen:
-    """Look at the truth."""
-    return Seen(
-        sitting, _vectors(sitting.truth, sitting.points), measured(judges.years, sitting.truth)
-    )
+def measure_truth(photos: TestPhotos, evaluators: PersonalEvaluators) -> MeasuredTruth:
+    """Measure the truth."""
+    vectors = _vectors(photos.truth, photos.points)
+    return MeasuredTruth(photos, vectors, measured(evaluators.years, photos.truth))
 
 
-def examine_way(outputs: Pixels, against: Seen, judges: PersonalJudges) -> list[dict[str, Any]]:
-    """A row for each output (n, t, s, s, 3) of one way to age the inputs.
+def evaluate_method(
+    outputs: Pixels, against: MeasuredTruth, evaluators: PersonalEvaluators
+) -> list[dict[str, Any]]:
+    """A row for each output (n, t, s, s, 3) of one method.
 
-    `identity`: 1 - d/d0 by dlib to the truth render; `age_error` to the target, `age_gap` to what
-    the judge reads off the truth; `both`: identity, less the further the age is off, so that
-    neither a copied photo nor a stranger of the right age can win; `right`: 1 where the age is
-    within 8 years and dlib takes both pictures for one person.
+    `identity`: 1 - d/d0 by dlib to the truth; `age_error` to the target, `age_gap` to the estimate
+    for the truth; `age_and_identity`: identity times a Gaussian of the age error, so that neither
+    the unchanged photo nor an impostor of the target age scores high; `correct`: 1 where the age is
+    within 8 years and dlib verifies the person.
     """
-    at = against.sitting
-    vectors = _vectors(outputs, at.points)
-    far = np.linalg.norm(vectors - against.vectors, axis=-1)
-    years = measured(judges.years, outputs)
-    apart = {
-        name: measured(distance, outputs, at.truth) for name, distance in judges.distances.items()
+    photos = against.photos
+    vectors = _vectors(outputs, photos.points)
+    distances = np.linalg.norm(vectors - against.vectors, axis=-1)
+    years = measured(evaluators.years, outputs)
+    perceptual = {
+        name: measured(distance, outputs, photos.truth)
+        for name, distance in evaluators.distances.items()
     }
     rows: list[dict[str, Any]] = []
     for i, j in np.ndindex(outputs.shape[:2]):
-        error = abs(float(years[i, j] - at.targets[j]))
-        alike = 1 - float(far[i, j]) / judges.strangers
+        error = abs(float(years[i, j] - photos.targets[j]))
+        identity = 1 - float(distances[i, j]) / evaluators.impostors
         rows.append(
             {
-                "person": at.person,
+                "person": photos.person,
                 "photo": i,
-                "input_age": float(at.input_ages[i]),
-                "target": float(at.targets[j]),
-                "identity": alike,
+                "input_age": float(photos.input_ages[i]),
+                "target": float(photos.targets[j]),
+                "identity": identity,
                 "age_error": error,
                 "age_gap": abs(float(years[i, j] - against.years[i, j])),
-                "both": alike * float(np.exp(-((error / AGE_SCALE) ** 2) / 2)),
-                "right": float(error <= RIGHT_AGE and far[i, j] <= judges.limit),
-                **{name: float(values[i, j]) for name, values in apart.items()},
+                "age_and_identity": identity * float(np.exp(-((error / AGE_SCALE) ** 2) / 2)),
+                "correct": float(error <= MAX_AGE_ERROR and distances[i, j] <= evaluators.limit),
+                **{name: float(values[i, j]) for name, values in perceptual.items()},
             }
         )
     return rows
@@ -109,5 +112,5 @@ def examine_way(outputs: Pixels, against: Seen, judges: PersonalJudges) -> list[
 
 def _vectors(pictures: Pixels, points: NDArray[np.float32]) -> Vectors:
     flat = pictures.reshape(-1, *pictures.shape[2:])
-    found = described(flat, points.reshape(-1, 68, 2), workers=1)
-    return found.vectors.reshape(*pictures.shape[:2], -1)
+    result = described(flat, points.reshape(-1, 68, 2), workers=1)
+    return result.vectors.reshape(*pictures.shape[:2], -1)

@@ -1,73 +1,76 @@
-"""Exam of encoder and generator: whether a picture comes back as the same person, and as sharp."""
+"""Evaluation of encoder and generator: identity and sharpness of the reconstruction."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from engine.evaluators.dlib import Described, ImpostorTable
+from engine.images.srgb import Pixels
 from engine.metrics.bootstrap import mean_interval
 from engine.metrics.energy import BANDS, REGIONS
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
 from engine.metrics.strata import Stratum, age_band
 from engine.nets.perceptual.features import FeatureDistance
-from evaluation.album import Album, Pixels, measured, person_energies
-from evaluation.figures import Examined, Figure
+from evaluation.album import Album, measured, person_energies
+from evaluation.report import Evaluation, Metric
 
-ASKED_IDENTITY, ASKED_FOUND, ASKED_ENERGY = 0.5, 0.95, (0.8, 1.25)
+GOAL_IDENTITY, GOAL_FOUND, GOAL_ENERGY = 0.5, 0.95, (0.8, 1.25)
 
 
-def examine_reconstruction(
+def evaluate_reconstruction(
     album: Album,
     outputs: Pixels,
-    seen: Described,
+    described: Described,
     truth: Described,
     other_photo: Described,
-    strangers: ImpostorTable[Stratum],
+    impostors: ImpostorTable[Stratum],
     perceptual: Sequence[FeatureDistance] = (),
-) -> Examined:
-    """Compare outputs (people, ages, s, s, 3) with the pictures they were made of.
+) -> Evaluation:
+    """Compare reconstructions (people, ages, s, s, 3) with the album.
 
-    seen, truth, other_photo: dlib on the outputs, on the pictures, and on another photo of the same
-    people at the same ages, whose identity is what a likeness is worth; all in the album's order.
+    described, truth, other_photo: dlib on the outputs, on the album, and on another photo of the
+    same people at the same ages as an upper bound of identity; all in the album's order.
     """
     people = np.repeat(album.people, len(album.ages))
     strata = [one for row in album.strata for one in row]
-    identities = strangers.identity(np.linalg.norm(seen.vectors - truth.vectors, axis=1), strata)
+    identities = impostors.identity(
+        np.linalg.norm(described.vectors - truth.vectors, axis=1), strata
+    )
     others = np.linalg.norm(other_photo.vectors - truth.vectors, axis=1)
     quality = measured(psnr, outputs, album.pictures).ravel()
     gradients = measured(gradient_distance, outputs, album.pictures).ravel()
-    figures = [
-        Figure.at_least(
+    metrics = [
+        Metric.at_least(
             "reconstruction: identity by dlib, 1 - d/d0",
             float(identities.mean()),
-            ASKED_IDENTITY,
+            GOAL_IDENTITY,
             truth=1.0,
             interval=mean_interval(identities, groups=people),
-            note=f"another photo of the person {strangers.identity(others, strata).mean():.3f}",
+            note=f"another photo of the person {impostors.identity(others, strata).mean():.3f}",
         ),
-        Figure.at_least(
-            "reconstruction: dlib finds a face",
-            float(seen.found.mean()),
-            ASKED_FOUND,
+        Metric.at_least(
+            "reconstruction: faces detected by dlib",
+            float(described.found.mean()),
+            GOAL_FOUND,
             truth=float(truth.found.mean()),
         ),
-        Figure("reconstruction: PSNR in dB", float(quality.mean())),
-        Figure("reconstruction: gradient distance", float(gradients.mean()), truth=0.0),
+        Metric("reconstruction: PSNR in dB", float(quality.mean())),
+        Metric("reconstruction: gradient distance", float(gradients.mean()), truth=0.0),
     ]
     for distance in perceptual:
-        apart = measured(distance, outputs, album.pictures)
+        values = measured(distance, outputs, album.pictures)
         name = f"reconstruction: distance by {distance.name}"
-        figures.append(Figure(name, float(apart.mean()), truth=0.0))
+        metrics.append(Metric(name, float(values.mean()), truth=0.0))
     rows = _energies(album, outputs)
     for region in REGIONS:
         for band in BANDS:
             ratios = [float(row[f"{region} {band}"]) for row in rows]
-            # The one furthest from 1 in either direction: it decides for all age bands.
+            # The ratio furthest from 1 in either direction stands for all age bands.
             worst = max(ratios, key=lambda ratio: abs(np.log(max(ratio, 1e-9))))
             name = f"reconstruction: energy of {region}, {band}, worst age band"
-            figures.append(Figure.within(name, worst, *ASKED_ENERGY, truth=1.0))
-    return Examined(figures, {"energy, output / truth, medians": rows})
+            metrics.append(Metric.within(name, worst, *GOAL_ENERGY, truth=1.0))
+    return Evaluation(metrics, {"energy, output / truth, medians": rows})
 
 
 def _energies(album: Album, outputs: Pixels) -> list[dict[str, float | str]]:
@@ -76,7 +79,10 @@ def _energies(album: Album, outputs: Pixels) -> list[dict[str, float | str]]:
     return [
         {
             "ages": str(band),
-            **{name: float(np.nanmedian(told[:, bands == band])) for name, told in ratios.items()},
+            **{
+                name: float(np.nanmedian(values[:, bands == band]))
+                for name, values in ratios.items()
+            },
         }
         for band in dict.fromkeys(bands.tolist())
     ]

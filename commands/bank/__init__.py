@@ -1,4 +1,4 @@
-"""Identity banks: the impostors a face is held against, and a person's own anchors."""
+"""Identity banks: impostors of a person, and the person's own anchors."""
 
-HELP = "Identity banks: build one from faces with ages, look into it, search it; age anchors."
+HELP = "Identity banks: build, describe and search banks of faces; age anchors and prototypes."
 COMMANDS = ("build", "info", "search", "anchors")

@@ -1,4 +1,4 @@
-"""Faces with ages to a bank."""
+"""Build a bank from faces with ages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +27,7 @@ def run(
     ] = None,
     age_by: Annotated[
         str | None,
-        typer.Option(help="Where nothing tells the age: `nano-age`, `dex`, or a run or file."),
+        typer.Option(help="For pictures without an age: `nano-age`, `dex`, or a run or file."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 32,
     strict: Strict = False,
@@ -35,30 +35,34 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.banks.build import BankPlan, build_bank, rehearsed
-    from engine.data.ages import AgeSource, read_age_csv
-    from engine.nets.named import load_age_estimator, load_identity_network
-    from engine.runtime.device import choose
+    from engine.app.bank import build, count_build
 
-    listed = AgeSource(read_age_csv(ages)) if ages is not None else AgeSource()
-    plan = BankPlan(source, out, bin_size, listed, batch)
     if dry_run:
-        count, unknown = rehearsed(plan)
+        faces = count_build(source, out, ages=ages)
         if as_json:
-            emit_json({"dry_run": True, "pictures": count, "without_age": unknown})
-        say(f"would embed {count} pictures by `{escape(embedder)}`, {unknown} without an age")
+            pictures = {"pictures": faces.pictures, "without_age": faces.without_age}
+            emit_json({"dry_run": True, **pictures})
+        embed = f"would embed {faces.pictures} pictures by `{escape(embedder)}`"
+        say(f"{embed}, {faces.without_age} without an age")
         return
-    compute = choose(device)
-    reader = load_age_estimator(age_by, compute.device) if age_by is not None else None
-    identity_net = load_identity_network(embedder, compute.device)
-    report = build_bank(plan, identity_net, LiveProgress(), device=compute.device, reader=reader)
+    report = build(
+        source,
+        out,
+        LiveProgress(),
+        bin_size=bin_size,
+        embedder=embedder,
+        ages=ages,
+        age_by=age_by,
+        batch=batch,
+        device=device,
+    )
     bank = report.bank
     counts = {"faces": len(bank), "fresh": report.fresh, "kept": report.kept}
     counts |= {"copies": report.copies, "left_out": len(report.left_out)}
-    bins = {name: len(rows) for name, rows in bank.bins().items()}
+    bins = bank.bin_counts()
     if as_json:
-        told = {"embedder": bank.embedder, "digest": bank.digest, "bins": bins}
-        emit_json({"out": str(out), **counts, **told, "reasons": dict(report.reasons)})
+        network = {"embedder": bank.embedder, "digest": bank.digest, "bins": bins}
+        emit_json({"out": str(out), **counts, **network, "reasons": dict(report.reasons)})
     before = f", {report.kept} of them embedded before" if report.kept else ""
     say(f"[green]{len(bank)} faces[/] in `{escape(str(out))}`, {len(bins)} bins{before}")
     for reason, count in report.reasons.most_common():

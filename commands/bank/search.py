@@ -1,4 +1,4 @@
-"""Who in a bank is most like a face."""
+"""Search a bank for similar faces."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from rich.markup import escape
 from commands._console import emit_json, emit_table, say
 from commands._options import AsJson, DryRun, OnDevice
 
-HELP = "Find the faces of a bank most like that of a photo, and draw them in a strip."
+HELP = "Find the faces of a bank most similar to that of a photo, and draw them in a strip."
 EXAMPLE = "tm bank search bank.safetensors photo.jpg -k 10 --ages 38..42"
 
 
@@ -31,39 +31,40 @@ def run(
         typer.Option(help="Network, or a run or file of it.", show_default="the bank's"),
     ] = None,
     engine: Annotated[
-        Literal["torch", "faiss"], typer.Option(help="What searches; the result is the same.")
+        Literal["torch", "faiss"], typer.Option(help="Search backend; both give the same result.")
     ] = "torch",
     device: OnDevice = "auto",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.banks.files import read_bank_for
-    from engine.banks.strip import aligned_face, draw_strip, impostors_of
-    from engine.prep.synth import parse_ages
-    from engine.runtime.device import choose
+    from engine.app.bank import search
 
-    compute = choose(device)
-    span = parse_ages(ages) if ages is not None else None
-    bank, identity_net = read_bank_for(file, embedder, compute.device)
-    path = out if out is not None else Path(f"{photo.stem}-nearest.png")
-    face = aligned_face(photo, aligned=aligned)
-    found = impostors_of(
-        bank, face, identity_net, k=k, ages=span, device=compute.device, engine=engine
+    report = search(
+        file,
+        photo,
+        k=k,
+        ages=ages,
+        out=out,
+        aligned=aligned,
+        embedder=embedder,
+        engine=engine,
+        device=device,
+        dry_run=dry_run,
     )
-    absent = 0
-    if not dry_run:
-        absent = draw_strip(path, face, found, folder=file.parent, name=photo.name)
-    rows = [{"similarity": one.similarity, "age": one.age, "source": one.source} for one in found]
+    nearest, path = report.nearest, escape(str(report.strip))
     if as_json:
-        strip = None if dry_run else str(path)
-        emit_json({"strip": strip, "dry_run": dry_run, "nearest": rows, "absent": absent})
+        rows = [
+            {"similarity": one.similarity, "age": one.age, "source": one.source} for one in nearest
+        ]
+        strip = None if dry_run else str(report.strip)
+        emit_json({"strip": strip, "dry_run": dry_run, "nearest": rows, "absent": report.absent})
         return
     emit_table(
         ("similarity", "age", "picture"),
-        [(f"{one.similarity:.4f}", f"{one.age:g}", one.source or "-") for one in found],
+        [(f"{one.similarity:.4f}", f"{one.age:g}", one.source or "-") for one in nearest],
     )
     if dry_run:
-        say(f"would draw them on `{escape(str(path))}`")
+        say(f"would draw them in `{path}`")
         return
-    gone = f"; {absent} of {len(found)} pictures are gone" if absent else ""
-    say(f"{len(found)} faces on `{escape(str(path))}`{gone}")
+    missing = f"; {report.absent} of {len(nearest)} pictures are missing" if report.absent else ""
+    say(f"{len(nearest)} faces in `{path}`{missing}")

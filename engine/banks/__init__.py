@@ -1,1 +1,1 @@
-"""Faces of many people by age, kept as embeddings; and one person's own, by age."""
+"""Embeddings of many people by age, and one person's own codes and embeddings by age."""

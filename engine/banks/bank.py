@@ -1,4 +1,4 @@
-"""An identity bank: who many people are and how old, for losses that need impostors."""
+"""An identity bank: embeddings and ages of many people, as impostors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from engine.nets.protocols import IdentityNetwork
 
 BIN = 5
 FIRST = 18
-"""Lower edge of the bin that all others are counted from, as in the published banks."""
+"""Lower edge of bin 0 in years, as in published banks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
     """Impostors, youngest first.
 
-    embeddings: float32 (n, width), unit length; ages: float32 (n,) in years; sources: the pictures
-    seen from the bank's folder, or nothing where nobody knows; embedder, digest: the network they
-    come from, the digest None where nobody knows; bin_size: years.
+    embeddings: float32 (n, width), unit length; ages: float32 (n,) in years; sources: paths of the
+    pictures relative to the bank's folder, or empty if unknown; embedder, digest: the network that
+    embedded them, the digest None if unknown; bin_size: years.
     """
 
     embeddings: Tensor
@@ -50,7 +50,7 @@ class Bank:
 
     @property
     def width(self) -> int:
-        """Of an embedding."""
+        """Width of an embedding."""
         return self.embeddings.shape[1]
 
     def within(self, low: float, high: float) -> range:
@@ -60,18 +60,22 @@ class Bank:
         return range(start, max(start, end))
 
     def bins(self) -> dict[str, range]:
-        """The rows of every bin that has any, under names such as `18-22`: ages in [18, 23)."""
-        numbers = bin_of(self.ages, self.bin_size)
-        found, starts, counts = np.unique(numbers.numpy(), return_index=True, return_counts=True)
+        """The rows of every non-empty bin, under names such as `18-22`: ages in [18, 23)."""
+        bins = bin_of(self.ages, self.bin_size).numpy()
+        numbers, starts, counts = np.unique(bins, return_index=True, return_counts=True)
         return {
             bin_name(int(number), self.bin_size): range(int(start), int(start + count))
-            for number, start, count in zip(found, starts, counts, strict=True)
+            for number, start, count in zip(numbers, starts, counts, strict=True)
         }
 
+    def bin_counts(self) -> dict[str, int]:
+        """The number of faces in every non-empty bin."""
+        return {name: len(rows) for name, rows in self.bins().items()}
+
     def require(self, identity_net: IdentityNetwork) -> None:
-        """WeightsError unless this very network made the bank, as far as the bank can tell."""
-        ours = told_embedder(self.embedder, self.digest)
-        theirs = told_embedder(identity_net.name, identity_net.digest)
+        """WeightsError unless this very network built the bank, as far as the bank names it."""
+        ours = embedder_label(self.embedder, self.digest)
+        theirs = embedder_label(identity_net.name, identity_net.digest)
         other = self.digest is not None and self.digest != identity_net.digest
         if self.embedder != identity_net.name or other:
             raise WeightsError(
@@ -96,7 +100,7 @@ def sorted_bank(
     bin_size: int = BIN,
     facts: Mapping[str, Any] | None = None,
 ) -> Bank:
-    """A bank of rows in any order; rows of one age keep theirs."""
+    """A bank of rows in any order; rows of equal age keep their order."""
     order = torch.argsort(ages.float(), stable=True)
     return Bank(
         embeddings.float()[order].contiguous(),
@@ -110,7 +114,7 @@ def sorted_bank(
 
 
 def bin_of(ages: Tensor, size: int) -> Tensor:
-    """The number of the bin each age is in, int64; bin 0 begins at 18."""
+    """The index of the bin of each age, int64; bin 0 begins at 18."""
     return torch.floor((ages.float() - FIRST) / size).long()
 
 
@@ -124,6 +128,6 @@ def bin_name(number: int, size: int) -> str:
     return f"{max(low, 0)}-{low + size - 1}"
 
 
-def told_embedder(name: str, digest: str | None) -> str:
-    """An embedder for people."""
+def embedder_label(name: str, digest: str | None) -> str:
+    """Name and digest of an embedder, for messages."""
     return f"`{name}` ({digest})" if digest is not None else f"`{name}`"

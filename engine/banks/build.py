@@ -1,4 +1,4 @@
-"""A folder of aligned pictures with ages to a bank: resumable, and no picture stops it."""
+"""Build a bank of a folder of aligned pictures with ages; resumable, bad pictures are skipped."""
 
 import base64
 from collections import Counter
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.banks.bank import BIN, Bank, sorted_bank
-from engine.banks.faces import NO_AGE, Face, faces_in, in_sizes, read_portrait
-from engine.banks.files import require_place, save_bank
+from engine.banks.faces import NO_AGE, Face, by_size, faces_in, read_portrait
+from engine.banks.files import require_suffix, save_bank
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.ledger import Ledger
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BankPlan:
-    """Where the pictures are, where the bank goes, and how its bins are cut."""
+    """Input folder, output file and settings of a bank."""
 
     source: Path
     out: Path
@@ -39,30 +39,30 @@ class BankPlan:
     batch: int = BATCH
 
     def __post_init__(self) -> None:
-        require_place(self.out)
+        require_suffix(self.out)
         if self.bin_size < 1:
             raise UsageError(f"a bin is at least a year wide, not {self.bin_size}")
 
     @property
     def ledger(self) -> Path:
-        """What happened to every picture, by the digest of its content."""
+        """The status of every picture, by the SHA-256 of its content."""
         return self.out.with_name(f"{self.out.stem}.ledger.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class BankReport:
-    """The bank; pictures embedded in this run, found embedded, found twice; the rest by reason."""
+    """The bank; pictures embedded in this run, embedded before, duplicated, and left out."""
 
     bank: Bank
     fresh: int
     kept: int
     copies: int
     left_out: tuple[tuple[str, str], ...]
-    """Names of pictures with the reason why they are in no bank."""
+    """Names of pictures with the reason."""
 
     @property
     def reasons(self) -> Counter[str]:
-        """How often each reason was met."""
+        """The count of each reason."""
         return Counter(reason for _, reason in self.left_out)
 
 
@@ -72,22 +72,22 @@ def build_bank(
     progress: Progress,
     *,
     device: torch.device,
-    reader: AgeEstimator | None = None,
+    age_estimator: AgeEstimator | None = None,
 ) -> BankReport:
     """Embed what the ledger does not hold yet, then write the bank.
 
-    reader: tells the ages of pictures whose age nobody knows; without it they are left out.
-    InputError if nothing is left; a killed run goes on where it was.
+    age_estimator: for pictures without an age, which are left out without it. InputError if no
+    picture is usable; a killed run continues where it stopped.
     """
     faces = faces_in(plan.source, plan.ages)
-    work = _Work(identity_net, reader, device)
+    work = _Embedding(identity_net, age_estimator, device)
     left_out: list[tuple[str, str]] = []
     rows: list[tuple[Face, Row]] = []
     with Ledger(plan.ledger, key=lambda row: row["sha256"]) as ledger:
-        found, seen = list[tuple[Face, str]](), set[str]()
+        unique, digests = list[tuple[Face, str]](), set[str]()
         copies = 0
         for face in faces:
-            if face.age is None and reader is None:
+            if face.age is None and age_estimator is None:
                 left_out.append((face.path.name, NO_AGE))
                 continue
             try:
@@ -95,22 +95,22 @@ def build_bank(
             except OSError as error:
                 left_out.append((face.path.name, f"cannot be read: {error.strerror or error}"))
                 continue
-            copies += digest in seen
-            if digest not in seen:
-                found.append((face, digest))
-            seen.add(digest)
-        missing = [one for one in found if not work.stands(one, ledger.rows.get(one[1]))]
+            copies += digest in digests
+            if digest not in digests:
+                unique.append((face, digest))
+            digests.add(digest)
+        missing = [one for one in unique if not work.is_done(one, ledger.rows.get(one[1]))]
         with reported(progress, "Embedding", len(missing)):
-            told = in_batches(
+            embedded = in_batches(
                 work,
                 missing,
                 batch=plan.batch,
                 shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
             )
-            for row in told:
+            for row in embedded:
                 ledger.add(row)
                 progress.advance(row["source"])
-        for face, digest in found:
+        for face, digest in unique:
             row = ledger.rows[digest]
             if row["status"] == "done":
                 rows.append((face, row))
@@ -118,29 +118,29 @@ def build_bank(
                 left_out.append((face.path.name, row["reason"]))
     if not rows:
         reasons = "; ".join(sorted({reason for _, reason in left_out}))
-        raise InputError(f"no picture of `{plan.source}` can be in a bank: {reasons}")
-    bank = _assembled(plan, identity_net, reader, rows)
+        raise InputError(f"no picture of `{plan.source}` is usable: {reasons}")
+    bank = _assembled(plan, identity_net, age_estimator, rows)
     save_bank(plan.out, bank)
-    return BankReport(bank, len(missing), len(found) - len(missing), copies, tuple(left_out))
+    return BankReport(bank, len(missing), len(unique) - len(missing), copies, tuple(left_out))
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Embedding:
     """Pictures to rows of the ledger."""
 
     identity_net: IdentityNetwork
-    reader: AgeEstimator | None
+    age_estimator: AgeEstimator | None
     device: torch.device
 
-    def stands(self, one: tuple[Face, str], row: Row | None) -> bool:
-        """Whether a row of an earlier run serves; what failed is tried again."""
+    def is_done(self, one: tuple[Face, str], row: Row | None) -> bool:
+        """Whether a row of an earlier run is valid; failures are tried again."""
         if row is None or row["status"] != "done" or row["embedder"] != self.identity_net.digest:
             return False
         return one[0].age is not None or row["age_by"] == self.age_by
 
     @property
     def age_by(self) -> str | None:
-        return self.reader.name if self.reader is not None else None
+        return self.age_estimator.name if self.age_estimator is not None else None
 
     @torch.inference_mode()
     def __call__(self, batch: Sequence[tuple[Face, str]]) -> list[Row]:
@@ -158,10 +158,10 @@ class _Work:
                 row |= {"status": error.status, "reason": error.reason}
             rows.append(row)
         pictures = list(portraits.values())
-        embeddings = list(in_sizes(pictures, self.identity_net.embed, self.device))
+        embeddings = list(by_size(pictures, self.identity_net.embed, self.device))
         years: list[float | None] = [None] * len(pictures)
-        if self.reader is not None:
-            years = [float(age) for age in in_sizes(pictures, self.reader.years, self.device)]
+        if self.age_estimator is not None:
+            years = [float(age) for age in by_size(pictures, self.age_estimator.years, self.device)]
         for index, embedding, age in zip(portraits, embeddings, years, strict=True):
             rows[index] |= _embedded(embedding) | {"age": age, "age_by": self.age_by}
         return rows
@@ -170,24 +170,24 @@ class _Work:
 def _embedded(embedding: Tensor) -> Row:
     if not bool(embedding.isfinite().all()):
         return {"status": "failed", "reason": "its embedding is not a number"}
-    told = base64.b64encode(embedding.numpy().astype("<f4").tobytes()).decode("ascii")
-    return {"status": "done", "reason": None, "embedding": told}
+    text = base64.b64encode(embedding.numpy().astype("<f4").tobytes()).decode("ascii")
+    return {"status": "done", "reason": None, "embedding": text}
 
 
 def _assembled(
     plan: BankPlan,
     identity_net: IdentityNetwork,
-    reader: AgeEstimator | None,
+    age_estimator: AgeEstimator | None,
     rows: Sequence[tuple[Face, Row]],
 ) -> Bank:
     raw = b"".join(base64.b64decode(row["embedding"]) for _, row in rows)
     embeddings = torch.from_numpy(np.frombuffer(raw, "<f4").reshape(len(rows), -1).copy())
     ages = [face.age if face.age is not None else float(row["age"]) for face, row in rows]
     people = sorted({face.person for face, _ in rows if face.person is not None})
-    read = sum(face.age is None for face, _ in rows)
+    estimated = sum(face.age is None for face, _ in rows)
     facts: dict[str, Any] = {"people": people}
-    if reader is not None:
-        facts |= {"ages_read": read, "age_by": reader.name}
+    if age_estimator is not None:
+        facts |= {"ages_read": estimated, "age_by": age_estimator.name}
     return sorted_bank(
         embeddings,
         torch.tensor(ages),
@@ -199,7 +199,7 @@ def _assembled(
     )
 
 
-def rehearsed(plan: BankPlan) -> tuple[int, int]:
-    """How many pictures there are, and how many of them have no age; nothing is touched."""
+def count_faces(plan: BankPlan) -> tuple[int, int]:
+    """The number of usable pictures, and of those without an age; writes nothing."""
     faces = faces_in(plan.source, plan.ages)
     return len(faces), sum(face.age is None for face in faces)

@@ -1,4 +1,4 @@
-"""The aligned pictures of a folder with their ages: what banks and anchors are made of."""
+"""The aligned pictures of a folder with their ages."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from engine.images.srgb import Pixels
 
 MEGAPIXELS = 250.0
 SIDE = 256
-"""px to which larger pictures are averaged, as losses see them."""
-NO_AGE = "nothing tells how old the person is"
+"""px to which larger pictures are averaged down, the input size of the losses."""
+NO_AGE = "the age is unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One aligned picture: where it is, how old, and who, as far as it is known."""
+    """One aligned picture: path, age in years and person, None if unknown."""
 
     path: Path
     age: float | None
@@ -34,16 +34,16 @@ class Face:
 def faces_in(folder: Path, ages: AgeSource) -> list[Face]:
     """The usable pictures of a folder, by its manifest or by their names.
 
-    `ages` goes before the manifest where it lists a picture. InputError explains an empty folder.
+    Ages of a CSV override the manifest. InputError if no picture is usable.
     """
     prepared = (folder / MANIFEST).is_file()
     rows = read_manifest(folder) if prepared else adopt(folder, ages)
     faces: list[Face] = []
     for row in rows:
         if row.usable and row.output is not None:
-            told = ages.age_of(Path(row.output), None)
-            listed = told is not None and (told.source == "csv" or row.age is None)
-            age = told.years if told is not None and listed else row.age
+            known = ages.age_of(Path(row.output), None)
+            override = known is not None and (known.source == "csv" or row.age is None)
+            age = known.years if known is not None and override else row.age
             faces.append(Face(folder / row.output, age, row.person))
     if not faces:
         raise InputError(f"there is no usable picture in `{folder}`")
@@ -51,14 +51,14 @@ def faces_in(folder: Path, ages: AgeSource) -> list[Face]:
 
 
 def read_portrait(path: Path) -> Tensor:
-    """An aligned picture as `portrait_of` has it; PictureError says why there is none."""
+    """Read an aligned picture as `portrait_of` returns it; PictureError if that fails."""
     return portrait_of(read_picture(path, max_megapixels=MEGAPIXELS).pixels)
 
 
 def portrait_of(pixels: Pixels) -> Tensor:
     """An aligned face uint8 (s, s, 3) as (1, 3, s, s) in [-1, 1].
 
-    It is averaged down to 256 px where that divides its side; PictureError if it is no square.
+    Averaged down to 256 px if that divides its side; PictureError if it is not square.
     """
     height, width = pixels.shape[:2]
     if height != width:
@@ -67,9 +67,9 @@ def portrait_of(pixels: Pixels) -> Tensor:
     return F.adaptive_avg_pool2d(portrait, SIDE) if width % SIDE == 0 else portrait
 
 
-def in_sizes(
-    portraits: Sequence[Tensor], make: Callable[[Tensor], Tensor], device: torch.device
+def by_size(
+    portraits: Sequence[Tensor], network: Callable[[Tensor], Tensor], device: torch.device
 ) -> Iterator[Tensor]:
-    """What a network makes of portraits (1, 3, s, s), those of one size together: row by row."""
-    for _, same in groupby(portraits, key=lambda portrait: portrait.shape):
-        yield from make(torch.cat(list(same)).to(device)).float().cpu()
+    """Rows of a network's output on portraits (1, 3, s, s), runs of one size as one batch."""
+    for _, group in groupby(portraits, key=lambda portrait: portrait.shape):
+        yield from network(torch.cat(list(group)).to(device)).float().cpu()

@@ -1,4 +1,4 @@
-"""Who must not be in a bank: the person whose impostors it holds, and people met before."""
+"""People who must not be in a bank: the person of the photos, and the training set of the prior."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -12,7 +12,7 @@ SHOWN = 3
 
 
 def people_in(folder: Path) -> set[str]:
-    """The people that the manifest of a folder names; nobody where nothing tells."""
+    """The people in the manifest of a folder; empty without a manifest."""
     if not (folder / MANIFEST).is_file():
         return set()
     rows = read_manifest(folder)
@@ -20,37 +20,37 @@ def people_in(folder: Path) -> set[str]:
 
 
 def people_of(bank: Bank) -> set[str]:
-    """The people that a bank knows to be in it."""
+    """The people that a bank names."""
     return set(bank.facts.get("people", ()))
 
 
 def require_impostors(bank: Bank, photos: Path) -> None:
-    """InputError if a person of the photos is in the bank: nobody is their own impostor."""
+    """InputError if a person of the photos is in the bank."""
     both = people_of(bank) & people_in(photos)
     if both:
         raise InputError(
-            f"the bank holds {_told(both)} of `{photos}`, who would be pushed away from themself",
+            f"the bank holds {_listed(both)} of `{photos}`, who would be their own impostor",
             hint="build the bank of other people",
         )
 
 
-def doubts(bank: Bank) -> list[str]:
-    """What is wrong with people of the portrait world in a bank, a sentence each."""
+def warnings_of(bank: Bank) -> list[str]:
+    """Warnings about people of the portrait world in a bank, one sentence each."""
     seeds = {person: int(person) for person in people_of(bank) if person.isdecimal()}
-    taught = {person for person, seed in seeds.items() if seed in TRAIN}
-    tested = {person for person, seed in seeds.items() if seed >= TEST_START}
-    told: list[str] = []
-    if taught:
-        told.append(f"the bank holds {_told(taught)}, whom the prior may have learned from")
-    if tested:
-        told.append(f"the bank holds {_told(tested)}, kept for tests alone")
-    return told
+    trained = {person for person, seed in seeds.items() if seed in TRAIN}
+    held_out = {person for person, seed in seeds.items() if seed >= TEST_START}
+    warnings: list[str] = []
+    if trained:
+        warnings.append(f"the bank holds {_listed(trained)} of the prior's training set")
+    if held_out:
+        warnings.append(f"the bank holds {_listed(held_out)} of the test set")
+    return warnings
 
 
-def _told(people: Collection[str]) -> str:
-    """A few of them by name, and how many more.
+def _listed(people: Collection[str]) -> str:
+    """Some of them by name, and the number of the others.
 
-    >>> _told({"3"}), _told({"1", "2", "3", "4", "5"})
+    >>> _listed({"3"}), _listed({"1", "2", "3", "4", "5"})
     ('person 3', 'people 1, 2, 3 and 2 more')
     """
     names = sorted(people)

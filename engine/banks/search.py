@@ -13,7 +13,7 @@ Engine = Literal["torch", "faiss"]
 
 
 class Nearest(NamedTuple):
-    """Cosines (b, k), largest first, and the rows (b, k) of the bank they belong to."""
+    """Cosines (b, k), largest first, and their rows (b, k) in the bank."""
 
     similarity: Tensor
     rows: Tensor
@@ -24,30 +24,30 @@ def nearest(
 ) -> Nearest:
     """The `k` rows most similar to each of (b, width) unit vectors, or all if there are fewer.
 
-    ages: look among the rows of these ages alone. `torch` is the specification; `faiss` gives the
-    same rows. InputError if the bank holds nobody of these ages.
+    ages: search the rows of these ages alone. `torch` is the reference; `faiss` returns the same
+    rows. InputError if the bank holds no face of these ages.
     """
     if k < 1:
-        raise ValueError(f"{k} neighbours are none")
+        raise ValueError(f"k must be at least 1, not {k}")
     if queries.shape[1:] != (bank.width,):
         raise ValueError(f"queries {tuple(queries.shape)} do not go with width {bank.width}")
     rows = range(len(bank)) if ages is None else bank.within(*ages)
     if not rows:
-        raise InputError(f"the bank holds nobody of the ages {ages}")
-    among = bank.embeddings[rows.start : rows.stop]
+        raise InputError(f"the bank holds no face of the ages {ages}")
+    embeddings = bank.embeddings[rows.start : rows.stop]
     search = _torch if engine == "torch" else _faiss
-    found = search(among, queries.float().cpu(), min(k, len(rows)))
-    return Nearest(found.similarity, found.rows + rows.start)
+    result = search(embeddings, queries.float().cpu(), min(k, len(rows)))
+    return Nearest(result.similarity, result.rows + rows.start)
 
 
-def _torch(among: Tensor, queries: Tensor, k: int) -> Nearest:
-    return Nearest(*(queries @ among.T).topk(k, dim=1))
+def _torch(embeddings: Tensor, queries: Tensor, k: int) -> Nearest:
+    return Nearest(*(queries @ embeddings.T).topk(k, dim=1))
 
 
-def _faiss(among: Tensor, queries: Tensor, k: int) -> Nearest:
+def _faiss(embeddings: Tensor, queries: Tensor, k: int) -> Nearest:
     import faiss
 
-    index = faiss.IndexFlatIP(among.shape[1])
-    index.add(among.contiguous().numpy())  # pyright: ignore[reportCallIssue]
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(embeddings.contiguous().numpy())  # pyright: ignore[reportCallIssue]
     similarity, rows = index.search(queries.contiguous().numpy(), k)  # pyright: ignore[reportCallIssue]
     return Nearest(torch.from_numpy(similarity), torch.from_numpy(rows))

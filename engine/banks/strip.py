@@ -1,4 +1,4 @@
-"""A face and the impostors most like it, as figures and as one picture."""
+"""The impostors most similar to a face, as a list and as one picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ ABSENT = np.full((SIDE, SIDE, 3), 96, np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Impostor:
-    """A face of the bank: how alike (cosine), how old, and its picture where that is known."""
+    """A face of a bank: cosine, age in years, and path of the picture, None if unknown."""
 
     similarity: float
     age: float
@@ -35,7 +35,7 @@ class Impostor:
 
 
 def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
-    """The aligned face of a photo, uint8 (s, s, 3); InputError says why there is none."""
+    """The aligned face of a photo, uint8 (s, s, 3); InputError if there is none."""
     try:
         pixels = read_picture(photo, max_megapixels=MEGAPIXELS).pixels
     except PictureError as error:
@@ -63,43 +63,43 @@ def impostors_of(
     device: torch.device,
     engine: Engine = "torch",
 ) -> list[Impostor]:
-    """The faces of a bank most like an aligned one; WeightsError if another network built it."""
+    """The bank's faces most similar to an aligned one; WeightsError if another network built it."""
     bank.require(identity_net)
     try:
         portrait = portrait_of(face)
     except PictureError as error:
         raise InputError(f"the face {error.reason}") from error
     query = identity_net.embed(portrait.to(device)).cpu()
-    found = nearest(bank, query, k, ages=ages, engine=engine)
+    result = nearest(bank, query, k, ages=ages, engine=engine)
     return [
         Impostor(
             round(float(similarity), 4),
             float(bank.ages[row]),
             bank.sources[row] if bank.sources else None,
         )
-        for similarity, row in zip(found.similarity[0], found.rows[0].tolist(), strict=True)
+        for similarity, row in zip(result.similarity[0], result.rows[0].tolist(), strict=True)
     ]
 
 
 def draw_strip(
     path: Path, face: Pixels, impostors: list[Impostor], *, folder: Path, name: str
 ) -> int:
-    """Draw the face and its impostors side by side; returns how many pictures were not there.
+    """Draw the face and its impostors side by side; returns the number of missing pictures.
 
-    folder: what the sources are seen from. A picture that is gone leaves a grey tile.
+    folder: what the sources are relative to. A missing picture leaves a grey tile.
     """
     tiles, captions, absent = [face], [f"{name}\nthe photo"], 0
     for one in impostors:
         try:
             if one.source is None:
-                raise PictureError("the bank does not know its pictures")
+                raise PictureError("the bank has no paths of its pictures")
             tiles.append(read_picture(folder / one.source, max_megapixels=MEGAPIXELS).pixels)
-            told = "/".join(Path(one.source).parts[-2:])  # a folder is often a person
+            caption = "/".join(Path(one.source).parts[-2:])  # a folder is often a person
         except PictureError:
             tiles.append(ABSENT)
-            told = "no picture here"
+            caption = "no picture here"
             absent += 1
-        captions.append(f"{one.similarity:.2f}, {one.age:.0f} years\n{told}")
+        captions.append(f"{one.similarity:.2f}, {one.age:.0f} years\n{caption}")
     sheet = contact_sheet(tiles, captions, columns=min(COLUMNS, len(tiles)))
     save_png(path, sheet, {"made": "nearest faces of a bank"})
     return absent

@@ -12,6 +12,8 @@ from engine.core.table import fault_of
 THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
 NUMBER = r"-?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
 OLDEST = 120
+AGE_CAP = 100
+"""Years by which SAM (Alaluf et al. 2021) divides an age: the cap of its training labels."""
 
 
 def parse_number(text: str) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from engine.core.luma import REC_601
 from engine.core.table import Table
 from engine.images.ranges import to_pixels, to_tensor
 from engine.runtime.draws import Draws
@@ -22,7 +23,6 @@ Random = np.random.Generator
 KERNELS = range(3, 11)
 """Half sizes of the kernels: 7 to 21 px wide."""
 RESAMPLERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Order(Table):
@@ -73,7 +73,7 @@ class Degradation(Table):
             picture = _sized(picture, size, random)
             picture = _filtered(picture, _sinc(random)) if ring else picture
         if random.random() < self.gray:
-            picture = np.repeat((picture @ np.asarray(LUMA, np.float32))[..., None], 3, axis=2)
+            picture = np.repeat((picture @ np.asarray(REC_601, np.float32))[..., None], 3, axis=2)
         return np.clip(picture, 0, 1).astype(np.float32)
 
     def _pass(

@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from engine.core.luma import REC_601
 from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.geometry.landmarks import FLIP
 from engine.runtime.draws import Draws
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 class ColorJitter(Table):
@@ -43,10 +42,10 @@ def turned(pictures: Tensor, hue: Tensor, saturation: Tensor, brightness: Tensor
 
     pictures: (b, 3, h, w) in [-1, 1]; the others (b,). Hue 0 and both factors 1 change nothing.
     """
-    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(LUMA), pictures)[:, None]
+    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), pictures)[:, None]
     chroma = torch.einsum("bij,bjhw->bihw", _turn(hue), pictures - luma)
     # A turn moves luma a little, for its weights are not equal: take that out again.
-    chroma = chroma - torch.einsum("c,bchw->bhw", pictures.new_tensor(LUMA), chroma)[:, None]
+    chroma = chroma - torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), chroma)[:, None]
     light = luma + chroma * saturation[:, None, None, None]
     return ((light + 1) * brightness[:, None, None, None] - 1).clamp(-1, 1)
 

@@ -1,1 +1,1 @@
-"""What trainings minimise: pure functions of tensors, one loss a file."""
+"""Losses: pure functions of tensors, one family a file."""

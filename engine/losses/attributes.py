@@ -1,4 +1,4 @@
-"""Whether everything but the age stayed."""
+"""Preservation of all attributes but the age."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -6,11 +6,10 @@ from torch import Tensor
 from engine.losses.age_prototypes import AgePrototypes
 
 
-def attributes_kept(before: Tensor, after: Tensor, ages: AgePrototypes) -> Tensor:
-    """1 - cos(Q V(x), Q V(y)), a scalar: Q leaves out what lies along the ages.
+def attribute_loss(before: Tensor, after: Tensor, ages: AgePrototypes) -> Tensor:
+    """1 - cos(Q V(x), Q V(y)), a scalar: Q projects out the age axes.
 
-    before, after: features V (b, d) of the photograph and of the aged one
-    (`specs/agetransformer.md` 1.10).
+    before, after: features V (b, d) of the photograph and of the output.
     """
-    stayed = F.cosine_similarity(ages.ageless(before), ages.ageless(after), dim=1)
-    return (1 - stayed).mean()
+    cosine = F.cosine_similarity(ages.without_age(before), ages.without_age(after), dim=1)
+    return (1 - cosine).mean()

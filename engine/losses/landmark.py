@@ -1,4 +1,4 @@
-"""How far 68 landmarks lie from the true ones, in units of the face they belong to."""
+"""Landmark error in units of the eye distance."""
 
 from torch import Tensor
 
@@ -13,8 +13,8 @@ def eye_distance(points: Tensor) -> Tensor:
 def landmark_l1(points: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute error of both coordinates of (b, 68, 2) in true eye distances: a scalar.
 
-    The absolute and not the squared error: near the truth its slope does not fade, which is what
-    the wing loss (Feng et al. 2018) is after as well.
+    Absolute, not squared: its gradient does not vanish near the truth, which is the aim of the wing
+    loss (Feng et al. 2018) too.
     """
-    away = (points - truth).abs().mean(dim=(1, 2))
-    return (away / eye_distance(truth)).mean()
+    error = (points - truth).abs().mean(dim=(1, 2))
+    return (error / eye_distance(truth)).mean()

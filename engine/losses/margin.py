@@ -1,4 +1,4 @@
-"""Softmax over cosines with a margin: embeddings of one person close, of two people far apart."""
+"""Softmax over cosines with a margin (CosFace, ArcFace), and centres within a batch (GE2E)."""
 
 from typing import Literal
 
@@ -12,28 +12,28 @@ Margin = Literal["cosine", "angle"]
 def margin_softmax(
     cosine: Tensor, labels: Tensor, *, scale: float, margin: float, kind: Margin = "cosine"
 ) -> Tensor:
-    """Cross entropy of scale * cosine after the right class has been made harder: a scalar.
+    """Cross entropy of scale * cosine with a margin on the true class: a scalar.
 
-    cosine: (b, classes) in [-1, 1]; labels: (b,) int64. `cosine` takes the margin off the cosine
-    (CosFace, Wang et al. 2018), `angle` adds it, in radians, to the angle (ArcFace, Deng et al.
-    2019).
+    cosine: (b, classes) in [-1, 1]; labels: (b,) int64. `cosine` subtracts the margin from the
+    cosine (CosFace, Wang et al. 2018), `angle` adds it, in radians, to the angle (ArcFace, Deng et
+    al. 2019).
     """
     own = cosine.gather(1, labels[:, None])
     if kind == "cosine":
-        harder = own - margin
+        target = own - margin
     else:
-        # The angle stays below pi, where the cosine would rise again; acos has no slope at +-1.
+        # Above pi the cosine would rise again; the gradient of acos is infinite at +-1.
         angle = own.clamp(-1 + 1e-6, 1 - 1e-6).acos() + margin
-        harder = angle.clamp(max=torch.pi).cos()
-    return F.cross_entropy(scale * cosine.scatter(1, labels[:, None], harder), labels)
+        target = angle.clamp(max=torch.pi).cos()
+    return F.cross_entropy(scale * cosine.scatter(1, labels[:, None], target), labels)
 
 
 def cosine_to_others(embeddings: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Cosines to the centre of every person in the batch, and whose each row is.
+    """Cosines to the centre of every person in the batch, and the label of each row.
 
     embeddings: (groups * n, d) of unit length, person by person, n >= 2 photographs each; returns
-    (groups * n, groups) and labels (groups * n,). A photograph never counts towards the centre it
-    is compared with (GE2E, Wan et al. 2018, equations 8 and 9).
+    (groups * n, groups) and labels (groups * n,). A photograph is excluded from the centre
+    that it is compared with (GE2E, Wan et al. 2018, equations 8 and 9).
     """
     total, width = embeddings.shape
     each = total // groups

@@ -1,4 +1,4 @@
-"""Distances between pictures, pixel by pixel."""
+"""Pixel-wise distances between pictures."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch import Tensor
 def pyramid_l1(output: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:
     """Mean absolute error of (b, c, h, w), at full size and after each of `levels` - 1 halvings.
 
-    The mean over the levels: what is right on average but wrong in grain costs at the first only.
+    The mean over the levels: an error of grain alone counts in the first only.
     """
     total = (output - truth).abs().mean()
     for _ in range(levels - 1):
@@ -17,7 +17,7 @@ def pyramid_l1(output: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:
 
 
 def gradient_l1(output: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error of the differences between neighbours, across plus down: edges."""
+    """Mean absolute error of horizontal plus vertical finite differences (b, c, h, w): a scalar."""
     error = output - truth
     across, down = error.diff(dim=3).abs().mean(), error.diff(dim=2).abs().mean()
     return across + down

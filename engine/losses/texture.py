@@ -1,4 +1,4 @@
-"""As much texture as in the truth, wherever each hair of it lies: what blur cannot have."""
+"""Local strength of texture, independent of its exact position: blur lowers it."""
 
 import math
 
@@ -6,33 +6,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
+from engine.core.luma import REC_601
+
 BLURS = (0.0, 0.8)
 """Sigmas in pixels of a blur before the Laplacian: with grain, and without."""
 WINDOW = 8
-FAINT = 1e-6
+EPSILON = 1e-6
 
 
 def texture_l1(output: Tensor, truth: Tensor) -> Tensor:
-    """Mean difference of the local strength of texture, in shares of its mean in the truth.
+    """Mean absolute difference of the texture strength, relative to its mean in the truth.
 
     Pictures (b, 3, h, w) in [-1, 1]. Strength is the root mean square of the luma's Laplacian over
-    windows of 8 px; matching it does not ask for the same texture, as a difference of pixels does,
-    whose answer to what cannot be known is blur.
+    windows of 8 px. Matching it does not require the same texture, as a pixel loss does, whose
+    optimum is blur where the texture is unknown.
     """
-    ours, theirs = strength(output), strength(truth)
-    apart = (ours - theirs).abs().mean(dim=(0, 2, 3))
-    return (apart / theirs.mean(dim=(0, 2, 3)).clamp(min=FAINT)).mean()
+    strength, target = texture_strength(output), texture_strength(truth)
+    error = (strength - target).abs().mean(dim=(0, 2, 3))
+    return (error / target.mean(dim=(0, 2, 3)).clamp(min=EPSILON)).mean()
 
 
-def strength(picture: Tensor) -> Tensor:
+def texture_strength(picture: Tensor) -> Tensor:
     """Local root mean square of the Laplacian (b, len(BLURS), rows, columns) of (b, 3, h, w)."""
-    weights = picture.new_tensor(LUMA, dtype=torch.float32)
+    weights = picture.new_tensor(REC_601, dtype=torch.float32)
     luma = torch.einsum("c,bchw->bhw", weights, picture.float())[:, None]
     reach = kernels().shape[-1] // 2
     padded = F.pad(luma, (reach,) * 4, mode="reflect")
     energy = F.conv2d(padded, kernels().to(luma)).square()
-    return (F.avg_pool2d(energy, WINDOW, WINDOW // 2) + FAINT).sqrt()
+    return (F.avg_pool2d(energy, WINDOW, WINDOW // 2) + EPSILON).sqrt()
 
 
 def kernels() -> Tensor:
@@ -40,9 +41,11 @@ def kernels() -> Tensor:
     reach = math.ceil(3 * max(BLURS))
     laplacian = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
     across = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    bells = [
+    gaussians = [
         torch.exp(-(across**2) / (2 * sigma**2)) if sigma else (across == 0).float()
         for sigma in BLURS
     ]
-    blurs = torch.stack([bell[:, None] * bell[None] / bell.sum() ** 2 for bell in bells])
+    blurs = torch.stack(
+        [gaussian[:, None] * gaussian[None] / gaussian.sum() ** 2 for gaussian in gaussians]
+    )
     return F.conv2d(blurs[:, None], laplacian[None, None], padding=2)

@@ -1,4 +1,4 @@
-"""How far codes leave the middle of what a generator has learned."""
+"""Distance of latent codes from the latent average."""
 
 from torch import Tensor
 
@@ -6,8 +6,8 @@ from torch import Tensor
 def w_norm(w_plus: Tensor, centre: Tensor) -> Tensor:
     """Mean length of w+ (b, n_styles, style width) minus `centre` (n_styles, style width).
 
-    Richardson et al. 2021 (pSp), equation 3; over the root of the count, so that codes of variance
-    1 have about 1.
+    Richardson et al. 2021 (pSp), equation 3; divided by the root of the number of values, so that
+    codes of variance 1 give about 1.
     """
-    away = (w_plus - centre).float().flatten(1)
-    return (away.norm(dim=1) / away.shape[1] ** 0.5).mean()
+    difference = (w_plus - centre).float().flatten(1)
+    return (difference.norm(dim=1) / difference.shape[1] ** 0.5).mean()

@@ -1,1 +1,1 @@
-"""Measures of what the networks do: plain functions, one family a file, every figure named."""
+"""Metrics: plain functions, one family a file."""

@@ -1,4 +1,4 @@
-"""Are ages right, and is their spread honest? Figures of ages told with a standard deviation."""
+"""Error and calibration of ages that are estimated with a standard deviation."""
 
 from math import pi, sqrt
 from typing import NamedTuple
@@ -7,116 +7,122 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from engine.metrics.ranks import Vector, values
+from engine.metrics.vectors import Vector, values
 
 LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """The central intervals whose coverage is measured: 5 % to 95 %."""
 WITHIN = 5.0
-"""Years of the event that a confidence is about: being off by no more."""
+"""Largest error in years of the event whose probability is the confidence."""
 BINS = 15
 
 
-class Reliability(NamedTuple):
-    """One bar of a reliability diagram: what was told, what happened, over how many faces."""
+class ReliabilityBin(NamedTuple):
+    """One bin of a diagram: mean confidence and accuracy of its faces, or spread and error."""
 
-    told: float
-    happened: float
+    predicted: float
+    observed: float
     faces: int
 
 
-def rmse(truth: ArrayLike, told: ArrayLike) -> float:
+def rmse(truth: ArrayLike, estimate: ArrayLike) -> float:
     """Root of the mean squared error, in years."""
-    return float(np.sqrt(np.mean((values(told, "ages") - values(truth, "truth")) ** 2)))
+    return float(np.sqrt(np.mean((values(estimate, "ages") - values(truth, "truth")) ** 2)))
 
 
-def cumulative_score(truth: ArrayLike, told: ArrayLike, years: float) -> float:
+def cumulative_score(truth: ArrayLike, estimate: ArrayLike, years: float) -> float:
     """Share of the ages that are off by at most `years`, inclusive (CS@k)."""
-    return float(np.mean(np.abs(values(told, "ages") - values(truth, "truth")) <= years))
+    return float(np.mean(np.abs(values(estimate, "ages") - values(truth, "truth")) <= years))
 
 
-def earth_mover(one: ArrayLike, other: ArrayLike) -> float:
-    """Years that one set of ages must move on average to become the other (Wasserstein-1).
+def wasserstein(one: ArrayLike, other: ArrayLike) -> float:
+    """Wasserstein-1 distance of two sets of ages, in years.
 
-    >>> earth_mover([10, 20, 30], [13, 33, 23])
+    >>> wasserstein([10, 20, 30], [13, 33, 23])
     3.0
     """
-    first, second = np.sort(values(one, "ages")), np.sort(values(other, "ages"))
-    every = np.sort(np.concatenate([first, second]))
-    below = [np.searchsorted(row, every[:-1], side="right") / row.size for row in (first, second)]
-    return float(np.sum(np.abs(below[0] - below[1]) * np.diff(every)))
+    from scipy.stats import wasserstein_distance
+
+    return float(wasserstein_distance(values(one, "ages"), values(other, "ages")))
 
 
-def surely_within(std: ArrayLike, years: float = WITHIN) -> Vector:
-    """Probability (n,) that a normal error of such standard deviation stays within `years`."""
+def probability_within(std: ArrayLike, years: float = WITHIN) -> Vector:
+    """Probability (n,) that a normal error with standard deviation (n,) is within `years`."""
     return _erf(years / (np.maximum(values(std, "spread"), 1e-9) * sqrt(2)))
 
 
-def confidence_bars(
-    told: ArrayLike, happened: NDArray[np.bool_], *, bins: int = BINS, equal_counts: bool = False
-) -> list[Reliability]:
-    """Faces grouped by their confidence (n,), in bins of one width or of one count."""
-    sure = values(told, "confidences")
+def reliability_bins(
+    confidence: ArrayLike,
+    correct: NDArray[np.bool_],
+    *,
+    bins: int = BINS,
+    equal_counts: bool = False,
+) -> list[ReliabilityBin]:
+    """Confidence (n,) against the outcome (n,), in bins of equal width or of equal count."""
+    sure = values(confidence, "confidences")
     if equal_counts:
-        place = np.argsort(np.argsort(sure, kind="stable")) * bins // sure.size
+        index = np.argsort(np.argsort(sure, kind="stable")) * bins // sure.size
     else:
-        place = np.minimum((sure * bins).astype(int), bins - 1)
+        index = np.minimum((sure * bins).astype(int), bins - 1)
     return [
-        Reliability(float(sure[here].mean()), float(np.mean(happened[here])), int(here.sum()))
-        for here in (place == number for number in range(bins))
+        ReliabilityBin(float(sure[here].mean()), float(np.mean(correct[here])), int(here.sum()))
+        for here in (index == number for number in range(bins))
         if here.any()
     ]
 
 
-def expected_error(bars: list[Reliability]) -> float:
-    """The expected calibration error in 0..1 (Guo et al. 2017): mean gap, weighted by count."""
+def expected_calibration_error(bars: list[ReliabilityBin]) -> float:
+    """Expected calibration error (Guo et al. 2017): mean gap of the bins, weighted by count."""
     total = sum(bar.faces for bar in bars)
-    return sum(abs(bar.told - bar.happened) * bar.faces for bar in bars) / total
+    return sum(abs(bar.predicted - bar.observed) * bar.faces for bar in bars) / total
 
 
-def coverage(truth: ArrayLike, told: ArrayLike, std: ArrayLike) -> list[tuple[float, float]]:
-    """For each level the share of truths within that central interval of the normal told."""
-    error = np.abs(values(told, "ages") - values(truth, "truth"))
+def coverage(truth: ArrayLike, estimate: ArrayLike, std: ArrayLike) -> list[tuple[float, float]]:
+    """For each level the share of truths within that central interval of the normal."""
+    error = np.abs(values(estimate, "ages") - values(truth, "truth"))
     scaled = error / np.maximum(values(std, "spread"), 1e-9)
     limits = sqrt(2) * torch.special.erfinv(torch.tensor(LEVELS, dtype=torch.float64)).numpy()
     return [(level, float(np.mean(scaled <= to))) for level, to in zip(LEVELS, limits, strict=True)]
 
 
-def coverage_error(truth: ArrayLike, told: ArrayLike, std: ArrayLike) -> float:
-    """Mean gap between the levels and their coverage, in 0..1."""
-    return float(np.mean([abs(level - share) for level, share in coverage(truth, told, std)]))
+def coverage_error(truth: ArrayLike, estimate: ArrayLike, std: ArrayLike) -> float:
+    """Mean absolute gap between the levels and their coverage, in 0..1."""
+    return float(np.mean([abs(level - share) for level, share in coverage(truth, estimate, std)]))
 
 
-def spread_bars(
-    truth: ArrayLike, told: ArrayLike, std: ArrayLike, *, bins: int = 10
-) -> list[Reliability]:
-    """Told spread against the root mean square error of as many faces in each bin, in years."""
+def spread_bins(
+    truth: ArrayLike, estimate: ArrayLike, std: ArrayLike, *, bins: int = 10
+) -> list[ReliabilityBin]:
+    """Root mean square of spread against error, in years, in bins of equal count."""
     spread = values(std, "spread")
-    error = values(told, "ages") - values(truth, "truth")
-    place = np.argsort(np.argsort(spread, kind="stable")) * bins // spread.size
+    error = values(estimate, "ages") - values(truth, "truth")
+    index = np.argsort(np.argsort(spread, kind="stable")) * bins // spread.size
     return [
-        Reliability(
+        ReliabilityBin(
             float(np.sqrt(np.mean(spread[here] ** 2))),
             float(np.sqrt(np.mean(error[here] ** 2))),
             int(here.sum()),
         )
-        for here in (place == number for number in range(bins))
+        for here in (index == number for number in range(bins))
         if here.any()
     ]
 
 
-def negative_log_likelihood(truth: ArrayLike, told: ArrayLike, std: ArrayLike) -> float:
-    """Mean of -log of the normal density at the truth, in nats."""
+def negative_log_likelihood(truth: ArrayLike, estimate: ArrayLike, std: ArrayLike) -> float:
+    """Mean negative log-likelihood of the truth under the normal distribution, in nats."""
     spread = np.maximum(values(std, "spread"), 1e-9)
-    away = (values(truth, "truth") - values(told, "ages")) / spread
-    return float(np.mean(away**2 / 2 + np.log(spread) + np.log(2 * pi) / 2))
+    z = (values(truth, "truth") - values(estimate, "ages")) / spread
+    return float(np.mean(z**2 / 2 + np.log(spread) + np.log(2 * pi) / 2))
 
 
-def crps(truth: ArrayLike, told: ArrayLike, std: ArrayLike) -> float:
-    """Mean continuous ranked probability score of normal ages, in years (Gneiting et al. 2005)."""
+def crps(truth: ArrayLike, estimate: ArrayLike, std: ArrayLike) -> float:
+    """Mean continuous ranked probability score of normal ages, in years (Gneiting et al. 2005).
+
+    In closed form; torchmetrics has the estimate from an ensemble only.
+    """
     spread = np.maximum(values(std, "spread"), 1e-9)
-    away = (values(truth, "truth") - values(told, "ages")) / spread
-    density = np.exp(-(away**2) / 2) / sqrt(2 * pi)
-    inside = away * _erf(away / sqrt(2))
+    z = (values(truth, "truth") - values(estimate, "ages")) / spread
+    density = np.exp(-(z**2) / 2) / sqrt(2 * pi)
+    inside = z * _erf(z / sqrt(2))
     return float(np.mean(spread * (inside + 2 * density - 1 / sqrt(pi))))
 
 

@@ -1,15 +1,15 @@
-"""How far a mean may be trusted: percentile bootstrap over those who were drawn."""
+"""Confidence intervals of means by the percentile bootstrap."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engine.metrics.ranks import values
+from engine.metrics.vectors import values
 
 
 class Interval(NamedTuple):
-    """A mean and the interval that holds it with the confidence asked for."""
+    """A mean and its confidence interval."""
 
     mean: float
     low: float
@@ -21,13 +21,13 @@ def mean_interval(
     *,
     groups: ArrayLike | None = None,
     confidence: float = 0.95,
-    rounds: int = 2000,
+    resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
     """Bootstrap the mean of (n,) numbers; the same seed gives the same interval.
 
-    groups: (n,) labels that are drawn as a whole, such as the person of each picture: several
-    pictures of one person are not several people.
+    groups: (n,) labels that are resampled as a whole, such as the person of each picture, whose
+    errors are not independent.
     """
     row = values(numbers, "numbers")
     labels = np.arange(row.size) if groups is None else np.asarray(groups).ravel()
@@ -36,7 +36,7 @@ def mean_interval(
     _, member = np.unique(labels, return_inverse=True)
     count = int(member.max()) + 1
     sums, sizes = np.bincount(member, row), np.bincount(member)
-    drawn = np.random.default_rng(seed).integers(0, count, (rounds, count))
+    drawn = np.random.default_rng(seed).integers(0, count, (resamples, count))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
     return Interval(float(row.mean()), low, high)

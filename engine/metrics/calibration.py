@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say."""
+"""Calibration of probabilities."""
 
 import torch
 from torch import Tensor
@@ -6,17 +6,18 @@ from torch import Tensor
 BINS = 10
 
 
-def calibration_error(told: Tensor, happened: Tensor, weights: Tensor) -> float:
-    """The expected calibration error (Guo et al. 2017, section 2) over ten bins, in 0..1.
+def calibration_error(probability: Tensor, outcome: Tensor, weights: Tensor) -> float:
+    """Weighted expected calibration error (Guo et al. 2017, section 2) over ten bins, in 0..1.
 
-    told: (n,) probabilities; happened: (n,) bool; weights: (n,), what each case counts for.
+    probability: (n,); outcome: (n,) bool; weights: (n,), which torchmetrics does not take.
 
-    >>> sure = torch.tensor([0.95, 0.95, 0.05, 0.05])
-    >>> right = torch.tensor([True, True, False, False])
-    >>> round(calibration_error(sure, right, torch.ones(4)), 4)
+    >>> predicted = torch.tensor([0.95, 0.95, 0.05, 0.05])
+    >>> correct = torch.tensor([True, True, False, False])
+    >>> round(calibration_error(predicted, correct, torch.ones(4)), 4)
     0.05
     """
-    bins = (told * BINS).long().clamp(max=BINS - 1)
+    bins = (probability * BINS).long().clamp(max=BINS - 1)
     gaps = torch.zeros(BINS, dtype=torch.float64)
-    gaps.index_add_(0, bins.cpu(), ((told - happened.to(told)) * weights).double().cpu())
+    error = (probability - outcome.to(probability)) * weights
+    gaps.index_add_(0, bins.cpu(), error.double().cpu())
     return float(gaps.abs().sum() / weights.double().sum())

@@ -1,4 +1,4 @@
-"""Strata of the portrait world: people who could be taken for each other at first glance."""
+"""Strata of the portrait world: people of one age band, sex and skin."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Stratum(NamedTuple):
 
 
 def age_band(age: float) -> str:
-    """Name the band that an age in years belongs to, as `20-39`.
+    """The band of an age in years, as `20-39`.
 
     >>> age_band(39.5), age_band(95)
     ('20-39', '80-100')
@@ -32,7 +32,7 @@ def age_band(age: float) -> str:
 
 
 def skin_of(person: Identity) -> str:
-    """Name the third of the world's skin colours that a person has."""
+    """The third of the world's skin colours that a person belongs to."""
     melanin = person["melanin"]
     return SKINS[(melanin > -MEDIUM) + (melanin > MEDIUM)]
 

@@ -1,4 +1,4 @@
-"""The rows of a bank that are of the right age, as masks of a fixed shape on the device."""
+"""The rows of a bank within an age range, as masks of a fixed shape on the device."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,20 +12,20 @@ from engine.core.numbers import Span
 
 
 class Rows(NamedTuple):
-    """The first row and the one behind the last for each face: int64 (b,)."""
+    """Half-open range of rows for each face: int64 (b,)."""
 
     start: Tensor
     end: Tensor
 
     def mask(self, count: int) -> Tensor:
         """Bool (b, count)."""
-        places = torch.arange(count, device=self.start.device)
-        return (places >= self.start[:, None]) & (places < self.end[:, None])
+        rows = torch.arange(count, device=self.start.device)
+        return (rows >= self.start[:, None]) & (rows < self.end[:, None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgeRows:
-    """The faces that any target age within a window may be held against, youngest first.
+    """The faces in reach of any target age within a window, youngest first.
 
     embeddings: float32 (n, width), ages: float32 (n,), both on the device; bin_size: years.
     """
@@ -36,9 +36,9 @@ class AgeRows:
 
     @classmethod
     def of(cls, bank: Bank, device: torch.device, *, window: Span | None, widest: int) -> "AgeRows":
-        """Cut out of a bank what a window of target ages can reach; UsageError if that is nobody.
+        """Slice a bank to what a window of target ages can reach; UsageError if that is empty.
 
-        The bank is sorted by age, so this is one slice, and all that is ever multiplied with.
+        The bank is sorted by age, so this is one slice; cosines are computed with it alone.
         """
         rows = range(len(bank))
         if window is not None:
@@ -47,8 +47,8 @@ class AgeRows:
             start, end = torch.searchsorted(bank.ages, torch.cat([low, high])).tolist()
             rows = range(start, end)
         if not rows:
-            told = f" for the ages {window}" if window is not None else ""
-            raise UsageError(f"the bank holds no impostor{told}")
+            ages = f" for the ages {window}" if window is not None else ""
+            raise UsageError(f"the bank holds no impostor{ages}")
         return cls(
             bank.embeddings[rows.start : rows.stop].to(device),
             bank.ages[rows.start : rows.stop].to(device),
@@ -65,7 +65,7 @@ class AgeRows:
 
 
 def reach(ages: Tensor, bin_size: int, radius: int) -> tuple[Tensor, Tensor]:
-    """Lower edge, and upper edge that is not in, of the bins around ages (b,), in years."""
+    """Inclusive lower and exclusive upper edge of the bins around ages (b,), in years."""
     own = torch.floor((ages.float() - FIRST) / bin_size)
     low = FIRST + (own - radius) * bin_size
     return low, low + (2 * radius + 1) * bin_size

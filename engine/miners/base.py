@@ -1,4 +1,4 @@
-"""What a miner is, in a recipe and at work."""
+"""The interface of a miner, and its table in a recipe."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -21,38 +21,38 @@ QUANTILES = {"sim_p50": 0.5, "sim_p75": 0.75, "sim_p90": 0.9}
 
 
 class Mined(NamedTuple):
-    """The impostors of a batch, in fixed shapes: where there are fewer than k, the mask says so.
+    """The impostors of a batch, padded to k.
 
-    embeddings: (b, k, width), zero where there is nobody; mask: bool (b, k), the impostors first;
-    k_effective: int64 (b,), how many there are; told: scalars on the device.
+    embeddings: (b, k, width), zero in the padding; mask: bool (b, k), false in the padding, which
+    comes last; k_effective: int64 (b,), how many there are; metrics: scalars on the device.
     """
 
     embeddings: Tensor
     mask: Tensor
     k_effective: Tensor
-    told: dict[str, Tensor]
+    metrics: dict[str, Tensor]
 
 
 class Miner(ABC):
-    """Chooses impostors on the device that its bank is on; nothing waits for the host."""
+    """Samples impostors on the device of its bank, without synchronising with the host."""
 
     @abstractmethod
     def mine(self, anchors: Tensor, ages: Tensor, draws: Draws) -> Mined:
-        """Impostors for unit vectors (b, width) at ages (b,) in years, one draw for each."""
+        """Impostors for unit embeddings (b, width) at ages (b,) in years, k for each."""
 
 
 class MinerChoice(Table, ABC):
-    """A miner without its bank."""
+    """The settings of a miner; `build` adds the bank."""
 
     kind: str
     k: int = Field(default=64, ge=1)
-    """Impostors for each face."""
+    """Impostors per face."""
     radius: int = Field(default=0, ge=0)
-    """Bins on each side of the one the target age is in."""
+    """Age bins on each side of that of the target age."""
     widest: int = Field(default=1, ge=0)
-    """What `radius` may grow to where there are too few."""
+    """Largest `radius` where too few impostors are within it."""
     ages: Span | None = None
-    """The target ages that occur, which spares the rest of the bank; all by default."""
+    """The target ages that occur, all by default; faces out of their reach are never compared."""
 
     @abstractmethod
     def build(self, bank: Bank, device: torch.device) -> Miner:
@@ -60,33 +60,30 @@ class MinerChoice(Table, ABC):
 
 
 def expand(value: object) -> object:
-    """Turn the name of a profile, or a table with the key `profile`, into the table it means.
+    """Replace the name of a profile, or a table with the key `profile`, by the profile's table.
 
-    What stands beside `profile` goes before it, zeros as well.
+    Keys beside `profile` override it, zeros included.
     """
     if isinstance(value, str):
         value = {"profile": value}
     if not isinstance(value, Mapping) or "profile" not in value:
         return cast(object, value)
-    told = dict(cast(Mapping[str, Any], value))
-    name = str(told.pop("profile"))
+    overrides = dict(cast(Mapping[str, Any], value))
+    name = str(overrides.pop("profile"))
     if name not in PROFILES:
         raise fault_of(f"unknown miner profile `{name}`, known: {', '.join(PROFILES)}")
-    return {**PROFILES[name].table, **told}
+    return {**PROFILES[name].table, **overrides}
 
 
 MinerValue = Annotated[SerializeAsAny[MinerChoice], one_of(MINERS, short=expand)]
-"""The type of recipe keys that name a miner: a profile's name, or a table."""
+"""The type of a miner in a recipe: the name of a profile, or a table."""
 
 
-def similarities(chosen: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Mean, spread and quantiles of the cosines (b, k) where there are any; NaN if there are none.
-
-    The spread is that of a population, as the ancestor's.
-    """
+def similarities(cosines: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Mean, population deviation and quantiles of masked cosines (b, k); NaN for an empty mask."""
     count = mask.sum()
-    mean = (chosen * mask).sum() / count
-    spread = (((chosen - mean) * mask).square().sum() / count).sqrt()
-    levels = torch.tensor(list(QUANTILES.values())).to(chosen.device, non_blocking=True)
-    values = torch.where(mask, chosen, torch.nan).flatten().nanquantile(levels)
-    return {"sim_mean": mean, "sim_std": spread, **dict(zip(QUANTILES, values, strict=True))}
+    mean = (cosines * mask).sum() / count
+    deviation = (((cosines - mean) * mask).square().sum() / count).sqrt()
+    levels = torch.tensor(list(QUANTILES.values())).to(cosines.device, non_blocking=True)
+    values = torch.where(mask, cosines, torch.nan).flatten().nanquantile(levels)
+    return {"sim_mean": mean, "sim_std": deviation, **dict(zip(QUANTILES, values, strict=True))}

@@ -1,4 +1,4 @@
-"""The settings of semi-hard mining that the user's runs were made with (`specs/mytm.md` 4.3)."""
+"""Named settings of semi-hard mining, from the training runs of the MyTimeMachine fork."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Impostors a face, the band of their cosines, the most similar that are looked at.
+    """Impostors per face, the band of their cosines, the number of most similar candidates.
 
-    temperature: of the contrastive loss in the same runs, for the recipe of that loss.
+    temperature: of the contrastive loss in the same runs.
     """
 
     k: int

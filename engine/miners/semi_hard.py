@@ -1,4 +1,4 @@
-"""Impostors of the right age that are alike enough to teach and still somebody else."""
+"""Semi-hard mining: impostors of the target age that are similar, but not the same person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from engine.runtime.draws import Draws
 
 
 class Stage(NamedTuple):
-    """How far the demands have been relaxed: bins on each side, and the floor of the band."""
+    """One step of the relaxation: age bins on each side, and the floor of the band."""
 
     radius: int
     low: float
@@ -25,16 +25,16 @@ class Stage(NamedTuple):
 class SemiHard(MinerChoice):
     """k of the `top_m` most similar faces of the target age whose cosine is in [low, high].
 
-    Age comes first, then the band, then similarity, then chance. Where fewer than k are left, in
-    this order: the radius grows bin by bin up to `widest`; the floor of the band falls by `give` at
-    a time down to `floor`; then there are fewer than k, and the mask says so.
+    Filtered by age, then by the band, then by similarity, then sampled. Where fewer than k are
+    left, in this order: the radius grows bin by bin up to `widest`; the floor of the band falls by
+    `relax_step` at a time down to `floor`; then there are fewer than k, and the rest is masked.
     """
 
     kind: Literal["semi_hard"] = "semi_hard"
     low: float = Field(default=0.20, ge=-1, le=1)
     high: float = Field(default=0.70, ge=-1, le=1)
     top_m: int = Field(default=512, ge=1)
-    give: float = Field(default=0.05, gt=0)
+    relax_step: float = Field(default=0.05, gt=0)
     floor: float = Field(default=0.05, ge=-1, le=1)
 
     @model_validator(mode="after")
@@ -42,18 +42,19 @@ class SemiHard(MinerChoice):
         if self.low > self.high:
             raise ValueError(f"the band {self.low:g}..{self.high:g} ends before it begins")
         if self.top_m < self.k:
-            raise ValueError(f"`top_m` is {self.top_m}, fewer than the {self.k} that are wanted")
+            raise ValueError(f"`top_m` is {self.top_m}, fewer than `k`, {self.k}")
         return self
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The demands, strictest first."""
+        """The steps of the relaxation, strictest first."""
         widest = max(self.widest, self.radius)
         wider = [Stage(radius, self.low) for radius in range(self.radius, widest + 1)]
-        # Rounded: 0.25 - 4 * 0.05 is a hair above 0.05.
-        steps = max(0, int(round((self.low - self.floor) / self.give, 6)))
+        # Rounded: in floats 0.25 - 4 * 0.05 > 0.05.
+        steps = max(0, int(round((self.low - self.floor) / self.relax_step, 6)))
         lower = [
-            Stage(widest, round(self.low - step * self.give, 6)) for step in range(1, steps + 1)
+            Stage(widest, round(self.low - step * self.relax_step, 6))
+            for step in range(1, steps + 1)
         ]
         return (*wider, *lower)
 
@@ -64,7 +65,7 @@ class SemiHard(MinerChoice):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SemiHardMiner(Miner):
-    """One multiplication with the age rows; all that follows is masks of fixed shapes."""
+    """One matrix product with the age rows, then masks of fixed shapes."""
 
     rows: AgeRows
     choice: SemiHard
@@ -77,77 +78,77 @@ class SemiHardMiner(Miner):
         by_radius = {stage.radius: self.rows.within(ages, stage.radius) for stage in stages}
         counts = torch.stack(
             [
-                _fitting(cosines, by_radius[stage.radius], stage.low, choice.high).sum(dim=1)
+                _candidates(cosines, by_radius[stage.radius], stage.low, choice.high).sum(dim=1)
                 for stage in stages
             ]
         )
         reached = _first_with(counts >= choice.k)
         rows, low = _relaxed(stages, by_radius, reached, cosines)
-        fitting = _fitting(cosines, rows, low[:, None], choice.high)
+        candidates = _candidates(cosines, rows, low[:, None], choice.high)
         top = min(choice.top_m, len(self.rows))
-        likest, places = cosines.masked_fill(~fitting, -torch.inf).topk(top, dim=1)
+        highest, index = cosines.masked_fill(~candidates, -torch.inf).topk(top, dim=1)
         keys = draws.uniform("impostors", top).to(anchors.device, non_blocking=True)
-        keys, order = keys.masked_fill(likest == -torch.inf, -1).topk(min(choice.k, top), dim=1)
+        keys, order = keys.masked_fill(highest == -torch.inf, -1).topk(min(choice.k, top), dim=1)
         missing = choice.k - keys.shape[1]
         mask = torch.nn.functional.pad(keys >= 0, (0, missing))
-        picked = torch.nn.functional.pad(places.gather(1, order), (0, missing))
+        picked = torch.nn.functional.pad(index.gather(1, order), (0, missing))
         chosen = torch.where(mask, cosines.gather(1, picked), 0.0)
         k_effective = mask.sum(dim=1)
-        told = {
+        metrics = {
             "candidate_count": counts[0].float().mean(),
             **similarities(chosen, mask),
             "k_effective": k_effective.float().mean(),
             "relaxed": (reached > 0).float().mean(),
             "band_low": low.mean(),
         }
-        return Mined(self.rows.embeddings[picked] * mask[..., None], mask, k_effective, told)
+        return Mined(self.rows.embeddings[picked] * mask[..., None], mask, k_effective, metrics)
 
 
-def _fitting(cosines: Tensor, rows: Rows, low: float | Tensor, high: float) -> Tensor:
-    """Which of cosines (b, n) are of the right age and within the band: bool (b, n)."""
+def _candidates(cosines: Tensor, rows: Rows, low: float | Tensor, high: float) -> Tensor:
+    """Which of cosines (b, n) are within the age rows and the band: bool (b, n)."""
     return rows.mask(cosines.shape[1]) & (cosines >= low) & (cosines <= high)
 
 
 def _first_with(enough: Tensor) -> Tensor:
-    """The first stage of (stages, b) that suffices for each face, else the last: int64 (b,)."""
+    """The first stage of (stages, b) with enough candidates, else the last: int64 (b,)."""
     last = len(enough) - 1
     return torch.where(enough.any(dim=0), enough.to(torch.uint8).argmax(dim=0), last)
 
 
 def _relaxed(
-    stages: Sequence[Stage], by_radius: dict[int, Rows], reached: Tensor, like: Tensor
+    stages: Sequence[Stage], by_radius: dict[int, Rows], reached: Tensor, cosines: Tensor
 ) -> tuple[Rows, Tensor]:
-    """The age rows, and the floors (b,), of the stages that the faces have reached."""
+    """The age rows and the floors (b,) of the stages that the faces have reached."""
     starts = torch.stack([by_radius[stage.radius].start for stage in stages])
     ends = torch.stack([by_radius[stage.radius].end for stage in stages])
-    lows = torch.tensor([stage.low for stage in stages], dtype=like.dtype)
-    lows = lows.to(like.device, non_blocking=True)
+    lows = torch.tensor([stage.low for stage in stages], dtype=cosines.dtype)
+    lows = lows.to(cosines.device, non_blocking=True)
     own = reached[None]
     return Rows(starts.gather(0, own)[0], ends.gather(0, own)[0]), lows[reached]
 
 
 @torch.no_grad()
-def mine_plainly(
+def mine_reference(
     bank: Bank, choice: SemiHard, anchors: Tensor, ages: Tensor, draws: Draws
 ) -> Mined:
-    """What `SemiHardMiner` must give, face by face and row by row; it tells nothing."""
+    """Reference implementation of `SemiHardMiner`, face by face and row by row, without metrics."""
     keys = draws.uniform("impostors", choice.top_m)
     faces: list[Tensor] = []
     for anchor, age, key in zip(anchors, ages.tolist(), keys, strict=True):
-        fitting: list[tuple[float, Tensor]] = []
+        candidates: list[tuple[float, Tensor]] = []
         for stage in choice.stages:
-            fitting = [
+            candidates = [
                 (float(anchor @ row), row)
                 for row, years in zip(bank.embeddings, bank.ages.tolist(), strict=True)
                 if abs(_bin(years, bank) - _bin(age, bank)) <= stage.radius
                 and stage.low <= float(anchor @ row) <= choice.high
             ]
-            if len(fitting) >= choice.k:
+            if len(candidates) >= choice.k:
                 break
-        likest = sorted(fitting, key=lambda one: -one[0])[: choice.top_m]
-        drawn = sorted(range(len(likest)), key=lambda place: -float(key[place]))[: choice.k]
-        found = [likest[place][1] for place in drawn]
-        faces.append(torch.stack(found + [torch.zeros(bank.width)] * (choice.k - len(found))))
+        hardest = sorted(candidates, key=lambda one: -one[0])[: choice.top_m]
+        drawn = sorted(range(len(hardest)), key=lambda index: -float(key[index]))[: choice.k]
+        rows = [hardest[index][1] for index in drawn]
+        faces.append(torch.stack(rows + [torch.zeros(bank.width)] * (choice.k - len(rows))))
     embeddings = torch.stack(faces)
     mask = embeddings.norm(dim=2) > 0
     return Mined(embeddings, mask, mask.sum(dim=1), {})

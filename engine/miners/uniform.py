@@ -1,4 +1,4 @@
-"""Impostors of the right age, any of them."""
+"""Uniform mining: impostors of the target age, whatever their similarity."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,15 +14,15 @@ from engine.runtime.draws import Draws
 
 @MINERS.register("uniform")
 class Uniform(MinerChoice):
-    """Anybody of the target age with the same chance.
+    """Every face of the target age with the same probability.
 
-    Where the age rows hold too few (with replacement: nobody), `radius` grows up to `widest`; what
-    is missing then stays missing.
+    Where the age rows hold too few (with replacement: none), `radius` grows up to `widest`; then
+    there are fewer than k, and the rest is masked.
     """
 
     kind: Literal["uniform"] = "uniform"
     replacement: bool = False
-    """Whether somebody may be drawn twice, as in the ancestor."""
+    """Whether a face may be drawn twice."""
 
     def build(self, bank: Bank, device: torch.device) -> Miner:
         widest = max(self.widest, self.radius)
@@ -54,37 +54,37 @@ class UniformMiner(Miner):
             picked = start[:, None] + torch.minimum(
                 (keys * count[:, None]).long(), (count - 1).clamp(min=0)[:, None]
             )
-            found = (count > 0)[:, None].expand(-1, choice.k)
+            mask = (count > 0)[:, None].expand(-1, choice.k)
         else:
-            picked, found = _drawn(start, count, choice.k, draws, device)
+            picked, mask = _drawn(start, count, choice.k, draws, device)
         picked = picked.clamp(0, len(self.rows) - 1)
-        chosen = self.rows.embeddings[picked] * found[..., None]
+        chosen = self.rows.embeddings[picked] * mask[..., None]
         with torch.autocast(device.type, enabled=False):
             cosines = (chosen @ anchors.float()[..., None])[..., 0]
-        told = {
+        metrics = {
             "candidate_count": count.float().mean(),
-            **similarities(cosines, found),
-            "k_effective": found.sum(dim=1).float().mean(),
+            **similarities(cosines, mask),
+            "k_effective": mask.sum(dim=1).float().mean(),
             "relaxed": relaxed.float().mean(),
         }
-        return Mined(chosen, found, found.sum(dim=1), told)
+        return Mined(chosen, mask, mask.sum(dim=1), metrics)
 
 
 def _drawn(
     start: Tensor, count: Tensor, k: int, draws: Draws, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """`k` different rows of each range, int64 (b, k), and which of them there are.
+    """`k` different rows of each range, int64 (b, k), and their mask.
 
     Floyd's sampling (Bentley and Floyd 1987): k draws for any count, where shuffling the rows
     would take a draw for each of them.
     """
     keys = draws.uniform("impostors", k).to(device, non_blocking=True)
     picked = torch.full((len(start), k), -1, dtype=torch.int64, device=device)
-    for place in range(k):
-        top = count - k + place
-        # With fewer than k rows the last ones come to be the whole range, once each.
-        drawn = torch.minimum((keys[:, place] * (top + 1)).long(), top).clamp(min=-1)
+    for index in range(k):
+        top = count - k + index
+        # With fewer than k rows, the last draws are the whole range, once each.
+        drawn = torch.minimum((keys[:, index] * (top + 1)).long(), top).clamp(min=-1)
         taken = (picked == drawn[:, None]).any(dim=1)
-        picked[:, place] = torch.where(taken, top, drawn)
-    picked = picked.flip(1)  # nobody comes last
+        picked[:, index] = torch.where(taken, top, drawn)
+    picked = picked.flip(1)  # the padding comes last
     return start[:, None] + picked, picked >= 0

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
+from engine.core.numbers import AGE_CAP
 from engine.nets.loading import built
-
-AGE_CAP = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reliability diagrams: does what the mixture says of its own errors hold?"""
+"""ReliabilityBin diagrams: does what the mixture says of its own errors hold?"""
 
 import csv
 import io
@@ -38,10 +38,11 @@ def points_csv(figures: dict[str, Any]) -> str:
     """The points of the three panels: `diagram`, `told`, `happened`, `count`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("diagram", "told", "happened", "count"))
+    writer.writerow(("diagram", "predicted", "observed", "count"))
     for name in ("confidence", "spread"):
         for bar in figures[name]:
-            writer.writerow((name, round(bar["told"], 5), round(bar["happened"], 5), bar["faces"]))
+            values = round(bar["predicted"], 5), round(bar["observed"], 5)
+            writer.writerow((name, *values, bar["faces"]))
     for point in figures["coverage"]:
         writer.writerow(("coverage", point["level"], round(point["share"], 5), figures["faces"]))
     return text.getvalue()
@@ -51,7 +52,7 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
     bars = figures["confidence"]
     most = max(bar["faces"] for bar in bars)
     axes.bar(
-        [bar["told"] for bar in bars],
+        [bar["predicted"] for bar in bars],
         [0.25 * bar["faces"] / most for bar in bars],
         width=0.03,
         color=LINE,
@@ -90,7 +91,7 @@ def _spread(axes: Any, figures: dict[str, Any]) -> None:
 
 
 def _points(bars: Sequence[Mapping[str, float]]) -> Points:
-    return [bar["told"] for bar in bars], [bar["happened"] for bar in bars]
+    return [bar["predicted"] for bar in bars], [bar["observed"] for bar in bars]
 
 
 def _curve(axes: Any, points: Points, *, label: str, high: float = 1.0) -> None:

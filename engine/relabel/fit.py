@@ -25,17 +25,17 @@ from engine.experts.mixture import (
 from engine.metrics.age import bias, mae
 from engine.metrics.age_calibration import (
     WITHIN,
-    confidence_bars,
     coverage,
     coverage_error,
     crps,
     cumulative_score,
-    earth_mover,
-    expected_error,
+    expected_calibration_error,
     negative_log_likelihood,
+    probability_within,
+    reliability_bins,
     rmse,
-    spread_bars,
-    surely_within,
+    spread_bins,
+    wasserstein,
 )
 
 FEWEST = 50
@@ -108,22 +108,22 @@ def fitted(
 def figures(truth: Numbers, told: Mixture) -> dict[str, Any]:
     """Every figure of fused ages against true ones (n,), and the points of their diagrams."""
     age, std = told.age, told.std
-    sure, right = surely_within(std), np.abs(age - truth) <= WITHIN
-    bars, even = confidence_bars(sure, right), confidence_bars(sure, right, equal_counts=True)
-    spreads = spread_bars(truth, age, std, bins=_bars(len(truth)))
+    sure, right = probability_within(std), np.abs(age - truth) <= WITHIN
+    bars, even = reliability_bins(sure, right), reliability_bins(sure, right, equal_counts=True)
+    spreads = spread_bins(truth, age, std, bins=_bars(len(truth)))
     return {
         "faces": len(truth),
         "mae": mae(truth, age),
         "rmse": rmse(truth, age),
         "bias": bias(truth, age),
         **{f"cs{years}": cumulative_score(truth, age, years) for years in (1, 3, 5, 10)},
-        "emd": earth_mover(truth, age),
+        "emd": wasserstein(truth, age),
         "nll": negative_log_likelihood(truth, age, std),
         "crps": crps(truth, age, std),
-        "ece": expected_error(bars),
-        "ece_adaptive": expected_error(even),
+        "ece": expected_calibration_error(bars),
+        "ece_adaptive": expected_calibration_error(even),
         "coverage_error": coverage_error(truth, age, std),
-        "spread_error": expected_error(spreads),
+        "spread_error": expected_calibration_error(spreads),
         "bias_by_decade": _by_decade(truth, age),
         "confidence": [bar._asdict() for bar in bars],
         "coverage": [

@@ -12,7 +12,7 @@ from engine.core.table import Table
 from engine.data.domains import Domain
 from engine.data.ffhq_aging import AttributeLimits, FfhqAging, group_of
 from engine.experts.mixture import Calibration, Fusion, Mixture, Predictions
-from engine.metrics.age_calibration import surely_within
+from engine.metrics.age_calibration import probability_within
 from engine.relabel.source import Job, Labels
 
 DIGITS = 3
@@ -68,7 +68,7 @@ def label_rows(
     """A label for every picture of a domain, by name; `rows`, `votes` and `told` in their order."""
     calibration = judging.calibrations.get(domain)
     found: dict[str, dict[str, Any]] = {}
-    sure = surely_within(np.where(np.isfinite(told.std), told.std, 1e9)) if len(jobs) else []
+    sure = probability_within(np.where(np.isfinite(told.std), told.std, 1e9)) if len(jobs) else []
     for at, (job, row) in enumerate(zip(jobs, rows, strict=True)):
         experts = {name: _vote(votes, told, at, index) for index, name in enumerate(votes.experts)}
         if not told.present[at]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,18 +11,12 @@ from torch import Tensor, nn
 
 from engine.core.progress import Progress
 from engine.core.table import Table
+from engine.losses.terms import Term
 from engine.runtime.draws import Draws
 from engine.weights.checkpoint import Checkpoint
 
 Batch = Mapping[str, Tensor]
 Nets = Mapping[str, nn.Module]
-
-
-class Term(NamedTuple):
-    """One summand of the loss: a scalar, the mean over the batch; a weight of 0 only reports it."""
-
-    value: Tensor
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evaluation.networks import examine_age, examine_identity, examine_landmarks
+from evaluation.networks import evaluate_age, evaluate_identity, evaluate_landmarks
 
 from engine.metrics.strata import Stratum
 
@@ -16,58 +16,61 @@ def pictures():
     return people, people * 1000 + scenes, np.array(AGES)[ages], strata
 
 
-def values(examined):
-    return {figure.name: figure.value for figure in examined.figures}
+def values(evaluation):
+    return {metric.name: metric.value for metric in evaluation.metrics}
 
 
-def verdicts(examined):
-    return [figure.passed for figure in examined.figures if figure.passed is not None]
+def passed(evaluation):
+    return [metric.passed for metric in evaluation.metrics if metric.passed is not None]
 
 
-def test_embeddings_that_name_the_person_pass(pictures, rng):
+def test_embeddings_of_the_person_pass(pictures, rng):
     people, scenes, ages, strata = pictures
     centres = rng.normal(size=(PEOPLE, 16))
-    told = examine_identity(centres[people], people, scenes, ages, strata)
-    assert set(values(told).values()) == {1.0}
-    assert verdicts(told) == [True, True]
+    result = evaluate_identity(centres[people], people, scenes, ages, strata)
+    assert set(values(result).values()) == {1.0}
+    assert passed(result) == [True, True]
 
 
 def test_embeddings_of_chance_fail(pictures, rng):
     people, scenes, ages, strata = pictures
-    told = examine_identity(rng.normal(size=(len(people), 16)), people, scenes, ages, strata)
-    assert verdicts(told) == [False, False]
-    assert values(told)["identity AUC, all gaps"] == pytest.approx(0.5, abs=0.12)
+    result = evaluate_identity(rng.normal(size=(len(people), 16)), people, scenes, ages, strata)
+    assert passed(result) == [False, False]
+    assert values(result)["identity AUC, all gaps"] == pytest.approx(0.5, abs=0.12)
 
 
 def test_embeddings_of_the_photograph_do_not_count_as_identity(pictures, rng):
     people, scenes, ages, strata = pictures
     views = rng.normal(size=(scenes.max() + 1, 16))
-    told = examine_identity(views[scenes], people, scenes, ages, strata)
-    assert values(told)["identity AUC, all gaps"] < 0.8
+    result = evaluate_identity(views[scenes], people, scenes, ages, strata)
+    assert values(result)["identity AUC, all gaps"] < 0.8
 
 
 def test_embeddings_of_the_age_are_best_within_small_gaps(pictures, rng):
     people, scenes, ages, strata = pictures
     centres = rng.normal(size=(PEOPLE, 16))
     drift = np.where(ages > 60, 6.0, 0.0)[:, None] * rng.normal(size=16)
-    told = examine_identity(centres[people] + drift, people, scenes, ages, strata)
-    found = values(told)
-    assert found["identity AUC, gap <= 30 y"] > found["identity AUC, all gaps"]
+    result = evaluate_identity(centres[people] + drift, people, scenes, ages, strata)
+    metrics = values(result)
+    assert metrics["identity AUC, gap <= 30 y"] > metrics["identity AUC, all gaps"]
 
 
-def test_strangers_of_the_same_sex_and_skin_are_harder(pictures, rng):
+def test_impostors_of_the_same_sex_and_skin_are_harder(pictures, rng):
     people, scenes, ages, strata = pictures
-    looks = rng.normal(size=(2, 16))[people % 2] * 2 + rng.normal(size=(PEOPLE, 16))[people]
-    noisy = looks + rng.normal(size=looks.shape)
-    found = values(examine_identity(noisy, people, scenes, ages, strata))
-    assert found["identity AUC, alike strangers"] < found["identity AUC, all gaps"]
+    embeddings = rng.normal(size=(2, 16))[people % 2] * 2 + rng.normal(size=(PEOPLE, 16))[people]
+    noisy = embeddings + rng.normal(size=embeddings.shape)
+    metrics = values(evaluate_identity(noisy, people, scenes, ages, strata))
+    assert (
+        metrics["identity AUC, impostors of the same sex and skin"]
+        < metrics["identity AUC, all gaps"]
+    )
 
 
-def test_an_age_net_is_held_to_five_years():
+def test_the_goal_of_an_age_network_is_five_years():
     ages, people = np.arange(10.0, 90.0), np.arange(80)
-    assert verdicts(examine_age(ages, ages + 4.9, people, name="net")) == [True]
-    late = examine_age(ages, ages + 5.1, people, name="net")
-    assert verdicts(late) == [False]
+    assert passed(evaluate_age(ages, ages + 4.9, people, name="net")) == [True]
+    late = evaluate_age(ages, ages + 5.1, people, name="net")
+    assert passed(late) == [False]
     assert values(late)["net: bias in years"] == pytest.approx(5.1)
     assert [row["pictures"] for row in late.tables["net by age"]] == [10] * 8
 
@@ -75,8 +78,8 @@ def test_an_age_net_is_held_to_five_years():
 def test_landmarks_are_measured_in_eye_distances(photographs):
     truths = photographs[0].points[:, 1]
     people = np.arange(len(truths))
-    assert values(examine_landmarks(truths, truths, people)).popitem()[1] == 0
-    off = examine_landmarks(truths + np.array([3, 0]), truths, people)
-    assert verdicts(off) == [False]
+    assert values(evaluate_landmarks(truths, truths, people)).popitem()[1] == 0
+    off = evaluate_landmarks(truths + np.array([3, 0]), truths, people)
+    assert passed(off) == [False]
     # The eyes of a face are about a fifth of 96 px apart.
-    assert off.figures[0].value == pytest.approx(3 / (96 / 5), rel=0.3)
+    assert off.metrics[0].value == pytest.approx(3 / (96 / 5), rel=0.3)

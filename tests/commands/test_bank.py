@@ -1,4 +1,4 @@
-"""`tm bank`: from a folder of faces to a bank, into it, and through it."""
+"""`tm bank`: build, describe and search banks; anchors."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.banks.anchors import read_anchors
+from engine.banks.anchors import AgeAnchors
 from engine.images.saving import save_png
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
@@ -53,94 +53,94 @@ def published(tmp_path):
     return tmp_path / "bank.pt"
 
 
-def test_build_tells_what_became_of_every_picture(tm, faces, embedder, tmp_path):
+def test_build_reports_every_picture(tm, faces, embedder, tmp_path):
     (faces / "30_9.png").write_bytes(b"no picture")
-    told = tm("bank", "build", faces, tmp_path / "bank.safetensors")
-    assert told.code == 0
-    assert told.out == ""
-    assert "6 faces in `" in told.err
-    assert "1 left out: is a text file, not a picture" in told.err
+    result = tm("bank", "build", faces, tmp_path / "bank.safetensors")
+    assert result.code == 0
+    assert result.out == ""
+    assert "6 faces in `" in result.err
+    assert "1 left out: is a text file, not a picture" in result.err
     again = tm("bank", "build", faces, tmp_path / "bank.safetensors", "--json")
     assert again.json["faces"] == again.json["kept"] == 6
     assert again.json["bins"] == {"18-22": 3, "23-27": 1, "38-42": 1, "58-62": 1}
     assert again.json["embedder"] == "nano-identity"
 
 
-def test_build_is_strict_when_asked(tm, faces, embedder, tmp_path):
+def test_build_strict(tm, faces, embedder, tmp_path):
     (faces / "30_9.png").write_bytes(b"no picture")
     assert tm("bank", "build", faces, tmp_path / "b.safetensors", "--strict").code == 3
     assert (tmp_path / "b.safetensors").exists()
 
 
-def test_build_cuts_bins_and_takes_ages_as_asked(tm, faces, embedder, tmp_path):
+def test_build_with_bins_and_ages(tm, faces, embedder, tmp_path):
     (tmp_path / "ages.csv").write_text("path,age\n40_0.png,18.5\n", encoding="utf-8")
     out = tmp_path / "b.safetensors"
-    told = tm("bank", "build", faces, out, "--bin", 10, "--ages", tmp_path / "ages.csv", "--json")
-    assert told.json["bins"] == {"18-27": 5, "58-67": 1}
+    result = tm("bank", "build", faces, out, "--bin", 10, "--ages", tmp_path / "ages.csv", "--json")
+    assert result.json["bins"] == {"18-27": 5, "58-67": 1}
 
 
-def test_build_can_be_rehearsed(tm, faces, tmp_path):
-    told = tm("bank", "build", faces, tmp_path / "bank.safetensors", "--dry-run", "--json")
-    assert told.json == {"dry_run": True, "pictures": 6, "without_age": 0}
+def test_build_dry_run(tm, faces, tmp_path):
+    result = tm("bank", "build", faces, tmp_path / "bank.safetensors", "--dry-run", "--json")
+    assert result.json == {"dry_run": True, "pictures": 6, "without_age": 0}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["faces"]
 
 
 def test_build_without_weights_is_exit_4(tm, faces, tmp_path):
-    told = tm("bank", "build", faces, tmp_path / "b.safetensors", "--embedder", "ir-se50")
-    assert told.code == 4
-    assert "the weights `ir-se50` are not in" in told.err
+    result = tm("bank", "build", faces, tmp_path / "b.safetensors", "--embedder", "ir-se50")
+    assert result.code == 4
+    assert "the weights `ir-se50` are not in" in result.err
 
 
-def test_info_tells_faces_by_age(tm, bank):
-    told = tm("bank", "info", bank)
-    assert told.code == 0
-    assert told.out.splitlines()[1].split() == ["18-22", "3"]
-    assert "6 faces, embedded by `nano-identity` (" in told.err
+def test_info_lists_faces_by_age(tm, bank):
+    result = tm("bank", "info", bank)
+    assert result.code == 0
+    assert result.out.splitlines()[1].split() == ["18-22", "3"]
+    assert "6 faces, embedded by `nano-identity` (" in result.err
     as_json = tm("bank", "info", bank, "--json").json
     assert (as_json["faces"], as_json["width"], as_json["oldest"]) == (6, 8, 60)
 
 
-def test_a_published_bank_asks_for_its_embedder(tm, published):
-    told = tm("bank", "info", published)
-    assert told.code == 2
-    assert "hint: name it with `--embedder`" in told.err
+def test_a_published_bank_needs_its_embedder(tm, published):
+    result = tm("bank", "info", published)
+    assert result.code == 2
+    assert "hint: name it with `--embedder`" in result.err
     named = tm("bank", "info", published, "--embedder", "ir-se50", "--json").json
     assert (named["faces"], named["digest"], named["sources"]) == (3, None, False)
 
 
 def test_search_finds_a_face_of_the_bank_and_draws_it(tm, bank, faces, tmp_path):
     out = tmp_path / "strip.png"
-    told = tm("bank", "search", bank, faces / "22_2.png", "-k", 3, "--aligned", "--out", out)
-    assert told.code == 0
-    first = told.out.splitlines()[1].split()
+    result = tm("bank", "search", bank, faces / "22_2.png", "-k", 3, "--aligned", "--out", out)
+    assert result.code == 0
+    first = result.out.splitlines()[1].split()
     assert first == ["1.0000", "22", "faces/22_2.png"]
     with Image.open(out) as strip:
         assert strip.width > 4 * 160
         assert strip.width < 5 * 180
         pixels = np.asarray(strip)
     step = 160 + 10
-    query, found = (pixels[10:170, 10 + place * step : 170 + place * step] for place in (0, 1))
-    assert np.array_equal(query, found)
+    query, match = (pixels[10:170, 10 + place * step : 170 + place * step] for place in (0, 1))
+    assert np.array_equal(query, match)
 
 
 @pytest.mark.parametrize("engine", ["torch", "faiss"])
 def test_search_keeps_to_a_window_of_ages(tm, bank, faces, tmp_path, engine):
-    told = tm(
+    result = tm(
         *("bank", "search", bank, faces / "22_2.png", "--aligned", "--json"),
         *("--ages", "19..21", "--engine", engine, "--out", tmp_path / "s.png"),
     )
-    assert sorted(row["age"] for row in told.json["nearest"]) == [19, 21]
+    assert sorted(row["age"] for row in result.json["nearest"]) == [19, 21]
 
 
-def test_search_says_when_pictures_are_gone(tm, bank, faces, tmp_path):
+def test_search_reports_missing_pictures(tm, bank, faces, tmp_path):
     (faces / "60_5.png").unlink()
     out = tmp_path / "s.png"
-    told = tm("bank", "search", bank, faces / "22_2.png", "--aligned", "--out", out)
-    assert told.code == 0
-    assert "1 of 6 pictures are gone" in told.err
+    result = tm("bank", "search", bank, faces / "22_2.png", "--aligned", "--out", out)
+    assert result.code == 0
+    assert "1 of 6 pictures are missing" in result.err
 
 
-def test_search_can_be_rehearsed(tm, bank, faces, tmp_path):
+def test_search_dry_run(tm, bank, faces, tmp_path):
     out = tmp_path / "s.png"
     argv = ("bank", "search", bank, faces / "22_2.png", "--aligned", "--out", out, "--dry-run")
     assert "would draw them" in tm(*argv).err
@@ -154,8 +154,8 @@ def test_search_of_a_published_bank_needs_and_takes_an_embedder(
     argv = ("bank", "search", published, faces / "22_2.png", "--aligned")
     assert tm(*argv).code == 2
     out = tmp_path / "s.png"
-    told = tm(*argv, "--embedder", "nano-identity", "--json", "--out", out)
-    assert len(told.json["nearest"]) == told.json["absent"] == 3
+    result = tm(*argv, "--embedder", "nano-identity", "--json", "--out", out)
+    assert len(result.json["nearest"]) == result.json["absent"] == 3
 
 
 def test_search_with_another_network_is_refused(tm, bank, faces, tmp_path):
@@ -163,27 +163,27 @@ def test_search_with_another_network_is_refused(tm, bank, faces, tmp_path):
     net = NanoIdentity(IdentitySpec(size=16, embedding=8, widths=(4, 6)))
     other = tmp_path / "other.safetensors"
     save_native(other, Checkpoint("native", {"identity": net.state_dict()}))
-    told = tm("bank", "search", bank, faces / "22_2.png", "--aligned", "--embedder", other)
-    assert told.code == 4
-    assert "the bank was built by `nano-identity`" in told.err
+    result = tm("bank", "search", bank, faces / "22_2.png", "--aligned", "--embedder", other)
+    assert result.code == 4
+    assert "the bank was built by `nano-identity`" in result.err
 
 
 def test_search_needs_a_face(tm, bank, faces):
-    told = tm("bank", "search", bank, faces / "22_2.png")
-    assert told.code == 3
-    assert "no face found" in told.err
-    assert "--aligned" in told.err
+    result = tm("bank", "search", bank, faces / "22_2.png")
+    assert result.code == 3
+    assert "no face found" in result.err
+    assert "--aligned" in result.err
 
 
 def test_anchors_of_embeddings_are_written_by_year(tm, faces, embedder, tmp_path):
     out = tmp_path / "prototypes.safetensors"
     argv = ("bank", "anchors", faces, out, "--embedder", "nano-identity")
-    rehearsed = tm(*argv, "--dry-run", "--json").json
-    assert rehearsed == {"dry_run": True, "kind": "prototypes", "photos": 6, "with_age": 6}
+    dry = tm(*argv, "--dry-run", "--json").json
+    assert dry == {"dry_run": True, "kind": "prototypes", "photos": 6, "with_age": 6}
     assert not out.exists()
-    told = tm(*argv, "--json")
-    assert told.json["ages"] == sorted(AGES)
-    assert "6 prototypes of 6 photos" in told.err
+    result = tm(*argv, "--json")
+    assert result.json["ages"] == sorted(AGES)
+    assert "6 prototypes of 6 photos" in result.err
 
 
 def test_anchors_of_codes_are_written_by_bins_of_age(tm, faces, tmp_path):
@@ -198,26 +198,26 @@ def test_anchors_of_codes_are_written_by_bins_of_age(tm, faces, tmp_path):
     model = tmp_path / "model.safetensors"
     save_native(model, Checkpoint("native", parts, average, facts={"encoder_size": 64}))
     out = tmp_path / "anchors.safetensors"
-    told = tm("bank", "anchors", faces, out, "--from", model, "--bin", 10, "--json")
-    assert told.code == 0
-    assert (told.json["kind"], told.json["used"]) == ("age anchors", 6)
-    assert told.json["ages"] == [19, 22, 40, 60]
-    anchors = read_anchors(out)
+    result = tm("bank", "anchors", faces, out, "--from", model, "--bin", 10, "--json")
+    assert result.code == 0
+    assert (result.json["kind"], result.json["used"]) == ("age anchors", 6)
+    assert result.json["ages"] == [19, 22, 40, 60]
+    anchors = AgeAnchors.read(out)
     anchors.require_frame(average)
     assert anchors.codes.shape == (4, 8, 10)
 
 
 @pytest.mark.parametrize("more", [(), ("--from", "sam", "--embedder", "nano-identity")], ids=str)
 def test_anchors_are_of_one_kind(tm, faces, tmp_path, more):
-    told = tm("bank", "anchors", faces, tmp_path / "a.safetensors", *more)
-    assert told.code == 2
-    assert "choose one" in told.err
+    result = tm("bank", "anchors", faces, tmp_path / "a.safetensors", *more)
+    assert result.code == 2
+    assert "choose one" in result.err
 
 
 def test_anchors_of_codes_need_the_model(tm, faces, tmp_path):
-    told = tm("bank", "anchors", faces, tmp_path / "a.safetensors", "--from", "sam")
-    assert told.code == 4
-    assert "the weights `sam` are not in" in told.err
+    result = tm("bank", "anchors", faces, tmp_path / "a.safetensors", "--from", "sam")
+    assert result.code == 4
+    assert "the weights `sam` are not in" in result.err
 
 
 def test_every_verb_prints_one_object(tm, bank, faces, tmp_path):

@@ -124,7 +124,7 @@ def test_people_whom_the_prior_knows_are_told_of(tm, world):
     person.bank_of(world, world / "bank.safetensors", world / "met")
     told = tm("train", "--recipe", "mined.toml", "--out", "run", *SHORT[:-1])
     assert told.code == 0
-    assert "people 100000, 100001, whom the prior may have learned from" in words(told)
+    assert "people 100000, 100001 of the prior's training set" in words(told)
 
 
 def test_a_bank_of_another_embedder_is_refused(tm, world):

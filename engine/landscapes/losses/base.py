@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from pydantic import SerializeAsAny
 from torch import Tensor
@@ -10,16 +10,10 @@ from torch import Tensor
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 from engine.landscapes.losses.inputs import LandscapeLossInputs
+from engine.losses.terms import Term as WeightedTerm
 from engine.schedules import ScheduleValue
 
 LANDSCAPE_LOSSES: Registry["LandscapeLoss"] = Registry("loss", package="engine.landscapes.losses")
-
-
-class WeightedTerm(NamedTuple):
-    """A scalar and what it counts for."""
-
-    value: Tensor
-    weight: float
 
 
 class LandscapeLoss(Table, ABC):

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.2126, 0.7152, 0.0722)
+from engine.core.luma import REC_709
+
 SIDE, BANDS, SCALES = 64, 4, 4
 NAME = "statistics-1"
 """Stands beside every figure that was measured on these features."""
@@ -30,7 +31,7 @@ def statistics(pictures: Tensor) -> Tensor:
         one, other = torch.triu_indices(3, 3, 1)
         told += [flat.mean(dim=2), shared.diagonal(dim1=1, dim2=2).clamp_min(1e-8).sqrt()]
         told += [4 * shared[:, one, other]]
-    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)[:, None]
+    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(REC_709), unit)[:, None]
     for _ in range(SCALES):
         across, down = luma.diff(dim=3), luma.diff(dim=2)
         told += [_energy(across), _energy(down), _energy(across, upper=True)]
@@ -46,7 +47,7 @@ def colours(pictures: Tensor) -> Tensor:
     Luma, chroma, warmth, luma and chroma of the upper half, spread of the luma, edges.
     """
     unit = (pictures.float() + 1) / 2
-    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)
+    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(REC_709), unit)
     chroma = unit.amax(dim=1) - unit.amin(dim=1)
     warmth = unit[:, 0] - unit[:, 2]
     edges = luma.diff(dim=2).abs().mean(dim=(1, 2)) + luma.diff(dim=1).abs().mean(dim=(1, 2))

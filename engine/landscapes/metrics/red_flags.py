@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.2126, 0.7152, 0.0722)
+from engine.core.luma import REC_709
+
 FEWEST = 16
 ROUNDS, MARGIN = 400, 0.25
 LOW = frozenset({"contrast", "colour", "sharpness"})
@@ -109,7 +110,7 @@ class Limits:
 
 
 def _luma(unit: Tensor) -> Tensor:
-    return torch.einsum("c,bchw->bhw", unit.new_tensor(LUMA), unit)
+    return torch.einsum("c,bchw->bhw", unit.new_tensor(REC_709), unit)
 
 
 def _curved(luma: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What personal ageing minimises: one loss a file, each a table of the recipe."""
+"""Losses of personal ageing: one a file, each a table of the recipe."""

@@ -3,14 +3,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.core.numbers import Real
-from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.distance import likeness
+from engine.losses.face.age_gap import age_gap_weight
+from engine.losses.face.base import FACE_LOSSES, FaceLoss, PerSample
 from engine.losses.face.inputs import Direction, LossInputs
 
 
 @FACE_LOSSES.register("adaptive_w_norm")
 class AdaptiveWNorm(FaceLoss):
-    """Follow the global prior where the photos are silent, the more the further the age has moved.
+    """Stay near the global prior, the more so the larger the age gap.
 
     u(d) ||w+ - w of the prior||, u growing from 0 to half the strength at a century (Qi et al.
     2025, equation 7). The mean over the batch: a sum would double with its size.
@@ -22,7 +22,7 @@ class AdaptiveWNorm(FaceLoss):
     """10 to 30 keeps more of the prior, 5 less."""
     reads_prior: ClassVar[bool] = True
 
-    def each(self, trial: LossInputs) -> Each:
-        away = (trial.w_plus.float() - trial.prior()).flatten(1).norm(dim=1)
-        pull = self.strength * (1 - likeness(trial.source_age, trial.target_age))
-        return Each(pull * away, {"distance": away})
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        distance = (inputs.w_plus.float() - inputs.prior()).flatten(1).norm(dim=1)
+        weight = self.strength * (1 - age_gap_weight(inputs.source_age, inputs.target_age))
+        return PerSample(weight * distance, {"distance": distance})

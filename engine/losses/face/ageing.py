@@ -1,17 +1,17 @@
 from typing import ClassVar, Literal
 
-from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.distance import AGE_CAP
+from engine.core.numbers import AGE_CAP
+from engine.losses.face.base import FACE_LOSSES, FaceLoss, PerSample
 from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("ageing")
 class Ageing(FaceLoss):
-    """Look as old as was asked for: the squared error of the expected age, in centuries."""
+    """Reach the target age: the squared error of the estimated age, in centuries."""
 
     kind: Literal["ageing"] = "ageing"
-    needs: ClassVar[frozenset[str]] = frozenset({"ages"})
+    needs: ClassVar[frozenset[str]] = frozenset({"age"})
 
-    def each(self, trial: LossInputs) -> Each:
-        years = trial.years() - trial.target_age
-        return Each((years / AGE_CAP).square(), {"years": years.abs()})
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        error = inputs.years() - inputs.target_age
+        return PerSample((error / AGE_CAP).square(), {"years": error.abs()})

@@ -1,4 +1,4 @@
-"""What a loss of personal ageing is, and how a recipe's losses become one objective."""
+"""The interface of a personal-ageing loss, and the weighted sum of a recipe's losses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -13,24 +13,25 @@ from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 from engine.losses.face.context import LossContext
 from engine.losses.face.inputs import Direction, LossInputs, When
+from engine.losses.terms import Term
 from engine.schedules import ScheduleValue
 
 FACE_LOSSES: Registry["FaceLoss"] = Registry("loss", package="engine.losses.face")
 
 
-class Each(NamedTuple):
-    """What a loss says of every sample."""
+class PerSample(NamedTuple):
+    """The loss of every sample before reduction."""
 
     values: Tensor
     """(b,)."""
-    told: dict[str, Tensor] = {}  # noqa: RUF012 - never written to
+    metrics: dict[str, Tensor] = {}  # noqa: RUF012 - never written to
     """What else to report: (b,), averaged where the loss applies, or scalars."""
-    applies: Tensor | None = None
-    """(b,) bool: samples that only the computation could tell apart."""
+    mask: Tensor | None = None
+    """(b,) bool: samples that count, where only the computation could find out."""
 
 
 class FaceLoss(Table, ABC):
-    """One term of the objective: a mean over the samples it applies to, never a sum."""
+    """One term of the total loss: a mean over the samples it applies to, never a sum."""
 
     kind: str
     weight: ScheduleValue
@@ -40,9 +41,9 @@ class FaceLoss(Table, ABC):
     """The samples it applies to: those that were `aged`, those kept at the `same` age, or all."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Fields of `LossContext` without which there is no value."""
+    """Fields of `LossContext` that the computation reads."""
     reads_prior: ClassVar[bool] = False
-    """Whether it looks at the codes of the frozen prior, which cost an encoder's pass."""
+    """Whether it reads the codes of the frozen prior, which cost a forward pass of its encoder."""
 
     @field_validator("on")
     @classmethod
@@ -53,111 +54,104 @@ class FaceLoss(Table, ABC):
 
     @property
     def name(self) -> str:
-        """What the journal calls it; losses of one kind differ by where and when they apply."""
-        return "_".join([self.kind, *self.marks()])
+        """The name in the metrics: `kind`, and how this loss differs from others of its kind."""
+        return "_".join([self.kind, *self.suffixes()])
 
-    def marks(self) -> list[str]:
-        """What tells it from other losses of its kind."""
-        usual: When = type(self).model_fields["when"].default
-        return [] if self.when == usual else [self.when]
+    def suffixes(self) -> list[str]:
+        """The settings that distinguish losses of one kind in the metrics."""
+        default: When = type(self).model_fields["when"].default
+        return [] if self.when == default else [self.when]
 
-    def faults(self, parts: LossContext) -> list[str]:
-        """Why it cannot work with these parts, a sentence each."""
+    def faults(self, context: LossContext) -> list[str]:
+        """Why the loss cannot be computed in this context, one sentence per reason."""
         needs = self.needed()
         return [
-            *(f"the loss `{self.name}` needs `{key}`" for key in parts.lacking(needs)),
+            *(f"the loss `{self.name}` needs `{key}`" for key in context.missing(needs)),
             *(
-                f"the `{key}` of the loss `{self.name}` were embedded by another identity_net"
-                for key in parts.strangers(needs)
+                f"the `{key}` of the loss `{self.name}` were embedded by another identity network"
+                for key in context.mismatched(needs)
             ),
         ]
 
     def needed(self) -> frozenset[str]:
-        """The needs of this very loss: an option may lift one of its kind."""
+        """The needs of this instance; an option may drop one of its class."""
         return self.needs
 
-    def applies(self, trial: LossInputs) -> Tensor:
-        """(b,) bool: the samples it applies to, by what is known before anything is computed."""
-        return trial.asked(self.when)
+    def mask(self, inputs: LossInputs) -> Tensor:
+        """(b,) bool: the samples it applies to, as far as the inputs alone determine them."""
+        return inputs.mask(self.when)
 
     @abstractmethod
-    def each(self, trial: LossInputs) -> Each:
-        """The loss of every sample, whether it applies or not."""
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        """The loss of every sample, masked or not."""
 
-    def value(self, trial: LossInputs) -> tuple[Tensor, dict[str, Tensor]] | None:
-        """The mean over the samples it applies to, and what to report; None where there are none.
+    def value(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """The masked mean and the metrics, all scalars; None if the loss applies to no sample.
 
-        On an accelerator to look whether there are any would stall it: the mean of none is 0 there.
+        On an accelerator an empty mask gives a mean of 0, because testing for it would synchronise.
         """
-        if trial.direction not in self.on:
+        if inputs.direction not in self.on:
             return None
-        chosen = self.applies(trial)
-        if _none(chosen):
+        mask = self.mask(inputs)
+        if _empty(mask):
             return None
-        values, told, applies = self.each(trial)
-        if applies is not None:
-            chosen = chosen & applies
-            if _none(chosen):
+        values, metrics, valid = self.per_sample(inputs)
+        if valid is not None:
+            mask = mask & valid
+            if _empty(mask):
                 return None
-        seen = {
-            name: (mean_where(about, chosen) if about.dim() else about).detach()
-            for name, about in told.items()
+        means = {
+            name: (masked_mean(metric, mask) if metric.dim() else metric).detach()
+            for name, metric in metrics.items()
         }
-        return mean_where(values, chosen), {**seen, "share": chosen.float().mean()}
+        return masked_mean(values, mask), {**means, "share": mask.float().mean()}
 
 
 LossChoice = Annotated[SerializeAsAny[FaceLoss], one_of(FACE_LOSSES)]
 """The type of a loss in a recipe."""
 
 
-class WeightedTerm(NamedTuple):
-    """A value and what it counts for."""
+class TotalLoss(NamedTuple):
+    """The terms of one pass by name, and its metrics: scalars that are still on the device."""
 
-    value: Tensor
-    weight: float
-
-
-class Objective(NamedTuple):
-    """The terms of one pass by name, and what else to report, still on the device."""
-
-    terms: dict[str, WeightedTerm]
-    told: dict[str, Tensor]
+    terms: dict[str, Term]
+    metrics: dict[str, Tensor]
 
 
-def objective(trial: LossInputs, losses: Sequence[FaceLoss], step: int) -> Objective:
-    """Evaluate the losses that count at `step`; those of weight 0 are not computed."""
-    terms: dict[str, WeightedTerm] = {}
-    told: dict[str, Tensor] = {}
+def total_loss(inputs: LossInputs, losses: Sequence[FaceLoss], step: int) -> TotalLoss:
+    """Compute the losses of one pass; those whose weight is 0 at `step` are skipped."""
+    terms: dict[str, Term] = {}
+    metrics: dict[str, Tensor] = {}
     for loss in losses:
         weight = loss.weight.at(step)
-        found = None if weight == 0 else loss.value(trial)
-        if found is None:
+        result = None if weight == 0 else loss.value(inputs)
+        if result is None:
             continue
-        value, about = found
-        # Named by the pass, or what the cycle says would overwrite what the real pass said.
-        name = f"{trial.direction}/{loss.name}"
-        terms[name] = WeightedTerm(value, weight)
-        told |= {f"{name}/{key}": seen for key, seen in about.items()}
-    return Objective(terms, told)
+        value, reported = result
+        # The direction keeps the metrics of the two passes apart.
+        name = f"{inputs.direction}/{loss.name}"
+        terms[name] = Term(value, weight)
+        metrics |= {f"{name}/{key}": metric for key, metric in reported.items()}
+    return TotalLoss(terms, metrics)
 
 
-def check(losses: Collection[FaceLoss], parts: LossContext) -> None:
-    """Refuse losses that cannot work with these parts: a RecipeError that lists every fault."""
-    found = [fault for loss in losses for fault in loss.faults(parts)]
+def check(losses: Collection[FaceLoss], context: LossContext) -> None:
+    """Raise a RecipeError that lists every reason why these losses cannot be computed."""
+    faults = [fault for loss in losses for fault in loss.faults(context)]
     names = [loss.name for loss in losses]
-    found += [f"there are {n} losses `{x}`" for x in sorted({*names}) if (n := names.count(x)) > 1]
-    if found:
-        raise RecipeError("; ".join(found), hint="give what is missing, or take the loss out")
+    faults += [f"there are {n} losses `{x}`" for x in sorted({*names}) if (n := names.count(x)) > 1]
+    if faults:
+        raise RecipeError("; ".join(faults), hint="give what is missing, or remove the loss")
 
 
-def mean_where(values: Tensor, chosen: Tensor) -> Tensor:
-    """The mean of values (b,) where chosen (b,) is true: a scalar, 0 without a gradient if nowhere.
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of values (b,) where mask (b,) is true: a scalar, 0 without gradient for an empty mask.
 
-    What is not chosen may even be NaN.
+    Masked-out values may be NaN.
     """
-    kept = torch.where(chosen, values.float(), 0.0)
-    return kept.sum() / chosen.sum().clamp(min=1)
+    kept = torch.where(mask, values.float(), 0.0)
+    return kept.sum() / mask.sum().clamp(min=1)
 
 
-def _none(chosen: Tensor) -> bool:
-    return chosen.device.type == "cpu" and not chosen.any()
+def _empty(mask: Tensor) -> bool:
+    return mask.device.type == "cpu" and not mask.any()

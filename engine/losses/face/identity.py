@@ -1,21 +1,21 @@
 from typing import ClassVar, Literal
 
-from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.distance import likeness
+from engine.losses.face.age_gap import age_gap_weight
+from engine.losses.face.base import FACE_LOSSES, FaceLoss, PerSample
 from engine.losses.face.inputs import LossInputs
 
 
 @FACE_LOSSES.register("identity")
 class Identity(FaceLoss):
-    """Stay who the photo shows: 1 - cosine, less strictly the further the age has moved."""
+    """Keep the photo's identity: 1 - cosine, weighted less the larger the age gap."""
 
     kind: Literal["identity"] = "identity"
     age_weighted: bool = True
-    needs: ClassVar[frozenset[str]] = frozenset({"identity_net"})
+    needs: ClassVar[frozenset[str]] = frozenset({"identity"})
 
-    def each(self, trial: LossInputs) -> Each:
-        cosine = (trial.embedding() * trial.source_embedding()).sum(dim=1)
-        apart = 1 - cosine
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        cosine = (inputs.embedding() * inputs.source_embedding()).sum(dim=1)
+        loss = 1 - cosine
         if self.age_weighted:
-            apart = apart * likeness(trial.source_age, trial.target_age)
-        return Each(apart, {"cosine": cosine})
+            loss = loss * age_gap_weight(inputs.source_age, inputs.target_age)
+        return PerSample(loss, {"cosine": cosine})

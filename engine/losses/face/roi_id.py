@@ -5,30 +5,30 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from engine.core.numbers import Real
-from engine.losses.face.base import FACE_LOSSES, Each, FaceLoss
-from engine.losses.face.context import given
+from engine.losses.face.base import FACE_LOSSES, FaceLoss, PerSample
+from engine.losses.face.context import required
 from engine.losses.face.inputs import Direction, LossInputs
 from engine.losses.face.regions import Region, crops, region_boxes
 
 
 @FACE_LOSSES.register("roi_id")
 class RoiId(FaceLoss):
-    """Keep eyes, mouth, nose and brows the person's own: 1 - cosine of the same crops of both.
+    """Keep the person's eyes, mouth, nose and brows: 1 - cosine of the same crops of both pictures.
 
-    The mean over samples and regions. The boxes are the photo's, shaken alike for both pictures:
-    what stands elsewhere in the picture made is a difference that should count.
+    The mean over samples and regions. The boxes are those of the photo, with the same jitter for
+    the output, so that a feature that has moved counts as a difference.
     """
 
     kind: Literal["roi_id"] = "roi_id"
     on: tuple[Direction, ...] = ("real",)
     regions: tuple[Region, ...] = ("eyes", "mouth", "nose", "brows")
     size: int = Field(default=112, ge=8)
-    """Side in px of a crop."""
+    """Side of a crop in px."""
     pad: Real = Field(default=0.35, ge=0)
     """How much larger a box is than its feature."""
     jitter: Real = Field(default=0.08, ge=0, lt=1)
-    """How far a box moves and grows or shrinks at random, in shares of its side."""
-    needs: ClassVar[frozenset[str]] = frozenset({"identity_net"})
+    """Largest random shift and scaling of a box, as a share of its side."""
+    needs: ClassVar[frozenset[str]] = frozenset({"identity"})
 
     @field_validator("regions")
     @classmethod
@@ -37,27 +37,29 @@ class RoiId(FaceLoss):
             raise ValueError("name each region once, and at least one")
         return regions
 
-    def each(self, trial: LossInputs) -> Each:
-        identity_net = given(trial.parts.identity_net, "identity_net")
-        boxes = self.boxes(trial)
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        network = required(inputs.context.identity, "identity")
+        boxes = self.boxes(inputs)
         with torch.no_grad():
-            photo = identity_net.embed_crops(crops(trial.source, boxes, self.size)).float()
-        made = identity_net.embed_crops(crops(trial.output, boxes, self.size)).float()
-        cosine = (made * photo).sum(dim=1).view(-1, len(self.regions))
-        told = {region: cosine[:, i] for i, region in enumerate(self.regions)}
-        return Each((1 - cosine).mean(dim=1), told)
+            photo = network.embed_crops(crops(inputs.source, boxes, self.size)).float()
+        output = network.embed_crops(crops(inputs.output, boxes, self.size)).float()
+        cosine = (output * photo).sum(dim=1).view(-1, len(self.regions))
+        by_region = {region: cosine[:, i] for i, region in enumerate(self.regions)}
+        return PerSample((1 - cosine).mean(dim=1), by_region)
 
-    def boxes(self, trial: LossInputs) -> Tensor:
+    def boxes(self, inputs: LossInputs) -> Tensor:
         """Boxes (b, r, 4) of this step, in px of either picture."""
-        shake = [
-            trial.draws.uniform(f"roi/{trial.direction}/{region}", 3, low=-1, high=1)
-            for region in self.regions
-        ]
+        jitter = torch.stack(
+            [
+                inputs.draws.uniform(f"roi/{inputs.direction}/{region}", 3, low=-1, high=1)
+                for region in self.regions
+            ],
+            dim=1,
+        )
         return region_boxes(
-            trial.source_points(),
+            inputs.source_points(),
             self.regions,
-            trial.size,
+            inputs.size,
             pad=self.pad,
-            shake=self.jitter
-            * torch.stack(shake, dim=1).to(trial.source.device, non_blocking=True),
+            jitter=self.jitter * jitter.to(inputs.source.device, non_blocking=True),
         )

@@ -1,23 +1,22 @@
 from typing import Literal
 
-from engine.losses.face.base import FACE_LOSSES, Each
-from engine.losses.face.framed import Framed
+from engine.losses.face.base import FACE_LOSSES, PerSample
+from engine.losses.face.image import ImageLoss
 from engine.losses.face.inputs import LossInputs
-from engine.losses.texture import FAINT, strength
+from engine.losses.texture import EPSILON, texture_strength
 
 
 @FACE_LOSSES.register("texture")
-class Texture(Framed):
-    """Keep as much stubble, grain and wrinkling as the photo has, wherever each hair of it lies.
+class Texture(ImageLoss):
+    """Keep the strength of the photo's stubble, grain and wrinkles, wherever each of them lies.
 
-    What cannot be foretold pixel by pixel is blurred by `pixel` and `perceptual`; this asks for its
-    strength alone, in shares of the photo's mean.
+    `pixel` and `perceptual` blur what is not predictable pixel by pixel; this compares the local
+    strength of the texture alone, relative to the photo's mean.
     """
 
     kind: Literal["texture"] = "texture"
 
-    def each(self, trial: LossInputs) -> Each:
-        made, photo = self.pictures(trial)
-        ours, theirs = strength(made), strength(photo)
-        apart = (ours - theirs).abs().mean(dim=(2, 3))
-        return Each((apart / theirs.mean(dim=(2, 3)).clamp(min=FAINT)).mean(dim=1))
+    def per_sample(self, inputs: LossInputs) -> PerSample:
+        output, photo = (texture_strength(picture) for picture in self.pictures(inputs))
+        error = (output - photo).abs().mean(dim=(2, 3))
+        return PerSample((error / photo.mean(dim=(2, 3)).clamp(min=EPSILON)).mean(dim=1))

@@ -1,4 +1,4 @@
-"""Slightly changed copies of a picture, and expressions over what a classifier says of them."""
+"""Augmented views of a picture, and expressions over a classifier's probabilities on them."""
 
 import re
 from collections.abc import Mapping
@@ -15,22 +15,22 @@ Reduction = Literal["mean", "min"]
 
 VIEW = re.compile(r"clean|flip|jpeg\d{1,3}|blur\d+(?:\.\d+)?")
 SUMMAND = re.compile(r"(?:(?P<factor>\d*\.?\d+)\*)?(?P<of>.+)")
-CALL = re.compile(r"(?P<how>mean|min)\((?P<views>[^()]+)\)")
+CALL = re.compile(r"(?P<reduction>mean|min)\((?P<views>[^()]+)\)")
 
 
-def known(view: str) -> str:
-    """The name of a view; ValueError if there is none of that name."""
+def check_view(view: str) -> str:
+    """Return the name of a view; ValueError for an unknown one."""
     blank = view.startswith("blur") and float(view.removeprefix("blur") or 0) == 0
     if not VIEW.fullmatch(view) or blank:
         raise ValueError(f"unknown view `{view}`, known: clean, flip, jpeg75, blur0.6")
     return view
 
 
-def seen(pictures: Tensor, view: str) -> Tensor:
+def apply_view(pictures: Tensor, view: str) -> Tensor:
     """A view of pictures (b, 3, h, w): itself, mirrored, or degraded.
 
-    `jpegQ` is half the size and back, whatever Q: a differentiable stand-in for what compression
-    loses. `blurS` is a Gaussian of S px.
+    `jpegQ` halves the size and doubles it again, whatever Q: a differentiable approximation of
+    compression. `blurS` is a Gaussian blur of S px.
     """
     if view == "clean":
         return pictures
@@ -45,17 +45,17 @@ def seen(pictures: Tensor, view: str) -> Tensor:
     return _blurred(pictures, float(view.removeprefix("blur")))
 
 
-def shown(pictures: Tensor, view: str, size: int) -> Tensor:
-    """A view at the size of the network that looks at it: (b, 3, size, size), antialiased."""
-    return seen(resized(pictures, size), view)
+def resized_view(pictures: Tensor, view: str, size: int) -> Tensor:
+    """A view at a network's input size: (b, 3, size, size), antialiased."""
+    return apply_view(resized(pictures, size), view)
 
 
 @dataclass(frozen=True, slots=True)
 class Summand:
-    """A factor times the mean or the least of some views."""
+    """A factor times the mean or the minimum over views."""
 
     factor: float
-    how: Reduction
+    reduction: Reduction
     views: tuple[str, ...]
 
 
@@ -71,39 +71,41 @@ class Aggregate:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an expression; ValueError says what is wrong."""
+        """Parse an expression; ValueError explains a syntax error."""
         return cls(tuple(_summand(part) for part in "".join(text.split()).split("+")))
 
     @property
     def views(self) -> tuple[str, ...]:
-        """Every view it speaks of, once."""
+        """Every view in it, once."""
         return tuple(dict.fromkeys(view for part in self.summands for view in part.views))
 
     def __call__(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The expression over what each view gave, all of one shape."""
+        """Evaluate the expression for the value of each view, all of one shape."""
         total = torch.zeros_like(values[self.views[0]])
         for part in self.summands:
             rows = torch.stack([values[view] for view in part.views])
-            total = total + part.factor * (rows.mean(0) if part.how == "mean" else rows.amin(0))
+            total = total + part.factor * (
+                rows.mean(0) if part.reduction == "mean" else rows.amin(0)
+            )
         return total
 
 
 def _summand(text: str) -> Summand:
-    found = SUMMAND.fullmatch(text)
-    if found is None:
+    match = SUMMAND.fullmatch(text)
+    if match is None:
         raise ValueError(
             "an expression over views is a sum such as `mean(clean,flip)+0.5*min(jpeg75,blur0.6)`"
         )
-    factor = float(found["factor"] or 1)
-    if call := CALL.fullmatch(found["of"]):
-        views = tuple(known(view) for view in call["views"].split(","))
-        return Summand(factor, "mean" if call["how"] == "mean" else "min", views)
-    return Summand(factor, "mean", (known(found["of"]),))
+    factor = float(match["factor"] or 1)
+    if call := CALL.fullmatch(match["of"]):
+        views = tuple(check_view(view) for view in call["views"].split(","))
+        return Summand(factor, "mean" if call["reduction"] == "mean" else "min", views)
+    return Summand(factor, "mean", (check_view(match["of"]),))
 
 
 def _blurred(pictures: Tensor, sigma: float) -> Tensor:
     radius = max(1, int(3 * sigma))
-    away = torch.arange(-radius, radius + 1, device=pictures.device, dtype=pictures.dtype)
-    taps = (-0.5 * (away / sigma).square()).softmax(dim=0).expand(3, 1, 1, -1)
+    offsets = torch.arange(-radius, radius + 1, device=pictures.device, dtype=pictures.dtype)
+    taps = (-0.5 * (offsets / sigma).square()).softmax(dim=0).expand(3, 1, 1, -1)
     padded = F.pad(pictures, (radius,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(padded, taps, groups=3), taps.transpose(2, 3), groups=3)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
+from engine.core.numbers import AGE_CAP
 from engine.nets.encoders.ir_se import DEPTHS, WIDTHS, Layout, body, body_shape, stem
 from engine.nets.loading import built
 from engine.nets.style import StyleEncoder
@@ -21,7 +22,6 @@ from engine.nets.stylegan2.layers import EqualLinear
 
 COARSE, MIDDLE = 3, 7  # styles below these read the smallest and the middle level
 LEAK = 0.01
-AGE_CAP = 100  # SAM feeds age / 100: the label cap of its training set
 
 
 @dataclass(frozen=True, slots=True)

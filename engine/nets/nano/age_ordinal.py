@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.core.luma import REC_601
 from engine.nets.loading import built
 from engine.nets.nano.trunk import plain_shape, resized
 
-LUMA = (0.299, 0.587, 0.114)
 BLUR = 5  # px of the box whose mean is taken off for the picture's texture
 YEARS_PER_UNIT = 10.0
 
@@ -93,7 +93,7 @@ class NanoAgeOrdinal(nn.Module):
 
 def texture(picture: Tensor) -> Tensor:
     """Luma and its fine part (b, 2, h, w) of RGB (b, 3, h, w)."""
-    luma = torch.einsum("c,bchw->bhw", picture.new_tensor(LUMA), picture)[:, None]
+    luma = torch.einsum("c,bchw->bhw", picture.new_tensor(REC_601), picture)[:, None]
     smooth = F.avg_pool2d(luma, BLUR, stride=1, padding=BLUR // 2, count_include_pad=False)
     return torch.cat([luma, 4 * (luma - smooth)], dim=1)
 

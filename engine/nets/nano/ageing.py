@@ -23,7 +23,6 @@ from engine.nets.nano.generator import STYLED, StyledConv
 from engine.nets.style import StyleEncoder
 
 RGB, PLANES = 3, 4
-AGE_CAP = 100
 FLOW, FADE = 2, 1  # planes of the change before its colours
 REACH = 0.1  # of half a side: the flow that an output of 1 stands for
 WAVES = 6  # age features: sines and cosines of 1, 2, 4, ... quarter turns a century

@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.core.luma import REC_601
+
 # Luma and two colour differences of RGB (ITU-R BT.601).
-TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+TO_YCC = (REC_601, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 NAMES = ("luma", "colour", "detail")
 KEPT = ("mean", "basis", "spread")
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from engine.losses.age_spread import normal_likelihood, ordinal_bce
+from engine.losses.age_regression import beta_nll, ordinal_bce
 from engine.losses.mean_variance import mean_variance
 from engine.nets.age.dex_vgg import expected_age
 from engine.nets.nano.age_ordinal import ordinal_age
@@ -63,7 +63,7 @@ class NormalAim:
 
     def terms(self, told: Tensor, ages: Tensor) -> dict[str, Term]:
         mean, log_variance = told.unbind(dim=1)
-        return {"likelihood": Term(normal_likelihood(mean, log_variance, (ages - MIDDLE) / UNIT))}
+        return {"likelihood": Term(beta_nll(mean, log_variance, (ages - MIDDLE) / UNIT))}
 
     def years(self, told: Tensor) -> Tensor:
         return normal_age(told)[0]

@@ -17,8 +17,8 @@ from engine.core.progress import Progress, reported
 from engine.core.table import Table
 from engine.data.labelled import LabelledFaces
 from engine.losses.age_prototypes import AgePrototypes
-from engine.losses.attributes import attributes_kept
-from engine.losses.directional import directional
+from engine.losses.attributes import attribute_loss
+from engine.losses.directional import directional_loss
 from engine.nets.protocols import ImageTower
 from engine.training.task import Batch, Term
 
@@ -79,9 +79,11 @@ class TowerJudge:
             after, terms = self.tower.features(aged), dict[str, Term]()
             if self.direction:
                 way, sure = self.ages.directions(batch["label"], batch["aim_label"])
-                terms["direction"] = Term(directional(before, after, way, sure), self.direction)
+                terms["direction"] = Term(
+                    directional_loss(before, after, way, sure), self.direction
+                )
             if self.attributes:
-                kept = attributes_kept(before, after, self.ages)
+                kept = attribute_loss(before, after, self.ages)
                 terms["attributes"] = Term(kept, self.attributes)
             return terms
 

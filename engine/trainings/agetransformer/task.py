@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.core.numbers import AGE_CAP
 from engine.core.progress import Progress
 from engine.data.anchors import Anchors
 from engine.data.curriculum import Curriculum
@@ -19,7 +20,7 @@ from engine.losses.adversarial import (
     generator_loss,
     r1_penalty,
 )
-from engine.losses.face.distance import AGE_CAP, likeness
+from engine.losses.face.age_gap import age_gap_weight
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.losses.soft_labels import soft_cross_entropy
 from engine.losses.texture import texture_l1
@@ -237,7 +238,7 @@ class AgeTransformerTask(Task):
             with torch.no_grad():
                 who = nets.identity.embed(photo)
             apart = 1 - (nets.identity.embed(aged) * who).sum(dim=1)
-            kept = (apart * likeness(batch["source_age"], target)).mean()
+            kept = (apart * age_gap_weight(batch["source_age"], target)).mean()
             terms["identity"] = Term(kept, aim.identity)
         if nets.looks is not None and aim.perceptual and "truth" in batch:
             looks = nets.looks(aged, _first_truth(batch)).mean()

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from engine.config.base import RECIPES
 from engine.core.errors import RecipeError
-from engine.losses.face.views import known
+from engine.losses.face.views import check_view
 from engine.nets.identity.person_classifier import PersonClassifier
 from engine.nets.named import load_identity_network
 from engine.training.recipe import TrainingRecipe
@@ -46,7 +46,7 @@ class PersonClassifierRecipe(TrainingRecipe):
     def _known(cls, views: tuple[str, ...]) -> tuple[str, ...]:
         if not views or views[0] != "clean":
             raise ValueError("the first view is `clean`, which the validation looks at")
-        return tuple(known(view) for view in views)
+        return tuple(check_view(view) for view in views)
 
     def inputs(self) -> Mapping[str, Path]:
         """The identity_net."""

@@ -16,7 +16,7 @@ from engine.core.errors import InputError, PictureError
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.images.ranges import to_tensor
-from engine.losses.face.views import shown
+from engine.losses.face.views import resized_view
 from engine.metrics.calibration import calibration_error
 from engine.metrics.verification import auc
 from engine.nets.identity.person_classifier import BACKBONE, PersonClassifier
@@ -129,7 +129,7 @@ class PersonClassifierTask(Task):
     def _embedded(self, pixels: np.ndarray, device: torch.device) -> Tensor:
         """(views, width); shrunk as `identity_adversarial` shrinks what it shows."""
         picture = to_tensor(pixels).to(device)
-        views = torch.cat([shown(picture, view, self.size) for view in self.aim.views])
+        views = torch.cat([resized_view(picture, view, self.size) for view in self.aim.views])
         return self.frozen["backbone"](views).float()
 
     def batch(self, context: StepContext, batch: int) -> Batch:

@@ -8,7 +8,7 @@ import torch
 from pydantic import field_validator
 from torch import nn
 
-from engine.banks.anchors import read_anchors, read_prototypes
+from engine.banks.anchors import AgeAnchors, Prototypes
 from engine.banks.bank import Bank
 from engine.banks.files import read_bank
 from engine.banks.people import require_impostors
@@ -17,9 +17,10 @@ from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, RecipeError
 from engine.core.numbers import Span
 from engine.core.table import Table
+from engine.data.domains import Domain
 from engine.data.targets.base import TargetChoice
 from engine.losses.face.base import LossChoice
-from engine.losses.face.context import Domain, LossContext
+from engine.losses.face.context import LossContext
 from engine.miners.base import MinerChoice, MinerValue
 from engine.nets.adapter import Adapter, AdapterSpec
 from engine.nets.assemble import published_machine, time_machine
@@ -173,7 +174,7 @@ class PersonalRecipe(TrainingRecipe):
     def _aim(self) -> PersonalAim:
         """What is asked for; losses that need a distance are absent where there is to be none."""
         without = self.networks.distance == NO_DISTANCE
-        absent = [loss.name for loss in self.loss if without and "distance" in loss.needed()]
+        absent = [loss.name for loss in self.loss if without and "perceptual" in loss.needed()]
         return PersonalAim(
             self.targets,
             tuple(loss for loss in self.loss if loss.name not in absent),
@@ -219,8 +220,8 @@ class PersonalRecipe(TrainingRecipe):
         if self.bank is None:
             raise RecipeError("the `miner` needs a `bank`", hint="build one with `tm bank build`")
         bank = read_bank(Path(self.bank))
-        assert parts.identity_net is not None
-        bank.require(parts.identity_net)
+        assert parts.identity is not None
+        bank.require(parts.identity)
         require_impostors(bank, Path(self._given("photos")))
         return self.miner, bank
 
@@ -237,14 +238,14 @@ class PersonalRecipe(TrainingRecipe):
             load_classifier(named.classifier, CPU) if named.classifier is not None else None
         )
         parts = LossContext(
-            identity_net=identity_net,
-            ages=ages,
-            distance=distance,
-            points=points,
+            identity=identity_net,
+            age=ages,
+            perceptual=distance,
+            landmarks=points,
             classifier=classifier,
-            anchors=read_anchors(Path(self.anchors)) if self.anchors is not None else None,
+            anchors=AgeAnchors.read(Path(self.anchors)) if self.anchors is not None else None,
             prototypes=(
-                read_prototypes(Path(self.prototypes)) if self.prototypes is not None else None
+                Prototypes.read(Path(self.prototypes)) if self.prototypes is not None else None
             ),
             latent_average=machine.latent_average,
             domain=self.domain,

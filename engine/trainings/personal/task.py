@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.banks.bank import Bank
-from engine.banks.people import doubts
+from engine.banks.people import warnings_of
 from engine.core.numbers import Span
 from engine.core.progress import Progress, reported
 from engine.data.targets.base import TargetAges
-from engine.losses.face.base import FaceLoss, Objective, check, objective
+from engine.losses.face.base import FaceLoss, TotalLoss, check, total_loss
 from engine.losses.face.context import LossContext, References
 from engine.losses.face.inputs import Direction, LossInputs
 from engine.miners.base import MinerChoice
@@ -100,8 +100,8 @@ class PersonalTask(Task):
         self.rows = _within(photos.ages, self.aim.photo_ages)
         for name in self.aim.absent:
             progress.remark(f"the loss `{name}` is absent: the recipe has no `distance`")
-        for doubt in doubts(self.impostors[1]) if self.impostors is not None else ():
-            progress.remark(doubt)
+        for warning in warnings_of(self.impostors[1]) if self.impostors is not None else ():
+            progress.remark(warning)
 
     def precompute(self, device: torch.device, progress: Progress) -> None:
         """Invert and embed every photo and its flip, once for all."""
@@ -111,7 +111,7 @@ class PersonalTask(Task):
         inverted: list[Tensor] = []
         embedded: list[Tensor] = []
         points: list[Tensor] = []
-        identity_net, reader = self.data.identity_net, self.data.points
+        identity_net, reader = self.data.identity, self.data.landmarks
         with reported(progress, "Looking at the photos", len(photos)), torch.no_grad():
             for row in rows:
                 pair = photos.tensor(row.repeat(2), torch.tensor([False, True])).to(device)
@@ -175,7 +175,7 @@ class PersonalTask(Task):
             prior = self.prior_codes.at(rows, batch["photo"], batch["target"], inverted)
         output, w_plus = self._made(batch["photo"], batch["target"], inverted, prior, context)
         trial = self._trial("real", batch, output, w_plus, prior, cached, context)
-        yield _terms(objective(trial, self.aim.losses, context.step), 1.0)
+        yield _terms(total_loss(trial, self.aim.losses, context.step), 1.0)
         cycle = self.aim.cycle.at(context.step)
         if not cycle:
             return
@@ -187,7 +187,7 @@ class PersonalTask(Task):
                 prior = self.machine.prior(made, batch["age"], inverted).float()
         output, w_plus = self._made(made, batch["age"], inverted, prior, context)
         trial = self._trial("cycle", batch, output, w_plus, prior, cached, context)
-        yield _terms(objective(trial, self.aim.losses, context.step), cycle)
+        yield _terms(total_loss(trial, self.aim.losses, context.step), cycle)
 
     def _reads_prior(self, direction: Direction, context: StepContext) -> bool:
         """Whether the prior's codes are needed: by a loss, or as what the adapter stands on."""
@@ -238,7 +238,7 @@ class PersonalTask(Task):
             latent_average=self.machine.latent_average,
             direction=direction,
             same_age=torch.ones_like(batch["same"]) if back else batch["same"],
-            parts=self.data,
+            context=self.data,
             draws=context.draws,
             cached=cached,
         )
@@ -284,8 +284,8 @@ def learning(machine: TimeMachine) -> dict[str, nn.Module]:
     return {name: net for name, net in found if net is not None}
 
 
-def _terms(found: Objective, share: float) -> dict[str, Term]:
-    told = {name: Term(value, 0.0) for name, value in found.told.items()}
+def _terms(found: TotalLoss, share: float) -> dict[str, Term]:
+    told = {name: Term(value, 0.0) for name, value in found.metrics.items()}
     return told | {
         name: Term(term.value, term.weight * share) for name, term in found.terms.items()
     }

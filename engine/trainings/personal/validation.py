@@ -63,7 +63,7 @@ def checked(
     stranger of the right age can win.
     """
     parts, train = references
-    identity_net, held = parts.identity_net, parts.references
+    identity_net, held = parts.identity, parts.references
     if identity_net is None or held is None:
         raise ValueError("the validation compares people and needs a identity_net")
     rows = _spread(test, check.photos)
@@ -76,8 +76,8 @@ def checked(
         "reconstruction_identity": _mean(F.cosine_similarity(identity_net.embed(again), own)),
         "reconstruction_l2": _mean((again - photos).square().flatten(1).mean(dim=1)),
     }
-    if parts.distance is not None:
-        told["reconstruction_distance"] = _mean(_apart(parts.distance, again, photos))
+    if parts.perceptual is not None:
+        told["reconstruction_distance"] = _mean(_apart(parts.perceptual, again, photos))
     known = Span(train.youngest, train.oldest)
     alike: list[Tensor] = []
     errors: list[Tensor] = []

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.core.numbers import AGE_CAP
 from engine.core.progress import Progress
 from engine.data.portraits import PortraitPlan, rendered
-from engine.losses.face.distance import AGE_CAP, likeness
+from engine.losses.face.age_gap import age_gap_weight
 from engine.losses.perceptual import feature_l2
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.losses.texture import texture_l1
@@ -233,7 +234,7 @@ class PriorTask(Task):
         with torch.no_grad():
             looks, who = identity.features(truth), identity(photo)
         cosine = (identity(output) * who).sum(dim=1)
-        kept = (1 - cosine) * likeness(batch["source_age"], batch["target_age"])
+        kept = (1 - cosine) * age_gap_weight(batch["source_age"], batch["target_age"])
         years = (self.nets.age.age(output) - batch["target_age"]) / AGE_CAP
         return {
             "perceptual": Term(feature_l2(identity.features(output), looks), aim.perceptual),

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.core.numbers import AGE_CAP
 from engine.core.progress import Progress
 from engine.data.degradation import Degradation, degraded
 from engine.data.jitter import flipped
@@ -15,9 +16,8 @@ from engine.data.mixed_worlds import CleanPictures, LandscapeShare
 from engine.data.portraits import PortraitPlan, rendered
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
-from engine.losses.face.distance import AGE_CAP
 from engine.losses.pixel import gradient_l1
-from engine.losses.texture import strength, texture_l1
+from engine.losses.texture import texture_l1, texture_strength
 from engine.metrics.pixels import psnr
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.protocols import AgeEstimator, Distance
@@ -164,8 +164,10 @@ class RestorationTask(Task):
         figures = {
             "psnr": float(psnr(made, truth).mean()),
             "psnr_bicubic": float(psnr(plain, truth).mean()),
-            "texture": float(strength(made).mean() / strength(truth).mean()),
-            "texture_bicubic": float(strength(plain).mean() / strength(truth).mean()),
+            "texture": float(texture_strength(made).mean() / texture_strength(truth).mean()),
+            "texture_bicubic": float(
+                texture_strength(plain).mean() / texture_strength(truth).mean()
+            ),
         }
         if self.looks is not None:
             for name, seen in (("perceptual", made), ("perceptual_bicubic", plain)):

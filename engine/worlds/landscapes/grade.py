@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from engine.core.luma import REC_709
 from engine.worlds.landscapes.mood import Mood
 from engine.worlds.landscapes.noise import colour, single
 
-LUMA = single((0.2126, 0.7152, 0.0722))
+LUMA = single(REC_709)
 WARM = colour(0.22, 0.02, -0.26)
 PULL = 0.7
 """How far exposure and contrast are brought to those of the mood: 1 would make scenes alike."""

@@ -1,4 +1,4 @@
-"""Small identity_nets whose weights follow from the key names, and folders of aligned pictures."""
+"""Small identity networks, and folders of aligned pictures."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def faces(tmp_path):
 
 @pytest.fixture
 def bank():
-    """40 faces of the ages 18 to 57, in no order, of width 8."""
+    """40 faces of the ages 18 to 57, unsorted, of width 8."""
     draw = torch.Generator().manual_seed(0)
     embeddings = F.normalize(torch.randn(40, 8, generator=draw), dim=1)
     ages = 18 + torch.randperm(40, generator=draw).float()

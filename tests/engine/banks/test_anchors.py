@@ -1,18 +1,16 @@
-"""Anchors stand where the codes stand, outliers do not move them, and strangers are refused."""
+"""Anchors include the latent average, outliers do not move them, other networks are refused."""
 
 import numpy as np
 import pytest
 import torch
 
 from engine.banks.anchors import (
+    AgeAnchors,
+    Prototypes,
     age_anchors,
-    anchors_file,
+    anchors_of_photos,
     prototypes,
-    prototypes_file,
-    read_anchors,
-    read_prototypes,
-    save_anchors,
-    save_prototypes,
+    prototypes_of_photos,
 )
 from engine.banks.faces import NO_AGE, faces_in, read_portrait
 from engine.banks.files import save_bank
@@ -63,12 +61,13 @@ def anchored(values, ages, **more):
     )
 
 
-def test_anchors_are_in_the_frame_of_the_models_codes(faces, model, tmp_path):
-    """The ancestor left the latent average out, and pulled every code towards its negative."""
+def test_anchors_include_the_latent_average(faces, model, tmp_path):
+    """Without it, every code would move towards minus the latent average."""
     path = tmp_path / "anchors.safetensors"
-    found = faces_in(faces, AgeSource())
-    told = anchors_file(path, found, model, Silence(), device=CPU)
-    anchors = read_anchors(path)
+    photos = faces_in(faces, AgeSource())
+    anchors, measured = anchors_of_photos(photos, model, Silence(), device=CPU)
+    anchors.save(path)
+    anchors = AgeAnchors.read(path)
     photo = torch.nn.functional.interpolate(
         read_portrait(faces / "40_0.png"), size=(64, 64), mode="bilinear", antialias=True
     )
@@ -76,7 +75,7 @@ def test_anchors_are_in_the_frame_of_the_models_codes(faces, model, tmp_path):
         codes, raw = model.invert(photo), model.psp(photo)
     torch.testing.assert_close(anchors.nearest(torch.tensor([40.0])), codes)
     assert (anchors.nearest(torch.tensor([40.0])) - raw).abs().mean() > 1
-    assert told.used == 6
+    assert len(measured.ages) == 6
     anchors.require_frame(model.latent_average)
 
 
@@ -87,19 +86,19 @@ def test_codes_on_another_latent_average_are_refused(model):
         anchored([1, 2], [20.0, 40.0]).require_frame(torch.full((2, 3), 0.01))
 
 
-def test_codes_of_another_shape_than_the_average_are_a_mistake():
+def test_codes_of_another_shape_than_the_average_are_refused():
     with pytest.raises(ValueError, match="do not go with"):
         age_anchors(codes_at(1), torch.tensor([1.0]), latent_average=torch.ones(3, 3), prior="p")
 
 
-def test_bins_begin_at_whole_fives_and_stand_at_the_mean_age():
+def test_bins_begin_at_multiples_of_5_and_have_the_mean_age():
     anchors = anchored([1, 2, 3, 7], [44.0, 40.0, 45.0, 0.0])
     assert anchors.ages.tolist() == [0, 42, 45]
     assert anchors.counts.tolist() == [1, 2, 1]
     assert anchors.codes[:, 0, 0].tolist() == [7, 1.5, 3]
 
 
-def test_a_bin_is_as_wide_as_asked():
+def test_bin_size():
     assert anchored([1, 2, 3, 4], [44.0, 40.0, 45.0, 2.0], bin_size=10).counts.tolist() == [1, 3]
 
 
@@ -109,11 +108,11 @@ def test_the_nearest_anchor_is_taken_beyond_the_ages_too():
     assert near[:, 0, 0].tolist() == [1, 1, 2, 3]
 
 
-def test_a_strange_code_does_not_move_the_anchor():
-    calm = [1.0, 1.1, 0.9, 1.05, 0.95]
-    anchors = anchored([*calm, 50.0], [40.0] * 6)
+def test_an_outlier_does_not_move_the_anchor():
+    inliers = [1.0, 1.1, 0.9, 1.05, 0.95]
+    anchors = anchored([*inliers, 50.0], [40.0] * 6)
     assert anchors.counts.tolist() == [5]
-    torch.testing.assert_close(anchors.codes, codes_at(np.mean(calm)))
+    torch.testing.assert_close(anchors.codes, codes_at(np.mean(inliers)))
 
 
 def test_two_or_three_codes_are_all_kept():
@@ -125,17 +124,17 @@ def test_equal_codes_are_all_kept():
 
 
 def test_wide_codes_are_not_all_outliers():
-    """Asking every coordinate, as the ancestor did, leaves next to none of 9216."""
+    """A test of every coordinate would remove nearly all of them: a code has 9216."""
     codes = torch.randn(50, 18, 512, generator=torch.Generator().manual_seed(0))
     average = torch.zeros(18, 512)
     anchors = age_anchors(codes, torch.full((50,), 40.0), latent_average=average, prior="p")
     assert anchors.counts[0] > 40
 
 
-def test_anchors_come_back_as_they_were(tmp_path):
+def test_anchors_survive_a_round_trip(tmp_path):
     anchors = anchored([1, 2, 3], [20.0, 40.0, 60.0], bin_size=10)
-    save_anchors(tmp_path / "a.safetensors", anchors)
-    read = read_anchors(tmp_path / "a.safetensors")
+    anchors.save(tmp_path / "a.safetensors")
+    read = AgeAnchors.read(tmp_path / "a.safetensors")
     assert torch.equal(read.codes, anchors.codes)
     assert torch.equal(read.latent_average, anchors.latent_average)
     assert (read.prior, read.bin_size) == ("p", 10)
@@ -143,25 +142,28 @@ def test_anchors_come_back_as_they_were(tmp_path):
 
 def test_prototypes_are_unit_means_by_whole_year(identity_net):
     embeddings = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    found = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), identity_net)
-    assert found.ages.tolist() == [29, 40, 57]
-    assert found.counts.tolist() == [1, 2, 1]
-    torch.testing.assert_close(found.embeddings.norm(dim=1), torch.ones(3))
+    table = prototypes(embeddings, torch.tensor([40.0, 39.6, 28.9999, 57.0]), identity_net)
+    assert table.ages.tolist() == [29, 40, 57]
+    assert table.counts.tolist() == [1, 2, 1]
+    torch.testing.assert_close(table.embeddings.norm(dim=1), torch.ones(3))
     mean = embeddings[:2].mean(dim=0)
-    torch.testing.assert_close(found.nearest(torch.tensor([38.0]))[0], mean / mean.norm())
+    torch.testing.assert_close(table.nearest(torch.tensor([38.0]))[0], mean / mean.norm())
 
 
-def test_prototypes_of_photos_belong_to_their_network(faces, identity_net, other, tmp_path):
+def test_prototypes_require_their_network(faces, identity_net, other, tmp_path):
     (faces / "unnamed.png").write_bytes((faces / "19_4.png").read_bytes())
     save_png(faces / "33_7.png", np.zeros((20, 30, 3), np.uint8), {})
     path = tmp_path / "p.safetensors"
-    told = prototypes_file(path, faces_in(faces, AgeSource()), identity_net, Silence(), device=CPU)
-    assert told.ages == (19, 21, 22, 23, 40, 60)
-    assert dict(told.left_out) == {
+    table, measured = prototypes_of_photos(
+        faces_in(faces, AgeSource()), identity_net, Silence(), device=CPU
+    )
+    table.save(path)
+    assert table.ages.tolist() == [19, 21, 22, 23, 40, 60]
+    assert dict(measured.left_out) == {
         "unnamed.png": NO_AGE,
         "33_7.png": "is not aligned: 30 x 20 px is no square",
     }
-    read = read_prototypes(path)
+    read = Prototypes.read(path)
     picture = read_portrait(faces / "21_1.png")
     torch.testing.assert_close(read.embeddings[1], identity_net.embed(picture)[0])
     read.require(identity_net)
@@ -169,19 +171,17 @@ def test_prototypes_of_photos_belong_to_their_network(faces, identity_net, other
         read.require(other)
 
 
-def test_one_kind_of_file_is_not_taken_for_another(tmp_path, identity_net, bank):
-    save_prototypes(
-        tmp_path / "p.safetensors", prototypes(torch.eye(8), torch.arange(8.0), identity_net)
-    )
+def test_files_of_another_kind_are_refused(tmp_path, identity_net, bank):
+    prototypes(torch.eye(8), torch.arange(8.0), identity_net).save(tmp_path / "p.safetensors")
     save_bank(tmp_path / "b.safetensors", bank)
     with pytest.raises(WeightsError, match="holds `prototypes`, not `anchors`"):
-        read_anchors(tmp_path / "p.safetensors")
+        AgeAnchors.read(tmp_path / "p.safetensors")
     with pytest.raises(WeightsError, match="holds `bank`, not `prototypes`"):
-        read_prototypes(tmp_path / "b.safetensors")
+        Prototypes.read(tmp_path / "b.safetensors")
 
 
 def test_photos_without_ages_give_no_anchors(tmp_path, identity_net):
     save_png(tmp_path / "faces" / "unnamed.png", np.zeros((32, 32, 3), np.uint8), {})
-    found = faces_in(tmp_path / "faces", AgeSource())
+    photos = faces_in(tmp_path / "faces", AgeSource())
     with pytest.raises(InputError, match=NO_AGE):
-        prototypes_file(tmp_path / "p.safetensors", found, identity_net, Silence(), device=CPU)
+        prototypes_of_photos(photos, identity_net, Silence(), device=CPU)

@@ -1,4 +1,4 @@
-"""Banks come back from the disk as they went, and what is wrong with a file is one sentence."""
+"""Banks survive a round trip, and damaged files give one sentence."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def published(tmp_path):
     return write
 
 
-def test_a_bank_comes_back_as_it_was(tmp_path, bank):
+def test_a_bank_survives_a_round_trip(tmp_path, bank):
     save_bank(tmp_path / "b.safetensors", bank)
     read = read_bank(tmp_path / "b.safetensors", embedder="nano-identity")
     assert torch.equal(read.embeddings, bank.embeddings)
@@ -68,14 +68,14 @@ def test_the_published_layout_is_read_with_ages_and_rows_together(published):
     assert (read.sources, read.digest, read.embedder) == ((), None, "ir-se50")
 
 
-def test_a_published_bank_cannot_tell_its_embedder(published):
-    with pytest.raises(UsageError, match="cannot tell the network") as told:
+def test_a_published_bank_needs_its_embedder(published):
+    with pytest.raises(UsageError, match="does not name the network") as caught:
         read_bank(published())
-    assert "--embedder" in told.value.hint
+    assert "--embedder" in caught.value.hint
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
-def test_rows_that_are_no_numbers_are_counted(published, broken):
+def test_rows_with_nan_are_counted(published, broken):
     def spoil(content):
         content["bins"]["23-27"][1:3, 4] = broken
         content["ages"]["18-22"][0] = broken
@@ -84,14 +84,14 @@ def test_rows_that_are_no_numbers_are_counted(published, broken):
         read_bank(published(spoil), embedder="ir-se50")
 
 
-def test_nan_rows_in_a_bank_of_ours_are_counted_too(tmp_path, bank):
+def test_rows_with_nan_in_our_own_bank_are_counted(tmp_path, bank):
     bank.embeddings[5] = torch.nan
     save_bank(tmp_path / "b.safetensors", bank)
     with pytest.raises(WeightsError, match="1 of 40 rows"):
         read_bank(tmp_path / "b.safetensors")
 
 
-def test_rows_that_are_no_directions_are_refused(published):
+def test_rows_that_are_not_of_length_1_are_refused(published):
     with pytest.raises(WeightsError, match="4 of 7 rows .* not of length 1"):
         read_bank(published(lambda content: content["bins"]["23-27"].mul_(2)), embedder="ir-se50")
 
@@ -105,36 +105,36 @@ def test_rows_that_are_no_directions_are_refused(published):
         (lambda content: (content["bins"].clear(), content["ages"].clear()), "holds no face"),
     ],
 )
-def test_a_damaged_published_bank_says_what_is_wrong(published, spoil, fault):
+def test_a_damaged_published_bank_gives_the_reason(published, spoil, fault):
     with pytest.raises(WeightsError, match=fault):
         read_bank(published(spoil), embedder="ir-se50")
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
+def test_a_file_of_other_tensors_is_refused(tmp_path):
     path = tmp_path / "net.safetensors"
     save_native(path, Checkpoint("native", {"identity": {"a": torch.ones(1)}}))
     with pytest.raises(WeightsError, match="holds other tensors, not `bank`"):
         read_bank(path)
 
 
-def test_a_file_that_is_not_there_is_said_so(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(WeightsError, match="no weights file at"):
         read_bank(tmp_path / "none.safetensors")
 
 
-def test_a_bank_brings_its_network_along(tmp_path, bank, identity_net, other, monkeypatch):
+def test_a_bank_names_its_network(tmp_path, bank, identity_net, other, monkeypatch):
     monkeypatch.setattr("engine.weights.find.shipped_weights", dict)
     folder = tmp_path / "weights"
     for name, net in (("nano-identity", identity_net.net), ("mine", other.net)):
         save_native(
             folder / f"{name}.safetensors", Checkpoint("native", {"identity": net.state_dict()})
         )
-    made = sorted_bank(
+    bank = sorted_bank(
         bank.embeddings, bank.ages, (), embedder="nano-identity", digest=identity_net.digest
     )
-    save_bank(tmp_path / "b.safetensors", made)
-    read, found = read_bank_for(tmp_path / "b.safetensors", None, torch.device("cpu"))
-    assert found.digest == identity_net.digest
+    save_bank(tmp_path / "b.safetensors", bank)
+    read, network = read_bank_for(tmp_path / "b.safetensors", None, torch.device("cpu"))
+    assert network.digest == identity_net.digest
     assert len(read) == 40
     with pytest.raises(WeightsError, match=other.digest):
         read_bank_for(tmp_path / "b.safetensors", "mine", torch.device("cpu"))

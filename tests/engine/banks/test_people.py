@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.banks.bank import sorted_bank
-from engine.banks.people import doubts, people_in, require_impostors
+from engine.banks.people import people_in, require_impostors, warnings_of
 from engine.core.errors import InputError
 
 
@@ -33,22 +33,25 @@ def test_the_people_of_a_folder_are_those_of_its_usable_photos(album):
     assert people_in(album / "nowhere") == set()
 
 
-def test_nobody_is_their_own_impostor(album):
+def test_a_person_of_the_photos_is_refused(album):
     require_impostors(bank("450000", "7", "8"), album)
     with pytest.raises(InputError, match="holds person 900001 of"):
         require_impostors(bank("450000", "900001"), album)
 
 
-def test_people_whom_the_prior_has_met_are_told_of():
-    (told,) = doubts(bank("199999", "200000", "450000", "Ada"))
-    assert "person 199999, whom the prior may have learned from" in told
+def test_people_of_the_training_set_give_a_warning():
+    (warning,) = warnings_of(bank("199999", "200000", "450000", "Ada"))
+    assert "person 199999 of the prior's training set" in warning
 
 
-def test_people_kept_for_tests_are_told_of():
-    (told,) = doubts(bank("450000", "899999", "900000"))
-    assert "person 900000, kept for tests alone" in told
+def test_people_of_the_test_set_give_a_warning():
+    (warning,) = warnings_of(bank("450000", "899999", "900000"))
+    assert "person 900000 of the test set" in warning
 
 
-def test_impostors_and_real_people_are_in_no_doubt():
-    assert doubts(bank("450000", "459999", "Ada", "12 b")) == []
-    assert doubts(sorted_bank(torch.ones(1, 1), torch.ones(1), (), embedder="x", digest=None)) == []
+def test_impostors_and_real_people_give_no_warning():
+    assert warnings_of(bank("450000", "459999", "Ada", "12 b")) == []
+    assert (
+        warnings_of(sorted_bank(torch.ones(1, 1), torch.ones(1), (), embedder="x", digest=None))
+        == []
+    )

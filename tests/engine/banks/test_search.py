@@ -1,4 +1,4 @@
-"""Both searches give the same faces, and a window of ages is never left."""
+"""Both backends give the same faces, within the range of ages."""
 
 import pytest
 import torch
@@ -24,25 +24,25 @@ def test_faiss_agrees_with_torch(bank, queries, ages):
 
 
 def test_the_nearest_are_the_largest_cosines_row_by_row(bank, queries):
-    found = nearest(bank, queries, 3)
-    for query, rows in zip(queries, found.rows.tolist(), strict=True):
+    neighbours = nearest(bank, queries, 3)
+    for query, rows in zip(queries, neighbours.rows.tolist(), strict=True):
         cosines = [float(query @ row) for row in bank.embeddings]
         assert rows == sorted(range(40), key=lambda row: -cosines[row])[:3]
 
 
 def test_a_face_of_the_bank_finds_itself(bank):
-    found = nearest(bank, bank.embeddings, 1)
-    assert found.rows[:, 0].tolist() == list(range(40))
+    neighbours = nearest(bank, bank.embeddings, 1)
+    assert neighbours.rows[:, 0].tolist() == list(range(40))
 
 
-def test_a_window_of_ages_is_kept_and_may_hold_fewer_than_asked(bank, queries):
-    found = nearest(bank, queries, 10, ages=Span(30, 33))
-    assert found.rows.shape == (5, 4)
-    assert set(bank.ages[found.rows].flatten().tolist()) == {30, 31, 32, 33}
+def test_a_range_of_ages_may_hold_fewer_than_k(bank, queries):
+    neighbours = nearest(bank, queries, 10, ages=Span(30, 33))
+    assert neighbours.rows.shape == (5, 4)
+    assert set(bank.ages[neighbours.rows].flatten().tolist()) == {30, 31, 32, 33}
 
 
-def test_an_empty_window_is_said_so(bank, queries):
-    with pytest.raises(InputError, match="nobody of the ages 90..95"):
+def test_an_empty_range_is_an_error(bank, queries):
+    with pytest.raises(InputError, match="no face of the ages 90..95"):
         nearest(bank, queries, 3, ages=Span(90, 95))
 
 
@@ -52,8 +52,8 @@ def test_queries_of_another_width_are_refused(bank):
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_what_is_no_picture_is_not_helped_by_calling_it_aligned(tmp_path, aligned):
+def test_an_unreadable_file_gets_no_hint(tmp_path, aligned):
     (tmp_path / "face.png").write_text("a note")
-    with pytest.raises(InputError, match=r"face.png` is a text file") as told:
+    with pytest.raises(InputError, match=r"face.png` is a text file") as caught:
         aligned_face(tmp_path / "face.png", aligned=aligned)
-    assert told.value.hint is None
+    assert caught.value.hint is None

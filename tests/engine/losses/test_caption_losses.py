@@ -1,17 +1,17 @@
-"""The way between ages in an image tower's features, and what lies beside it."""
+"""Losses on image features along and across the direction between ages."""
 
 import pytest
 import torch
 
 from engine.losses.age_prototypes import AgePrototypes
-from engine.losses.attributes import attributes_kept
-from engine.losses.directional import SHORTEST, directional
+from engine.losses.attributes import attribute_loss
+from engine.losses.directional import SHORTEST, directional_loss
 
-SURE = torch.ones(2)
+ONES = torch.ones(2)
 
 
 def prototypes(*means):
-    """With these means exactly, one sure face each."""
+    """Prototypes with exactly these means, one fully reliable face each."""
     features = torch.tensor(means)
     return AgePrototypes.of(features, torch.eye(len(means)), torch.ones(len(means)))
 
@@ -21,12 +21,12 @@ def test_prototypes_are_means_by_soft_label_and_reliability():
     labels = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 1.0]])
     ages = AgePrototypes.of(features, labels, torch.tensor([1.0, 0.8, 0.6, 0.0]))
     # (1 (1,0) + 0.4 (0,1)) / 1.4, and (0.4 (0,1) + 0.6 (4,4)) / 1
-    wanted = torch.tensor([[1 / 1.4, 0.4 / 1.4], [2.4, 2.8]])
-    torch.testing.assert_close(ages.means, wanted)
+    expected = torch.tensor([[1 / 1.4, 0.4 / 1.4], [2.4, 2.8]])
+    torch.testing.assert_close(ages.means, expected)
     assert ages.known.tolist() == [True, True]
 
 
-def test_an_age_that_nobody_stands_for_is_no_aim_and_spans_nothing():
+def test_a_class_without_labels_has_no_direction_and_no_axis():
     features = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [9.0, 9.0, 9.0]])
     labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6]])
     ages = AgePrototypes.of(features, labels, torch.tensor([1.0, 1.0, 0.1]))
@@ -34,67 +34,73 @@ def test_an_age_that_nobody_stands_for_is_no_aim_and_spans_nothing():
     assert len(ages.axes) == 1
     young, old, unknown = torch.eye(3)[:, None]
     assert ages.directions(young, unknown)[1] == 0
-    way, sure = ages.directions(young, old * 0.5 + unknown * 0.5)
-    torch.testing.assert_close(way[0], ages.means[1] - ages.means[0])
-    assert sure == pytest.approx(0.5)
+    direction, weight = ages.directions(young, old * 0.5 + unknown * 0.5)
+    torch.testing.assert_close(direction[0], ages.means[1] - ages.means[0])
+    assert weight == pytest.approx(0.5)
 
 
-def test_one_age_alone_gives_no_direction():
+def test_one_class_alone_has_no_direction():
     with pytest.raises(ValueError, match="two ages at least"):
         AgePrototypes.of(torch.randn(3, 4), torch.eye(2)[[0, 0, 0]], torch.ones(3))
 
 
-def test_ways_lie_between_soft_labels():
+def test_directions_lie_between_soft_labels():
     ages = prototypes([0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [2.0, 4.0, 1.0])
     source = torch.tensor([[0.5, 0.5, 0.0]])
-    way, sure = ages.directions(source, torch.tensor([[0.0, 0.0, 1.0]]))
-    torch.testing.assert_close(way, torch.tensor([[1.0, 4.0, 0.0]]))
-    assert sure == 1
+    direction, weight = ages.directions(source, torch.tensor([[0.0, 0.0, 1.0]]))
+    torch.testing.assert_close(direction, torch.tensor([[1.0, 4.0, 0.0]]))
+    assert weight == 1
 
 
-def test_the_projection_removes_every_direction_of_age_and_nothing_else():
+def test_the_projection_removes_the_age_axes_alone():
     ages = prototypes([0.0, 0.0, 1.0, 5.0], [2.0, 0.0, 1.0, 5.0], [2.0, 4.0, 1.0, 5.0])
     for one in range(3):
         for other in range(3):
             moved = ages.means[one] - ages.means[other]
-            assert ages.ageless(moved[None]).abs().max() < 1e-6
+            assert ages.without_age(moved[None]).abs().max() < 1e-6
     beside = torch.tensor([[0.0, 0.0, 3.0, -1.0]])
-    torch.testing.assert_close(ages.ageless(beside), beside)
-    once = ages.ageless(torch.randn(5, 4))
-    torch.testing.assert_close(ages.ageless(once), once)
+    torch.testing.assert_close(ages.without_age(beside), beside)
+    once = ages.without_age(torch.randn(5, 4))
+    torch.testing.assert_close(ages.without_age(once), once)
 
 
-def test_along_the_way_costs_nothing_and_against_it_2():
-    before, way = torch.randn(2, 6), torch.randn(2, 6)
-    assert directional(before, before + 3 * way, way, SURE) == pytest.approx(0, abs=1e-6)
-    assert directional(before, before - 0.5 * way, way, SURE) == pytest.approx(2, abs=1e-6)
+def test_the_directional_loss_is_0_along_the_direction_and_2_against_it():
+    before, direction = torch.randn(2, 6), torch.randn(2, 6)
+    assert directional_loss(before, before + 3 * direction, direction, ONES) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert directional_loss(before, before - 0.5 * direction, direction, ONES) == pytest.approx(
+        2, abs=1e-6
+    )
     sideways = torch.tensor([[0.0, 1.0], [0.0, -7.0]])
-    way = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
-    assert directional(torch.zeros(2, 2), sideways, way, SURE) == 1
+    direction = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
+    assert directional_loss(torch.zeros(2, 2), sideways, direction, ONES) == 1
 
 
-def test_a_face_of_unknown_age_does_not_count():
-    before, way = torch.zeros(2, 3), torch.eye(3)[:2]
-    after = torch.stack([way[0], -way[1]])
-    assert directional(before, after, way, torch.tensor([1.0, 0.0])) == 0
-    assert directional(before, after, way, torch.tensor([1.0, 3.0])) == pytest.approx(1.5)
-    assert directional(before, after, way, torch.zeros(2)) == 0
+def test_samples_of_weight_0_do_not_count():
+    before, direction = torch.zeros(2, 3), torch.eye(3)[:2]
+    after = torch.stack([direction[0], -direction[1]])
+    assert directional_loss(before, after, direction, torch.tensor([1.0, 0.0])) == 0
+    assert directional_loss(before, after, direction, torch.tensor([1.0, 3.0])) == pytest.approx(
+        1.5
+    )
+    assert directional_loss(before, after, direction, torch.zeros(2)) == 0
 
 
-def test_a_face_that_has_not_moved_is_pulled_with_bounded_force():
-    way = torch.tensor([[2.0, 0.0]])
+def test_the_gradient_at_no_change_is_bounded():
+    direction = torch.tensor([[2.0, 0.0]])
     after = torch.tensor([[0.0, 0.0]], requires_grad=True)
-    loss = directional(torch.zeros(1, 2), after, way, torch.ones(1))
+    loss = directional_loss(torch.zeros(1, 2), after, direction, torch.ones(1))
     loss.backward()
     assert loss == 1
     torch.testing.assert_close(after.grad, torch.tensor([[-1 / (SHORTEST * 2), 0.0]]))
 
 
-def test_attributes_may_move_with_the_age_and_with_nothing_else():
+def test_the_attribute_loss_ignores_changes_along_the_age_axes():
     ages = prototypes([0.0, 0.0, 1.0], [2.0, 0.0, 1.0])
     before = torch.tensor([[0.5, 1.0, 1.0]])
     aged = before + torch.tensor([[7.0, 0.0, 0.0]])
-    assert attributes_kept(before, aged, ages) == pytest.approx(0, abs=1e-6)
+    assert attribute_loss(before, aged, ages) == pytest.approx(0, abs=1e-6)
     other = torch.tensor([[0.5, -1.0, 1.0]])
-    assert attributes_kept(before, other, ages) == pytest.approx(1, abs=1e-6)
-    assert attributes_kept(before, -before, ages) == pytest.approx(2, abs=1e-6)
+    assert attribute_loss(before, other, ages) == pytest.approx(1, abs=1e-6)
+    assert attribute_loss(before, -before, ages) == pytest.approx(2, abs=1e-6)

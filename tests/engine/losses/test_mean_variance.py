@@ -18,8 +18,8 @@ def certain(*years):
 
 
 def test_certainty_about_the_right_year_costs_nothing():
-    told = mean_variance(certain(30), AGES)
-    assert [round(float(term), 5) for term in told] == [0, 0, 0]
+    terms = mean_variance(certain(30), AGES)
+    assert [round(float(term), 5) for term in terms] == [0, 0, 0]
 
 
 def test_the_mean_costs_half_the_square_of_the_error():
@@ -27,14 +27,14 @@ def test_the_mean_costs_half_the_square_of_the_error():
 
 
 def test_a_doubt_between_two_years_costs_variance_and_no_mean():
-    told = mean_variance(certain(20, 40), AGES)
-    assert float(told.mean) == pytest.approx(0, abs=1e-4)
-    assert float(told.variance) == pytest.approx(100)
+    terms = mean_variance(certain(20, 40), AGES)
+    assert float(terms.mean) == pytest.approx(0, abs=1e-4)
+    assert float(terms.variance) == pytest.approx(100)
 
 
 def test_an_age_between_two_years_stands_on_both():
-    told = mean_variance(certain(30, 31), torch.tensor([30.5]))
-    assert float(told.softmax) == pytest.approx(log(2))
+    terms = mean_variance(certain(30, 31), torch.tensor([30.5]))
+    assert float(terms.softmax) == pytest.approx(log(2))
 
 
 def test_a_spread_target_is_met_by_its_own_distribution():
@@ -52,9 +52,9 @@ def test_the_slope_leads_to_the_age():
     logits = torch.zeros(1, 101, requires_grad=True)
     rate = torch.optim.Adam([logits], lr=0.1)
     for _ in range(200):
-        told = mean_variance(logits, AGES)
+        terms = mean_variance(logits, AGES)
         rate.zero_grad()
-        (told.softmax + 0.2 * told.mean + 0.05 * told.variance).backward()
+        (terms.softmax + 0.2 * terms.mean + 0.05 * terms.variance).backward()
         rate.step()
     mean = logits.detach().softmax(dim=1) @ torch.arange(101.0)
     assert float(mean) == pytest.approx(30, abs=0.2)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from engine.losses.perceptual import feature_l2
 from engine.losses.pixel import gradient_l1, pyramid_l1
-from engine.losses.texture import strength, texture_l1
+from engine.losses.texture import texture_l1, texture_strength
 from engine.losses.w_norm import w_norm
 from engine.metrics.energy import laplacian
 
@@ -48,10 +48,10 @@ def test_other_noise_of_the_same_strength_costs_less_than_blur(noise):
 def test_strength_is_the_root_of_the_energy_that_is_examined(noise):
     for place, sigma in enumerate((0.0, 0.8)):
         energy = F.avg_pool2d(laplacian(noise, sigma).square()[:, None], 8, 4)
-        found = strength(noise)[:, place : place + 1].square()
+        strength = texture_strength(noise)[:, place : place + 1].square()
         # Away from the border, where the two continue pictures differently.
         torch.testing.assert_close(
-            found[..., 1:-1, 1:-1], energy[..., 1:-1, 1:-1] + 1e-6, rtol=1e-3, atol=1e-6
+            strength[..., 1:-1, 1:-1], energy[..., 1:-1, 1:-1] + 1e-6, rtol=1e-3, atol=1e-6
         )
 
 

@@ -13,7 +13,7 @@ def test_a_line_correlates_fully_in_either_direction():
     assert correlation([1, 2, 3], [9, 7, 5]) == pytest.approx(-1)
 
 
-def test_spearman_sees_only_the_order():
+def test_spearman_depends_on_the_order_alone():
     assert spearman([10, 20, 30, 40], [1, 2, 100, 1000]) == pytest.approx(1)
 
 
@@ -27,11 +27,11 @@ def test_ties_share_their_rank():
     assert spearman([1, 2, 3], [5, 5, 6]) == pytest.approx(1.5 / 3**0.5)
 
 
-def test_a_constant_answer_keeps_no_order():
+def test_a_constant_has_no_correlation():
     assert spearman([10, 20, 30], [40, 40, 40]) == 0
     assert correlation([10, 20, 30], [40, 40, 40]) == 0
 
 
-def test_lists_of_other_lengths_make_no_pairs():
+def test_vectors_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="no pairs"):
         mae([1, 2], [1])

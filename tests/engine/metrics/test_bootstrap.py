@@ -12,7 +12,7 @@ def test_the_interval_is_that_of_the_normal_distribution(rng):
     assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.03)
 
 
-def test_two_people_can_be_drawn_as_one_of_them_twice():
+def test_the_interval_of_two_numbers_by_hand():
     # The means are 0, 1/2 and 1, a quarter, a half and a quarter of the time.
     assert mean_interval([0, 1]) == (0.5, 0, 1)
     assert mean_interval([0, 1], confidence=0.4) == (0.5, 0.5, 0.5)
@@ -25,7 +25,7 @@ def test_the_same_seed_gives_the_same_interval():
     assert mean_interval(numbers, seed=3) != mean_interval(numbers, seed=4)
 
 
-def test_copies_of_a_person_are_no_evidence():
+def test_copies_within_a_group_do_not_narrow_the_interval():
     people = np.arange(20.0)
     alone = mean_interval(people)
     copied = mean_interval(np.repeat(people, 9), groups=np.repeat(np.arange(20), 9))

@@ -12,15 +12,15 @@ def rows():
     return np.random.default_rng(3).normal(size=(60, 5))
 
 
-def test_a_set_is_at_no_frechet_distance_from_itself(rows):
+def test_a_set_has_frechet_distance_0_to_itself(rows):
     assert frechet(rows, rows) == pytest.approx(0, abs=1e-8)
 
 
-def test_a_shift_costs_its_square(rows):
+def test_the_distance_of_a_shift_is_its_square(rows):
     assert frechet(rows, rows + np.array([3, 4, 0, 0, 0])) == pytest.approx(25, rel=1e-6)
 
 
-def test_spreading_costs_what_the_formula_says(rows):
+def test_the_distance_of_a_scaled_set_follows_the_formula(rows):
     # sum of (s_i - 2 s_i)^2 over the axes of the covariance is its trace.
     doubled = rows.mean(axis=0) + 2 * (rows - rows.mean(axis=0))
     trace = np.trace(np.cov(rows, rowvar=False))
@@ -43,26 +43,26 @@ def test_the_kernel_distance_is_the_sum_over_pairs_of_different_pictures(rows):
     one, other = rows[:30], rows[30:] + 0.3
     width = rows.shape[1]
 
-    def alike(a, b):
+    def kernel_of(a, b):
         return (a @ b / width + 1) ** 3
 
     within = [
-        np.mean([alike(x[i], x[j]) for i in range(30) for j in range(30) if i != j])
+        np.mean([kernel_of(x[i], x[j]) for i in range(30) for j in range(30) if i != j])
         for x in (one, other)
     ]
-    between = np.mean([alike(a, b) for a in one for b in other])
+    between = np.mean([kernel_of(a, b) for a in one for b in other])
     assert kernel(one, other) == pytest.approx(sum(within) - 2 * between, rel=1e-6)
 
 
 def test_the_kernel_distance_of_splits_of_one_set_is_unbiased():
-    told = []
+    estimates = []
     for seed in range(60):
         rows = np.random.default_rng(seed).normal(size=(40, 4))
-        told.append(kernel(rows[:20], rows[20:], seed=seed))
-    error = np.std(told) / np.sqrt(len(told))
+        estimates.append(kernel(rows[:20], rows[20:], seed=seed))
+    error = np.std(estimates) / np.sqrt(len(estimates))
     # The biased estimate would be above 0 by far more than its noise.
-    assert abs(np.mean(told)) < 3 * error
-    assert min(told) < 0
+    assert abs(np.mean(estimates)) < 3 * error
+    assert min(estimates) < 0
 
 
 def test_the_kernel_distance_does_not_disturb_random_numbers(rows):
@@ -74,14 +74,14 @@ def test_the_kernel_distance_does_not_disturb_random_numbers(rows):
     assert one == other
 
 
-def test_sets_are_measured_in_the_spread_of_the_first(rows):
+def test_sets_are_standardised_by_the_first(rows):
     first, second = standardised(3 * rows + 7, 3 * rows + 10)
     assert first.mean(axis=0) == pytest.approx(0, abs=1e-9)
     assert first.std(axis=0) == pytest.approx(1)
     assert second - first == pytest.approx(np.broadcast_to(1 / rows.std(axis=0), rows.shape))
 
 
-def test_only_the_very_same_values_are_in_full_concordance():
+def test_concordance_is_1_for_equal_values_alone():
     truth = [0.0, 0.5, 1.0]
     assert concordance(truth, truth) == pytest.approx(1)
     # Shifted by 0.5: 2 * 1/6 / (1/6 + 1/6 + 1/4).

@@ -3,8 +3,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.metrics.energy import BANDS, REGIONS, Place, energy_ratios, laplacian, region_energies
-from engine.metrics.regions import regions
+from engine.metrics.energy import (
+    BANDS,
+    REGIONS,
+    RegionBand,
+    energy_ratios,
+    laplacian,
+    region_energies,
+)
+from engine.metrics.regions import region_masks
 
 
 def test_the_laplacian_of_a_point_is_its_kernel():
@@ -21,7 +28,7 @@ def test_a_slope_has_no_energy_inside():
 
 def test_the_truth_has_a_ratio_of_one(photographs, faces):
     ratios = energy_ratios(faces, faces, photographs[0].points[:, 1])
-    assert set(ratios) == {Place(region, band) for region in REGIONS for band in BANDS}
+    assert set(ratios) == {RegionBand(region, band) for region in REGIONS for band in BANDS}
     assert all(np.allclose(values, 1) for values in ratios.values())
 
 
@@ -36,23 +43,23 @@ def test_blur_loses_energy_everywhere(photographs, faces):
     assert all((values < 0.7).all() for values in ratios.values())
 
 
-def test_grain_is_seen_in_the_finest_band_most(photographs, faces, noise):
+def test_grain_is_strongest_in_the_finest_band(photographs, faces, noise):
     grainy = faces + 0.04 * noise(*faces.shape)
     ratios = energy_ratios(grainy, faces, photographs[0].points[:, 1])
     for region in REGIONS:
-        assert (ratios[Place(region, "finest")] > ratios[Place(region, "fine")]).all()
+        assert (ratios[RegionBand(region, "finest")] > ratios[RegionBand(region, "fine")]).all()
 
 
 def test_energy_outside_a_region_does_not_count(photographs, faces, noise):
     points = photographs[0].points[:1, 1]
-    mask = torch.from_numpy(regions(points[0], faces.shape[-1])["eyes"])
+    mask = torch.from_numpy(region_masks(points[0], faces.shape[-1])["eyes"])
     # The Laplacian and its blur reach four pixels.
     reach = F.max_pool2d(mask[None, None].float(), 9, 1, 4)[0, 0] > 0
     changed = torch.where(reach, faces[:1], noise(*faces[:1].shape))
     before, after = (region_energies(x, points) for x in (faces[:1], changed))
     for band in BANDS:
-        assert after[Place("eyes", band)] == pytest.approx(before[Place("eyes", band)])
-        assert after[Place("skin", band)] > before[Place("skin", band)]
+        assert after[RegionBand("eyes", band)] == pytest.approx(before[RegionBand("eyes", band)])
+        assert after[RegionBand("skin", band)] > before[RegionBand("skin", band)]
 
 
 def test_faces_and_points_must_go_together(photographs, faces):

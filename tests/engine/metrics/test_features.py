@@ -22,7 +22,7 @@ def test_depths_count_alike_whatever_their_size(noise):
 def test_a_network_gives_its_features(faces):
     torch.manual_seed(0)
     net = NanoAgeEvaluator(AgeEvaluatorSpec(size=32, widths=(4, 8), hidden=8)).eval()
-    distance = FeatureDistance("an untrained age judge", net.features)
+    distance = FeatureDistance("an untrained age network", net.features)
     assert distance(faces, faces).abs().max() < 1e-9
     torch.testing.assert_close(distance(faces, faces.flip(0)), distance(faces.flip(0), faces))
     assert (distance(faces, faces.roll(1, 0)) > 0).all()

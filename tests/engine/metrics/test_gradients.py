@@ -18,7 +18,7 @@ def softened(pictures, sigma):
     )
 
 
-def recoloured(pictures, degrees):
+def with_hue(pictures, degrees):
     """Turn the hue, lightness kept."""
     turn, there = np.radians(degrees), np.array(YIQ)
     middle = np.array(
@@ -31,7 +31,7 @@ def recoloured(pictures, degrees):
 CHANGES = {
     "blur": lambda x: softened(x, 2.0),
     "shift": lambda x: x.roll(2, -1),
-    "hue": lambda x: recoloured(x, 40),
+    "hue": lambda x: with_hue(x, 40),
 }
 
 
@@ -44,12 +44,12 @@ def test_the_distance_is_symmetric(faces):
     torch.testing.assert_close(gradient_distance(faces, other), gradient_distance(other, faces))
 
 
-def test_a_constant_added_is_not_seen(faces):
+def test_the_distance_is_invariant_to_a_constant(faces):
     assert gradient_distance(faces * 0.8, faces * 0.8 + 0.1).max() < 1e-6
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changes_of_the_face_weigh_more_than_grain_of_the_same_psnr(change, faces, noise):
+def test_changes_of_the_face_count_more_than_grain_of_the_same_psnr(change, faces, noise):
     changed = CHANGES[change](faces)
     spread = 2 * 10 ** (-psnr(changed, faces) / 20)
     grain = noise(len(faces), 1, *faces.shape[-2:]) * spread.view(-1, 1, 1, 1)
@@ -57,9 +57,9 @@ def test_changes_of_the_face_weigh_more_than_grain_of_the_same_psnr(change, face
 
 
 def test_more_blur_is_further_away(faces):
-    found = [gradient_distance(softened(faces, sigma), faces) for sigma in (0.7, 1.4, 2.8)]
-    assert (found[0] < found[1]).all()
-    assert (found[1] < found[2]).all()
+    distances = [gradient_distance(softened(faces, sigma), faces) for sigma in (0.7, 1.4, 2.8)]
+    assert (distances[0] < distances[1]).all()
+    assert (distances[1] < distances[2]).all()
 
 
 def test_an_edge_that_is_missing_counts_nearly_one():

@@ -10,7 +10,7 @@ def test_psnr_by_hand():
     assert psnr(one, one + 0.2).item() == pytest.approx(20, abs=1e-4)
 
 
-def test_every_picture_has_its_own():
+def test_every_picture_has_its_own_psnr():
     truth = torch.zeros(2, 3, 4, 4)
     output = truth + torch.tensor([0.2, 0.02]).view(2, 1, 1, 1)
     assert psnr(output, truth).tolist() == pytest.approx([20, 40], abs=1e-3)
@@ -20,7 +20,7 @@ def test_equal_pictures_have_that_of_rounding(faces):
     assert psnr(faces, faces).tolist() == pytest.approx([HIGHEST] * len(faces), abs=0.01)
 
 
-def test_rounding_to_8_bits_costs_what_it_is_said_to(noise):
+def test_the_psnr_of_rounding_to_8_bits(noise):
     truth = noise(1, 3, 64, 64).clamp(-1, 1)
     stored = ((truth + 1) * 127.5).round() / 127.5 - 1
     assert psnr(stored, truth).item() == pytest.approx(HIGHEST, abs=1)

@@ -11,26 +11,26 @@ def rows():
     return np.random.default_rng(3).normal(size=(60, 5))
 
 
-def test_a_distance_within_the_floor_is_the_draw_of_one_set(rows):
-    told = set_distances(rows[1::3], RealSet(rows, "net", "photos"))
-    low, high = told["FD-net_floor_interval"]
+def test_samples_of_one_set_are_near_the_floor(rows):
+    result = set_distances(rows[1::3], RealSet(rows, "net", "photos"))
+    low, high = result["FD-net_floor_interval"]
     assert 0 < low < high
-    assert told["FD-net"] < 2 * high
+    assert result["FD-net"] < 2 * high
 
 
-def test_sets_of_one_size_stand_beside_their_floor(rows):
+def test_a_shifted_set_is_above_the_floor(rows):
     real = RealSet(rows, "net", "photos")
-    told = set_distances(rows[:20] + 2, real)
-    assert (told["n"], told["against"]) == (20, "photos")
-    assert told["FD-net"] > 5 * told["FD-net_floor"] > 0
-    low, high = told["FD-net_floor_interval"]
-    assert low < told["FD-net_floor"] < high < told["FD-net"]
-    assert told["KD-net"] > told["KD-net_floor"]
+    result = set_distances(rows[:20] + 2, real)
+    assert (result["n"], result["against"]) == (20, "photos")
+    assert result["FD-net"] > 5 * result["FD-net_floor"] > 0
+    low, high = result["FD-net_floor_interval"]
+    assert low < result["FD-net_floor"] < high < result["FD-net"]
+    assert result["KD-net"] > result["KD-net_floor"]
 
 
-def test_a_handful_of_pictures_is_no_set(rows):
-    told = set_distances(rows[:3], RealSet(rows, "net", "photos"))
-    assert told == {
+def test_too_few_pictures_have_no_distance(rows):
+    result = set_distances(rows[:3], RealSet(rows, "net", "photos"))
+    assert result == {
         "n": 3,
         "against": "photos",
         "why_null": "3 portraits and 60 real pictures are too few",

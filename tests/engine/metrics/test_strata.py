@@ -17,14 +17,14 @@ def test_bands_meet_without_a_gap(age, band):
     assert age_band(age) == band
 
 
-def test_no_band_holds_what_nobody_reaches():
+def test_an_age_beyond_all_bands_is_an_error():
     with pytest.raises(ValueError, match="no age band"):
         age_band(140)
 
 
 def test_skins_are_thirds_of_the_world():
-    found = [skin_of(identity(seed)) for seed in range(400_000, 401_500)]
-    shares = [np.mean([skin == name for skin in found]) for name in SKINS]
+    skins = [skin_of(identity(seed)) for seed in range(400_000, 401_500)]
+    shares = [np.mean([skin == name for skin in skins]) for name in SKINS]
     assert shares == pytest.approx([1 / 3] * 3, abs=0.04)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.metrics.verification import auc, equal_error, verification_rate
+from engine.metrics.verification import auc, equal_error_rate, verification_rate
 
 
 def test_auc_counts_the_pairs_in_the_right_order():
@@ -22,34 +22,34 @@ def test_auc_is_the_mean_over_all_pairs():
     assert auc(same, different) == pytest.approx(slow)
 
 
-def test_swapping_the_sides_turns_the_auc_round():
+def test_swapping_the_sides_inverts_the_auc():
     same, different = [0.9, 0.4, 0.7], [0.5, 0.1]
     assert auc(different, same) == pytest.approx(1 - auc(same, different))
 
 
-def test_auc_sees_only_the_order():
+def test_auc_depends_on_the_order_alone():
     same, different = np.array([0.9, 0.4]), np.array([0.5, 0.1])
     assert auc(np.exp(same), np.exp(different)) == auc(same, different)
 
 
 @pytest.mark.parametrize(("far", "expected"), [(0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (1.0, 1.0)])
-def test_the_verification_rate_grows_with_the_strangers_let_in(far, expected):
+def test_the_verification_rate_grows_with_the_false_accept_rate(far, expected):
     same, different = [0.95, 0.85, 0.75, 0.1], [0.9, 0.8, 0.7, 0.2]
     assert verification_rate(same, different, far=far) == expected
 
 
-def test_a_tie_with_the_first_refused_stranger_does_not_pass():
+def test_a_tie_with_a_rejected_impostor_is_rejected():
     assert verification_rate([0.5, 0.6], [0.5, 0.1], far=0.0) == 0.5
 
 
-def test_the_equal_error_limit_lets_through_as_many_as_it_refuses():
-    rate, threshold = equal_error([0.9, 0.8, 0.7, 0.3], [0.6, 0.4, 0.2, 0.1])
+def test_the_equal_error_rate_by_hand():
+    rate, threshold = equal_error_rate([0.9, 0.8, 0.7, 0.3], [0.6, 0.4, 0.2, 0.1])
     assert rate == 0.25
     assert threshold == 0.6
 
 
 def test_separable_pairs_have_no_error():
-    rate, threshold = equal_error([0.9, 0.8], [0.2, 0.1])
+    rate, threshold = equal_error_rate([0.9, 0.8], [0.2, 0.1])
     assert (rate, threshold) == (0.0, 0.8)
 
 
@@ -58,7 +58,7 @@ def test_no_pairs_are_refused():
         auc([], [0.1])
 
 
-def test_scores_that_are_no_numbers_are_refused():
+def test_scores_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="not finite"):
         auc([np.nan], [0.1])
 

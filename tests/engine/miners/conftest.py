@@ -14,7 +14,7 @@ WIDTH = 6
 
 @pytest.fixture
 def bank_of():
-    """Make a bank of (age, cosine to the first axis); no two rows are alike."""
+    """Make a bank of (age, cosine to the first axis); no two rows are equal."""
 
     def make(rows):
         embeddings = torch.zeros(len(rows), 1 + len(rows))
@@ -35,7 +35,7 @@ def draws():
 
 @pytest.fixture
 def mined(draws):
-    """Mine for faces that all look along the first axis."""
+    """Mine for embeddings that are all the first axis."""
 
     def mine(bank, choice, ages, step=0):
         anchors = F.one_hot(torch.zeros(len(ages), dtype=torch.long), bank.width).float()

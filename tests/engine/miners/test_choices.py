@@ -1,4 +1,4 @@
-"""Miners in recipes: every registered one builds and mines; profiles are the user's; zeros stay."""
+"""Miners in recipes: every registered one builds and mines; profiles; zeros stay."""
 
 import pytest
 import torch
@@ -20,17 +20,19 @@ class Recipe(Table):
 
 
 @pytest.mark.parametrize("kind", list(MINERS))
-def test_every_miner_keeps_its_promise(kind, crowd, draws):
+def test_every_miner_pads_and_masks(kind, crowd, draws):
     miner = CHOICE.validate_python({"kind": kind, "k": 5}).build(crowd, CPU)
     anchors = F.normalize(torch.randn(3, 6, generator=torch.Generator().manual_seed(0)), dim=1)
-    found = miner.mine(anchors, torch.tensor([20.0, 40.0, 200.0]), draws(3))
-    assert found.embeddings.shape == (3, 5, 6)
-    assert found.mask.shape == (3, 5)
-    assert torch.equal(found.mask.sum(dim=1), found.k_effective)
-    assert found.k_effective.tolist()[2] == 0
-    lengths = found.embeddings.norm(dim=2)
-    torch.testing.assert_close(lengths, found.mask.float())
-    assert torch.equal(found.mask, found.mask.sort(dim=1, descending=True, stable=True).values)
+    impostors = miner.mine(anchors, torch.tensor([20.0, 40.0, 200.0]), draws(3))
+    assert impostors.embeddings.shape == (3, 5, 6)
+    assert impostors.mask.shape == (3, 5)
+    assert torch.equal(impostors.mask.sum(dim=1), impostors.k_effective)
+    assert impostors.k_effective.tolist()[2] == 0
+    lengths = impostors.embeddings.norm(dim=2)
+    torch.testing.assert_close(lengths, impostors.mask.float())
+    assert torch.equal(
+        impostors.mask, impostors.mask.sort(dim=1, descending=True, stable=True).values
+    )
     assert {
         "candidate_count",
         "sim_mean",
@@ -40,19 +42,19 @@ def test_every_miner_keeps_its_promise(kind, crowd, draws):
         "sim_p90",
         "k_effective",
         "relaxed",
-    } <= set(found.told)
+    } <= set(impostors.metrics)
 
 
 @pytest.mark.parametrize("kind", list(MINERS))
-def test_no_miner_waits_for_a_value(kind, crowd, draws):
-    """Tensors without values stand in: whoever asks one for its value, or its shape's, fails."""
+def test_no_miner_reads_a_value_on_the_host(kind, crowd, draws):
+    """Fake tensors have no values: reading one raises."""
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         with pytest.raises(DataDependentOutputException):
             bool(fake.from_tensor(torch.ones(1)).sum() > 0)
         miner = CHOICE.validate_python({"kind": kind, "k": 5}).build(crowd, CPU)
         anchors, ages = (fake.from_tensor(torch.ones(shape)) for shape in ((3, 6), (3,)))
-        found = miner.mine(anchors, ages, draws(3))
-    assert found.embeddings.shape == (3, 5, 6)
+        impostors = miner.mine(anchors, ages, draws(3))
+    assert impostors.embeddings.shape == (3, 5, 6)
 
 
 @pytest.mark.parametrize("kind", list(MINERS))
@@ -70,13 +72,13 @@ def test_every_miner_survives_a_round_trip(kind):
         ("soft32", 32, 0.25, 0.65, 512, 0.07),
     ],
 )
-def test_profiles_are_those_of_the_users_runs(name, k, low, high, top_m, temperature):
+def test_profiles(name, k, low, high, top_m, temperature):
     choice = CHOICE.validate_python(name)
     assert choice == SemiHard(k=k, low=low, high=high, top_m=top_m)
     assert PROFILES[name].temperature == temperature
 
 
-def test_what_is_written_beside_a_profile_goes_before_it_even_zero():
+def test_keys_beside_a_profile_override_it_zero_included():
     choice = CHOICE.validate_python({"profile": "soft", "low": 0.0, "radius": 0, "k": 8})
     assert choice == SemiHard(k=8, low=0.0, high=0.65, radius=0)
 
@@ -89,6 +91,6 @@ def test_what_is_written_beside_a_profile_goes_before_it_even_zero():
         ({"profile": "soft", "hihg": 0.5}, "did you mean `high`?"),
     ],
 )
-def test_a_slip_is_answered(value, fault):
+def test_a_typo_gets_a_suggestion(value, fault):
     with pytest.raises(ValidationError, match=fault):
         CHOICE.validate_python(value)

@@ -1,4 +1,4 @@
-"""Semi-hard mining: age first, then the band; relaxed in a known order, honest about the rest."""
+"""Semi-hard mining: age first, then the band; relaxed in a fixed order, masked beyond."""
 
 import pytest
 import torch
@@ -7,14 +7,16 @@ from pydantic import ValidationError
 
 from engine.core.errors import UsageError
 from engine.core.numbers import Span
-from engine.miners.semi_hard import SemiHard, mine_plainly
+from engine.miners.semi_hard import SemiHard, mine_reference
 from engine.runtime.draws import Draws
 
 CPU = torch.device("cpu")
 
 
-def cosines(found, face=0):
-    return sorted(round(float(one), 4) for one in found.embeddings[face][found.mask[face]][:, 0])
+def cosines(impostors, face=0):
+    return sorted(
+        round(float(one), 4) for one in impostors.embeddings[face][impostors.mask[face]][:, 0]
+    )
 
 
 @pytest.mark.parametrize("window", [None, Span(20, 60)], ids=str)
@@ -28,41 +30,40 @@ def cosines(found, face=0):
     ],
     ids=str,
 )
-def test_the_fast_miner_agrees_with_the_plain_one(crowd, choice, window, draws):
+def test_the_miner_agrees_with_its_reference(crowd, choice, window, draws):
     choice = SemiHard(**choice, ages=window)
     ages = torch.tensor([20.0, 33.3, 42.999, 43.0, 58.0, 60.0])
     anchors = F.normalize(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)), dim=1)
     fast = choice.build(crowd, CPU).mine(anchors, ages, draws(6, 5))
-    plain = mine_plainly(crowd, choice, anchors, ages, draws(6, 5))
+    plain = mine_reference(crowd, choice, anchors, ages, draws(6, 5))
     torch.testing.assert_close(fast.embeddings, plain.embeddings)
     assert torch.equal(fast.mask, plain.mask)
     assert torch.equal(fast.k_effective, plain.k_effective)
 
 
 def test_age_comes_before_similarity(bank_of, mined):
-    """The ancestor took the most similar of all ages first: here it would find nobody of 40."""
+    """Taking the most similar of all ages first would leave nobody of 40."""
     others = [(60, 0.60 - index / 1000) for index in range(20)]
     right = [(40, 0.30 + index / 1000) for index in range(4)]
-    found = mined(bank_of(others + right), SemiHard(k=4, top_m=8), [40.0])
-    assert cosines(found) == [0.30, 0.301, 0.302, 0.303]
-    assert float(found.told["relaxed"]) == 0
+    impostors = mined(bank_of(others + right), SemiHard(k=4, top_m=8), [40.0])
+    assert cosines(impostors) == [0.30, 0.301, 0.302, 0.303]
+    assert float(impostors.metrics["relaxed"]) == 0
 
 
-def test_k_effective_counts_who_is_there(bank_of, mined):
-    """The ancestor filled up with anybody and said k."""
-    found = mined(bank_of([(40, 0.3), (41, 0.4), (42, 0.9), (70, 0.4)]), SemiHard(k=4), [40.0])
-    assert found.k_effective.tolist() == [2]
-    assert found.mask.tolist() == [[True, True, False, False]]
-    assert found.embeddings[0, 2:].eq(0).all()
-    assert float(found.told["k_effective"]) == 2
+def test_k_effective_counts_the_impostors(bank_of, mined):
+    impostors = mined(bank_of([(40, 0.3), (41, 0.4), (42, 0.9), (70, 0.4)]), SemiHard(k=4), [40.0])
+    assert impostors.k_effective.tolist() == [2]
+    assert impostors.mask.tolist() == [[True, True, False, False]]
+    assert impostors.embeddings[0, 2:].eq(0).all()
+    assert float(impostors.metrics["k_effective"]) == 2
 
 
-def test_nobody_at_all_is_said_and_nothing_breaks(bank_of, mined):
-    found = mined(bank_of([(40, 0.9), (41, -0.5)]), SemiHard(k=3), [40.0])
-    assert found.k_effective.tolist() == [0]
-    assert not found.mask.any()
-    assert found.embeddings.isfinite().all()
-    assert found.told["sim_mean"].isnan()
+def test_no_impostor_gives_an_empty_mask_and_finite_values(bank_of, mined):
+    impostors = mined(bank_of([(40, 0.9), (41, -0.5)]), SemiHard(k=3), [40.0])
+    assert impostors.k_effective.tolist() == [0]
+    assert not impostors.mask.any()
+    assert impostors.embeddings.isfinite().all()
+    assert impostors.metrics["sim_mean"].isnan()
 
 
 def test_the_band_is_closed_and_top_m_takes_the_most_similar(bank_of, mined):
@@ -81,8 +82,8 @@ def test_the_radius_counts_bins_on_each_side(bank_of, mined):
     assert cosines(mined(bank, wide, [40.0])) == [0.31, 0.32, 0.33, 0.34]
 
 
-def test_the_demands_fall_in_order():
-    stages = SemiHard(low=0.25, radius=1, widest=3, give=0.05, floor=0.05).stages
+def test_the_stages_relax_in_order():
+    stages = SemiHard(low=0.25, radius=1, widest=3, relax_step=0.05, floor=0.05).stages
     assert stages == (
         (1, 0.25),
         (2, 0.25),
@@ -96,29 +97,28 @@ def test_the_demands_fall_in_order():
 
 def test_ages_are_widened_before_the_floor_falls(bank_of, mined):
     bank = bank_of([(40, 0.3), (40, 0.18), (45, 0.35)])
-    found = mined(bank, SemiHard(k=2, low=0.2, widest=1), [40.0])
-    assert cosines(found) == [0.3, 0.35]
-    assert float(found.told["relaxed"]) == 1
-    assert float(found.told["band_low"]) == pytest.approx(0.2)
-    assert float(found.told["candidate_count"]) == 1
+    impostors = mined(bank, SemiHard(k=2, low=0.2, widest=1), [40.0])
+    assert cosines(impostors) == [0.3, 0.35]
+    assert float(impostors.metrics["relaxed"]) == 1
+    assert float(impostors.metrics["band_low"]) == pytest.approx(0.2)
+    assert float(impostors.metrics["candidate_count"]) == 1
 
 
 def test_the_floor_falls_no_further_than_needed(bank_of, mined):
     bank = bank_of([(40, 0.3), (40, 0.18), (40, 0.13), (40, 0.02)])
-    found = mined(bank, SemiHard(k=2, low=0.2, floor=0.0), [40.0])
-    assert cosines(found) == [0.18, 0.3]
-    assert float(found.told["band_low"]) == pytest.approx(0.15)
+    impostors = mined(bank, SemiHard(k=2, low=0.2, floor=0.0), [40.0])
+    assert cosines(impostors) == [0.18, 0.3]
+    assert float(impostors.metrics["band_low"]) == pytest.approx(0.15)
 
 
-def test_faces_of_a_batch_are_relaxed_each_by_itself(bank_of, mined):
+def test_every_face_of_a_batch_is_relaxed_separately(bank_of, mined):
     bank = bank_of([(40, 0.3), (41, 0.4), (60, 0.3), (65, 0.4)])
-    found = mined(bank, SemiHard(k=2, widest=1), [40.0, 60.0])
-    assert [cosines(found, face) for face in (0, 1)] == [[0.3, 0.4], [0.3, 0.4]]
-    assert float(found.told["relaxed"]) == 0.5
+    impostors = mined(bank, SemiHard(k=2, widest=1), [40.0, 60.0])
+    assert [cosines(impostors, face) for face in (0, 1)] == [[0.3, 0.4], [0.3, 0.4]]
+    assert float(impostors.metrics["relaxed"]) == 0.5
 
 
 def test_bounds_of_zero_are_zero(bank_of, mined):
-    """The ancestor's `x or default` made 0.20 of a floor of 0."""
     bank = bank_of([(40, -0.1), (40, 0.05), (40, 0.3)])
     choice = SemiHard(k=3, low=0.0, widest=0, floor=0.0)
     assert choice.stages == ((0, 0.0),)
@@ -128,7 +128,7 @@ def test_bounds_of_zero_are_zero(bank_of, mined):
     assert cosines(mined(bank, below, [40.0])) == [-0.2, -0.1]
 
 
-def test_chance_picks_anew_at_every_step_and_alike_when_repeated(crowd, draws):
+def test_samples_differ_between_steps_and_repeat_within_one(crowd, draws):
     choice = SemiHard(k=5, low=-1, high=1, floor=-1, widest=0)
     anchors, ages = F.normalize(torch.ones(1, 6), dim=1), torch.tensor([40.0])
     miner = choice.build(crowd, CPU)
@@ -138,17 +138,17 @@ def test_chance_picks_anew_at_every_step_and_alike_when_repeated(crowd, draws):
     assert len(picks[0][0].unique(dim=0)) == 5
 
 
-def test_everybody_in_the_band_has_the_same_chance(bank_of, mined):
+def test_every_face_in_the_band_has_the_same_probability(bank_of, mined):
     bank = bank_of([(40, 0.3 + index / 100) for index in range(8)])
     counts = torch.zeros(8)
-    found = mined(bank, SemiHard(k=2, low=0.2), [40.0] * 800)
+    impostors = mined(bank, SemiHard(k=2, low=0.2), [40.0] * 800)
     for place in range(8):
-        counts[place] = (found.embeddings[..., 0] - (0.3 + place / 100)).abs().lt(1e-4).sum()
+        counts[place] = (impostors.embeddings[..., 0] - (0.3 + place / 100)).abs().lt(1e-4).sum()
     assert counts.sum() == 1600
     assert (counts - 200).abs().max() < 50
 
 
-def test_a_place_of_the_batch_draws_alike_however_the_batch_is_cut(crowd):
+def test_samples_do_not_depend_on_how_the_batch_is_split(crowd):
     miner = SemiHard(k=3, low=-1, floor=-1).build(crowd, CPU)
     anchors = F.normalize(torch.randn(4, 6, generator=torch.Generator().manual_seed(1)), dim=1)
     ages = torch.tensor([20.0, 30, 40, 50])
@@ -157,18 +157,18 @@ def test_a_place_of_the_batch_draws_alike_however_the_batch_is_cut(crowd):
     assert torch.equal(whole.embeddings[2:], half.embeddings)
 
 
-def test_diagnostics_are_those_of_the_chosen(bank_of, mined):
+def test_the_metrics_are_those_of_the_sample(bank_of, mined):
     bank = bank_of([(40, cosine) for cosine in (0.3, 0.4, 0.5, 0.6)])
-    told = mined(bank, SemiHard(k=6, floor=0.2), [40.0]).told
+    metrics = mined(bank, SemiHard(k=6, floor=0.2), [40.0]).metrics
     values = torch.tensor([0.3, 0.4, 0.5, 0.6])
-    assert float(told["sim_mean"]) == pytest.approx(0.45)
-    assert float(told["sim_std"]) == pytest.approx(float(values.std(correction=0)))
+    assert float(metrics["sim_mean"]) == pytest.approx(0.45)
+    assert float(metrics["sim_std"]) == pytest.approx(float(values.std(correction=0)))
     for name, level in (("sim_p50", 0.5), ("sim_p75", 0.75), ("sim_p90", 0.9)):
-        assert float(told[name]) == pytest.approx(float(values.quantile(level)))
-    assert all(value.dim() == 0 for value in told.values())
+        assert float(metrics[name]) == pytest.approx(float(values.quantile(level)))
+    assert all(value.dim() == 0 for value in metrics.values())
 
 
-def test_only_reachable_rows_are_multiplied_with(crowd):
+def test_only_rows_in_reach_are_kept(crowd):
     choice = SemiHard(k=4, ages=Span(38, 42), widest=1)
     rows = choice.build(crowd, CPU).rows
     assert rows.ages.min() >= 33
@@ -176,23 +176,25 @@ def test_only_reachable_rows_are_multiplied_with(crowd):
     assert 0 < len(rows) < len(crowd)
 
 
-def test_nothing_learns_through_a_miner(crowd, draws):
+def test_a_miner_has_no_gradient(crowd, draws):
     anchors = F.normalize(torch.randn(2, 6), dim=1).requires_grad_()
-    found = SemiHard(k=4).build(crowd, CPU).mine(anchors, torch.tensor([30.0, 40.0]), draws(2))
-    assert not any(value.requires_grad for value in (found.embeddings, *found.told.values()))
+    impostors = SemiHard(k=4).build(crowd, CPU).mine(anchors, torch.tensor([30.0, 40.0]), draws(2))
+    assert not any(
+        value.requires_grad for value in (impostors.embeddings, *impostors.metrics.values())
+    )
 
 
-def test_half_precision_around_it_changes_nothing(crowd, draws):
+def test_autocast_changes_nothing(crowd, draws):
     miner = SemiHard(k=4).build(crowd, CPU)
     anchors, ages = F.normalize(torch.randn(2, 6), dim=1), torch.tensor([30.0, 40.0])
     plain = miner.mine(anchors, ages, draws(2))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = miner.mine(anchors, ages, draws(2))
     assert torch.equal(plain.embeddings, cast.embeddings)
-    assert torch.equal(plain.told["sim_mean"], cast.told["sim_mean"])
+    assert torch.equal(plain.metrics["sim_mean"], cast.metrics["sim_mean"])
 
 
-def test_a_bank_without_anybody_of_the_window_is_refused(crowd):
+def test_a_bank_without_a_face_of_the_window_is_refused(crowd):
     with pytest.raises(UsageError, match="no impostor for the ages 100..110"):
         SemiHard(ages=Span(100, 110)).build(crowd, CPU)
 
@@ -201,11 +203,11 @@ def test_a_bank_without_anybody_of_the_window_is_refused(crowd):
     ("table", "fault"),
     [
         ({"low": 0.7, "high": 0.6}, "ends before it begins"),
-        ({"k": 64, "top_m": 10}, "fewer than the 64"),
-        ({"give": 0}, "greater than 0"),
+        ({"k": 64, "top_m": 10}, "fewer than `k`, 64"),
+        ({"relax_step": 0}, "greater than 0"),
         ({"k": 0}, "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(table, fault):
+def test_invalid_settings_are_refused(table, fault):
     with pytest.raises(ValidationError, match=fault):
         SemiHard(**table)

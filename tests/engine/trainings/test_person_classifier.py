@@ -10,7 +10,7 @@ from PIL import Image
 from engine.config.load import load_recipe_as
 from engine.core.errors import InputError, WeightsError
 from engine.core.progress import Silence
-from engine.losses.face.views import shown
+from engine.losses.face.views import resized_view
 from engine.metrics.calibration import calibration_error
 from engine.nets.identity.person_classifier import PersonClassifier
 from engine.nets.named import load_classifier
@@ -85,7 +85,7 @@ def test_what_is_delivered_loads_strictly_and_says_what_was_validated(world, run
     assert best.facts == {"task": "person_classifier"}
     assert set(told) == {key.removeprefix("val/") for key in last if key.startswith("val/")}
     pictures = task.person.test.tensor([0])
-    said = found(shown(pictures, "clean", found.size)).softmax(dim=1)[0, 1]
+    said = found(resized_view(pictures, "clean", found.size)).softmax(dim=1)[0, 1]
     row = task.seen["test"].embeddings[0, 0]
     assert torch.allclose(found.classifier(row).softmax(dim=0)[1], said, atol=1e-5)
 
@@ -111,7 +111,7 @@ def test_pictures_are_seen_as_the_loss_shows_them(world):
     task.prepare(Silence())
     task.precompute(CPU, Silence())
     photo = task.person.train.tensor([0])
-    views = [shown(photo, view, task.size) for view in task.aim.views]
+    views = [resized_view(photo, view, task.size) for view in task.aim.views]
     assert photo.shape[-1] == 16
     expected = task.frozen["backbone"](torch.cat(views))
     assert torch.allclose(task.seen["train"].embeddings[0], expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Tiny frozen networks in the roles of the real ones, and trials on small pictures."""
+"""Tiny frozen networks, and loss inputs on small pictures."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ def drawn(seed, build):
     return frozen(build())
 
 
-class TinyRecogniser:
-    """A convolution and a linear layer; it counts the pictures it has looked at."""
+class TinyIdentity:
+    """A convolution and a linear layer; it counts the pictures that it embeds."""
 
     name, digest, width = "tiny", "0123456789abcdef", WIDTH
 
@@ -32,10 +32,10 @@ class TinyRecogniser:
             1, lambda: nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
         )
         self.head = drawn(2, lambda: nn.Linear(24, WIDTH))
-        self.looks = 0
+        self.count = 0
 
     def embed(self, pictures):
-        self.looks += len(pictures)
+        self.count += len(pictures)
         return F.normalize(self.head(self.net(pictures).flatten(1)), dim=1)
 
     def embed_crops(self, crops):
@@ -72,8 +72,8 @@ class TinyPoints:
         self.head = drawn(5, lambda: nn.Linear(128, 136))
 
     def points(self, pictures):
-        found = self.head(self.net(pictures).flatten(1)).view(-1, 68, 2)
-        return FACE.to(found.device) * pictures.shape[-1] + found
+        offset = self.head(self.net(pictures).flatten(1)).view(-1, 68, 2)
+        return FACE.to(offset.device) * pictures.shape[-1] + offset
 
 
 class TinyDistance:
@@ -99,7 +99,7 @@ class TinyClassifier:
 
 
 class GivenMiner(Miner):
-    """Always the same impostors, and as many of them for each sample as it is told."""
+    """Always the same impostors, `counts` of them for each sample."""
 
     def __init__(self, impostors, counts=None):
         self.impostors, self.counts = impostors, counts
@@ -109,17 +109,17 @@ class GivenMiner(Miner):
         k = len(self.impostors)
         counts = torch.full((len(anchors),), k) if self.counts is None else self.counts
         mask = (torch.arange(k) < counts[:, None]).to(anchors.device)
-        # What the mask hides is rubbish, and must not be looked at.
+        # The padding must not be read.
         rows = torch.where(mask[..., None], self.impostors, 1e3)
         return Mined(rows, mask, counts, {"k_effective": counts.float().mean()})
 
 
 def unit(*rows):
     """Unit vectors that begin with the numbers given."""
-    told = torch.zeros(len(rows), WIDTH)
-    for row, numbers in zip(told, rows, strict=True):
+    vectors = torch.zeros(len(rows), WIDTH)
+    for row, numbers in zip(vectors, rows, strict=True):
         row[: len(numbers)] = torch.tensor(numbers, dtype=torch.float32)
-    return F.normalize(told, dim=1)
+    return F.normalize(vectors, dim=1)
 
 
 def face():
@@ -177,18 +177,18 @@ def given_miner():
 
 
 @pytest.fixture
-def parts():
+def context():
     torch.manual_seed(9)
-    identity_net = TinyRecogniser()
+    identity_net = TinyIdentity()
     faces = F.normalize(torch.randn(6, WIDTH), dim=1)
     ages = torch.tensor([20.0, 25.0, 30.0, 35.0, 40.0, 50.0])
     average = torch.randn(STYLES, STYLE_WIDTH)
     codes = average + torch.randn(6, STYLES, STYLE_WIDTH)
     return LossContext(
-        identity_net=identity_net,
-        ages=TinyAges(),
-        distance=TinyDistance(),
-        points=TinyPoints(),
+        identity=identity_net,
+        age=TinyAges(),
+        perceptual=TinyDistance(),
+        landmarks=TinyPoints(),
         miner=GivenMiner(F.normalize(torch.randn(5, WIDTH), dim=1)),
         references=References(faces, ages, identity_net.digest),
         anchors=age_anchors(codes, ages, latent_average=average, prior="a prior"),
@@ -200,39 +200,39 @@ def parts():
 
 
 @pytest.fixture
-def make(parts):
-    """A trial of 4 samples, the last two at the age they had; keyword arguments replace fields."""
+def make(context):
+    """Loss inputs of 4 samples, the last two at their own age; keyword arguments replace fields."""
 
     def build(**changes):
         torch.manual_seed(10)
         count = len(changes["target_age"]) if "target_age" in changes else 4
         source = torch.rand(count, 3, SIZE, SIZE) * 2 - 1
-        w_prior = parts.latent_average + torch.randn(count, STYLES, STYLE_WIDTH)
-        trial = LossInputs(
+        w_prior = context.latent_average + torch.randn(count, STYLES, STYLE_WIDTH)
+        inputs = LossInputs(
             source=source,
             output=(source + 0.3 * torch.randn_like(source)).clamp(-1, 1),
             source_age=torch.tensor([25.0, 30.0, 40.0, 40.0])[:count],
             target_age=torch.tensor([40.0, 41.0, 40.0, 40.0])[:count],
             w_plus=w_prior + 0.1 * torch.randn_like(w_prior),
             w_prior=w_prior,
-            latent_average=parts.latent_average,
+            latent_average=context.latent_average,
             direction="real",
             same_age=torch.tensor([False, False, True, True])[:count],
-            parts=parts,
+            context=context,
             draws=Draws(seed=1, step=7, positions=range(count)),
         )
-        return replace(trial, memo={}, **changes)
+        return replace(inputs, memo={}, **changes)
 
     return build
 
 
 @pytest.fixture
 def on_meta():
-    """A trial and its networks on a device whose values nobody can look at."""
+    """Loss inputs and their networks on a device without values."""
 
-    def moved(trial):
-        old = trial.parts
-        for role in (old.identity_net, old.ages, old.points, old.distance, old.classifier):
+    def moved(inputs):
+        old = inputs.context
+        for role in (old.identity, old.age, old.landmarks, old.perceptual, old.classifier):
             for net in vars(role).values():
                 if isinstance(net, nn.Module):
                     net.to("meta")
@@ -240,24 +240,24 @@ def on_meta():
         tensors = {
             name: value.to("meta")
             for name in LossInputs.__dataclass_fields__
-            if isinstance(value := getattr(trial, name), torch.Tensor)
+            if isinstance(value := getattr(inputs, name), torch.Tensor)
         }
-        return replace(trial, **tensors, parts=replace(old.to("meta"), miner=miner), memo={})
+        return replace(inputs, **tensors, context=replace(old.to("meta"), miner=miner), memo={})
 
     return moved
 
 
 @pytest.fixture
 def pick():
-    """The samples of a trial at some places."""
+    """Some samples of loss inputs."""
 
-    def chosen(trial, places):
+    def chosen(inputs, places):
         rows = torch.tensor(places)
         names = ("source", "output", "source_age", "target_age", "w_plus", "w_prior", "same_age")
         return replace(
-            trial,
-            **{name: getattr(trial, name)[rows] for name in names},
-            draws=replace(trial.draws, positions=range(len(rows))),
+            inputs,
+            **{name: getattr(inputs, name)[rows] for name in names},
+            draws=replace(inputs.draws, positions=range(len(rows))),
             memo={},
         )
 

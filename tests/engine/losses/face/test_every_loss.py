@@ -7,7 +7,7 @@ import torch
 from pydantic import TypeAdapter
 
 from engine.core.errors import RecipeError
-from engine.losses.face.base import FACE_LOSSES, LossChoice, check, objective
+from engine.losses.face.base import FACE_LOSSES, LossChoice, check, total_loss
 from engine.losses.face.context import LossContext
 
 EXAMPLES = [
@@ -42,80 +42,80 @@ EXAMPLES = [
     {"kind": "texture", "when": "same"},
     {"kind": "w_norm"},
 ]
-NAMES = [f"{i}-{told['kind']}" for i, told in enumerate(EXAMPLES)]
-every = pytest.mark.parametrize("told", EXAMPLES, ids=NAMES)
+NAMES = [f"{i}-{table['kind']}" for i, table in enumerate(EXAMPLES)]
+every = pytest.mark.parametrize("table", EXAMPLES, ids=NAMES)
 CHOICE = TypeAdapter(LossChoice)
 
 
-def loss_of(told):
-    return CHOICE.validate_python({"weight": 0.7, **told})
+def loss_of(table):
+    return CHOICE.validate_python({"weight": 0.7, **table})
 
 
 def test_every_kind_has_an_example():
-    assert {told["kind"] for told in EXAMPLES} == set(FACE_LOSSES)
+    assert {table["kind"] for table in EXAMPLES} == set(FACE_LOSSES)
 
 
 @every
-def test_a_loss_survives_a_round_trip(told):
-    loss = loss_of(told)
+def test_a_loss_survives_a_round_trip(table):
+    loss = loss_of(table)
     assert CHOICE.validate_python(loss.dump()) == loss
 
 
 @every
-def test_a_loss_has_a_weight_that_is_said(told):
+def test_the_weight_is_required(table):
     with pytest.raises(Exception, match="this key is required"):
-        CHOICE.validate_python({"kind": told["kind"]})
+        CHOICE.validate_python({"kind": table["kind"]})
 
 
 @every
-def test_a_loss_teaches_the_picture_or_the_codes(told, make):
-    trial = make()
-    trial.output.requires_grad_()
-    trial.w_plus.requires_grad_()
-    value, about = loss_of(told).value(trial)
+def test_a_loss_has_a_gradient_in_the_picture_or_in_the_codes(table, make):
+    inputs = make()
+    inputs.output.requires_grad_()
+    inputs.w_plus.requires_grad_()
+    value, metrics = loss_of(table).value(inputs)
     assert value.shape == ()
     assert value.isfinite()
-    assert all(seen.shape == () and not seen.requires_grad for seen in about.values())
+    assert all(metric.shape == () and not metric.requires_grad for metric in metrics.values())
     value.backward()
-    slopes = [x.grad for x in (trial.output, trial.w_plus) if x.grad is not None]
-    assert len(slopes) == 1
-    assert slopes[0].isfinite().all()
-    assert slopes[0].abs().sum() > 0
+    gradients = [x.grad for x in (inputs.output, inputs.w_plus) if x.grad is not None]
+    assert len(gradients) == 1
+    assert gradients[0].isfinite().all()
+    assert gradients[0].abs().sum() > 0
 
 
 @every
-def test_a_loss_that_weighs_nothing_is_not_computed(told, make):
-    loss = loss_of({**told, "weight": 0})
-    assert objective(make(parts=LossContext()), [loss], 0) == ({}, {})
+def test_a_loss_of_weight_0_is_not_computed(table, make):
+    loss = loss_of({**table, "weight": 0})
+    assert total_loss(make(context=LossContext()), [loss], 0) == ({}, {})
 
 
 @every
-def test_a_loss_is_a_mean_and_not_a_sum(told, make, pick):
-    once, loss = make(), loss_of(told)
+def test_a_loss_is_a_mean_and_not_a_sum(table, make, pick):
+    once, loss = make(), loss_of(table)
     twice = pick(once, [0, 1, 2, 3, 0, 1, 2, 3])
     torch.testing.assert_close(loss.value(twice)[0], loss.value(once)[0])
 
 
 @every
 @pytest.mark.parametrize(("when", "places"), [("aged", [0, 1]), ("same", [2, 3])])
-def test_a_loss_is_the_mean_over_the_samples_it_is_for(told, when, places, make, pick):
-    trial = make()
-    value, about = loss_of({**told, "when": when}).value(trial)
-    alone, _ = loss_of({**told, "when": "always"}).value(pick(trial, places))
+def test_a_loss_is_the_mean_over_the_samples_it_applies_to(table, when, places, make, pick):
+    inputs = make()
+    value, metrics = loss_of({**table, "when": when}).value(inputs)
+    alone, _ = loss_of({**table, "when": "always"}).value(pick(inputs, places))
     torch.testing.assert_close(value, alone)
-    assert about["share"] == 0.5
+    assert metrics["share"] == 0.5
 
 
 @every
-def test_a_loss_has_no_value_where_it_applies_to_no_sample(told, make, pick):
+def test_a_loss_that_applies_to_no_sample_has_no_value(table, make, pick):
     aged = pick(make(), [0, 1])
-    assert loss_of({**told, "when": "same"}).value(aged) is None
-    assert loss_of({**told, "on": ["cycle"]}).value(make()) is None
+    assert loss_of({**table, "when": "same"}).value(aged) is None
+    assert loss_of({**table, "on": ["cycle"]}).value(make()) is None
 
 
 @every
-def test_a_loss_names_each_part_that_it_lacks(told):
-    loss = loss_of(told)
+def test_a_loss_names_each_missing_key(table):
+    loss = loss_of(table)
     if not loss.needed():
         check([loss], LossContext())
         return
@@ -125,21 +125,23 @@ def test_a_loss_names_each_part_that_it_lacks(told):
 
 
 @every
-def test_a_loss_can_work_with_all_parts(told, parts):
-    check([loss_of(told)], parts)
+def test_a_full_context_has_no_faults(table, context):
+    check([loss_of(table)], context)
 
 
 @every
-def test_a_loss_asked_without_its_parts_says_which_key_is_missing(told, make):
-    loss = loss_of(told)
+def test_a_loss_computed_without_a_need_names_its_key(table, make):
+    loss = loss_of(table)
     for need in loss.needed():
-        lame = make()
+        incomplete = make()
         with pytest.raises(RecipeError, match=need):
-            loss.value(replace(lame, parts=replace(lame.parts, **{need: None}), memo={}))
+            loss.value(
+                replace(incomplete, context=replace(incomplete.context, **{need: None}), memo={})
+            )
 
 
 @every
-def test_a_loss_never_waits_for_the_values_of_a_tensor(told, make, on_meta):
-    value, about = loss_of(told).value(on_meta(make()))
+def test_a_loss_never_reads_a_value_on_the_host(table, make, on_meta):
+    value, metrics = loss_of(table).value(on_meta(make()))
     assert value.device.type == "meta"
-    assert "share" in about
+    assert "share" in metrics

@@ -22,7 +22,7 @@ def test_the_eight_ratios_are_those_of_the_face(face_points):
     left = torch.tensor([(80 + 88 + 96 + 104 + 96 + 88) / 6, (100 + 96 + 97 + 100 + 105 + 104) / 6])
     right = torch.tensor([156.0, (100 + 94 + 95 + 100 + 105 + 106) / 6])
     unit = (right - left).norm().item()
-    wanted = [
+    expected = [
         24 / unit,
         24 / unit,
         (8 + 8) / 48,
@@ -32,80 +32,82 @@ def test_the_eight_ratios_are_those_of_the_face(face_points):
         48 / unit,
         0.25,
     ]
-    torch.testing.assert_close(ratios(points)[0], torch.tensor(wanted))
+    torch.testing.assert_close(ratios(points)[0], torch.tensor(expected))
 
 
-def test_the_ratios_forget_scale_place_and_roll(face_points):
+def test_the_ratios_are_invariant_to_scale_translation_and_roll(face_points):
     points = (face_points * 256)[None]
     turn = torch.tensor([[0.8, -0.6], [0.6, 0.8]])
     torch.testing.assert_close(ratios(3 * points @ turn + 17), ratios(points), atol=1e-4, rtol=1e-4)
 
 
-def test_the_loss_is_the_weighed_huber_of_the_ratios(make, face_points):
+def test_the_loss_is_the_weighted_huber_loss_of_the_ratios(make, face_points):
     photo = (face_points * 32).expand(4, -1, -1)
-    made = photo.clone()
-    made[:, 54, 0] += 3.0  # the mouth only: its width and with it the opening
-    trial = make(cached={"points/tiny-points": photo})
-    trial.memo["points"] = made
-    away = (ratios(made) - ratios(photo))[0]
+    output = photo.clone()
+    output[:, 54, 0] += 3.0  # the mouth only: its width and with it the opening
+    inputs = make(cached={"points/tiny-points": photo})
+    inputs.memo["points"] = output
+    away = (ratios(output) - ratios(photo))[0]
     assert (away[:6] == 0).all()
     assert (away[6:].abs() > 0).all()
     huber = [0.5 * d * d if abs(d) < 0.03 else 0.03 * (abs(d) - 0.015) for d in away[6:].tolist()]
-    value, _ = Geometry(weight=1).value(trial)
+    value, _ = Geometry(weight=1).value(inputs)
     assert value == pytest.approx(0.4 * sum(huber) / 8, rel=1e-4)
-    assert Geometry(weight=1, mouth=0).value(trial)[0] == 0
+    assert Geometry(weight=1, mouth=0).value(inputs)[0] == 0
 
 
-def test_the_points_teach_the_picture(make):
-    trial = make()
-    trial.output.requires_grad_()
-    value, _ = Geometry(weight=1).value(trial)
+def test_the_gradient_lowers_the_loss(make):
+    inputs = make()
+    inputs.output.requires_grad_()
+    value, _ = Geometry(weight=1).value(inputs)
     value.backward()
-    better = make(output=(trial.output - 10 * trial.output.grad).detach())
+    better = make(output=(inputs.output - 10 * inputs.output.grad).detach())
     assert Geometry(weight=1).value(better)[0] < value
 
 
-def test_points_of_another_reader_are_not_compared(make, face_points):
-    trial = make(cached={"points": (face_points * 32 + torch.rand(68, 2)).expand(4, -1, -1)})
-    same = replace(trial, output=trial.source, memo={})
+def test_points_of_another_detector_are_not_compared(make, face_points):
+    inputs = make(cached={"points": (face_points * 32 + torch.rand(68, 2)).expand(4, -1, -1)})
+    same = replace(inputs, output=inputs.source, memo={})
     assert Geometry(weight=1).value(same)[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_photo_without_points_does_not_count(make, face_points):
     photo = (face_points * 32).repeat(4, 1, 1)
     photo[1] = torch.nan
-    trial = make(cached={"points/tiny-points": photo})
-    trial.output.requires_grad_()
-    value, told = Geometry(weight=1).value(trial)
+    inputs = make(cached={"points/tiny-points": photo})
+    inputs.output.requires_grad_()
+    value, metrics = Geometry(weight=1).value(inputs)
     value.backward()
     assert value.isfinite()
-    assert told["share"] == 0.75
-    assert trial.output.grad.isfinite().all()
-    assert (trial.output.grad[1] == 0).all()
+    assert metrics["share"] == 0.75
+    assert inputs.output.grad.isfinite().all()
+    assert (inputs.output.grad[1] == 0).all()
 
 
-def test_points_that_fall_together_break_no_gradient():
+def test_coinciding_points_have_finite_gradients():
     points = torch.full((1, 68, 2), 5.0, requires_grad=True)
     ratios(points).sum().backward()
     assert points.grad.isfinite().all()
 
 
-def test_points_of_another_domain_are_refused(parts, make):
+def test_points_of_another_domain_are_refused(context, make):
     loss = Geometry(weight=1)
-    check([loss], parts)
-    photos = replace(parts, domain="photos")
-    with pytest.raises(RecipeError, match="cannot work on photos: its `points` know portraits"):
+    check([loss], context)
+    photos = replace(context, domain="photos")
+    with pytest.raises(
+        RecipeError, match="cannot be computed on photos: its `landmarks` network knows portraits"
+    ):
         check([loss], photos)
-    with pytest.raises(RecipeError, match="cannot work on photos"):
-        loss.value(make(parts=photos))
+    with pytest.raises(RecipeError, match="cannot be computed on photos"):
+        loss.value(make(context=photos))
 
 
-def test_points_that_tell_no_domain_are_refused(parts):
+def test_a_detector_without_a_domain_is_refused(context):
     class Nameless:
         name = "nameless"
 
         def points(self, pictures):
-            return parts.points.points(pictures)
+            return context.landmarks.points(pictures)
 
-    with pytest.raises(RecipeError, match="know no domain"):
-        check([Geometry(weight=1)], replace(parts, points=Nameless()))
+    with pytest.raises(RecipeError, match="knows no domain"):
+        check([Geometry(weight=1)], replace(context, landmarks=Nameless()))

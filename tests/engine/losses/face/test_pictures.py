@@ -1,10 +1,10 @@
-"""Losses on the pictures themselves, and on how old they look."""
+"""Losses on pictures and on estimated ages."""
 
 import pytest
 import torch
 
 from engine.losses.face.ageing import Ageing
-from engine.losses.face.laplacian import Laplacian, bands
+from engine.losses.face.laplacian import Laplacian, pyramid
 from engine.losses.face.perceptual import Perceptual
 from engine.losses.face.pixel import Pixel
 from engine.losses.face.regions import face_crop
@@ -27,44 +27,44 @@ def test_the_face_is_cut_where_arcface_cuts_it_at_any_size(size, rows, columns):
 
 
 def test_pixels_count_in_the_face_only_where_the_recipe_says_so(make):
-    trial = make(source=torch.zeros(4, 3, 32, 32), output=torch.zeros(4, 3, 32, 32))
-    trial.output[:, :, :2] = 1.0  # above the face
-    trial.output[:, :, 16, 16] = 1.0  # within
-    side = face_crop(trial.output).shape[2] * face_crop(trial.output).shape[3]
-    assert Pixel(weight=1).value(trial)[0] == pytest.approx((2 * 32 + 1) / 32**2)
-    assert Pixel(weight=1, region="face").value(trial)[0] == pytest.approx(1 / side)
+    inputs = make(source=torch.zeros(4, 3, 32, 32), output=torch.zeros(4, 3, 32, 32))
+    inputs.output[:, :, :2] = 1.0  # above the face
+    inputs.output[:, :, 16, 16] = 1.0  # within
+    side = face_crop(inputs.output).shape[2] * face_crop(inputs.output).shape[3]
+    assert Pixel(weight=1).value(inputs)[0] == pytest.approx((2 * 32 + 1) / 32**2)
+    assert Pixel(weight=1, region="face").value(inputs)[0] == pytest.approx(1 / side)
 
 
-def test_perception_is_asked_about_the_same_crops(make):
-    trial = make()
-    distance = trial.parts.distance
-    face = Perceptual(weight=1, region="face").value(trial)[0]
-    told = distance(face_crop(trial.output), face_crop(trial.source)).mean()
-    torch.testing.assert_close(face, told)
-    full = Perceptual(weight=1).value(trial)[0]
-    torch.testing.assert_close(full, distance(trial.output, trial.source).mean())
+def test_the_perceptual_loss_compares_the_same_crops(make):
+    inputs = make()
+    distance = inputs.context.perceptual
+    face = Perceptual(weight=1, region="face").value(inputs)[0]
+    expected = distance(face_crop(inputs.output), face_crop(inputs.source)).mean()
+    torch.testing.assert_close(face, expected)
+    full = Perceptual(weight=1).value(inputs)[0]
+    torch.testing.assert_close(full, distance(inputs.output, inputs.source).mean())
 
 
 def test_age_is_a_squared_error_in_centuries(make):
-    trial = make(target_age=torch.tensor([40.0, 60.0, 20.0, 30.0]))
-    trial.memo["years"] = torch.tensor([40.0, 50.0, 40.0, 30.0])
-    value, told = Ageing(weight=5).value(trial)
+    inputs = make(target_age=torch.tensor([40.0, 60.0, 20.0, 30.0]))
+    inputs.memo["years"] = torch.tensor([40.0, 50.0, 40.0, 30.0])
+    value, metrics = Ageing(weight=5).value(inputs)
     assert value == pytest.approx((0.1**2 + 0.2**2) / 4)
-    assert told["years"] == pytest.approx((10 + 20) / 4)
+    assert metrics["years"] == pytest.approx((10 + 20) / 4)
 
 
-def test_an_age_is_learned_from_the_picture(make):
-    trial = make()
-    trial.output.requires_grad_()
-    value, _ = Ageing(weight=1).value(trial)
+def test_the_gradient_moves_the_age_to_the_target(make):
+    inputs = make()
+    inputs.output.requires_grad_()
+    value, _ = Ageing(weight=1).value(inputs)
     value.backward()
-    better = make(output=(trial.output - 3 * trial.output.grad).detach())
+    better = make(output=(inputs.output - 3 * inputs.output.grad).detach())
     assert Ageing(weight=1).value(better)[0] < value
 
 
-def test_a_shade_over_the_whole_picture_is_no_edge(make):
-    trial = make()
-    lighter = make(output=trial.source + 0.3)
+def test_the_laplacian_loss_ignores_a_constant_shift(make):
+    inputs = make()
+    lighter = make(output=inputs.source + 0.3)
     assert Laplacian(weight=1).value(lighter)[0] == pytest.approx(0, abs=1e-6)
     assert Pixel(weight=1).value(lighter)[0] == pytest.approx(0.09, rel=1e-4)
 
@@ -87,7 +87,7 @@ def test_the_bands_of_a_pyramid_leave_out_what_is_coarse():
     fine = (torch.pi * waves).cos().expand(1, 1, 32, 32)
     coarse = (torch.pi * waves / 16).cos().expand(1, 1, 32, 32)
     strength = {
-        name: [float(band.abs().mean()) for band in bands(picture, 2)]
+        name: [float(band.abs().mean()) for band in pyramid(picture, 2)]
         for name, picture in (("fine", fine), ("coarse", coarse))
     }
     assert strength["fine"][0] > 5 * strength["fine"][1]

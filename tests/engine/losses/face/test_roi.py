@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.losses.face.regions import USUAL, crops, region_boxes
+from engine.losses.face.regions import DEFAULT_BOXES, crops, region_boxes
 from engine.losses.face.roi_id import RoiId
 from engine.runtime.draws import Draws
 
@@ -30,8 +30,8 @@ def test_a_box_is_a_padded_square_around_its_points():
     box = region_boxes(points, ["eyes"], 256, pad=0.35)
     # 80 px across, its centre at (120.5, 100.5) from the corner of the picture.
     side = 80 * 1.35
-    wanted = [120.5 - side / 2, 100.5 - side / 2, 120.5 + side / 2, 100.5 + side / 2]
-    torch.testing.assert_close(box, torch.tensor([[wanted]]))
+    expected = [120.5 - side / 2, 100.5 - side / 2, 120.5 + side / 2, 100.5 + side / 2]
+    torch.testing.assert_close(box, torch.tensor([[expected]]))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_box_is_a_padded_square_around_its_points():
     [("eyes", [36, 47], [35, 48]), ("mouth", [48, 67], [47]), ("nose", [27, 35], [26, 36]),
      ("brows", [17, 26, 36, 47], [16, 27, 48])],
 )  # fmt: skip
-def test_a_region_is_told_by_its_own_points(points, region, own, foreign):
+def test_a_region_depends_on_its_own_points_alone(points, region, own, foreign):
     box = region_boxes(points, [region], 256, pad=0)
     for index in own:
         moved = points.clone()
@@ -54,11 +54,11 @@ def test_a_region_is_told_by_its_own_points(points, region, own, foreign):
 def test_a_box_moves_and_grows_by_shares_of_its_side(points):
     still = region_boxes(points, ["mouth"], 256, pad=0.35)
     side = still[0, 0, 2] - still[0, 0, 0]
-    shake = torch.tensor([[[0.05, -0.1, 0.0]]])
-    moved = region_boxes(points, ["mouth"], 256, pad=0.35, shake=shake)
-    told = side * torch.tensor([0.05, -0.1, 0.05, -0.1])
-    torch.testing.assert_close(moved - still, told[None, None])
-    grown = region_boxes(points, ["mouth"], 256, pad=0.35, shake=torch.tensor([[[0, 0, 0.08]]]))
+    jitter = torch.tensor([[[0.05, -0.1, 0.0]]])
+    moved = region_boxes(points, ["mouth"], 256, pad=0.35, jitter=jitter)
+    shift = side * torch.tensor([0.05, -0.1, 0.05, -0.1])
+    torch.testing.assert_close(moved - still, shift[None, None])
+    grown = region_boxes(points, ["mouth"], 256, pad=0.35, jitter=torch.tensor([[[0, 0, 0.08]]]))
     torch.testing.assert_close(grown[0, 0, 2] - grown[0, 0, 0], side * 1.08)
 
 
@@ -74,12 +74,12 @@ def test_a_box_stays_in_the_picture_and_keeps_two_pixels(points):
     assert (boxes[..., 2:] - boxes[..., :2]).min() >= 2
 
 
-def test_a_face_without_points_has_its_features_at_the_usual_places(points):
+def test_a_face_without_points_gets_the_default_boxes(points):
     lost = torch.cat([points, torch.full_like(points, torch.nan)])
     boxes = region_boxes(lost, ALL, 256, pad=0.35)
     torch.testing.assert_close(boxes[:1], region_boxes(points, ALL, 256, pad=0.35))
-    wanted = torch.tensor([USUAL[region] for region in ALL]) * 256
-    torch.testing.assert_close(boxes[1], wanted)
+    expected = torch.tensor([DEFAULT_BOXES[region] for region in ALL]) * 256
+    torch.testing.assert_close(boxes[1], expected)
 
 
 def test_a_crop_at_its_own_size_is_the_picture_itself(noise):
@@ -109,9 +109,9 @@ def test_a_crop_that_grows_is_bilinear(noise):
 
 def test_crops_come_picture_by_picture_and_region_by_region(noise):
     boxes = torch.tensor([[[0.0, 0, 16, 16], [16.0, 0, 32, 16]]] * 2)
-    found = crops(noise, boxes, 16)
-    wanted = [noise[i, :, :16, left : left + 16] for i in (0, 1) for left in (0, 16)]
-    torch.testing.assert_close(found, torch.stack(wanted))
+    result = crops(noise, boxes, 16)
+    expected = [noise[i, :, :16, left : left + 16] for i in (0, 1) for left in (0, 16)]
+    torch.testing.assert_close(result, torch.stack(expected))
 
 
 def test_a_crop_passes_gradients_to_its_own_pixels_only(noise):
@@ -123,45 +123,45 @@ def test_a_crop_passes_gradients_to_its_own_pixels_only(noise):
     assert (noise.grad[:, :, ~inside] == 0).all()
 
 
-def test_the_photo_against_itself_costs_nothing_whatever_the_jitter(make):
-    trial = make()
-    same = replace(trial, output=trial.source, memo={})
-    value, told = RoiId(weight=1, jitter=0.3, size=16).value(same)
+def test_a_photo_against_itself_has_loss_0_at_any_jitter(make):
+    inputs = make()
+    same = replace(inputs, output=inputs.source, memo={})
+    value, metrics = RoiId(weight=1, jitter=0.3, size=16).value(same)
     assert value == pytest.approx(0.0, abs=1e-6)
-    assert all(told[region] == pytest.approx(1.0) for region in ALL)
+    assert all(metrics[region] == pytest.approx(1.0) for region in ALL)
 
 
 def test_the_boxes_are_the_photo_s_for_both_pictures(make):
     torch.manual_seed(0)
-    trial, loss = make(), RoiId(weight=1, size=16)
-    other = replace(trial, output=torch.rand_like(trial.output), memo={})
-    assert torch.equal(loss.boxes(trial), loss.boxes(other))
+    inputs, loss = make(), RoiId(weight=1, size=16)
+    other = replace(inputs, output=torch.rand_like(inputs.output), memo={})
+    assert torch.equal(loss.boxes(inputs), loss.boxes(other))
 
 
-def test_every_sample_and_region_is_shaken_for_itself_purely_in_the_step(make):
+def test_every_sample_and_region_has_its_own_jitter_purely_in_the_step(make):
     loss = RoiId(weight=1, jitter=0.06)
     points = (torch.rand(1, 68, 2) * 10 + 11).expand(4, -1, -1)
-    trial = make(cached={"points": points})
-    boxes = loss.boxes(trial)
-    still = region_boxes(trial.source_points(), ALL, 32, pad=0.35)
+    inputs = make(cached={"points": points})
+    boxes = loss.boxes(inputs)
+    still = region_boxes(inputs.source_points(), ALL, 32, pad=0.35)
     shifts = (boxes - still)[..., :2] / (still[..., 2:] - still[..., :2])
     assert len(shifts.flatten(0, 1).mul(1e4).round().unique(dim=0)) == 16
     assert shifts.abs().max() < 0.06 * 1.5 + 1e-4
-    assert torch.equal(loss.boxes(trial), boxes)
-    later = replace(trial, draws=Draws(seed=1, step=8, positions=range(4)), memo={})
+    assert torch.equal(loss.boxes(inputs), boxes)
+    later = replace(inputs, draws=Draws(seed=1, step=8, positions=range(4)), memo={})
     assert not torch.equal(loss.boxes(later), boxes)
-    half = replace(trial, draws=replace(trial.draws, positions=range(2, 4)), memo={})
+    half = replace(inputs, draws=replace(inputs.draws, positions=range(2, 4)), memo={})
     half = replace(half, cached={"points": points[2:]})
     assert torch.equal(loss.boxes(half), boxes[2:])
 
 
 def test_no_jitter_is_no_jitter(make):
-    trial, loss = make(), RoiId(weight=1, jitter=0)
-    still = region_boxes(trial.source_points(), ALL, 32, pad=0.35)
-    assert torch.equal(loss.boxes(trial), still)
+    inputs, loss = make(), RoiId(weight=1, jitter=0)
+    still = region_boxes(inputs.source_points(), ALL, 32, pad=0.35)
+    assert torch.equal(loss.boxes(inputs), still)
 
 
-def test_crops_go_to_the_network_uncut_and_count_alike(make):
+def test_crops_are_embedded_uncut_and_count_equally(make):
     shown = []
 
     class Recorder:
@@ -176,28 +176,28 @@ def test_crops_go_to_the_network_uncut_and_count_alike(make):
         def embed(self, pictures):
             raise AssertionError("a crop must not be cut again")
 
-    trial = make()
-    trial = replace(trial, parts=replace(trial.parts, identity_net=Recorder()), memo={})
+    inputs = make()
+    inputs = replace(inputs, context=replace(inputs.context, identity=Recorder()), memo={})
     loss = RoiId(weight=1, size=16, regions=("eyes", "mouth"))
-    value, told = loss.value(trial)
-    boxes = loss.boxes(trial)
-    photo, made = shown
-    torch.testing.assert_close(photo, crops(trial.source, boxes, 16))
-    torch.testing.assert_close(made, crops(trial.output, boxes, 16))
+    value, metrics = loss.value(inputs)
+    boxes = loss.boxes(inputs)
+    photo, output = shown
+    torch.testing.assert_close(photo, crops(inputs.source, boxes, 16))
+    torch.testing.assert_close(output, crops(inputs.output, boxes, 16))
     identity_net = Recorder()
     one_by_one = [
         1 - (identity_net.embed_crops(a[None]) * identity_net.embed_crops(b[None])).sum()
-        for a, b in zip(photo, made, strict=True)
+        for a, b in zip(photo, output, strict=True)
     ]
     assert len(one_by_one) == 4 * 2
     torch.testing.assert_close(value, torch.stack(one_by_one).mean())
-    torch.testing.assert_close(value, 1 - (told["eyes"] + told["mouth"]) / 2)
+    torch.testing.assert_close(value, 1 - (metrics["eyes"] + metrics["mouth"]) / 2)
 
 
 def test_known_points_of_the_photo_need_no_network(make, face_points):
-    trial = make(cached={"points": (face_points * 32).expand(4, -1, -1)})
-    trial = replace(trial, parts=replace(trial.parts, points=None), memo={})
-    assert RoiId(weight=1, size=16).value(trial)[0].isfinite()
+    inputs = make(cached={"points": (face_points * 32).expand(4, -1, -1)})
+    inputs = replace(inputs, context=replace(inputs.context, landmarks=None), memo={})
+    assert RoiId(weight=1, size=16).value(inputs)[0].isfinite()
 
 
 def test_a_region_is_named_once():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.core.errors import WeightsError
-from engine.losses.age_spread import normal_likelihood, ordinal_bce
+from engine.losses.age_regression import beta_nll, ordinal_bce
 from engine.nets.nano.age_ordinal import (
     AgeOrdinalSpec,
     NanoAgeOrdinal,
@@ -86,16 +86,16 @@ def test_birthdays_cost_least_at_the_true_age():
 def test_a_spread_costs_least_where_it_is_the_error():
     spreads = torch.tensor([0.5, 2.0, 8.0])
     costs = [
-        normal_likelihood(torch.zeros(1), 2 * spread.log()[None], torch.tensor([2.0]), heed=0.0)
+        beta_nll(torch.zeros(1), 2 * spread.log()[None], torch.tensor([2.0]), beta=0.0)
         for spread in spreads
     ]
     assert costs[1] == min(costs)
 
 
-def test_unsure_cases_are_heeded_more_than_the_likelihood_alone_would():
-    def slope(heed):
+def test_beta_raises_the_gradient_of_uncertain_samples():
+    def slope(beta):
         mean = torch.zeros(1, requires_grad=True)
-        normal_likelihood(mean, torch.tensor([4.0]), torch.tensor([1.0]), heed=heed).backward()
+        beta_nll(mean, torch.tensor([4.0]), torch.tensor([1.0]), beta=beta).backward()
         return mean.grad.abs().item()
 
     assert slope(0.5) > slope(0.0)

@@ -1,4 +1,4 @@
-"""Losses that speak of some target ages only."""
+"""Losses that apply to a range of target ages."""
 
 from typing import Self
 
@@ -11,12 +11,12 @@ from engine.losses.face.base import FaceLoss
 from engine.losses.face.inputs import Direction, LossInputs
 
 
-class Windowed(FaceLoss):
-    """A loss for target ages, as whole years, from `youngest` to `oldest`."""
+class AgeRangeLoss(FaceLoss):
+    """A loss for target ages, in whole years, from `youngest` to `oldest` inclusive."""
 
     on: tuple[Direction, ...] = ("real",)
     youngest: Real | None = Field(default=None, ge=0, le=OLDEST)
-    """Absent means no bound; 0 is a bound like any other."""
+    """No bound if absent; 0 is a bound like any other."""
     oldest: Real | None = Field(default=None, ge=0, le=OLDEST)
 
     @model_validator(mode="after")
@@ -25,11 +25,11 @@ class Windowed(FaceLoss):
             raise fault_of("`youngest` is older than `oldest`")
         return self
 
-    def applies(self, trial: LossInputs) -> Tensor:
-        years = trial.target_age.round()
-        chosen = super().applies(trial)
+    def mask(self, inputs: LossInputs) -> Tensor:
+        years = inputs.target_age.round()
+        mask = super().mask(inputs)
         if self.youngest is not None:
-            chosen = chosen & (years >= self.youngest)
+            mask = mask & (years >= self.youngest)
         if self.oldest is not None:
-            chosen = chosen & (years <= self.oldest)
-        return chosen
+            mask = mask & (years <= self.oldest)
+        return mask

@@ -1,4 +1,4 @@
-"""Figures of an exam: what was measured, what the truth and doing nothing get, what is asked."""
+"""Metrics of an evaluation, beside those of the truth and of the unchanged input, and goals."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,72 +11,72 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure; `truth` and `nothing` are the same measured on the truth and on the input."""
+class Metric:
+    """One metric; `truth` and `unchanged` are its values for the truth and for the input."""
 
     name: str
     value: float
     goal: str = ""
     passed: bool | None = None
-    """None where nothing is asked."""
+    """None without a goal."""
     truth: float | None = None
-    nothing: float | None = None
+    unchanged: float | None = None
     interval: Interval | None = None
     note: str = ""
 
     @classmethod
-    def at_least(cls, name: str, value: float, limit: float, **told: Any) -> "Figure":
-        """A figure that has to reach a limit."""
-        return cls(name, value, f">= {limit:g}", value >= limit, **told)
+    def at_least(cls, name: str, value: float, limit: float, **more: Any) -> "Metric":
+        """A metric that must reach a limit."""
+        return cls(name, value, f">= {limit:g}", value >= limit, **more)
 
     @classmethod
-    def at_most(cls, name: str, value: float, limit: float, **told: Any) -> "Figure":
-        """A figure that must not exceed a limit."""
-        return cls(name, value, f"<= {limit:g}", value <= limit, **told)
+    def at_most(cls, name: str, value: float, limit: float, **more: Any) -> "Metric":
+        """A metric that must not exceed a limit."""
+        return cls(name, value, f"<= {limit:g}", value <= limit, **more)
 
     @classmethod
-    def within(cls, name: str, value: float, low: float, high: float, **told: Any) -> "Figure":
-        """A figure that has to lie in a range."""
-        return cls(name, value, f"{low:g}..{high:g}", low <= value <= high, **told)
+    def within(cls, name: str, value: float, low: float, high: float, **more: Any) -> "Metric":
+        """A metric that must lie in a range."""
+        return cls(name, value, f"{low:g}..{high:g}", low <= value <= high, **more)
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """The figures of one exam and the tables behind them."""
+class Evaluation:
+    """The metrics of one evaluation, and tables of their details."""
 
-    figures: Sequence[Figure]
+    metrics: Sequence[Metric]
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict[str, Sequence[Row]])
 
     def dump(self) -> dict[str, Any]:
-        """Plain values for JSON: what is no number is null."""
-        return _plain({"figures": [asdict(one) for one in self.figures], "tables": self.tables})
+        """Plain values for JSON; NaN and infinities are null."""
+        return _plain({"metrics": [asdict(one) for one in self.metrics], "tables": self.tables})
 
 
-def figure_table(figures: Sequence[Figure]) -> str:
-    """Lay figures out for people, verdicts first."""
-    verdict = {True: "pass", False: "FAIL", None: ""}
+def metric_table(metrics: Sequence[Metric]) -> str:
+    """The metrics as a text table, pass or fail first."""
+    passed = {True: "pass", False: "FAIL", None: ""}
     rows = [
         {
-            "": verdict[one.passed],
-            "figure": one.name,
+            "": passed[one.passed],
+            "metric": one.name,
             "value": one.value,
             "95%": f"{one.interval.low:.3g}..{one.interval.high:.3g}" if one.interval else "",
-            "asked": one.goal,
+            "goal": one.goal,
             "truth": one.truth,
-            "nothing": one.nothing,
+            "unchanged": one.unchanged,
             "note": one.note,
         }
-        for one in figures
+        for one in metrics
     ]
     return row_table(rows)
 
 
 def row_table(rows: Sequence[Row]) -> str:
-    """Lay rows of equal keys out in columns, numbers to the right."""
+    """Rows of equal keys as a text table, numbers to the right."""
     if not rows:
         return ""
     keys = list(rows[0])
-    cells = [[_told(row[key]) for key in keys] for row in rows]
+    cells = [[_text(row[key]) for key in keys] for row in rows]
     widths = [max(len(c) for c in column) for column in zip(keys, *cells, strict=True)]
     right = [isinstance(rows[0][key], int | float) for key in keys]
     lines = [
@@ -89,7 +89,7 @@ def row_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
