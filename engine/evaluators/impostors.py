@@ -19,7 +19,7 @@ def impostor_distance(person: int, age: float) -> float:
 
 @cache
 def _table() -> tuple[dict[Stratum, float], float]:
-    told = json.loads(files("engine.metrics").joinpath("strangers.json").read_text("utf-8"))
+    told = json.loads(files("engine.evaluators").joinpath("impostors.json").read_text("utf-8"))
     groups = {
         Stratum(row["band"], row["sex"], row["skin"]): float(row["distance"])
         for row in told["groups"]
