@@ -32,7 +32,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.places import cache_folder
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
-from engine.evaluators.dlib import JUDGE, Described, ImpostorTable, described
+from engine.evaluators.dlib import DLIB_NAME, Described, ImpostorTable, described
 from engine.images.saving import save_png
 from engine.metrics import ageing_exam as ageing
 from engine.metrics import nets_exam as nets
@@ -133,7 +133,7 @@ def loaded(chosen: argparse.Namespace) -> Stack:
 def truth_of(portraits: PortraitSet, workers: int) -> Truth:
     """Describe both photographs; kept on the disk, for a second exam of the same people."""
     one, other = albums(portraits)
-    plan = {"version": VERSION, "judge": JUDGE, **portraits.plan.model_dump(mode="json")}
+    plan = {"version": VERSION, "judge": DLIB_NAME, **portraits.plan.model_dump(mode="json")}
     kept = cache_folder() / "descriptors" / f"{settings_digest(plan)}.npz"
     if not kept.exists():
         seen = described(
@@ -141,7 +141,7 @@ def truth_of(portraits: PortraitSet, workers: int) -> Truth:
         )
         kept.parent.mkdir(parents=True, exist_ok=True)
         with written(kept) as file:
-            np.savez(file, vectors=seen.vectors, found=seen.found)
+            np.savez(file, vectors=seen.vectors, found=seen.detected)
     with np.load(kept) as file:
         shape = len(one.people), portraits.plan.scenes, len(one.ages)
         vectors = file["vectors"].reshape(*shape, -1)
@@ -276,7 +276,7 @@ def examined(stack: Stack, chosen: argparse.Namespace) -> tuple[list[Examined], 
         {**group._asdict(), **strangers._asdict()}
         for group, strangers in sorted(truth.strangers.groups.items())
     ]
-    return told, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
+    return told, {"identity_by": DLIB_NAME, "d0": rows, "d0_everyone": everyone}
 
 
 def left_out(stack: Stack, stand_in: str | None) -> list[str]:

@@ -254,7 +254,7 @@ def examine_identity(
         for at, age in enumerate(aged.truth.ages)
     ]
     found = Figure(
-        "ageing: dlib finds a face", float(seen.found.mean()), truth=float(truth.found.mean())
+        "ageing: dlib finds a face", float(seen.detected.mean()), truth=float(truth.detected.mean())
     )
     figures = [
         Ways(**aucs).figure("ageing: dlib verification AUC, mean over targets"),

@@ -48,9 +48,9 @@ def examine_reconstruction(
         ),
         Figure.at_least(
             "reconstruction: dlib finds a face",
-            float(seen.found.mean()),
+            float(seen.detected.mean()),
             ASKED_FOUND,
-            truth=float(truth.found.mean()),
+            truth=float(truth.detected.mean()),
         ),
         Figure("reconstruction: PSNR in dB", float(quality.mean())),
         Figure("reconstruction: gradient distance", float(gradients.mean()), truth=0.0),

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
+from engine.data.ffhq_aging import GROUPS
 
 OLDEST = 120.0
 DEFAULT = tuple(float(age) for age in range(5, 100, 10))
-FFHQ_AGING = ((0, 3), (3, 7), (7, 10), (10, 15), (15, 20), (20, 30), (30, 40), (40, 50), (50, 70))
-"""Or-El et al. 2020: 0-2, 3-6, 7-9, 10-14, 15-19, 20-29, 30-39, 40-49, 50-69, and 70 or more."""
 FFHQ_OLDEST = 80.0
 """The age in years that the open bin of FFHQ-Aging stands for: about the mean of its labels."""
 
@@ -50,8 +49,9 @@ class Anchors:
     @classmethod
     def ffhq_aging(cls) -> Self:
         """The ten classes of FFHQ-Aging, each at the middle of its whole years."""
-        middles = tuple((low + high - 1) / 2 for low, high in FFHQ_AGING)
-        bins = tuple((float(low), float(high)) for low, high in FFHQ_AGING)
+        closed = GROUPS[:-1]
+        middles = tuple((first + last) / 2 for first, last in closed)
+        bins = tuple((float(first), float(last + 1)) for first, last in closed)
         return cls((*middles, FFHQ_OLDEST), (*bins, (bins[-1][1], OLDEST)))
 
     @classmethod

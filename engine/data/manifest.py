@@ -101,6 +101,11 @@ def read_manifest(folder: Path) -> list[Row]:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"`{folder}` has no {MANIFEST}", hint="make one with `tm prep align`")
+    return read_manifest_file(path)
+
+
+def read_manifest_file(path: Path) -> list[Row]:
+    """The rows of a manifest under any name; UsageError for a damaged one."""
     try:
         return [Row.model_validate(row) for row in read_rows(path)]
     except ValidationError as error:

@@ -55,7 +55,7 @@ def figures(examined):
 
 def seen_idle(idle, seen):
     vectors = seen[0].vectors.reshape(*idle.outputs.shape[:2], -1)
-    return Described(idle.left_alone(vectors).reshape(-1, vectors.shape[-1]), seen[0].found)
+    return Described(idle.left_alone(vectors).reshape(-1, vectors.shape[-1]), seen[0].detected)
 
 
 def oracle(aged):
@@ -167,7 +167,7 @@ def test_age_and_identity_have_to_be_right_together(perfect, seen):
 
 def test_other_people_are_not_the_person(perfect, seen):
     vectors = seen[0].vectors.reshape(6, 3, -1)
-    others = Described(np.roll(vectors, 1, axis=0).reshape(18, -1), seen[0].found)
+    others = Described(np.roll(vectors, 1, axis=0).reshape(18, -1), seen[0].detected)
     told = figures(examine_identity(perfect, others, *seen))
     area = told["dlib verification AUC, mean over targets"]
     assert area.value < area.truth
@@ -194,7 +194,7 @@ def test_someone_else_is_no_reconstruction(photographs, seen, strangers):
     other = np.roll(album.pictures, 1, axis=0)
     vectors = np.roll(seen[0].vectors.reshape(6, 3, -1), 1, axis=0).reshape(18, -1)
     told = figures(
-        examine_reconstruction(album, other, Described(vectors, seen[0].found), *seen, strangers)
+        examine_reconstruction(album, other, Described(vectors, seen[0].detected), *seen, strangers)
     )
     assert told["identity by dlib, 1 - d/d0"].passed is False
     assert told["identity by dlib, 1 - d/d0"].value < 0.2

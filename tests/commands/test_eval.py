@@ -29,7 +29,7 @@ def demo(tm, tmp_path):
         os.utime(folder / way / "results.jsonl", (150, 150))
     (folder / "comparison.toml").write_text(
         'kind = "comparison"\nname = "demo"\nphotos = "aligned"\ntruth = "truth"\n'
-        'begun = ".begun"\nways = { prior = "prior", half = "half" }\n'
+        'begun = ".begun"\nmethods = { prior = "prior", half = "half" }\n'
     )
     return folder
 
@@ -88,7 +88,11 @@ def test_photos_of_the_person_are_something_to_compare_with(tm, demo):
 
 def test_a_dry_run_touches_nothing(tm, demo):
     told = tm("eval", demo, "--dry-run", "--json")
-    assert told.json == {"dry_run": True, "judged": {str(demo): "a comparison"}, "out": str(demo)}
+    assert told.json == {
+        "dry_run": True,
+        "evaluated": {str(demo): "a comparison"},
+        "out": str(demo),
+    }
     assert not (demo / "report.json").exists()
 
 
@@ -100,7 +104,7 @@ def test_a_gate_that_cannot_be_read_is_told_before_any_work(tm, tmp_path, gate):
 
 def test_a_folder_of_photos_is_nothing_to_judge(tm, tmp_path):
     told = tm("eval", tmp_path)
-    assert (told.code, "nobody has aged" in told.err) == (2, True)
+    assert (told.code, "were not aged" in told.err) == (2, True)
     told = tm("eval", tmp_path / "gone")
     assert (told.code, "is no folder" in told.err) == (2, True)
 
@@ -147,4 +151,4 @@ def test_a_comparison_with_a_word_of_the_report_as_a_way_is_refused(tm, demo):
     file = demo / "comparison.toml"
     file.write_text(file.read_text().replace("half = ", "truth = "))
     told = tm("eval", demo)
-    assert (told.code, "no way can be called `truth`" in told.err) == (2, True)
+    assert (told.code, "no method can be named `truth`" in told.err) == (2, True)

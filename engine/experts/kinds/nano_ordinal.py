@@ -1,11 +1,11 @@
-"""The ordinal nano age network: the birthdays that somebody seems to have passed."""
+"""The ordinal nano age network: a binary decision for each year of age."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
+from engine.experts.base import EXPERTS, AgePrediction, Expert, ExpertTable
 from engine.experts.network import NetworkExpert, nano_net
 from engine.nets.nano.age_ordinal import NanoAgeOrdinal, passed_shares
 
@@ -18,15 +18,15 @@ class OrdinalTable(ExpertTable):
 
     domain = "portraits"
     small = True
-    seen = "aligned face, 80 px luma in [-1, 1]"
+    preprocessing = "aligned face, 80 px luma in [-1, 1]"
     kind: Literal["nano-ordinal"] = "nano-ordinal"
     weights: str = "nano-age-ordinal"
 
     def load(self, device: torch.device) -> Expert:
         net, digest = nano_net(self.weights, NanoAgeOrdinal.from_state)
-        return NetworkExpert(net.to(device), net.spec.size, digest, of_birthdays)
+        return NetworkExpert(net.to(device), net.spec.size, digest, of_ordinal)
 
 
-def of_birthdays(logits: Tensor) -> Answer:
-    """The shares between neighbouring birthdays, from the logits (b, n) of having passed each."""
-    return Answer.of_shares(passed_shares(logits))
+def of_ordinal(logits: Tensor) -> AgePrediction:
+    """The distribution over ages, from the logits (b, n) of being older than each."""
+    return AgePrediction.of_distribution(passed_shares(logits))

@@ -17,20 +17,20 @@ from engine.nets.loading import frozen
 class VggTable(ExpertTable):
     """Photographs; 224 px bilinear. DEX as SAM publishes it is fed RGB in [-1, 1] (SAM's own ageing
     loss); the VGG-16 of the AgeTransformer repository RGB with ImageNet's normalisation, which is
-    what that repository meant (it applies it to BGR in 0..255, `specs/agetransformer.md` 2.1).
+    what that repository intends (its code applies it to BGR in 0..255).
     """
 
     domain = "photos"
-    seen = "aligned face, 224 px, RGB in [-1, 1] (AgeTransformer's file: ImageNet)"
+    preprocessing = "aligned face, 224 px, RGB in [-1, 1] (AgeTransformer's file: ImageNet)"
     kind: Literal["vgg16"] = "vgg16"
     weights: str = "dex"
 
     def load(self, device: torch.device) -> Expert:
-        path = self.place()
+        path = self.path()
         state, is_dex = read_vgg16(path)
         net = Dex.from_state(state)
-        seen = net if is_dex else nn.Sequential(ImageNetInput(), net)
-        return NetworkExpert(frozen(seen).to(device), net.spec.size, file_sha256(path))
+        module = net if is_dex else nn.Sequential(ImageNetInput(), net)
+        return NetworkExpert(frozen(module).to(device), net.spec.size, file_sha256(path))
 
 
 class ImageNetInput(nn.Module):

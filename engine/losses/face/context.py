@@ -2,18 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from engine.banks.anchors import AgeAnchors, Prototypes
 from engine.core.errors import RecipeError
+from engine.data.domains import Domain
 from engine.miners.base import Miner
 from engine.nets.protocols import AgeEstimator, Distance, IdentityNetwork, LandmarkDetector
 
 T = TypeVar("T")
-Domain = Literal["portraits", "photos"]
 BATCH = 8
 
 

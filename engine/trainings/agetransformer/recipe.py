@@ -184,7 +184,7 @@ class AgeTransformerRecipe(TrainingRecipe):
         if self.vlm.captions is not None:
             found |= {f"vlm/{n}": Path(self.vlm.captions) / n for n in (INDEX, EMBEDDINGS)}
         if (tower := self._tower) is not None:
-            place = JanusTable(weights=tower).place()
+            place = JanusTable(weights=tower).path()
             found |= {f"vlm/{path.name}": path for path in place.glob("*.safetensors")}
         return found
 

@@ -17,9 +17,10 @@ from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, RecipeError
 from engine.core.numbers import Span
 from engine.core.table import Table
+from engine.data.domains import Domain
 from engine.data.targets.base import TargetChoice
 from engine.losses.face.base import LossChoice
-from engine.losses.face.context import Domain, LossContext
+from engine.losses.face.context import LossContext
 from engine.miners.base import MinerChoice, MinerValue
 from engine.nets.adapter import Adapter, AdapterSpec
 from engine.nets.assemble import published_machine, time_machine
