@@ -56,7 +56,7 @@ class Anchors:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """Those of a checkpoint; WeightsError for facts that are none."""
+        """The anchors in the facts of a checkpoint; WeightsError for faulty ones."""
         try:
             years = tuple(float(age) for age in facts["age_anchors"])
             bins = tuple((float(low), float(high)) for low, high in facts["age_bins"])
@@ -65,16 +65,16 @@ class Anchors:
             raise WeightsError(f"the anchors of these weights cannot be read: {error}") from error
 
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The facts of a checkpoint."""
         return {"age_anchors": list(self.years), "age_bins": [list(both) for both in self.bins]}
 
     def __len__(self) -> int:
         return len(self.years)
 
     def weights(self, ages: Tensor) -> Tensor:
-        """Anchor weights (..., k) of ages in years (...): shares of the two nearest anchors.
+        """Interpolation weights (..., k) of ages in years (...) on the two nearest anchors.
 
-        An age beyond the last anchor has that anchor's.
+        Ages beyond the first or last anchor have that anchor's.
         """
         years = torch.tensor(self.years, device=ages.device)
         ages = ages.float().clamp(self.years[0], self.years[-1])
@@ -86,7 +86,7 @@ class Anchors:
         return weights.scatter_(-1, upper[..., None], share[..., None])
 
     def labels(self, ages: Tensor, spread: Tensor) -> Tensor:
-        """Share of every bin (n, k) in normal distributions around ages (n,) with deviations (n,).
+        """Soft labels (n, k): the mass of every bin under normals of mean (n,) and deviation (n,).
 
         A deviation of 0 is a hard label.
         """

@@ -83,7 +83,7 @@ def evaluate_methods(
         "controls": {name: value for name, value in by_method.items() if name not in top},
         "rows": rows,
     }
-    return Evaluation(_plain(report), material, (*material.methods, *controls(material)))
+    return Evaluation(plain(report), material, (*material.methods, *controls(material)))
 
 
 def _measure_all(
@@ -149,12 +149,12 @@ def _shrunk(material: Material) -> bool:
     return any(len(pixels) > side for pixels in pictures)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Values for JSON: floats rounded, NaN and infinity as null."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return round(value, DIGITS) if np.isfinite(value) else None
     return value

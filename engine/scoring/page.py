@@ -1,12 +1,11 @@
 """`report.html`: a self-contained page for small and large screens, light and dark."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
-from engine.scoring.markup import Html, joined, table, tag, terms
+from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
 from engine.scoring.plots import COLOURS, curves, themed
 from engine.scoring.rows import AGE_TOLERANCE
@@ -32,7 +31,6 @@ CAPTIONS = {
 def page(evaluation: Evaluation, command: str, made_by: str) -> str:
     """The page as HTML; command: the command line that reproduces it, made_by: the program."""
     report = evaluation.report
-    style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
     sections = [
         _header(report),
         _section("Results", _summary_caption(report), _summary(report)),
@@ -46,16 +44,7 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
                  tag("pre", command)),
     ]  # fmt: skip
     body = tag("main", *sections, tag("footer", f"{made_by}. The portraits are synthetic."))
-    head = joined(
-        [
-            Html('<meta charset="utf-8">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            tag("title", f"{report['name']} · ageing report"),
-            Html(f"<style>\n{style}</style>"),
-        ]
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+    return document(f"{report['name']} · ageing report", body)
 
 
 PAIRED = (
