@@ -33,7 +33,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.places import cache_folder
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
-from engine.evaluators.dlib import JUDGE, Described, ImpostorTable, described
+from engine.evaluators.dlib import DLIB_NAME, Described, ImpostorTable, described
 from engine.images.saving import save_png
 from engine.images.srgb import Pixels
 from engine.metrics.strata import Stratum, stratum_of
@@ -133,7 +133,7 @@ def loaded(chosen: argparse.Namespace) -> Stack:
 def truth_of(portraits: PortraitSet, workers: int) -> Truth:
     """dlib on both photographs, cached on the disk."""
     one, other = albums(portraits)
-    plan = {"version": VERSION, "judge": JUDGE, **portraits.plan.model_dump(mode="json")}
+    plan = {"version": VERSION, "judge": DLIB_NAME, **portraits.plan.model_dump(mode="json")}
     kept = cache_folder() / "descriptors" / f"{settings_digest(plan)}.npz"
     if not kept.exists():
         result = described(
@@ -281,7 +281,7 @@ def evaluate(stack: Stack, chosen: argparse.Namespace) -> tuple[list[Evaluation]
         {**group._asdict(), **impostors._asdict()}
         for group, impostors in sorted(truth.impostors.groups.items())
     ]
-    return results, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
+    return results, {"identity_by": DLIB_NAME, "d0": rows, "d0_everyone": everyone}
 
 
 def left_out(stack: Stack, stand_in: str | None) -> list[str]:

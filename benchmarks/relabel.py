@@ -1,8 +1,8 @@
-"""The exam of `tm relabel`: unseen people, a fifth of whose labels are wrong.
+"""Benchmark of `tm relabel`: held-out people, a fifth of whose labels are wrong.
 
-Everything is as shipped: the three nano experts and their calibration, which was fitted on people
-440,000 to 441,499. The exam is on people from 905,000 on, whom no network and no fit has met; 20 %
-of their labels are moved by 10 to 30 years.
+The three nano experts and their calibration are as shipped; it was fitted on people 440,000 to
+441,499. The test people, from 905,000 on, are in no training and no fit; 20 % of their labels are
+moved by 10 to 30 years.
 
     python benchmarks/relabel.py [--people 2000] [--out DIR]
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.app.relabel import Request, planned
+from engine.app.relabel import RelabelRequest, relabel
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.experts.mixture import Mixture
@@ -31,19 +31,16 @@ from engine.metrics.age_calibration import (
     reliability_bins,
 )
 from engine.relabel.diagrams import reliability_png
-from engine.relabel.fit import figures
-from engine.relabel.recipe import load_relabel
-from engine.relabel.run import relabel
-from engine.runtime.device import choose
+from engine.relabel.fit import mixture_metrics
 
 FIRST = 905_000
 WRONG, LEAST, MOST, APART = 0.2, 10.0, 30.0, 15.0
-EXPERTS = "nano-age,nano-ordinal,nano-tokens"
+EXPERTS = ("nano-age", "nano-ordinal", "nano-tokens")
 BELOW = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Exam:
+class TestSet:
     """Pictures in a folder, their true ages, and labels of which some are wrong."""
 
     folder: Path
@@ -52,24 +49,23 @@ class Exam:
 
     @property
     def moved(self) -> np.ndarray:
-        """By how many years each label is off (n,)."""
+        """Error of each label in years (n,)."""
         return np.abs(self.labels - self.truth)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    asked.add_argument("--people", type=int, default=2000)
-    asked.add_argument("--out", type=Path)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         out = given.out if given.out is not None else Path(spare)
-        exam = prepared(out, given.people)
-        told: dict[str, Any] = examined(exam, out)
-    print(json.dumps(told, indent=2))
+        metrics = measure(prepare(out, given.people), out)
+    print(json.dumps(metrics, indent=2))
 
 
-def prepared(out: Path, people: int) -> Exam:
-    """Write the pictures and the labels' CSV, once."""
+def prepare(out: Path, people: int) -> TestSet:
+    """Write the pictures and the CSV of labels, once."""
     plan = PortraitPlan(first=FIRST, people=people, scenes=1, ages=1, size=128)
     portraits: PortraitSet = rendered(plan, Silence())
     folder = out / "faces"
@@ -85,7 +81,7 @@ def prepared(out: Path, people: int) -> Exam:
         writer.writerows(
             (f"faces/{n}.png", round(a, 3)) for n, a in zip(names, labels, strict=True)
         )
-    return Exam(folder, truth, labels)
+    return TestSet(folder, truth, labels)
 
 
 def corrupted(truth: np.ndarray) -> np.ndarray:
@@ -95,44 +91,55 @@ def corrupted(truth: np.ndarray) -> np.ndarray:
     labels = truth.copy()
     for at in wrong:
         by = draw.uniform(LEAST, MOST)
-        ways = [sign for sign in (-1, 1) if 0 <= truth[at] + sign * by <= 100]
-        labels[at] = truth[at] + draw.choice(ways) * by
+        signs = [sign for sign in (-1, 1) if 0 <= truth[at] + sign * by <= 100]
+        labels[at] = truth[at] + draw.choice(signs) * by
     return labels
 
 
-def examined(exam: Exam, out: Path) -> dict[str, Any]:
-    """Run the command's own path over the folder, and compare with the truth."""
-    request = Request(
-        exam.folder, out / "labels.json", experts=EXPERTS, labels=out / "labels.csv", aligned=True
+def measure(test: TestSet, out: Path) -> dict[str, Any]:
+    """Relabel the folder, and compare with the truth."""
+    request = RelabelRequest(
+        source=test.folder,
+        out=out / "labels.json",
+        experts=EXPERTS,
+        labels=out / "labels.csv",
+        aligned=True,
+        device="cpu",
     )
-    report = relabel(planned(load_relabel("relabel/moe"), request, choose("cpu")), Silence())
+    report = relabel(request)
     labels = list(report.labels.values())
-    answered = np.array([label["age"] is not None for label in labels])
-    truth, moved = exam.truth[answered], exam.moved[answered]
-    labels = [label for label in labels if label["age"] is not None]
-    age, std = (np.array([label[key] for label in labels]) for key in ("age", "age_std"))
-    flagged = np.array(["label_mismatch" in label["flags"] for label in labels])
-    alone = {name: np.array([label["experts"][name]["age"] for label in labels], float)
-             for name in EXPERTS.split(",")}  # fmt: skip
+    known = np.array([label.age is not None for label in labels])
+    truth, moved = test.truth[known], test.moved[known]
+    labels = [label for label in labels if label.age is not None]
+    age = np.array([label.age for label in labels], float)
+    std = np.array([label.age_std for label in labels], float)
+    flagged = np.array(["label_mismatch" in label.flags for label in labels])
+    alone = {
+        name: np.array([label.experts[name].age for label in labels], float) for name in EXPERTS
+    }
     empty = np.zeros((len(age), 1))
-    mixture = figures(truth, Mixture(age, std, empty[:, 0], empty[:, 0], empty, empty))
+    mixture = mixture_metrics(truth, Mixture(age, std, empty[:, 0], empty[:, 0], empty, empty))
     (out / "reliability.png").write_bytes(
-        reliability_png(mixture, title=f"{len(truth)} unseen people")
+        reliability_png(mixture, title=f"{len(truth)} held-out people")
     )
     wrong = moved > 0
-    sure = probability_within(std)
+    confidence = probability_within(std)
     return {
-        "faces": len(exam.truth),
-        "without_age": int((~answered).sum()),
+        "faces": len(test.truth),
+        "without_age": int((~known).sum()),
         "mixture_mae": mae(truth, age),
         "expert_mae": {name: mae(truth, one) for name, one in alone.items()},
-        "expert_mae_with_its_best_line": {name: _lined(truth, one) for name, one in alone.items()},
+        "expert_mae_with_its_best_line": {
+            name: _corrected_mae(truth, one) for name, one in alone.items()
+        },
         "mean_of_experts_mae": mae(truth, np.mean(list(alone.values()), axis=0)),
         "error_correlations": np.corrcoef([one - truth for one in alone.values()])
         .round(3)
         .tolist(),
         "cs5": cumulative_score(truth, age, 5),
-        "ece": expected_calibration_error(reliability_bins(sure, np.abs(age - truth) <= BELOW)),
+        "ece": expected_calibration_error(
+            reliability_bins(confidence, np.abs(age - truth) <= BELOW)
+        ),
         "coverage_error": coverage_error(truth, age, std),
         **{key: mixture[key] for key in ("rmse", "bias", "nll", "crps", "emd")},
         "wrong_labels": int(wrong.sum()),
@@ -144,10 +151,10 @@ def examined(exam: Exam, out: Path) -> dict[str, Any]:
     }
 
 
-def _lined(truth: np.ndarray, told: np.ndarray) -> float:
-    """The error of an expert after the best line through the very exam: more than it can have."""
-    slope, shift = np.polyfit(told, truth, 1)
-    return mae(truth, slope * told + shift)
+def _corrected_mae(truth: np.ndarray, age: np.ndarray) -> float:
+    """MAE after the best line on the test set itself: a bound for any linear correction."""
+    slope, shift = np.polyfit(age, truth, 1)
+    return mae(truth, slope * age + shift)
 
 
 if __name__ == "__main__":

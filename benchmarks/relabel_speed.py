@@ -1,17 +1,17 @@
-"""How fast `tm relabel` is: all experts together against one after the other, picture by picture.
+"""Speed of `tm relabel`: all experts together against one after the other, picture by picture.
 
 Together is the command's own path: every picture read once, batches, both ledger and labels
 written. One by one is how the AgeTransformer repository does it: expert after expert, one picture
 at a time, each reading every file itself; it writes nothing. Loading the weights is in neither.
-The ways take turns; one by one is timed with all of torch's threads and with one, for where other
-work shares the cores, threads that wait for each other cost more than they bring.
+The methods alternate; one by one is timed with all of torch's threads and with one, since threads
+slow each other down where other work shares the cores.
 
     python benchmarks/relabel_speed.py [--faces 192] [--one-by-one 48] [--rounds 5] [--published]
         [--precision bfloat16]
 
-`--published` asks MiVOLO, ResNet-50 and VGG-16 in their published sizes instead, with random
-weights from files of their kinds: few faces will do. `--precision` is that of asking them together;
-one by one is float32 always.
+`--published` measures MiVOLO, ResNet-50 and VGG-16 in their published sizes instead, with random
+weights in files of their kinds. `--precision` is that of the experts together; one by one is always
+float32.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.app.relabel import Request, planned
+from engine.app.relabel import RelabelRequest, plan_relabel
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
 from engine.experts.base import Faces
@@ -36,8 +36,7 @@ from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.nets.age.dex_vgg import Dex
 from engine.relabel.recipe import load_relabel
-from engine.relabel.run import VOTES, RelabelPlan, beside, relabel
-from engine.runtime.device import choose
+from engine.relabel.run import PREDICTIONS, RelabelPlan, files_folder, run_plan
 
 FIRST = 905_000
 NANO = ("nano-age", "nano-ordinal", "nano-tokens")
@@ -45,50 +44,49 @@ PUBLISHED = ("mivolo", "resnet50", "vgg16")
 
 
 @dataclass(slots=True)
-class Method:
-    """Seconds of the clock and of all cores that one face took, round by round."""
+class Timing:
+    """Wall and CPU seconds per face, by round."""
 
     wall: list[float] = field(default_factory=list[float])
     cpu: list[float] = field(default_factory=list[float])
 
     def time(self, work: Callable[[], object], faces: int) -> None:
-        """Run it once and note what a face took."""
+        """Run it once and record the time per face."""
         wall, cpu = time.perf_counter(), time.process_time()
         work()
         self.wall.append((time.perf_counter() - wall) / faces)
         self.cpu.append((time.process_time() - cpu) / faces)
 
-    def told(self) -> dict[str, float]:
+    def summary(self) -> dict[str, float]:
         """Faces a second, and milliseconds of all cores a face: medians over the rounds."""
         wall, cpu = statistics.median(self.wall), statistics.median(self.cpu)
         return {"faces_a_second": round(1 / wall, 1), "cpu_ms_a_face": round(cpu * 1e3, 2)}
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    asked.add_argument("--faces", type=int, default=192)
-    asked.add_argument("--one-by-one", type=int, default=48)
-    asked.add_argument("--rounds", type=int, default=5)
-    asked.add_argument("--published", action="store_true")
-    asked.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--faces", type=int, default=192)
+    parser.add_argument("--one-by-one", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--published", action="store_true")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         folder = Path(spare)
         files = drawn(folder / "faces", given.faces)
         names = PUBLISHED if given.published else NANO
         settings = published_files(folder / "weights") if given.published else []
-        recipe = load_relabel("relabel/moe", settings)
-        request = Request(
-            folder / "faces", folder / "labels.json", experts=",".join(names), aligned=True
+        request = RelabelRequest(
+            source=folder / "faces",
+            out=folder / "labels.json",
+            experts=names,
+            aligned=True,
+            settings=[*settings, f"precision='{given.precision}'"],
+            device="cpu",
         )
-        told = {"precision": given.precision}
-        told |= timed(
-            planned(recipe, request, choose("cpu", given.precision)),
-            files,
-            given.one_by_one,
-            given.rounds,
-        )
-    print(json.dumps(told, indent=2))
+        result = {"precision": given.precision}
+        result |= timed(plan_relabel(request), files, given.one_by_one, given.rounds)
+    print(json.dumps(result, indent=2))
 
 
 def drawn(folder: Path, faces: int) -> list[Path]:
@@ -120,24 +118,24 @@ def published_files(folder: Path) -> list[str]:
 
 
 def timed(plan: RelabelPlan, files: Sequence[Path], few: int, rounds: int) -> dict[str, Any]:
-    """Both ways in turns, after one round that is not counted."""
-    together, apart, alone = Method(), Method(), Method()
+    """Both methods in alternation, after one round of warm-up."""
+    together, apart, alone = Timing(), Timing(), Timing()
     some = files[:few]
     for number in range(rounds + 1):
-        (beside(plan.out) / VOTES).unlink(missing_ok=True)
-        together.time(lambda: relabel(plan, Silence()), len(files))
+        (files_folder(plan.out) / PREDICTIONS).unlink(missing_ok=True)
+        together.time(lambda: run_plan(plan, Silence()), len(files))
         apart.time(lambda: one_by_one(plan, some), few)
         with one_thread():
             alone.time(lambda: one_by_one(plan, some), few)
         if number == 0:
-            together, apart, alone = Method(), Method(), Method()
+            together, apart, alone = Timing(), Timing(), Timing()
     return {
-        "experts": list(plan.ballot.panel.experts),
+        "experts": list(plan.ensemble.experts),
         "faces": len(files),
         "threads": torch.get_num_threads(),
-        "together": together.told(),
-        "one_by_one": apart.told(),
-        "one_by_one_on_one_thread": alone.told(),
+        "together": together.summary(),
+        "one_by_one": apart.summary(),
+        "one_by_one_on_one_thread": alone.summary(),
         "times_faster": _ratios(apart.wall, together.wall),
         "times_faster_than_on_one_thread": _ratios(alone.wall, together.wall),
         "times_less_work_than_on_one_thread": _ratios(alone.cpu, together.cpu),
@@ -147,14 +145,14 @@ def timed(plan: RelabelPlan, files: Sequence[Path], few: int, rounds: int) -> di
 @torch.inference_mode()
 def one_by_one(plan: RelabelPlan, files: Sequence[Path]) -> None:
     """Every expert by itself, every picture by itself."""
-    for expert in plan.ballot.panel.experts.values():
+    for expert in plan.ensemble.experts.values():
         for file in files:
-            expert.answer(Faces([read_picture(file, max_megapixels=250).pixels]))
+            expert.predict(Faces([read_picture(file, max_megapixels=250).pixels]))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on a single thread meanwhile."""
+    """Run torch on a single thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -162,11 +160,11 @@ def one_thread() -> Iterator[None]:
 
 
 def _ratios(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
-    found = [one / other for one, other in zip(slow, fast, strict=True)]
+    ratios = [one / other for one, other in zip(slow, fast, strict=True)]
     return {
-        "median": round(statistics.median(found), 2),
-        "least": round(min(found), 2),
-        "most": round(max(found), 2),
+        "median": round(statistics.median(ratios), 2),
+        "least": round(min(ratios), 2),
+        "most": round(max(ratios), 2),
     }
 
 

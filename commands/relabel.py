@@ -7,14 +7,14 @@ import typer
 from rich.markup import escape
 
 from commands._console import detail, emit_json, say, warn
-from commands._labels import tell_labels
+from commands._labels import show_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
-    from engine.relabel.run import RelabelReport
+    from engine.app.relabel import RelabelReport
 
-HELP = "Tell the age in every face by several experts: with a spread, a reliability, every vote."
+HELP = "Estimate the age in every face by a mixture of experts, with spread and reliability."
 EXAMPLE = "tm relabel photos/ --out labels.json --report report.csv"
 
 
@@ -48,7 +48,7 @@ def run(
         str | None, typer.Option(help="A file that `--truth` made.", show_default="the recipe's")
     ] = None,
     aligned: Annotated[
-        bool, typer.Option("--aligned", help="The pictures are aligned faces already.")
+        bool, typer.Option("--aligned", help="Every picture is an aligned face.")
     ] = False,
     workers: Workers = None,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `relabel`.")] = "relabel/moe",
@@ -57,83 +57,78 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.relabel import Request, forecast, planned
-    from engine.relabel.recipe import load_relabel
-    from engine.relabel.run import relabel
-    from engine.runtime.device import choose
+    from engine.app.relabel import RelabelRequest, preview_relabel, relabel
 
-    loaded = load_relabel(recipe, settings or ())
-    compute = choose(device, loaded.precision)
-    request = Request(
-        source,
-        out,
-        report,
-        manifest,
-        experts,
-        labels,
-        truth,
-        calibration,
-        aligned,
-        workers,
-        captions,
+    request = RelabelRequest(
+        source=source,
+        out=out,
+        report=report,
+        manifest=manifest,
+        captions=captions,
+        labels=labels,
+        truth=truth,
+        experts=None
+        if experts is None
+        else [one.strip() for one in experts.split(",") if one.strip()],
+        calibration=calibration,
+        aligned=aligned,
+        workers=workers,
+        recipe=recipe,
+        settings=settings or (),
+        device=device,
     )
     if dry_run:
-        _foresee(forecast(loaded, request), as_json=as_json)
+        _preview(preview_relabel(request), as_json=as_json)
         return
-    plan = planned(loaded, request, compute)
-    panel = plan.ballot.panel
-    for name, error in panel.absent.items():
+    result = relabel(request, LiveProgress())
+    for name, error in result.absent.items():
         advice = "" if error.hint is None else f"; {error.hint}"
         detail(escape(f"without `{name}`: {error}{advice}"))
-    done = relabel(plan, LiveProgress())
-    for name in panel.missed(done.domains):
-        warn(f"without `{name}`: {panel.absent[name]}")
+    for name in result.missed:
+        warn(f"without `{name}`: {result.absent[name]}")
     if as_json:
-        emit_json(_summary(done, panel.absent, out))
-    tell_labels(done, out)
-    if (told := done.captions) is not None:
+        emit_json(_summary(result, out))
+    show_labels(result, out, request.calibration_file)
+    if (captioned := result.captions) is not None:
         say(
-            f"[green]{told.captioned} captions[/], {told.added} of them new, "
-            f"in `{escape(str(told.folder))}`"
+            f"[green]{captioned.captioned} captions[/], {captioned.added} of them new, "
+            f"in `{escape(str(captioned.folder))}`"
         )
 
 
-def _foresee(told: dict[str, Any], *, as_json: bool) -> None:
+def _preview(preview: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        emit_json({"dry_run": True, **told})
-    say(f"would look at {told['pictures']} pictures, {told['faces']}")
-    for expert in told["experts"]:
+        emit_json({"dry_run": True, **preview})
+    say(f"would read {preview['pictures']} pictures: {preview['faces']}")
+    for expert in preview["experts"]:
         state = "here" if expert["here"] else f"absent: {expert['why']}"
         say(f"  {expert['name']} ({expert['domain']}): {escape(state)}")
         for more in (expert["hint"], expert["cost"]):
             if more:
                 say(f"    {escape(more)}")
-    if (writer := told["captions"]) is not None:
-        state = "here" if writer["here"] else f"absent: {writer['why']}"
-        say(f"  captions by {writer['name']}: {escape(state)}")
-    say(f"would write {', '.join(f'`{escape(file)}`' for file in told['files'])}")
+    if (captioner := preview["captions"]) is not None:
+        state = "here" if captioner["here"] else f"absent: {captioner['why']}"
+        say(f"  captions by {captioner['name']}: {escape(state)}")
+    say(f"would write {', '.join(f'`{escape(file)}`' for file in preview['files'])}")
 
 
-def _summary(done: "RelabelReport", absent: Any, out: Path) -> dict[str, Any]:
-    flags = sorted({flag for label in done.labels.values() for flag in label["flags"]})
+def _summary(result: "RelabelReport", out: Path) -> dict[str, Any]:
+    flags = sorted({flag for label in result.labels.values() for flag in label.flags})
+    captions = result.captions
     return {
         "out": str(out),
-        "pictures": len(done.labels),
-        "labelled": done.labelled,
-        "kept": done.kept,
-        "flags": {flag: done.count(flag) for flag in flags},
-        "absent": {name: str(error) for name, error in absent.items()},
-        "figures": done.figures,
-        "captions": _captions(done),
-    }
-
-
-def _captions(done: "RelabelReport") -> dict[str, Any] | None:
-    if (told := done.captions) is None:
-        return None
-    return {
-        "folder": str(told.folder),
-        "captioned": told.captioned,
-        "added": told.added,
-        "left_out": dict(told.left_out),
+        "pictures": len(result.labels),
+        "labelled": result.labelled,
+        "kept": result.kept,
+        "flags": {flag: result.count(flag) for flag in flags},
+        "absent": {name: str(error) for name, error in result.absent.items()},
+        "metrics": result.metrics,
+        "captions": None
+        if captions is None
+        else {
+            "folder": str(captions.folder),
+            "captioned": captions.captioned,
+            "added": captions.added,
+            "left_out": dict(captions.left_out),
+        },
     }

@@ -1,94 +1,144 @@
-"""From a recipe and a request to what `tm relabel` does, and to a word on it beforehand."""
+"""`tm relabel` as a function: ages by a mixture of experts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import TmError, UsageError
+from engine.core.progress import Progress, Silence
 from engine.data.captions import EMBEDDINGS, INDEX
+from engine.data.domains import DOMAINS
+from engine.evaluators.domain import DomainClassifier
 from engine.experts.base import ExpertTable
 from engine.experts.captioning import JanusCaptioner
 from engine.experts.kinds.janus import JanusExpert
 from engine.relabel.captioning import CaptionPlan
-from engine.relabel.judging import Judging
-from engine.relabel.reading import FaceReading, are_aligned, told_aligned
-from engine.relabel.recipe import RelabelRecipe
-from engine.relabel.run import DOMAINS, RelabelPlan, beside, files_of, read_calibration
-from engine.relabel.source import Job, jobs_of, read_labels
-from engine.relabel.voting import HANDS, DomainSorter, Panel, PredictionRequest
-from engine.runtime.device import Compute
+from engine.relabel.decisions import DecisionRules
+from engine.relabel.faces import FaceReading, are_aligned, declared_aligned
+from engine.relabel.inference import INFERENCE_WORKERS, Ensemble, PredictionRequest
+from engine.relabel.recipe import RelabelRecipe, load_relabel
+from engine.relabel.run import (
+    CALIBRATION,
+    RelabelPlan,
+    RelabelReport,
+    files_folder,
+    output_files,
+    read_calibration,
+    run_plan,
+)
+from engine.relabel.source import Job, jobs_of, read_reference_labels
+from engine.runtime.device import Device, choose
 from engine.runtime.pool import cores
 
 FACES = {
     True: "aligned faces",
-    False: "in each of which a face is looked for",
-    None: "a few of which tell whether all are aligned faces",
+    False: "photographs, in each of which a face is detected",
+    None: "aligned faces or photographs, by a few of them",
 }
-"""What the pictures are, by what is known of it beforehand."""
+"""What the pictures are, by what is known before reading them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line says beside the recipe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelRequest:
+    """What is relabelled, by which experts, and which files are written.
+
+    source: a folder of faces or photographs, a manifest, or one picture; out: `labels.json`;
+    report: a CSV by age group; manifest: a training manifest of the kept faces; captions: the
+    folder of a caption cache; labels: reference labels to audit; truth: true ages to calibrate by;
+    experts: names from the recipe, none for all; calibration: a file that `truth` wrote in place of
+    the recipe's; aligned: every picture is an aligned face; workers: processes that read faces.
+    """
 
     source: Path
     out: Path
     report: Path | None = None
     manifest: Path | None = None
-    experts: str | None = None
+    captions: Path | None = None
     labels: Path | None = None
     truth: Path | None = None
+    experts: Sequence[str] | None = None
     calibration: str | None = None
     aligned: bool = False
     workers: int | None = None
-    captions: Path | None = None
+    recipe: str = "relabel/moe"
+    settings: Sequence[str] = ()
+    """`key=value` on top of the recipe."""
+    device: Device = "auto"
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The experts that are asked for, none for all."""
-        if self.experts is None:
-            return ()
-        return tuple(name for part in self.experts.split(",") if (name := part.strip()))
+    def calibration_file(self) -> Path:
+        """Where a calibration by `truth` is written."""
+        return files_folder(self.out) / CALIBRATION
 
-    def check(self) -> None:
-        """UsageError where the outputs cannot be what they are asked to be."""
+    def load_recipe(self) -> RelabelRecipe:
+        """The recipe with its settings; UsageError for outputs that cannot be written."""
         if self.out.suffix.lower() != ".json":
             raise UsageError(f"`{self.out}` must end in `.json`")
         if self.out.is_dir():
             raise UsageError(f"`{self.out}` is a folder, and the labels are a file")
         if self.captions is not None and self.captions.exists() and not self.captions.is_dir():
             raise UsageError(f"`{self.captions}` is a file, and the captions are a folder")
-        if self.experts is not None and not self.names:
-            raise UsageError("`--experts` names nobody", hint="write it as `mivolo,vgg16`")
+        if self.experts is not None and not self.experts:
+            raise UsageError("`--experts` names no expert", hint="write it as `mivolo,vgg16`")
+        return load_relabel(self.recipe, self.settings)
 
 
-def planned(recipe: RelabelRecipe, request: Request, compute: Compute) -> RelabelPlan:
-    """Everything in place: pictures, experts, calibration; WeightsError where no expert is here."""
-    request.check()
-    device, tables = compute.device, recipe.chosen(request.names)
+def relabel(request: RelabelRequest, progress: Progress | None = None) -> RelabelReport:
+    """Predict, fuse and label every picture, and write the files of the request.
+
+    UsageError for a faulty request, InputError where no picture has an age, WeightsError where no
+    expert is here.
+    """
+    return run_plan(plan_relabel(request), Silence() if progress is None else progress)
+
+
+def preview_relabel(request: RelabelRequest) -> dict[str, Any]:
+    """The pictures, experts and files of a request, for `--dry-run`; no weights are loaded."""
+    recipe = request.load_recipe()
     jobs = _jobs(request)
-    labels = read_labels(request.labels) if request.labels is not None else None
-    truth = read_labels(request.truth) if request.truth is not None else None
+    files = output_files(request.out, fits=request.truth is not None)
+    files += [path for path in (request.report, request.manifest) if path is not None]
+    if request.captions is not None:
+        files += [request.captions / name for name in (INDEX, EMBEDDINGS)]
+    return {
+        "pictures": len(jobs),
+        "faces": FACES[declared_aligned(jobs, _reading(recipe, request))],
+        "experts": [_availability(table) for table in recipe.chosen(request.experts or ())],
+        "captions": None if request.captions is None else _availability(recipe.captioner()),
+        "files": [str(path) for path in files],
+    }
+
+
+def plan_relabel(request: RelabelRequest) -> RelabelPlan:
+    """Read and load everything that a request needs; WeightsError where no expert is here."""
+    recipe = request.load_recipe()
+    compute = choose(request.device, recipe.precision)
+    device, tables = compute.device, recipe.chosen(request.experts or ())
+    jobs = _jobs(request)
+    labels = read_reference_labels(request.labels) if request.labels is not None else None
+    truth = read_reference_labels(request.truth) if request.truth is not None else None
     if truth is not None and truth.groups:
         raise UsageError(
-            f"`{request.truth}` holds age groups, and a calibration takes ages in years",
+            f"`{request.truth}` holds age groups, and a calibration needs ages in years",
             hint="give them as `--labels` to audit them",
         )
     loaded: dict[str, JanusExpert] = {}
     if request.captions is not None:  # first, since everything else may take hours
-        writer = recipe.captioner()
-        loaded[writer.name] = writer.load(device)
-    panel = Panel.of(tables, device, loaded)
+        captioner = recipe.captioner()
+        loaded[captioner.name] = captioner.load(device)
+    ensemble = Ensemble.load(tables, device, loaded)
     reading = _reading(recipe, request)
     workers = cores() if request.workers is None else request.workers
-    ballot = PredictionRequest(
-        panel=panel,
-        sorter=DomainSorter(None if recipe.domain == "auto" else recipe.domain, device),
+    parallel = ensemble.small and device.type == "cpu"
+    inference = PredictionRequest(
+        ensemble=ensemble,
+        domain=DomainClassifier(device) if recipe.domain == "auto" else recipe.domain,
         reading=reading,
         aligned=are_aligned(jobs, reading),
         batch=recipe.batch,
         workers=workers,
-        hands=min(workers, HANDS) if panel.small and device.type == "cpu" else 1,
+        inference_workers=min(workers, INFERENCE_WORKERS) if parallel else 1,
         compute=compute,
     )
     captions = None
@@ -98,75 +148,58 @@ def planned(recipe: RelabelRecipe, request: Request, compute: Compute) -> Relabe
             jobs,
             JanusCaptioner(loaded[recipe.captioner().name], recipe.captions),
             reading=reading,
-            aligned=ballot.aligned,
-            batch=ballot.batch,
-            workers=ballot.workers,
+            aligned=inference.aligned,
+            batch=inference.batch,
+            workers=workers,
         )
-        captions.require_own()
+        captions.require_same_maker()
     name = recipe.calibration if request.calibration is None else request.calibration
-    found = read_calibration(name, panel) if name else None
-    judging = Judging(
+    calibration = read_calibration(name, ensemble) if name else None
+    rules = DecisionRules(
         limits=recipe.limits,
         fusion=recipe.fusion,
-        asked={one: sum(table.domain == one for table in tables) for one in DOMAINS},
-        calibrations={} if found is None else {found.domain: found},
+        requested={one: sum(table.domain == one for table in tables) for one in DOMAINS},
+        calibrations={} if calibration is None else {calibration.domain: calibration},
         attributes=recipe.attributes,
         labels=labels,
     )
     return RelabelPlan(
         jobs=jobs,
         out=request.out,
-        ballot=ballot,
-        judging=judging,
+        inference=inference,
+        rules=rules,
         truth=truth,
         fitting=recipe.fitting,
-        curriculum=recipe.curriculum,
+        sampling=recipe.sampling,
         report=request.report,
         manifest=request.manifest,
         captions=captions,
     )
 
 
-def forecast(recipe: RelabelRecipe, request: Request) -> dict[str, Any]:
-    """What would be looked at, by whom, and what would be written; nothing is loaded."""
-    request.check()
-    jobs = _jobs(request)
-    files = files_of(request.out, fits=request.truth is not None)
-    extra = [str(path) for path in (request.report, request.manifest) if path is not None]
-    if request.captions is not None:
-        extra += [str(request.captions / name) for name in (INDEX, EMBEDDINGS)]
-    return {
-        "pictures": len(jobs),
-        "faces": FACES[told_aligned(jobs, _reading(recipe, request))],
-        "experts": [_standing(table) for table in recipe.chosen(request.names)],
-        "captions": None if request.captions is None else _standing(recipe.captioner()),
-        "files": [*map(str, files), *extra],
-    }
-
-
-def _standing(table: ExpertTable) -> dict[str, Any]:
-    why, hint = None, None
+def _availability(table: ExpertTable) -> dict[str, Any]:
+    reason, hint = None, None
     try:
-        table.place()
+        table.path()
     except TmError as error:
-        why, hint = str(error), error.hint
+        reason, hint = str(error), error.hint
     return {
         "name": table.name,
         "domain": table.domain,
-        "here": why is None,
-        "why": why,
+        "here": reason is None,
+        "why": reason,
         "hint": hint,
-        "cost": table.forecast(),
+        "cost": table.cost(),
     }
 
 
-def _reading(recipe: RelabelRecipe, request: Request) -> FaceReading:
+def _reading(recipe: RelabelRecipe, request: RelabelRequest) -> FaceReading:
     if not request.aligned:
         return recipe.faces
     return recipe.faces.model_copy(update={"pictures": "aligned"})
 
 
-def _jobs(request: Request) -> tuple[Job, ...]:
+def _jobs(request: RelabelRequest) -> tuple[Job, ...]:
     """The pictures of the source, without the diagrams of an earlier run into it."""
-    own = beside(request.out).resolve()
+    own = files_folder(request.out).resolve()
     return tuple(j for j in jobs_of(request.source) if own not in j.path.resolve().parents)

@@ -1,7 +1,5 @@
-"""How old the person is in a photo: told by a CSV, by the file's name, or by the date."""
+"""The age of the person in a photo: from a CSV, the file's name, or the date."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +8,14 @@ from pathlib import Path
 
 from engine.core.errors import UsageError
 from engine.core.numbers import OLDEST
+from engine.data.csv_table import PATH_COLUMNS, read_csv
 
 YEAR = 365.2425
-PATH_COLUMNS = ("path", "file", "filename", "name", "image", "photo")
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """An age in years and which source told it: `csv`, `name` or `date`."""
+    """An age in years and its source: `csv`, `name` or `date`."""
 
     years: float
     source: str
@@ -31,7 +29,7 @@ class AgeSource:
     born: date | None = None
 
     def age_of(self, photo: Path, taken: date | None) -> Age | None:
-        """The age in `photo`, taken on the day its camera noted, or None if nothing tells it."""
+        """The age in a photo taken on that day, None if no source knows it."""
         for name in (photo.as_posix(), photo.name, photo.stem):
             if name in self.listed:
                 return Age(self.listed[name], "csv")
@@ -48,10 +46,10 @@ def age_in_name(name: str) -> float | None:
     >>> age_in_name("30_11.jpeg"), age_in_name("IMG_2034.jpg"), age_in_name("20200131_1.jpg")
     (30.0, None, None)
     """
-    found = re.match(r"(\d{1,3})[_. ]", name)
-    if found is None or int(found[1]) > OLDEST:
+    match = re.match(r"(\d{1,3})[_. ]", name)
+    if match is None or int(match[1]) > OLDEST:
         return None
-    return float(found[1])
+    return float(match[1])
 
 
 def parse_born(text: str) -> date:
@@ -67,27 +65,24 @@ def parse_born(text: str) -> date:
 
 
 def read_age_csv(path: Path) -> dict[str, float]:
-    """Ages by file from a table with a column of paths or names and one called `age`."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the ages in `{path}` cannot be read: {error}") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-    columns = {name.strip().lower(): name for name in rows.fieldnames or []}
-    named = next((columns[name] for name in PATH_COLUMNS if name in columns), None)
-    if named is None or "age" not in columns:
+    """Ages in years by file, from a table with a column of paths or names and one called `age`.
+
+    UsageError names a missing column, or the line of a faulty age.
+    """
+    table = read_csv(path, "the ages in")
+    column = table.path_column
+    if column is None or "age" not in table.columns:
         raise UsageError(
             f"`{path}` needs a column `age` and one of {', '.join(PATH_COLUMNS)}",
             hint="its first line names the columns, such as `path,age`",
         )
     ages: dict[str, float] = {}
-    for row in rows:
-        told = (row[columns["age"]] or "").strip()
+    for line, row in table.rows:
         try:
-            years = float(told)
+            years = float(row["age"])
         except ValueError:
             years = -1.0
         if not 0 <= years <= OLDEST:
-            raise UsageError(f"line {rows.line_num} of `{path}`: `{told}` is not an age")
-        ages[(row[named] or "").strip()] = years
+            raise UsageError(f"line {line} of `{path}`: `{row['age']}` is not an age")
+        ages[row[column]] = years
     return ages

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
+from engine.data.ffhq_aging import GROUPS
 
 OLDEST = 120.0
 DEFAULT = tuple(float(age) for age in range(5, 100, 10))
-FFHQ_AGING = ((0, 3), (3, 7), (7, 10), (10, 15), (15, 20), (20, 30), (30, 40), (40, 50), (50, 70))
-"""Or-El et al. 2020: 0-2, 3-6, 7-9, 10-14, 15-19, 20-29, 30-39, 40-49, 50-69, and 70 or more."""
 FFHQ_OLDEST = 80.0
 """The age in years that the open bin of FFHQ-Aging stands for: about the mean of its labels."""
 
@@ -50,13 +49,14 @@ class Anchors:
     @classmethod
     def ffhq_aging(cls) -> Self:
         """The ten classes of FFHQ-Aging, each at the middle of its whole years."""
-        middles = tuple((low + high - 1) / 2 for low, high in FFHQ_AGING)
-        bins = tuple((float(low), float(high)) for low, high in FFHQ_AGING)
+        closed = GROUPS[:-1]
+        middles = tuple((first + last) / 2 for first, last in closed)
+        bins = tuple((float(first), float(last + 1)) for first, last in closed)
         return cls((*middles, FFHQ_OLDEST), (*bins, (bins[-1][1], OLDEST)))
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """Those of a checkpoint; WeightsError for facts that are none."""
+        """The anchors in the facts of a checkpoint; WeightsError for faulty ones."""
         try:
             years = tuple(float(age) for age in facts["age_anchors"])
             bins = tuple((float(low), float(high)) for low, high in facts["age_bins"])
@@ -65,16 +65,16 @@ class Anchors:
             raise WeightsError(f"the anchors of these weights cannot be read: {error}") from error
 
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The facts of a checkpoint."""
         return {"age_anchors": list(self.years), "age_bins": [list(both) for both in self.bins]}
 
     def __len__(self) -> int:
         return len(self.years)
 
     def weights(self, ages: Tensor) -> Tensor:
-        """Anchor weights (..., k) of ages in years (...): shares of the two nearest anchors.
+        """Interpolation weights (..., k) of ages in years (...) on the two nearest anchors.
 
-        An age beyond the last anchor has that anchor's.
+        Ages beyond the first or last anchor have that anchor's.
         """
         years = torch.tensor(self.years, device=ages.device)
         ages = ages.float().clamp(self.years[0], self.years[-1])
@@ -86,7 +86,7 @@ class Anchors:
         return weights.scatter_(-1, upper[..., None], share[..., None])
 
     def labels(self, ages: Tensor, spread: Tensor) -> Tensor:
-        """Share of every bin (n, k) in normal distributions around ages (n,) with deviations (n,).
+        """Soft labels (n, k): the mass of every bin under normals of mean (n,) and deviation (n,).
 
         A deviation of 0 is a hard label.
         """

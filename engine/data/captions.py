@@ -1,9 +1,9 @@
-"""The caption cache: what a vision-language model says of faces, and its embeddings of both.
+"""The caption cache: captions of faces, and embeddings of faces and captions.
 
 `index.jsonl` has a row for each face: image_id, sha256 of its file, model_id, prompt_id, caption,
 age_text and `row`, its place in `embeddings.safetensors`: image and text, (N, d) float16. That
 file's header names the model, its revision, the prompts, the preprocessing, d, and the digest of
-the index it goes with (`specs/agetransformer.md` 1.10).
+the index it belongs to.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from engine.weights.tensors import opened_safetensors, read_safetensors, write_s
 INDEX, EMBEDDINGS = "index.jsonl", "embeddings.safetensors"
 SCHEMA = "1"
 BOUND = "index_sha256"
-"""In the header: two files cannot be replaced in one step, so one names the other."""
+"""Digest of the index in the header: two files cannot be replaced in one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """What made embeddings: those of two makers are never mixed. `d` is their width."""
+    """The model and prompts of embeddings, which are never mixed; `d`: their width."""
 
     model_id: str
     revision: str
@@ -39,16 +39,16 @@ class Maker:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """From a header or from the facts of a checkpoint; ValueError or KeyError for others."""
+        """From a header or the facts of a checkpoint; ValueError or KeyError for others."""
         words = {field.name: str(facts[field.name]) for field in fields(cls) if field.name != "d"}
         return cls(**words, d=int(facts["d"]))
 
     def facts(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The facts of a checkpoint."""
         return asdict(self)
 
     def differs(self, other: "Maker") -> str:
-        """In what two makers differ, for people; `` where in nothing."""
+        """The fields in which two makers differ, as text; empty if none."""
         mine, theirs = asdict(self), asdict(other)
         return ", ".join(
             f"{key} `{theirs[key]}`, not `{value}`"
@@ -59,7 +59,7 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is said of one face: in a sentence, and to the question for its age."""
+    """The caption of one face, and the answer to the question for its age."""
 
     image_id: str
     sha256: str
@@ -87,7 +87,7 @@ class Captions:
     def save(self, folder: Path) -> None:
         """Write both files; a killed process leaves a pair that `read_captions` refuses."""
         index = "".join(
-            json.dumps(self._told(caption, row), ensure_ascii=False) + "\n"
+            json.dumps(self._row(caption, row), ensure_ascii=False) + "\n"
             for row, caption in enumerate(self.captions)
         )
         bound = hashlib.sha256(index.encode("utf-8")).hexdigest()
@@ -99,7 +99,7 @@ class Captions:
         )
         write_text(folder / INDEX, index)
 
-    def _told(self, caption: Caption, row: int) -> dict[str, Any]:
+    def _row(self, caption: Caption, row: int) -> dict[str, Any]:
         return {
             "image_id": caption.image_id,
             "sha256": caption.sha256,
@@ -112,13 +112,13 @@ class Captions:
 
 
 def joined(parts: Sequence[Captions], maker: Maker) -> Captions:
-    """All parts as one, in the order of names; the last of a picture counts."""
-    found = {
+    """All parts as one, in the order of names; the last caption of a picture counts."""
+    merged = {
         caption.sha256: (caption, part.image[row], part.text[row])
         for part in parts
         for row, caption in enumerate(part.captions)
     }
-    order = sorted(found.values(), key=lambda one: (one[0].image_id, one[0].sha256))
+    order = sorted(merged.values(), key=lambda one: (one[0].image_id, one[0].sha256))
     empty = torch.empty(0, maker.d, dtype=torch.float16)
     return Captions(
         maker,
@@ -129,7 +129,7 @@ def joined(parts: Sequence[Captions], maker: Maker) -> Captions:
 
 
 def read_maker(folder: Path) -> Maker:
-    """Who made a cache, without reading it; UsageError as of `read_captions`."""
+    """The maker of a cache, without reading it; UsageError as for `read_captions`."""
     try:
         with opened_safetensors(folder / EMBEDDINGS) as file:
             return Maker.of(file.metadata() or {})
@@ -138,7 +138,7 @@ def read_maker(folder: Path) -> Maker:
 
 
 def read_captions(folder: Path) -> Captions:
-    """A cache, its embeddings mapped from the disk; UsageError where it is none, or not whole."""
+    """A cache, its embeddings mapped from the disk; UsageError for an incomplete one or none."""
     try:
         header, tensors = read_safetensors(folder / EMBEDDINGS)
         maker = Maker.of(header)
@@ -162,5 +162,5 @@ def _unreadable(folder: Path, error: Exception) -> UsageError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     return UsageError(
         f"`{folder}` cannot be read as captions: {reason}",
-        hint="`tm relabel --captions` writes such a folder, and finishes one it was stopped in",
+        hint="`tm relabel --captions` writes such a folder, and completes an interrupted one",
     )

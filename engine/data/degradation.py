@@ -1,4 +1,4 @@
-"""What years, lenses and files do to a picture: the second-order model of Real-ESRGAN.
+"""Synthetic degradation of pictures: the second-order model of Real-ESRGAN.
 
 Wang et al. 2021, section 3: blur, resize, noise and JPEG, twice over, then a sinc filter, whose
 ringing is that of overshot sharpening. The ranges are those published for the x4 model; `severity`
@@ -47,7 +47,7 @@ class Order(Table):
 
 
 class Degradation(Table):
-    """How pictures are spoilt for training and for examinations."""
+    """How pictures are degraded for training and validation."""
 
     severity: float = Field(default=1.0, ge=0, le=1)
     first: Order = Order()
@@ -59,8 +59,8 @@ class Degradation(Table):
     gray: float = Field(default=0.0, ge=0, le=1)
     """Share of the pictures that lose their colours."""
 
-    def spoilt(self, picture: Floats, size: tuple[int, int], random: Random) -> Floats:
-        """A clean RGB (h, w, 3) in [0, 1], spoilt and brought to `size` (height, width)."""
+    def apply(self, picture: Floats, size: tuple[int, int], random: Random) -> Floats:
+        """Degrade a clean RGB (h, w, 3) in [0, 1], resized to `size` (height, width)."""
         whole = picture.shape[:2]
         for order in (self.first, self.second):
             picture = self._pass(picture, order, whole, random)
@@ -123,21 +123,21 @@ class Degradation(Table):
 
 
 def degraded(pictures: Tensor, how: Degradation, size: int, draws: Draws) -> Tensor:
-    """Clean (b, 3, h, w) in [-1, 1] to spoilt (b, 3, size, size), each place by its own chance."""
+    """Clean (b, 3, h, w) in [-1, 1] to degraded (b, 3, size, size), each sample by its own draw."""
     seeds = draws.integers("degraded", 0, 1 << 62).tolist()
-    spoilt = [
-        how.spoilt(_floats(picture), (size, size), np.random.default_rng(seed))
+    samples = [
+        how.apply(_floats(picture), (size, size), np.random.default_rng(seed))
         for picture, seed in zip(pictures, seeds, strict=True)
     ]
-    return torch.from_numpy(np.stack(spoilt)).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    return torch.from_numpy(np.stack(samples)).permute(0, 3, 1, 2).contiguous() * 2 - 1
 
 
 def degraded_pixels(
     pixels: NDArray[np.uint8], how: Degradation, size: tuple[int, int], seed: int
 ) -> NDArray[np.uint8]:
-    """One clean RGB uint8 (h, w, 3), spoilt, at `size` (height, width): as an album has it."""
-    spoilt = how.spoilt(_floats(to_tensor(pixels)[0]), size, np.random.default_rng(seed))
-    return to_pixels(torch.from_numpy(spoilt).permute(2, 0, 1) * 2 - 1)
+    """Degrade one clean RGB uint8 (h, w, 3), resized to `size` (height, width)."""
+    sample = how.apply(_floats(to_tensor(pixels)[0]), size, np.random.default_rng(seed))
+    return to_pixels(torch.from_numpy(sample).permute(2, 0, 1) * 2 - 1)
 
 
 def _floats(picture: Tensor) -> Floats:

@@ -1,12 +1,9 @@
-"""The labels of FFHQ-Aging (Or-El et al. 2020), in all the shapes their table has come to take.
+"""The labels of FFHQ-Aging (Or-El et al. 2020), in the variants of their table.
 
-Spreadsheets turn `3-6` into a date and `10-14` into October, readers of tables turn `None` in the
-column of glasses into nothing, and where Face++ found no face every attribute is -1
-(`specs/agetransformer.md` 7).
+Spreadsheets turn `3-6` into a date and `10-14` into October, CSV readers turn `None` in the column
+of glasses into a missing value, and where Face++ found no face every attribute is -1.
 """
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from pydantic import Field
 
 from engine.core.errors import UsageError
 from engine.core.table import Table
+from engine.data.csv_table import read_csv
 
 GROUPS = (
     (0, 2), (3, 6), (7, 9), (10, 14), (15, 19), (20, 29), (30, 39), (40, 49), (50, 69), (70, 120),
@@ -25,8 +23,6 @@ COLUMNS = (
     "head_pitch", "head_roll", "head_yaw", "left_eye_occluded", "right_eye_occluded", "glasses",
 )  # fmt: skip
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-TRAIN = 69_000
-"""Pictures before this number are for training (LATS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class FfhqAging:
 
 
 class AttributeLimits(Table):
-    """Which rows of FFHQ-Aging are good enough to learn from; the defaults are those of LATS."""
+    """Which rows of FFHQ-Aging are used for training; the defaults are those of LATS."""
 
     age_confidence: float = Field(default=0.6, ge=0, le=1)
     gender_confidence: float = Field(default=0.66, ge=0, le=1)
@@ -74,47 +70,43 @@ class AttributeLimits(Table):
     """Keep rows without attributes, as LATS does in effect."""
 
     def faults(self, row: FfhqAging) -> list[str]:
-        """Why a row is not kept, as flags; none if it is."""
-        found: list[str] = []
+        """The flags that reject a row; none if it is kept."""
+        flags: list[str] = []
         if row.group_confidence <= self.age_confidence:
-            found.append("low_label_confidence")
+            flags.append("low_label_confidence")
         if row.gender_confidence is not None and row.gender_confidence <= self.gender_confidence:
-            found.append("low_gender_confidence")
+            flags.append("low_gender_confidence")
         if not row.has_attributes:
-            return found if self.no_attributes else [*found, "no_face_attributes"]
+            return flags if self.no_attributes else [*flags, "no_face_attributes"]
         if _reaches(row.pitch, self.pitch) or _reaches(row.yaw, self.yaw):
-            found.append("pose")
+            flags.append("pose")
         eyes = [-1.0 if eye is None else eye for eye in (row.left_occluded, row.right_occluded)]
-        hidden = max(eyes) >= self.worse_eye or min(eyes) >= self.better_eye
-        if hidden or (row.glasses == "Dark" and not self.dark_glasses):
-            found.append("occluded")
-        return found
+        occluded = max(eyes) >= self.worse_eye or min(eyes) >= self.better_eye
+        if occluded or (row.glasses == "Dark" and not self.dark_glasses):
+            flags.append("occluded")
+        return flags
 
 
 def read_ffhq_aging(path: Path) -> dict[int, FfhqAging]:
     """The rows of `ffhq_aging_labels.csv` by picture number; UsageError names a faulty line."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the labels in `{path}` cannot be read: {error}") from None
-    # Read as text throughout: `None` is a kind of glasses, and no number is a number yet.
-    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-    absent = [name for name in COLUMNS[:3] if name not in (rows.fieldnames or [])]
+    # Read as text throughout: `None` is a kind of glasses.
+    table = read_csv(path, "the labels in")
+    absent = [name for name in COLUMNS[:3] if name not in table.columns]
     if absent:
         raise UsageError(f"`{path}` is not FFHQ-Aging's table: it lacks {', '.join(absent)}")
-    found: dict[int, FfhqAging] = {}
-    for row in rows:
-        told = {name: (row.get(name) or "").strip() for name in COLUMNS}
-        if not any(told.values()):
+    rows: dict[int, FfhqAging] = {}
+    for line, cells in table.rows:
+        row = {name: cells.get(name, "") for name in COLUMNS}
+        if not any(row.values()):
             continue
         try:
-            one = _row(told)
+            parsed = _row(row)
         except ValueError as error:
-            raise UsageError(f"line {rows.line_num} of `{path}`: {error}") from None
-        found[one.number] = one
-    if not found:
+            raise UsageError(f"line {line} of `{path}`: {error}") from None
+        rows[parsed.number] = parsed
+    if not rows:
         raise UsageError(f"`{path}` holds no labels")
-    return found
+    return rows
 
 
 def is_ffhq_aging(path: Path) -> bool:
@@ -160,12 +152,12 @@ def group_of(age: float) -> int:
     return max(place for place, (low, _) in enumerate(GROUPS) if low <= max(age, 0))
 
 
-def _row(told: dict[str, str]) -> FfhqAging:
-    number, sure = _number(told["image_number"]), _number(told["age_group_confidence"])
+def _row(cells: dict[str, str]) -> FfhqAging:
+    number, confidence = _number(cells["image_number"]), _number(cells["age_group_confidence"])
     if number is None or number < 0 or not float(number).is_integer():
-        raise ValueError(f"`{told['image_number']}` is no picture number")
+        raise ValueError(f"`{cells['image_number']}` is no picture number")
     attributes = {
-        name: _known(told[column])
+        name: _known(cells[column])
         for name, column in (
             ("pitch", "head_pitch"),
             ("roll", "head_roll"),
@@ -177,13 +169,13 @@ def _row(told: dict[str, str]) -> FfhqAging:
     # -1 is an angle like any other; -1 in all of them is Face++ not having found the face.
     if all(value in (None, -1.0) for value in attributes.values()):
         attributes = dict.fromkeys(attributes)
-    glasses = told["glasses"].capitalize()
+    glasses = cells["glasses"].capitalize()
     return FfhqAging(
         number=int(number),
-        group=parse_group(told["age_group"]),
-        group_confidence=0.0 if sure is None else sure,
-        gender=told["gender"].lower() if told["gender"] not in ("", "-1") else None,
-        gender_confidence=_known(told["gender_confidence"]),
+        group=parse_group(cells["age_group"]),
+        group_confidence=0.0 if confidence is None else confidence,
+        gender=cells["gender"].lower() if cells["gender"] not in ("", "-1") else None,
+        gender_confidence=_known(cells["gender_confidence"]),
         glasses=glasses if glasses not in ("", "-1", "Nan") else None,
         **attributes,
     )

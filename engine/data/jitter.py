@@ -1,4 +1,4 @@
-"""Random changes of pictures in training; the truth that goes with a picture moves along."""
+"""Data augmentation: colour jitter, flips and shifts of pictures and landmarks."""
 
 from math import pi
 
@@ -15,16 +15,16 @@ from engine.runtime.draws import Draws
 
 
 class ColorJitter(Table):
-    """Colours turned, paled or saturated, so that no network reads an age off them."""
+    """Jitter of hue, saturation and brightness, so that no network infers age from colour."""
 
     hue: float = Field(default=180.0, ge=0, le=180)
-    """Largest turn about the grey axis in degrees, either way."""
+    """Largest rotation about the grey axis, in degrees."""
     saturation: Span = Span(0, 2)
     brightness: Span = Span(0.85, 1.15)
     share: float = Field(default=0.8, ge=0, le=1)
     """Share of the pictures that are changed at all."""
     patches: bool = True
-    """Whether two changes share a picture, in soft patches: hair turns without the skin."""
+    """Whether a picture has two jitters in soft patches: hair changes without the skin."""
 
 
 def recoloured(pictures: Tensor, jitter: ColorJitter, draws: Draws) -> Tensor:
@@ -44,7 +44,7 @@ def turned(pictures: Tensor, hue: Tensor, saturation: Tensor, brightness: Tensor
     """
     luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), pictures)[:, None]
     chroma = torch.einsum("bij,bjhw->bihw", _turn(hue), pictures - luma)
-    # A turn moves luma a little, for its weights are not equal: take that out again.
+    # The rotation changes luma a little, since its weights are not equal: remove that.
     chroma = chroma - torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), chroma)[:, None]
     light = luma + chroma * saturation[:, None, None, None]
     return ((light + 1) * brightness[:, None, None, None] - 1).clamp(-1, 1)

@@ -1,4 +1,4 @@
-"""Faces with ages that may be wrong: how sure each label is, and how often it is drawn."""
+"""Faces with uncertain age labels: pictures, ages, spreads, reliability."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFaces:
-    """Pictures by row, with what is known of their ages.
+    """Pictures by row, with their age labels.
 
     ages: (n,) in years; spread: (n,) standard deviations of the labels in years; reliability: (n,)
-    in [0, 1]; rows of one photograph at `per_scene` ages stand one after another, and where that
-    is more than 1, each is the truth of the others.
+    in [0, 1]; per_scene: consecutive rows that are one photograph at several ages, each the ground
+    truth of the others.
     """
 
     pictures: Callable[[Tensor], Tensor]
@@ -33,7 +33,7 @@ class LabelledFaces:
     reliability: Floats
     per_scene: int = 1
     names: tuple[str, ...] = field(default=())
-    """Of the pictures, where they are files: what captions are found by."""
+    """Paths of the pictures, where they are files: the keys of their captions."""
 
     def __len__(self) -> int:
         return len(self.ages)
@@ -44,7 +44,7 @@ class LabelledFaces:
 
 
 class FaceSource(Protocol):
-    """Where labelled faces come from."""
+    """A source of labelled faces."""
 
     def load(self, progress: Progress) -> LabelledFaces:
         """Read them, or render them."""
@@ -53,14 +53,14 @@ class FaceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DrawnFaces:
-    """The portrait world: every label is right, and every other age of a photograph is known."""
+    """The portrait world: labels without error, every photograph at several ages."""
 
     plan: PortraitPlan
     size: int
-    """Side in px that they are shrunk to."""
+    """Side in px of the pictures."""
 
     def load(self, progress: Progress) -> LabelledFaces:
-        """Render them, or find them rendered."""
+        """Render them, or read them from the cache."""
         return of_portraits(rendered(self.plan, progress), self.size)
 
 

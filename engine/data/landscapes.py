@@ -1,5 +1,6 @@
 """Landscapes with their places in the plane of valence and arousal: rendered ones, and photos."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,13 +13,13 @@ from PIL import Image
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from engine.core.digest import settings_digest
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.numbers import Count
 from engine.core.progress import Progress, reported
 from engine.core.table import Table
 from engine.data.ratings import Ratings, RatingScale, image_key, read_rating_lists, read_ratings
 from engine.data.render_cache import TRUTH, cached, cached_pictures, new_pictures
+from engine.data.splits import hash_fraction
 from engine.images.ranges import to_tensors
 from engine.images.reading import read_picture
 from engine.runtime.draws import Draws
@@ -188,7 +189,8 @@ def rated_preview(folder: Path, plan: PhotoPlan) -> tuple[str, ...]:
 
 def sides(photos: Landscapes, test: float) -> tuple[Landscapes, Landscapes]:
     """Photos to learn from and photos held out, by the digest of their names."""
-    shares = [int(settings_digest({"name": name}), 16) / 16**12 for name in photos.names]
+    keys = (json.dumps({"name": name}, ensure_ascii=False) for name in photos.names)
+    shares = [hash_fraction(key) for key in keys]
     held = np.array(shares) < test
     if held.sum() < 2:
         held[np.argsort(shares)[:2]] = True

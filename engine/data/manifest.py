@@ -18,25 +18,25 @@ Status = Literal["done", "skipped", "failed"]
 Point = tuple[float, float]
 
 ALWAYS = ("source", "output", "status", "reason", "sha256", "age", "box", "score")
-"""Keys that stand in every row, null or not; the rest only where there is something to say."""
+"""Keys of every row, null or not; the others are left out where null."""
 
 
 class Row(BaseModel):
-    """What is known of one picture; keys of later versions are kept as they are."""
+    """One picture of a prepared folder; unknown keys are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     source: str | None = None
-    """The photo it was made from, seen from the manifest's folder; null if it was rendered."""
+    """The photo it was made from, relative to the manifest's folder; null if it was rendered."""
     output: str | None = None
-    """The picture, seen from the manifest's folder; null if there is none."""
+    """The picture, relative to the manifest's folder; null if there is none."""
     status: Status = "done"
     reason: str | None = None
     sha256: str | None = None
     """Digest of the source, or of the output if there is no source."""
     age: float | None = None
     age_by: str | None = None
-    """Who told the age: `csv`, `name`, `date` or `truth`."""
+    """Source of the age: `csv`, `name`, `date` or `truth`."""
     box: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom in the upright source, pixels."""
     score: float | None = None
@@ -69,18 +69,18 @@ class Row(BaseModel):
 
     @property
     def key(self) -> str:
-        """What makes the row the same one in a rerun."""
+        """Identifies the row in a rerun."""
         return f"{self.output} {self.face}" if self.source is None else f"{self.source} {self.face}"
 
     @property
     def usable(self) -> bool:
-        """Whether there is a picture that nothing has spoken against."""
+        """Whether there is a picture that was not filtered out."""
         return self.status == "done" and self.verdict != "drop"
 
     def dump(self) -> dict[str, Any]:
-        """The row as JSON: the keys that always stand, then those that say something."""
-        told = self.model_dump(mode="json")
-        return {key: value for key, value in told.items() if key in ALWAYS or value is not None}
+        """The row as JSON, without the optional keys that are null."""
+        row = self.model_dump(mode="json")
+        return {key: value for key, value in row.items() if key in ALWAYS or value is not None}
 
 
 def key_of(row: dict[str, Any]) -> str:
@@ -101,6 +101,11 @@ def read_manifest(folder: Path) -> list[Row]:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"`{folder}` has no {MANIFEST}", hint="make one with `tm prep align`")
+    return read_manifest_file(path)
+
+
+def read_manifest_file(path: Path) -> list[Row]:
+    """The rows of a manifest under any name; UsageError for a damaged one."""
     try:
         return [Row.model_validate(row) for row in read_rows(path)]
     except ValidationError as error:
@@ -109,22 +114,22 @@ def read_manifest(folder: Path) -> list[Row]:
 
 def adopt(folder: Path, ages: AgeSource) -> list[Row]:
     """Rows for a folder of pictures that no verb has prepared yet."""
-    found = find_pictures(folder)
+    pictures = find_pictures(folder)
     rows: list[Row] = []
-    for path in found.pictures:
+    for path in pictures.pictures:
         name, age = path.relative_to(folder).as_posix(), ages.age_of(path, None)
-        told = (age.years, age.source) if age is not None else (None, None)
-        rows.append(Row(output=name, sha256=file_sha256(path), age=told[0], age_by=told[1]))
+        years, source = (age.years, age.source) if age is not None else (None, None)
+        rows.append(Row(output=name, sha256=file_sha256(path), age=years, age_by=source))
     if not rows:
-        raise InputError(f"nothing to prepare in `{folder}`: {found.explanation}")
+        raise InputError(f"nothing to prepare in `{folder}`: {pictures.explanation}")
     return rows
 
 
 def seen_from(folder: Path, path: Path) -> str:
-    """`path` as the manifest in `folder` names it; absolute where there is no way between them."""
+    """`path` relative to `folder`, in POSIX form; absolute on another drive."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive
+    except ValueError:  # on another drive
         return path.resolve().as_posix()
 
 

@@ -1,4 +1,4 @@
-"""Landmarks that are known already: from a manifest, or from any detector of the user's own."""
+"""Landmarks from a file: a manifest, or the output of another detector."""
 
 import json
 from functools import cache
@@ -16,7 +16,7 @@ POINTS = 68
 
 
 def holds_points(path: Path | None) -> bool:
-    """Whether a landmarks file lists points rather than being a model that finds them."""
+    """Whether a landmarks file lists points rather than being a model."""
     return path is not None and path.suffix.lower() in SUFFIXES
 
 
@@ -27,9 +27,9 @@ def read_points(path: Path) -> dict[str, NDArray[np.float32]]:
     Reads `{"a.jpg": {"landmarks": [[x, y], ...]}}`, the same without the inner table, and the rows
     of a manifest. UsageError names the entry that is wrong.
     """
-    found: dict[str, NDArray[np.float32]] = {}
-    for name, told in _entries(path).items():
-        listed = told.get("landmarks") if isinstance(told, dict) else told
+    landmarks: dict[str, NDArray[np.float32]] = {}
+    for name, entry in _entries(path).items():
+        listed = entry.get("landmarks") if isinstance(entry, dict) else entry
         try:
             points = np.asarray(listed, np.float32)
         except (TypeError, ValueError):
@@ -38,8 +38,8 @@ def read_points(path: Path) -> dict[str, NDArray[np.float32]]:
             raise UsageError(
                 f"the points of `{name}` in `{path}` are not {POINTS} pairs of numbers"
             )
-        found[name] = points
-    return found
+        landmarks[name] = points
+    return landmarks
 
 
 def points_of(photo: Path, known: dict[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
@@ -51,7 +51,7 @@ def points_of(photo: Path, known: dict[str, NDArray[np.float32]]) -> NDArray[np.
 
 
 def _tails(photo: Path) -> list[Path]:
-    """`a/b/c.png` as itself, `b/c.png` and `c.png`: names are seen from some folder above."""
+    """`b/c.png` and `c.png` of `a/b/c.png`: names are relative to some folder above."""
     return [Path(*photo.parts[start:]) for start in range(1, len(photo.parts))]
 
 
@@ -60,9 +60,9 @@ def _entries(path: Path) -> dict[str, Any]:
         rows = [row for row in read_rows(path) if row.get("landmarks") is not None]
         return {str(row.get("source") or row.get("output")): row for row in rows}
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"the points in `{path}` cannot be read: {error}") from None
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise UsageError(f"`{path}` does not list points by the name of their photo")
-    return cast(dict[str, Any], told)
+    return cast(dict[str, Any], content)

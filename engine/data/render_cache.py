@@ -1,4 +1,4 @@
-"""Rendered sets on the disk: each made once, whole or not at all, mapped into memory after that."""
+"""Rendered sets on the disk: each rendered once, complete or absent, memory-mapped."""
 
 import shutil
 import tempfile
@@ -16,12 +16,12 @@ from engine.core.places import cache_folder
 PICTURES, TRUTH = "pictures.npy", "truth.npz"
 
 
-def cached(world: str, told: dict[str, Any], fill: Callable[[Path], None]) -> Path:
-    """The cache's folder of what `told` describes; where there is none, `fill` fills it now.
+def cached(world: str, settings: dict[str, Any], fill: Callable[[Path], None]) -> Path:
+    """The cache folder of these settings; `fill` fills it where it is absent.
 
-    It is filled beside its place, then renamed: another process may be at it as well.
+    It is filled under a temporary name, then renamed: other processes may fill it, too.
     """
-    folder = cache_folder() / world / settings_digest(told)
+    folder = cache_folder() / world / settings_digest(settings)
     if not (folder / TRUTH).exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def cached(world: str, told: dict[str, Any], fill: Callable[[Path], None]) -> Pa
 
 
 def new_pictures(folder: Path, count: int, size: int) -> "np.memmap[Any, np.dtype[np.uint8]]":
-    """Room for pictures (count, size, size, 3) in a folder that is being filled."""
+    """A memory-mapped array (count, size, size, 3) in a folder that is being filled."""
     shape = (count, size, size, 3)
     return np.lib.format.open_memmap(folder / PICTURES, mode="w+", dtype=np.uint8, shape=shape)
 

@@ -1,6 +1,5 @@
 """Albums of many people at known ages: who, how old, and on which side of the split."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +8,8 @@ from pydantic import Field, field_validator
 
 from engine.core.table import Table
 from engine.data.ages import age_in_name
-
-GROUPS = (0, 3, 7, 10, 15, 20, 30, 40, 50, 70)
-"""Youngest age of each group of FFHQ-Aging, which CAF is grouped by, too."""
+from engine.data.ffhq_aging import group_of
+from engine.data.splits import held_out
 
 
 class Place(NamedTuple):
@@ -57,21 +55,11 @@ class Album(Table):
             subject = found["subject"]
             told = found.groupdict().get("age")
             age = age if told is None else float(told)
-        group = None if age is None else age_group(age)
+        group = None if age is None else group_of(age)  # CAF has the groups of FFHQ-Aging
         return Place(subject, age, group, None if subject is None else self.side(subject))
 
     def side(self, subject: str) -> str | None:
         """The side of the split a subject is on, whoever else there is; None without a split."""
         if not self.test:
             return None
-        drawn = hashlib.sha256(f"{self.seed} {subject}".encode()).digest()
-        return "test" if int.from_bytes(drawn[:8]) / 2**64 < self.test else "train"
-
-
-def age_group(age: float) -> int:
-    """The group of an age.
-
-    >>> [age_group(age) for age in (0, 2.5, 3, 29, 50, 96)]
-    [0, 0, 1, 5, 8, 9]
-    """
-    return max(index for index, youngest in enumerate(GROUPS) if age >= youngest or index == 0)
+        return "test" if held_out(f"{self.seed} {subject}", self.test) else "train"

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from engine.core.registry import Registry
 from engine.core.table import Table
-from engine.enhance.models import Domain, Model, found_file, read_model
+from engine.data.domains import Domain
+from engine.enhance.models import Model, found_file, read_model
 from engine.images.raster import Raster
 
 ENHANCERS: Registry["StepChoice"] = Registry("step", package="engine.enhance.steps")

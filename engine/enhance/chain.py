@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from engine.core.errors import PictureError, UsageError
+from engine.data.domains import Domain
 from engine.enhance.base import FaceStep, Made, PictureStep, StepChoice
 from engine.enhance.faces import change_face, changed_crop, cut_face, find_faces
 from engine.enhance.guard import (
@@ -20,7 +21,7 @@ from engine.enhance.guard import (
     Verdict,
     judged,
 )
-from engine.enhance.models import Domain, Model
+from engine.enhance.models import Model
 from engine.faces.detect import Detection
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_floats, white_of

@@ -1,25 +1,21 @@
 """Who watches over enhanced faces: the judges of photographs, the nano networks of drawn ones."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.data.domains import Domain
 from engine.enhance.guard import FaceEvaluator, FaceMeasurement
-from engine.enhance.models import Domain
+from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.photographs import PhotoEvaluators
 from engine.images.ranges import to_tensor
 from engine.nets.named import NANO_AGE, NANO_IDENTITY, load_age_estimator, load_identity_network
-from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.trunk import resized
-from engine.weights.find import shipped_weights
-from engine.weights.load import read_checkpoint
 
 Pixels = NDArray[np.uint8]
-LOOKED_AT = 128
 
 
 class PhotoFaceEvaluator:
@@ -72,19 +68,13 @@ class Panel:
             self._known[domain] = kinds[domain](self.device)
         return self._known[domain]
 
-    @torch.inference_mode()
     def domain_of(self, face: Pixels) -> Domain:
-        encoder, limit = self._nano
-        picture = resized(to_tensor(face), LOOKED_AT)
-        return "portraits" if float(encoder.ood_score(picture)) <= limit else "photos"
+        classifier = self._classifier
+        return classifier.classify(resized(to_tensor(face), classifier.size))[0]
 
     @cached_property
-    def _nano(self) -> tuple[NanoEncoder, float]:
-        """The shipped encoder, which knows drawn portraits when it sees one, and its limit."""
-        path: Path = shipped_weights()["nano"]
-        checkpoint = read_checkpoint(path)
-        encoder = NanoEncoder.from_state(checkpoint.part("pretrained_encoder")).eval()
-        return encoder, float(checkpoint.facts["ood_threshold"])
+    def _classifier(self) -> DomainClassifier:
+        return DomainClassifier()
 
 
 def panel(kind: str) -> Panel:

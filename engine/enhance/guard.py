@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.core.table import Table
-from engine.enhance.models import Domain
+from engine.data.domains import Domain
 
 Pixels = NDArray[np.uint8]
 

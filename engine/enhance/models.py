@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.places import weights_folder
+from engine.data.domains import Domain
 from engine.nets.loading import frozen
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet
@@ -24,8 +25,6 @@ from engine.weights.native import is_native, read_card
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
-
-Domain = Literal["portraits", "photos"]
 
 OURS = "that of tm"
 UNKNOWN = "not known to tm"

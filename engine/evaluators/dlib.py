@@ -1,7 +1,7 @@
-"""Identity as the contract defines it: `1 - d/d0` by dlib's 128-D descriptor.
+"""Identity by dlib's 128-D face descriptor: `1 - d/d0`.
 
 d is the distance to the reference, d0 the mean distance between different people of the same age
-band, sex and skin in that domain: 1 is the same picture, 0 a stranger.
+band, sex and skin in that domain: 1 is the same picture, 0 an impostor.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -17,7 +17,7 @@ from engine.faces.detect import Detection, FaceFinder
 from engine.faces.fitting import resized
 from engine.runtime.pool import in_processes
 
-JUDGE = "dlib 128-D"
+DLIB_NAME = "dlib 128-D"
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 Group = TypeVar("Group", bound=Hashable)
@@ -25,13 +25,13 @@ Group = TypeVar("Group", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """Descriptors (n, 128), and (n,) in which pictures dlib found a face by itself."""
+    """Descriptors (n, 128), and (n,) whether dlib's detector found a face in the picture."""
 
     vectors: Vectors
-    found: NDArray[np.bool_]
+    detected: NDArray[np.bool_]
 
 
-class _Look(NamedTuple):
+class _Portrait(NamedTuple):
     row: int
     pixels: Pixels
     points: NDArray[np.floating] | None
@@ -46,38 +46,38 @@ def described(
 ) -> Described:
     """Describe (n, s, s, 3) uint8 RGB portraits, those under 256 px enlarged to that.
 
-    Where dlib finds a face, its largest is described by the points dlib fits to it. Where it finds
-    none, the face of the true `points` (n, 68, 2) is described, or without those the one fitted
-    where aligned faces are; `found` counts these.
+    The largest face that dlib detects is described, by the landmarks that dlib fits to it. Without
+    a detection, the face of the true `points` (n, 68, 2) is described, or without those the one
+    fitted where aligned faces are. MemoryError where a worker process dies.
     """
     progress = Silence() if progress is None else progress
-    vectors, found = np.empty((len(pictures), 128), np.float32), np.zeros(len(pictures), bool)
-    looks = (
-        _Look(row, np.asarray(pictures[row]), None if points is None else points[row])
+    vectors, detected = np.empty((len(pictures), 128), np.float32), np.zeros(len(pictures), bool)
+    portraits = (
+        _Portrait(row, np.asarray(pictures[row]), None if points is None else points[row])
         for row in range(len(pictures))
     )
     with reported(progress, "Describing faces", len(pictures)):
-        for outcome in in_processes(_describe, looks, workers=workers):
+        for outcome in in_processes(_describe, portraits, workers=workers):
             if outcome.result is None:
-                raise MemoryError("a process that described faces died")
-            vectors[outcome.item.row], found[outcome.item.row] = outcome.result
+                raise MemoryError("a worker process that described faces died")
+            vectors[outcome.item.row], detected[outcome.item.row] = outcome.result
             progress.advance()
-    return Described(vectors, found)
+    return Described(vectors, detected)
 
 
-def _describe(look: _Look) -> tuple[Vectors, bool]:
-    scale = max(SMALLEST / min(look.pixels.shape[:2]), 1.0)
-    larger = resized(look.pixels, scale)
-    # Portraits stand upright, and a face found lying would be no face of theirs.
+def _describe(portrait: _Portrait) -> tuple[Vectors, bool]:
+    scale = max(SMALLEST / min(portrait.pixels.shape[:2]), 1.0)
+    larger = resized(portrait.pixels, scale)
+    # Portraits are upright: a rotated detection would be a false positive.
     faces = FaceFinder(Detection(rotations=False)).find(larger, every=False)
     if faces:
         return describe_face(larger, faces[0]), True
-    points = None if look.points is None else (look.points + 0.5) * scale - 0.5
+    points = None if portrait.points is None else (portrait.points + 0.5) * scale - 0.5
     return describe_aligned(larger, points), False
 
 
 class ImpostorDistances(NamedTuple):
-    """The mean distance between different people of one group, and how many stand behind it."""
+    """The mean distance between different people of one group, with people and pairs."""
 
     distance: float
     people: int
@@ -86,7 +86,7 @@ class ImpostorDistances(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImpostorTable(Generic[Group]):
-    """d0 by group, and of everyone for groups that hold fewer than two people."""
+    """d0 by group; groups of fewer than two people have that of everyone."""
 
     groups: Mapping[Group, ImpostorDistances]
     everyone: ImpostorDistances
@@ -98,12 +98,12 @@ class ImpostorTable(Generic[Group]):
         """Measure d0 on truth renders: descriptors (n, 128), people (n,), a group for each."""
         everyone = _between(vectors, people)
         if everyone is None:
-            raise ValueError("strangers need at least two people")
+            raise ValueError("impostors need at least two people")
         rows: dict[Group, list[int]] = {}
         for row, group in enumerate(groups):
             rows.setdefault(group, []).append(row)
-        found = {group: _between(vectors[own], people[own]) for group, own in rows.items()}
-        return cls({g: told for g, told in found.items() if told is not None}, everyone)
+        by_group = {group: _between(vectors[own], people[own]) for group, own in rows.items()}
+        return cls({g: one for g, one in by_group.items() if one is not None}, everyone)
 
     def distance(self, group: Group) -> float:
         """d0 of a group."""

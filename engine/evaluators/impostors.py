@@ -1,4 +1,4 @@
-"""How far apart dlib sees different people of the portrait world: d0 of the contract's identity."""
+"""d0 of identity in the portrait world: dlib's mean distance between different people."""
 
 import json
 from functools import cache
@@ -8,10 +8,10 @@ from engine.metrics.strata import Stratum, stratum_of
 
 
 def impostor_distance(person: int, age: float) -> float:
-    """Mean dlib distance of strangers of one age band, sex and skin.
+    """Mean dlib distance between different people of one age band, sex and skin.
 
-    person: the identity seed whose sex and skin count; age: years. Groups in which fewer than two
-    people were measured have the distance of everyone.
+    person: the identity seed that has this sex and skin; age: years. Groups of fewer than two
+    people have the distance of everyone.
     """
     groups, everyone = _table()
     return groups.get(stratum_of(person, age), everyone)
@@ -19,9 +19,9 @@ def impostor_distance(person: int, age: float) -> float:
 
 @cache
 def _table() -> tuple[dict[Stratum, float], float]:
-    told = json.loads(files("engine.evaluators").joinpath("strangers.json").read_text("utf-8"))
+    table = json.loads(files("engine.evaluators").joinpath("impostors.json").read_text("utf-8"))
     groups = {
         Stratum(row["band"], row["sex"], row["skin"]): float(row["distance"])
-        for row in told["groups"]
+        for row in table["groups"]
     }
-    return groups, float(told["everyone"]["distance"])
+    return groups, float(table["everyone"]["distance"])

@@ -1,4 +1,4 @@
-"""The judges: each named, none of them in a loss unless it says so, one panel for each domain."""
+"""The evaluator suite of a domain: identity, age, distances, features; each evaluator is named."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
-from engine.evaluators.dlib import JUDGE, described
-from engine.evaluators.domain import Domain
+from engine.data.domains import Domain
+from engine.evaluators.dlib import DLIB_NAME, described
 from engine.evaluators.impostors import impostor_distance
 from engine.evaluators.photographs import (
     DRAWN_IMPOSTOR_DISTANCE,
     IMPOSTOR_DISTANCE,
     NANO,
     PhotoEvaluators,
+    weights_here,
 )
 from engine.faces.descriptor import SAME_PERSON
 from engine.faces.turning import Pixels
@@ -34,86 +34,83 @@ from engine.nets.named import (
     load_identity_network,
 )
 from engine.nets.protocols import IdentityNetwork
-from engine.weights.folder import status_of
 from engine.weights.load import read_known
-from engine.weights.manifest import known_weights
 
 Vectors = NDArray[np.float64]
-Apart = Callable[[Tensor, Tensor], Tensor]
+PairDistance = Callable[[Tensor, Tensor], Tensor]
 SAME_FACE = 0.37
-"""dlib distance of drawn portraits at which as many people are mistaken for each other as are not
-known again; photos have dlib's own limit of 0.6."""
+"""dlib distance of drawn portraits at the equal error rate; photos have dlib's own 0.6."""
 SAME_COSINE = 0.3
-"""ArcFace cosine from which two photos count as one person. A convention."""
+"""ArcFace cosine from which two photos show one person. A convention."""
 BATCH = 16
 NO_LPIPS = "the weights `lpips-alex` are missing"
 INCEPTION_FILE = "inception-fid"
-"""What the network that FID and KID are defined on is called in the weights folder."""
-WORTH = 32
-"""Pictures from which several processes see sooner than one: each needs seconds to begin."""
+"""Name of the network of FID and KID in the weights folder."""
+PARALLEL_FROM = 32
+"""Pictures from which several processes are faster than one: each needs seconds to start."""
 
 
-class IdentityJudge(Protocol):
-    """Whether two faces are one person."""
+class IdentityEvaluator(Protocol):
+    """Scores whether two faces show one person."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def about(self) -> str:
-        """What its figures mean, in one sentence."""
+        """The meaning of its scores, in one sentence."""
         ...
 
     def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        """uint8 RGB (n, s, s, 3) to (n, d)."""
+        """Embeddings (n, d) of uint8 RGB (n, s, s, 3)."""
         ...
 
-    def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
-        """Scores of pairs (n, d) and (n, d), higher for the same person: (n,)."""
+    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
+        """Similarity (n,) of pairs of embeddings (n, d); higher for the same person."""
         ...
 
-    def identity(self, closeness: float, person: str | None, age: float) -> float:
-        """A score on the scale that is reported; 1 is the same picture."""
+    def identity(self, similarity: float, person: str | None, age: float) -> float:
+        """The similarity on the scale that is reported; 1 is the same picture."""
         ...
 
-    def strangers(self, person: str | None, age: float) -> float | None:
-        """d0, for judges that have one."""
+    def impostor_distance(self, person: str | None, age: float) -> float | None:
+        """d0, None for evaluators without one."""
         ...
 
     @property
-    def limit(self) -> float:
-        """Closeness from which two pictures show one person."""
+    def threshold(self) -> float:
+        """Similarity from which two pictures show one person."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DlibIdentity:
-    """`1 - d/d0` of the contract; d0 by age band, sex and skin where the person is known."""
+    """`1 - d/d0` of dlib's descriptor; d0 by age band, sex and skin where the person is known."""
 
     drawn: bool
     workers: int = 1
-    name: str = JUDGE
+    name: str = DLIB_NAME
 
     @property
     def about(self) -> str:
-        return "1 - d/d0 of dlib's descriptor: 1 is the same picture, 0 a stranger"
+        return "1 - d/d0 of dlib's descriptor: 1 is the same picture, 0 an impostor"
 
     @property
-    def limit(self) -> float:
+    def threshold(self) -> float:
         return -(SAME_FACE if self.drawn else SAME_PERSON)
 
     def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        workers = self.workers if len(pictures) >= WORTH else 1
-        told = described(pictures, workers=workers, progress=progress)
-        return told.vectors.astype(np.float64)
+        workers = self.workers if len(pictures) >= PARALLEL_FROM else 1
+        faces = described(pictures, workers=workers, progress=progress)
+        return faces.vectors.astype(np.float64)
 
-    def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
+    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
         return -np.linalg.norm(one - other, axis=-1)
 
-    def identity(self, closeness: float, person: str | None, age: float) -> float:
-        return 1 + closeness / self.strangers(person, age)
+    def identity(self, similarity: float, person: str | None, age: float) -> float:
+        return 1 + similarity / self.impostor_distance(person, age)
 
-    def strangers(self, person: str | None, age: float) -> float:
+    def impostor_distance(self, person: str | None, age: float) -> float:
         """d0."""
         if not self.drawn:
             return IMPOSTOR_DISTANCE
@@ -124,12 +121,12 @@ class DlibIdentity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CosineIdentity:
-    """The cosine of a identity_net's embeddings."""
+    """Cosine of the embeddings of an identity network."""
 
     identity_net: IdentityNetwork
     device: torch.device
     remark: str = ""
-    limit: float = SAME_COSINE
+    threshold: float = SAME_COSINE
 
     @property
     def name(self) -> str:
@@ -142,165 +139,162 @@ class CosineIdentity:
     def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
         return _in_batches(self.identity_net.embed, pictures, self.device)
 
-    def closeness(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
+    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
         return (one * other).sum(axis=-1)
 
-    def identity(self, closeness: float, person: str | None, age: float) -> float:
-        return closeness
+    def identity(self, similarity: float, person: str | None, age: float) -> float:
+        return similarity
 
-    def strangers(self, person: str | None, age: float) -> None:
+    def impostor_distance(self, person: str | None, age: float) -> None:
         return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """Pictures as the judges see them: vectors (n, d) by judge, years (n,), features (n, f)."""
+class Measurements:
+    """Of n pictures: identity embeddings (n, d) by evaluator, ages (n,), features (n, f)."""
 
     vectors: dict[str, Vectors]
     years: NDArray[np.float64] | None
     features: NDArray[np.float64]
 
 
-class Panel:
-    """The evaluators of one domain; a picture is looked at once, whoever shows it again.
+class EvaluatorSuite:
+    """The evaluators of one domain; every picture is measured once.
 
-    workers: processes that dlib may run in; what they see is the same for any number of them.
-    identities: the first is the one that is reported as `identity`. distances: by name, the first
-    is reported as `perceptual`, unless `why_no_perceptual` says why there is none.
+    workers: processes for dlib, whose results do not depend on their number. identities: the first
+    is reported as `identity`. distances: by name; the first is reported as `perceptual`, unless
+    `why_no_perceptual` says why there is none.
     """
 
     def __init__(self, domain: Domain, device: torch.device, *, workers: int = 1) -> None:
         self.domain: Domain = domain
         self.device = device
         drawn = domain == "portraits"
-        self.identities: list[IdentityJudge] = [DlibIdentity(drawn, workers)]
-        self.distances: dict[str, Apart] = {}
+        self.identities: list[IdentityEvaluator] = [DlibIdentity(drawn, workers)]
+        self.distances: dict[str, PairDistance] = {}
         self.why_no_perceptual: str | None = None
         if drawn:
-            judge = load_distance("nano-judge-features", device)
-            self.distances[judge.name] = judge
-            own = load_identity_network(NANO_IDENTITY, device)
-            remark = ", which the losses of the nano recipes use"
-            self.identities.append(CosineIdentity(own, device, remark))
+            features = load_distance("nano-judge-features", device)
+            self.distances[features.name] = features
+            identity_net = load_identity_network(NANO_IDENTITY, device)
+            remark = ", which is in the losses of the nano recipes"
+            self.identities.append(CosineIdentity(identity_net, device, remark))
         else:
-            if _here(ARCFACE):
+            if weights_here(ARCFACE):
                 self.identities.insert(
                     0, CosineIdentity(load_identity_network(ARCFACE, device), device)
                 )
-            if _here("lpips-alex"):
+            if weights_here("lpips-alex"):
                 self.distances["lpips-alex"] = load_distance("lpips-alex", device)
             else:
                 self.why_no_perceptual = NO_LPIPS
         self.distances["gradients"] = gradient_distance
-        self._ages = _age_reader(domain, device)
+        self._ages = _age_estimator(domain, device)
         self.extractor, self._features = _extractor(drawn, device)
-        self._kept: dict[bytes, dict[str, Any]] = {}
+        self._measured: dict[bytes, dict[str, Any]] = {}
 
     @property
-    def identity(self) -> IdentityJudge:
-        """The judge of what is called identity."""
+    def identity(self) -> IdentityEvaluator:
+        """The evaluator that is reported as `identity`."""
         return self.identities[0]
 
     @property
     def age_by(self) -> str | None:
+        """Name of the age evaluator."""
         return self._ages[0]
 
     @property
     def why_no_age(self) -> str | None:
+        """Why there is no age evaluator."""
         return self._ages[2]
 
     @property
     def perceptual(self) -> str | None:
-        """The distance that is called perceptual."""
+        """Name of the distance that is reported as `perceptual`."""
         return None if self.why_no_perceptual is not None else next(iter(self.distances))
 
-    def see(self, pictures: Sequence[Pixels], progress: Progress | None = None) -> Seen:
-        """Look at pictures (s, s, 3) of any sides."""
+    def measure(self, pictures: Sequence[Pixels], progress: Progress | None = None) -> Measurements:
+        """Measure pictures, uint8 RGB (s, s, 3) of any sides."""
         progress = Silence() if progress is None else progress
         digests = [
             hashlib.sha256(f"{one.shape}".encode() + one.tobytes()).digest() for one in pictures
         ]
-        fresh = {d: one for d, one in zip(digests, pictures, strict=True) if d not in self._kept}
-        sides = sorted({len(one) for one in fresh.values()})
+        new = {d: one for d, one in zip(digests, pictures, strict=True) if d not in self._measured}
+        sides = sorted({len(one) for one in new.values()})
         for side in sides:
-            own = {digest: one for digest, one in fresh.items() if len(one) == side}
-            self._look(list(own), np.stack(list(own.values())), progress)
-        rows = [self._kept[digest] for digest in digests]
+            own = {digest: one for digest, one in new.items() if len(one) == side}
+            self._measure(list(own), np.stack(list(own.values())), progress)
+        rows = [self._measured[digest] for digest in digests]
         years = None if self.age_by is None else np.array([row["years"] for row in rows])
-        return Seen(
+        return Measurements(
             {j.name: np.stack([row[j.name] for row in rows]) for j in self.identities},
             years,
             np.stack([row["features"] for row in rows]),
         )
 
-    def apart(
+    def distance(
         self, name: str, one: Sequence[Pixels], other: Sequence[Pixels]
     ) -> NDArray[np.float64]:
-        """A distance of pairs of pictures of one side: (n,)."""
+        """A named distance (n,) of n pairs of pictures of one side."""
         measure = self.distances[name]
-        told: list[NDArray[np.float64]] = []
+        parts: list[NDArray[np.float64]] = []
         with torch.inference_mode():
             for start in range(0, len(one), BATCH):
                 pair = [
                     to_tensors(np.stack(side[start : start + BATCH])).to(self.device)
                     for side in (one, other)
                 ]
-                told.append(measure(*pair).double().numpy(force=True))
-        return np.concatenate(told)
+                parts.append(measure(*pair).double().numpy(force=True))
+        return np.concatenate(parts)
 
-    def _look(self, digests: Sequence[bytes], pictures: Pixels, progress: Progress) -> None:
+    def _measure(self, digests: Sequence[bytes], pictures: Pixels, progress: Progress) -> None:
         columns: dict[str, NDArray[np.float64]] = {
-            judge.name: judge.vectors(pictures, progress) for judge in self.identities
+            evaluator.name: evaluator.vectors(pictures, progress) for evaluator in self.identities
         }
-        read = self._ages[1]
-        if read is not None:
-            columns["years"] = _in_batches(read, pictures, self.device)
+        estimate = self._ages[1]
+        if estimate is not None:
+            columns["years"] = _in_batches(estimate, pictures, self.device)
         features = self._features
         columns["features"] = (
-            columns[JUDGE] if features is None else _in_batches(features, pictures, self.device)
+            columns[DLIB_NAME] if features is None else _in_batches(features, pictures, self.device)
         )
         for row, digest in enumerate(digests):
-            self._kept[digest] = {name: values[row] for name, values in columns.items()}
+            self._measured[digest] = {name: values[row] for name, values in columns.items()}
 
 
 def _extractor(drawn: bool, device: torch.device) -> tuple[str, Callable[[Tensor], Tensor] | None]:
-    """Whose features the distances between sets are told in; None for those of dlib."""
-    if _here(INCEPTION_FILE):
+    """Name and network of the features for set distances; None for dlib's descriptors."""
+    if weights_here(INCEPTION_FILE):
         from engine.nets.perceptual.inception import Inception
 
         state = read_known(INCEPTION_FILE).part("features")
         return INCEPTION, Inception.from_state(state).to(device)
     if not drawn:
-        return JUDGE, None
+        return DLIB_NAME, None
     net: Any = getattr(load_age_estimator(NANO, device), "net")  # noqa: B009 - hidden by the protocol
     return NANO, lambda pictures: net.features(pictures)[-1].mean(dim=(2, 3))
 
 
-def _age_reader(
+def _age_estimator(
     domain: Domain, device: torch.device
 ) -> tuple[str | None, Callable[[Tensor], Tensor] | None, str | None]:
-    """Name and reader of ages, or why there is none."""
-    judges = PhotoEvaluators(device, domain)
-    if judges.age_by is None:
-        return None, None, judges.why_no_age
+    """Name and function of the age evaluator, or why there is none."""
+    evaluators = PhotoEvaluators(device, domain)
+    if evaluators.age_by is None:
+        return None, None, evaluators.why_no_age
 
-    def read(pictures: Tensor) -> Tensor:
-        return torch.tensor([judges.age(one[None]) for one in pictures], dtype=torch.float64)
+    def estimate(pictures: Tensor) -> Tensor:
+        return torch.tensor([evaluators.age(one[None]) for one in pictures], dtype=torch.float64)
 
-    return judges.age_by, read, None
+    return evaluators.age_by, estimate, None
 
 
 def _in_batches(
     measure: Callable[[Tensor], Tensor], pictures: Pixels, device: torch.device
 ) -> NDArray[np.float64]:
-    told: list[NDArray[np.float64]] = []
+    parts: list[NDArray[np.float64]] = []
     with torch.inference_mode():
         for start in range(0, len(pictures), BATCH):
             batch = to_tensors(pictures[start : start + BATCH]).to(device)
-            told.append(measure(batch).double().numpy(force=True))
-    return np.concatenate(told)
-
-
-def _here(name: str) -> bool:
-    folder = weights_folder()
-    return status_of(known_weights(folder)[name], folder).here
+            parts.append(measure(batch).double().numpy(force=True))
+    return np.concatenate(parts)

@@ -1,1 +1,1 @@
-"""Who tells ages in `tm relabel`: experts behind one protocol, and the mixture of them."""
+"""The age experts of `tm relabel` behind one protocol, and the mixture of them."""

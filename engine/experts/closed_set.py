@@ -1,4 +1,4 @@
-"""How probable each of a closed set of answers is to a language model, by its own tokens."""
+"""The probability of each of a closed set of answers under a language model, token by token."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 Continue = Callable[[Sequence[int]], Tensor]
-"""Logarithms of the next token's probabilities (b, vocabulary) behind the prompt and a prefix."""
+"""Log-probabilities (b, vocabulary) of the next token behind the prompt and a prefix."""
 
 
 @dataclass(slots=True)
 class Node:
-    """A prefix of some answers: where it goes on, and the answer that may end here."""
+    """A prefix of answers: its continuations, and the answer that may end here."""
 
     children: dict[int, "Node"] = field(default_factory=dict[int, "Node"])
     ends: int | None = None
@@ -20,10 +20,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class ClosedSet:
-    """Answers by their tokens, merged where they begin alike; an answer may have several spellings.
+    """A trie of answers by their tokens; an answer may have several spellings.
 
-    What follows a digit decides whether the number is over: at a prefix that is an answer and the
-    beginning of others, the answer has what is left of the others' probability.
+    At a prefix that is an answer and the beginning of others, the answer has the probability that
+    the others leave.
     """
 
     root: Node
@@ -45,56 +45,56 @@ class ClosedSet:
 
     @property
     def steps(self) -> int:
-        """How often the model is asked: once for each prefix that something follows."""
+        """Calls of the model: one for each prefix with a continuation."""
         return _inner(self.root)
 
     def probabilities(self, following: Continue) -> Tensor:
-        """(b, answers + 1) that sum to 1: each answer, and last everything that is none of them.
+        """(b, answers + 1) that sum to 1: each answer, and last everything else.
 
-        `following` is asked depth first, each prefix once, right after the prefix before its last
-        token or after one that goes deeper: a model with a cache may crop it.
+        `following` is called depth first, once for each prefix, right after its parent or a
+        descendant of it: a model with a cache may crop it.
         """
-        found: Tensor | None = None
-        waiting: list[tuple[tuple[int, ...], Node, Tensor | None]] = [((), self.root, None)]
-        while waiting:
-            prefix, node, reached = waiting.pop()
+        total: Tensor | None = None
+        stack: list[tuple[tuple[int, ...], Node, Tensor | None]] = [((), self.root, None)]
+        while stack:
+            prefix, node, reached = stack.pop()
             if not node.children:
-                assert found is not None
+                assert total is not None
                 assert reached is not None
-                found[:, _column(node.ends, self.count)] += reached
+                total[:, _column(node.ends, self.count)] += reached
                 continue
             shares = following(prefix).double().exp()
-            if found is None:
-                found = shares.new_zeros(len(shares), self.count + 1)
+            if total is None:
+                total = shares.new_zeros(len(shares), self.count + 1)
             if reached is None:
                 reached = shares.new_ones(len(shares))
             tokens = list(node.children)
             onward = shares[:, tokens]
-            found[:, _column(node.ends, self.count)] += reached * (1 - onward.sum(1)).clamp(min=0)
+            total[:, _column(node.ends, self.count)] += reached * (1 - onward.sum(1)).clamp(min=0)
             for token, share in zip(reversed(tokens), onward.T.flip(0), strict=True):
-                waiting.append(((*prefix, token), node.children[token], reached * share))
-        assert found is not None
-        return found / found.sum(dim=1, keepdim=True)
+                stack.append(((*prefix, token), node.children[token], reached * share))
+        assert total is not None
+        return total / total.sum(dim=1, keepdim=True)
 
 
 def probabilities_reference(closed: ClosedSet, following: Continue) -> Tensor:
-    """The definition of `probabilities`: from each prefix to all that follow."""
+    """The definition of `probabilities`, by recursion over the prefixes."""
     first = following(())
-    found = torch.zeros(len(first), closed.count + 1, dtype=torch.float64)
+    total = torch.zeros(len(first), closed.count + 1, dtype=torch.float64)
 
     def walk(node: Node, prefix: tuple[int, ...], reached: Tensor) -> None:
         if not node.children:
-            found[:, _column(node.ends, closed.count)] += reached
+            total[:, _column(node.ends, closed.count)] += reached
             return
         shares = following(prefix).double().exp()
         rest = torch.ones(len(shares), dtype=torch.float64)
         for token, child in node.children.items():
             walk(child, (*prefix, token), reached * shares[:, token])
             rest -= shares[:, token]
-        found[:, _column(node.ends, closed.count)] += reached * rest
+        total[:, _column(node.ends, closed.count)] += reached * rest
 
     walk(closed.root, (), torch.ones(len(first), dtype=torch.float64))
-    return found
+    return total
 
 
 def _column(answer: int | None, count: int) -> int:

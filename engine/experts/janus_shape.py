@@ -1,4 +1,4 @@
-"""How much memory a Janus-Pro takes when it is asked in words, from its configuration alone."""
+"""The memory that Janus-Pro needs, from its configuration alone."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from engine.core.errors import WeightsError
 
 TEXT_TOKENS = 100
-"""Of the question and its frame, beside the picture's own tokens."""
+"""Tokens of the question and its template, beside those of the picture."""
 VISION = {
     "hidden_size": 1024,
     "num_hidden_layers": 24,
@@ -41,7 +41,7 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class JanusMemory:
-    """Parameters that a question runs through, and bytes that each face adds to the cache."""
+    """Parameters of the language and vision parts, and numbers that each face adds to the cache."""
 
     language: int
     vision: int
@@ -49,46 +49,46 @@ class JanusMemory:
 
     @property
     def parameters(self) -> int:
-        """All of them; the picture generator is not loaded."""
+        """Both together; the image generator is not loaded."""
         return self.language + self.vision
 
     def bytes(self, batch: int, width: int = 2) -> int:
-        """With `batch` faces at once, numbers of `width` bytes (2: bfloat16)."""
+        """Memory with `batch` faces at once, in numbers of `width` bytes (2: bfloat16)."""
         return width * (self.parameters + batch * self.cache_numbers)
 
 
 def memory_of(config: Mapping[str, Any]) -> JanusMemory:
-    """From a `config.json`; what it leaves out has Llama's and Janus's defaults."""
+    """From a `config.json`; missing keys have Llama's and Janus's defaults."""
     text = {"tie_word_embeddings": False} | dict(config.get("text_config", {}))
     vision = VISION | dict(config.get("vision_config", {}))
     wide, layers, hidden = (
         int(text[key]) for key in ("hidden_size", "num_hidden_layers", "intermediate_size")
     )
     heads = int(text.get("num_attention_heads", 32))
-    keyed = int(text.get("num_key_value_heads", heads))
-    key_width = int(text.get("head_dim", wide // heads)) * keyed
+    kv_heads = int(text.get("num_key_value_heads", heads))
+    key_width = int(text.get("head_dim", wide // heads)) * kv_heads
     own = int(text.get("head_dim", wide // heads)) * heads
     block = 2 * wide * own + 2 * wide * key_width + 3 * wide * hidden + 2 * wide
     language = layers * block + wide + 2 * int(text["vocab_size"]) * wide
     side, patch = int(vision["hidden_size"]), int(vision["patch_size"])
-    narrow = int(side * float(vision["mlp_ratio"]))
-    seen = 4 * (side * side + side) + 2 * side * narrow + narrow + side + 4 * side
+    mlp = int(side * float(vision["mlp_ratio"]))
+    layer = 4 * (side * side + side) + 2 * side * mlp + mlp + side + 4 * side
     tokens = int(vision["num_image_tokens"])
-    places = (int(vision["image_size"]) // patch) ** 2
-    tower = int(vision["num_hidden_layers"]) * seen + 3 * patch**2 * side + side + places * side
+    patches = (int(vision["image_size"]) // patch) ** 2
+    tower = int(vision["num_hidden_layers"]) * layer + 3 * patch**2 * side + side + patches * side
     tower += 2 * side
-    bridge = side * wide + wide + (int(vision["depth"]) - 1) * (wide * wide + wide)
+    aligner = side * wide + wide + (int(vision["depth"]) - 1) * (wide * wide + wide)
     cache = 2 * layers * key_width * (tokens + 2 + TEXT_TOKENS)
-    return JanusMemory(language, tower + bridge, cache)
+    return JanusMemory(language, tower + aligner, cache)
 
 
 def published_memory(name: str) -> JanusMemory:
-    """Of `janus-pro-1b` or `janus-pro-7b`, without any of their files."""
+    """The memory of `janus-pro-1b` or `janus-pro-7b`, without any of their files."""
     return memory_of({"text_config": PUBLISHED[name]})
 
 
 def memory_in(folder: Path) -> JanusMemory:
-    """Of the model in a folder, by its `config.json`."""
+    """The memory of the model in a folder, by its `config.json`."""
     path = folder / "config.json"
     try:
         return memory_of(json.loads(path.read_text(encoding="utf-8")))

@@ -1,8 +1,8 @@
-"""One age from the votes of several experts: weighted by confidence, with all of the variance.
+"""One age from the predictions of several experts: weighted by confidence, with its variance.
 
-`w_i = softmax((c_i - mu_i) / tau)` over the experts that answered, `age = sum_i w_i a_i`. One mu
-for all of them cancels in the softmax and changes nothing, so `mu` is each expert's own: how
-confident it must be to weigh as much as the others.
+`w_i = softmax((c_i - mu_i) / tau)` over the experts with a prediction, `age = sum_i w_i a_i`. A mu
+common to all cancels in the softmax, so `mu` is each expert's own: the confidence at which it
+weighs as much as the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ TAU = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What e experts say of n faces: years, spread and confidence, each (n, e); NaN is silence."""
+    """Predictions of e experts for n faces: years, spread, confidence, each (n, e); NaN: none."""
 
     experts: tuple[str, ...]
     years: Numbers
@@ -35,22 +35,22 @@ class Predictions:
         return len(self.years)
 
     def of(self, rows: Sequence[int] | NDArray[np.integer] | NDArray[np.bool_]) -> Self:
-        """The votes on some of the faces."""
+        """The predictions for some of the faces."""
         parts = (self.years[rows], self.spread[rows], self.confidence[rows])
         return type(self)(self.experts, *parts)
 
     def only(self, experts: Sequence[str]) -> Self:
-        """The votes of some of the experts, in that order."""
+        """The predictions of some of the experts, in that order."""
         at = [self.experts.index(name) for name in experts]
         parts = (self.years[:, at], self.spread[:, at], self.confidence[:, at])
         return type(self)(tuple(experts), *parts)
 
 
 class ExpertCalibration(Table):
-    """What one expert's votes mean, fitted on faces of known age."""
+    """Correction of one expert, fitted on faces of known age."""
 
     digest: str
-    """Of the weights it was fitted for."""
+    """Digest of the weights it was fitted for."""
     slope: float = 1.0
     shift: float = 0.0
     """Corrected age = slope x age + shift, in years."""
@@ -62,7 +62,7 @@ class ExpertCalibration(Table):
 
 
 class Calibration(Table):
-    """What `--truth` fits; without it nothing is corrected and every mu is 0."""
+    """The fit of `--truth`; without one nothing is corrected and every mu is 0."""
 
     schema_version: int = 1
     domain: Domain
@@ -70,21 +70,21 @@ class Calibration(Table):
     tau: float = Field(default=TAU, gt=0)
     stretch: float = Field(default=1.0, ge=0)
     floor: float = Field(default=0.0, ge=0)
-    """Corrected spread of the mixture of all these experts, from the one their votes give."""
+    """Of the mixture of all experts; corrected spread = sqrt(floor^2 + (stretch x spread)^2)."""
     mismatch: float = Field(default=2.0, gt=0)
-    """How many standard deviations from the mixture's age a label counts as wrong."""
+    """Standard deviations from the mixture's age from which a label counts as wrong."""
     false_flags: float | None = None
     """The share of right labels that `mismatch` was fitted to flag."""
     faces: int | None = None
-    """On how many faces it was fitted."""
+    """Number of faces it was fitted on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """The fused ages of n faces; NaN where no expert answered.
+    """The fused ages of n faces; NaN where no expert has a prediction.
 
     age, between, within (both variances in years^2), std: (n,); weights, ages (each expert's,
-    corrected): (n, e), weight 0 and age NaN where it is silent.
+    corrected): (n, e), weight 0 and age NaN without a prediction.
     """
 
     age: Numbers
@@ -96,12 +96,12 @@ class Mixture:
 
     @property
     def present(self) -> NDArray[np.int64]:
-        """How many experts answered (n,)."""
+        """Number of experts with a prediction (n,)."""
         return np.isfinite(self.ages).sum(axis=1)
 
     @property
-    def furthest(self) -> Numbers:
-        """Years between the oldest and the youngest vote (n,)."""
+    def range(self) -> Numbers:
+        """Years between the oldest and the youngest prediction (n,)."""
         known = np.isfinite(self.ages)
         high = np.where(known, self.ages, -np.inf).max(axis=1, initial=-np.inf)
         low = np.where(known, self.ages, np.inf).min(axis=1, initial=np.inf)
@@ -109,80 +109,83 @@ class Mixture:
 
 
 class Fusion(Table):
-    """How votes become one age."""
+    """How predictions become one age."""
 
     rule: Literal["confidence", "gate"] = "confidence"
     """`gate` is the learned one of four experts (`gate` names its weights)."""
     tau: float | None = Field(default=None, gt=0)
     """Temperature of the weights; the calibration's, or 0.1, where it is not given."""
     abstain_below: float = Field(default=0.0, ge=0, le=1)
-    """An expert whose confidence is lower counts as silent."""
+    """Predictions of lower confidence are ignored."""
     gate: str | None = None
     """Weights of the learned gate, by name or file."""
 
 
 def fuse(
-    votes: Predictions, calibration: Calibration | None = None, fusion: Fusion | None = None
+    predictions: Predictions, calibration: Calibration | None = None, fusion: Fusion | None = None
 ) -> Mixture:
-    """Weigh the votes by confidence; the silent have no weight, whoever is left has all of it."""
+    """Weigh the predictions by confidence; missing ones have no weight."""
     fusion = Fusion() if fusion is None else fusion
-    ages, spread = corrected(votes, calibration)
-    loud = np.isfinite(ages) & (votes.confidence >= fusion.abstain_below)
-    ages = np.where(loud, ages, np.nan)
+    ages, spread = corrected(predictions, calibration)
+    active = np.isfinite(ages) & (predictions.confidence >= fusion.abstain_below)
+    ages = np.where(active, ages, np.nan)
     weights = confidence_weights(
-        votes.confidence, loud, mu=_mu(votes, calibration), tau=_tau(calibration, fusion)
+        predictions.confidence,
+        active,
+        mu=_mu(predictions, calibration),
+        tau=_tau(calibration, fusion),
     )
-    return mixed(ages, spread, weights, calibration)
+    return mix(ages, spread, weights, calibration)
 
 
-def mixed(
+def mix(
     ages: Numbers, spread: Numbers, weights: Numbers, calibration: Calibration | None = None
 ) -> Mixture:
-    """The mixture of votes (n, e) with weights (n, e) that sum to 1, or to 0 where all are silent.
+    """The mixture of predictions (n, e) with weights (n, e) that sum to 1, or to 0 without any.
 
-    Its variance is that between the votes and that within them. What several experts agree on is
-    better than each of them: `calibration` knows by how much, for all of its experts together.
+    Its variance is the sum of that between the predictions and that within them; `calibration`
+    corrects it where all of its experts have a prediction.
     """
-    some = weights.sum(axis=1) > 0
+    fused = weights.sum(axis=1) > 0
     known = np.nan_to_num(ages)
-    age = np.where(some, (weights * known).sum(axis=1), np.nan)
-    between = np.where(some, (weights * (known - age[:, None]) ** 2).sum(axis=1), np.nan)
-    within = np.where(some, (weights * np.nan_to_num(spread) ** 2).sum(axis=1), np.nan)
+    age = np.where(fused, (weights * known).sum(axis=1), np.nan)
+    between = np.where(fused, (weights * (known - age[:, None]) ** 2).sum(axis=1), np.nan)
+    within = np.where(fused, (weights * np.nan_to_num(spread) ** 2).sum(axis=1), np.nan)
     std = np.sqrt(between + within)
     if calibration is not None:
-        whole = np.isfinite(ages).sum(axis=1) == len(calibration.experts)
-        std = np.where(whole, np.hypot(calibration.floor, calibration.stretch * std), std)
+        complete = np.isfinite(ages).sum(axis=1) == len(calibration.experts)
+        std = np.where(complete, np.hypot(calibration.floor, calibration.stretch * std), std)
     return Mixture(np.clip(age, 0, None), std, between, within, weights, ages)
 
 
-def corrected(votes: Predictions, calibration: Calibration | None) -> tuple[Numbers, Numbers]:
+def corrected(predictions: Predictions, calibration: Calibration | None) -> tuple[Numbers, Numbers]:
     """Ages and spreads (n, e) after each expert's own correction."""
     if calibration is None:
-        return votes.years, votes.spread
-    each = [calibration.experts[name] for name in votes.experts]
+        return predictions.years, predictions.spread
+    each = [calibration.experts[name] for name in predictions.experts]
     slope, shift, stretch, floor = (
         np.array([getattr(one, what) for one in each])
         for what in ("slope", "shift", "stretch", "floor")
     )
-    ages = np.clip(slope * votes.years + shift, 0, OLDEST + 20)
-    return ages, np.hypot(floor, stretch * votes.spread)
+    ages = np.clip(slope * predictions.years + shift, 0, OLDEST + 20)
+    return ages, np.hypot(floor, stretch * predictions.spread)
 
 
 def confidence_weights(
-    confidence: Numbers, loud: NDArray[np.bool_], *, mu: Numbers | float, tau: float
+    confidence: Numbers, active: NDArray[np.bool_], *, mu: Numbers | float, tau: float
 ) -> Numbers:
-    """Softmax of (c - mu) / tau over those who are loud: (n, e), rows of 0 where nobody is."""
-    raised = np.where(loud, (np.nan_to_num(confidence) - mu) / tau, -np.inf)
-    top = raised.max(axis=1, keepdims=True, initial=-np.inf)
-    powers = np.exp(raised - np.where(np.isfinite(top), top, 0))
+    """Softmax of (c - mu) / tau over the active experts: (n, e), rows of 0 without any."""
+    logits = np.where(active, (np.nan_to_num(confidence) - mu) / tau, -np.inf)
+    top = logits.max(axis=1, keepdims=True, initial=-np.inf)
+    powers = np.exp(logits - np.where(np.isfinite(top), top, 0))
     total = powers.sum(axis=1, keepdims=True)
     return np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
 
 
-def _mu(votes: Predictions, calibration: Calibration | None) -> Numbers | float:
+def _mu(predictions: Predictions, calibration: Calibration | None) -> Numbers | float:
     if calibration is None:
         return 0.0
-    return np.array([calibration.experts[name].mu for name in votes.experts])
+    return np.array([calibration.experts[name].mu for name in predictions.experts])
 
 
 def _tau(calibration: Calibration | None, fusion: Fusion) -> float:

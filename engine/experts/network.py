@@ -1,35 +1,35 @@
-"""The expert that most are: a network that is shown the face, and how its word is read."""
+"""An expert that is one network on the face."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from engine.experts.base import Answer, Faces
+from engine.experts.base import AgePrediction, Faces
 from engine.nets.loading import Net, frozen
 from engine.nets.named import state_of
 from engine.nets.protocols import weights_digest
 from engine.weights.checkpoint import StateDict
 
-Read = Callable[[Tensor], Answer]
-"""From what a network says of b faces to the answer."""
+Decode = Callable[[Tensor], AgePrediction]
+"""From the output of a network for b faces to their ages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkExpert:
-    """Shows a network faces (b, 3, size, size) in [-1, 1]."""
+    """A network that takes faces (b, 3, size, size) in [-1, 1]."""
 
     net: nn.Module
     size: int
     digest: str
-    read: Read = Answer.of_logits
+    decode: Decode = AgePrediction.of_logits
 
-    def answer(self, faces: Faces) -> Answer:
+    def predict(self, faces: Faces) -> AgePrediction:
         device = next(self.net.parameters()).device
-        return self.read(self.net(faces.at(self.size).to(device)))
+        return self.decode(self.net(faces.at(self.size).to(device)))
 
 
 def nano_net(weights: str, build: Callable[[StateDict], Net]) -> tuple[Net, str]:
-    """A named age network of the portrait world, frozen, and the digest of its content."""
+    """A named age network for drawn portraits, frozen, and the digest of its weights."""
     state = state_of(weights, "age")
     return frozen(build(state)), weights_digest(state)

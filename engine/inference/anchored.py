@@ -127,7 +127,7 @@ class AnchorAger:
             state = read_checkpoint(find_weights(LIKENESS)).part("encoder")
             self._likeness = frozen(NanoEncoder.from_state(state)).to(self.compute.device)
         encoder = self._likeness
-        self.known.require_like(
+        self.known.require_in_domain(
             encoder, resized(face.to(self.compute.device), encoder.spec.base.size)
         )
 

@@ -164,12 +164,12 @@ class Judged:
             "age_by": self.judges.age_by,
             "identity": round(identity.value, 4),
             "identity_reconstruction": _rounded(self.reconstruction),
-            "identity_by": identity.judge,
+            "identity_by": identity.evaluator,
         }
         if truth is not None:
             row["identity_to"] = "truth"
-        if identity.strangers is not None:
-            row["identity_strangers"] = identity.strangers
+        if identity.impostor_distance is not None:
+            row["identity_strangers"] = identity.impostor_distance
         missing = [self.judges.why_no_age] if self.judges.why_no_age is not None else []
         if self.reconstruction is None:
             missing.append("these weights draw no face as it is, only at an age")

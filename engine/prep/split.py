@@ -1,6 +1,5 @@
 """Train and test photos: by content, in every age band, copies on the same side."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from engine.core.errors import InputError, UsageError
 from engine.core.lock import locked
 from engine.data.manifest import Row, ledger_of, read_manifest
+from engine.data.splits import hash_fraction
 from engine.faces.duplicates import kept_by_hash
 from engine.prep.filter import picture_dhash
 
@@ -25,7 +25,7 @@ class Group:
 
     keys: tuple[str, ...]
     band: int
-    draw: str
+    draw: float
 
 
 def split_rows(rows: Sequence[Row], *, test: float, seed: int) -> list[Row]:
@@ -65,7 +65,7 @@ def _groups(rows: Sequence[Row], seed: int) -> list[Group]:
     groups: list[Group] = []
     for same in members.values():
         digest = str(same[0].sha256)
-        draw = hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()
+        draw = hash_fraction(f"{seed} {digest}")
         ages = [row.age for row in same if row.age is not None]
         band = int(ages[0] // BAND) if ages else -1
         groups.append(Group(tuple(row.key for row in same), band, draw))

@@ -1,4 +1,4 @@
-"""ReliabilityBin diagrams: does what the mixture says of its own errors hold?"""
+"""Reliability diagrams: the predicted errors of the mixture against the observed ones."""
 
 import csv
 import io
@@ -9,24 +9,24 @@ from typing import Any
 from engine.images.diagram import BLUE, LINE, LOOK, QUIET, quiet_grid
 
 FEW = 10
-"""Faces below which a share is drawn apart: it says little."""
+"""Bars of fewer faces are drawn hollow."""
 Points = tuple[list[float], list[float]]
-"""What was told, and what happened."""
+"""Predicted and observed values."""
 
 
-def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
-    """Three panels: confidence, intervals and spread, each told against what happened."""
+def reliability_png(metrics: dict[str, Any], *, title: str) -> bytes:
+    """Three diagrams, predicted against observed: confidence, intervals, spread."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(LOOK):
         figure = Figure(figsize=(12.6, 4.4), layout="constrained")
         figure.suptitle(title, fontsize=11)
-        sure, inside, spread = figure.subplots(1, 3)
-        _confidence(sure, figures)
-        _coverage(inside, figures)
-        _spread(spread, figures)
-        for axes in (sure, inside, spread):
+        confidence, coverage, spread = figure.subplots(1, 3)
+        _confidence(confidence, metrics)
+        _coverage(coverage, metrics)
+        _spread(spread, metrics)
+        for axes in (confidence, coverage, spread):
             quiet_grid(axes)
             axes.legend(frameon=False, fontsize=9, loc="upper left", handlelength=1.4)
         picture = BytesIO()
@@ -34,22 +34,22 @@ def reliability_png(figures: dict[str, Any], *, title: str) -> bytes:
     return picture.getvalue()
 
 
-def points_csv(figures: dict[str, Any]) -> str:
-    """The points of the three panels: `diagram`, `told`, `happened`, `count`."""
+def points_csv(metrics: dict[str, Any]) -> str:
+    """The points of the three diagrams: `diagram`, `predicted`, `observed`, `count`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("diagram", "predicted", "observed", "count"))
     for name in ("confidence", "spread"):
-        for bar in figures[name]:
-            values = round(bar["predicted"], 5), round(bar["observed"], 5)
-            writer.writerow((name, *values, bar["faces"]))
-    for point in figures["coverage"]:
-        writer.writerow(("coverage", point["level"], round(point["share"], 5), figures["faces"]))
+        for bar in metrics[name]:
+            predicted, observed = round(bar["predicted"], 5), round(bar["observed"], 5)
+            writer.writerow((name, predicted, observed, bar["faces"]))
+    for point in metrics["coverage"]:
+        writer.writerow(("coverage", point["level"], round(point["share"], 5), metrics["faces"]))
     return text.getvalue()
 
 
-def _confidence(axes: Any, figures: dict[str, Any]) -> None:
-    bars = figures["confidence"]
+def _confidence(axes: Any, metrics: dict[str, Any]) -> None:
+    bars = metrics["confidence"]
     most = max(bar["faces"] for bar in bars)
     axes.bar(
         [bar["predicted"] for bar in bars],
@@ -60,7 +60,7 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
     )
     many = [bar for bar in bars if bar["faces"] >= FEW]
     few = [bar for bar in bars if bar["faces"] < FEW]
-    _curve(axes, _points(many), label=f"ECE {figures['ece']:.3f}")
+    _curve(axes, _points(many), label=f"ECE {metrics['ece']:.3f}")
     if few:
         axes.scatter(
             *_points(few),
@@ -70,24 +70,24 @@ def _confidence(axes: Any, figures: dict[str, Any]) -> None:
             clip_on=False,
             label=f"fewer than {FEW} faces",
         )
-    axes.set_xlabel("told: probability of being within 5 years")
-    axes.set_ylabel("happened: share within 5 years")
+    axes.set_xlabel("predicted probability of an error within 5 years")
+    axes.set_ylabel("observed share within 5 years")
 
 
-def _coverage(axes: Any, figures: dict[str, Any]) -> None:
-    points = figures["coverage"]
+def _coverage(axes: Any, metrics: dict[str, Any]) -> None:
+    points = metrics["coverage"]
     levels = [point["level"] for point in points], [point["share"] for point in points]
-    _curve(axes, levels, label=f"mean gap {figures['coverage_error']:.3f}")
-    axes.set_xlabel("told: central interval")
-    axes.set_ylabel("happened: share of truths inside")
+    _curve(axes, levels, label=f"mean gap {metrics['coverage_error']:.3f}")
+    axes.set_xlabel("predicted central interval")
+    axes.set_ylabel("observed share of truths inside")
 
 
-def _spread(axes: Any, figures: dict[str, Any]) -> None:
-    told, happened = _points(figures["spread"])
-    label = f"mean gap {figures['spread_error']:.2f} years"
-    _curve(axes, (told, happened), label=label, high=1.15 * max(told + happened))
-    axes.set_xlabel("told: standard deviation, years")
-    axes.set_ylabel("happened: root mean square error, years")
+def _spread(axes: Any, metrics: dict[str, Any]) -> None:
+    predicted, observed = _points(metrics["spread"])
+    label = f"mean gap {metrics['spread_error']:.2f} years"
+    _curve(axes, (predicted, observed), label=label, high=1.15 * max(predicted + observed))
+    axes.set_xlabel("predicted standard deviation, years")
+    axes.set_ylabel("observed root mean square error, years")
 
 
 def _points(bars: Sequence[Mapping[str, float]]) -> Points:
@@ -95,7 +95,7 @@ def _points(bars: Sequence[Mapping[str, float]]) -> Points:
 
 
 def _curve(axes: Any, points: Points, *, label: str, high: float = 1.0) -> None:
-    """What happened over what was told, beside the line on which both are the same."""
+    """Observed over predicted, beside the diagonal of perfect calibration."""
     axes.plot([0, high], [0, high], color=QUIET, linewidth=1, linestyle=(0, (2, 3)))
     drawn = axes.plot(*points, color=BLUE, marker="o", linewidth=1.8, clip_on=False, label=label)
     drawn[0].set_in_layout(False)  # without a point it would claim the figure's corner

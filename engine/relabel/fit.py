@@ -1,4 +1,4 @@
-"""Fit a mixture of experts on faces of known age: bias, weights, spread, and the flag's limit."""
+"""Calibrate a mixture of experts on faces of known age: bias, weights, spread, flag threshold."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,6 +25,7 @@ from engine.experts.mixture import (
 from engine.metrics.age import bias, mae
 from engine.metrics.age_calibration import (
     WITHIN,
+    ReliabilityBin,
     coverage,
     coverage_error,
     crps,
@@ -38,27 +39,27 @@ from engine.metrics.age_calibration import (
     wasserstein,
 )
 
-FEWEST = 50
-"""Faces of known age that a fit takes at least."""
-BARS, A_BAR = 10, 10
-"""Points of the diagram of spreads, and faces that one of them takes at least."""
-ROUNDS = 200
+MIN_FACES = 50
+"""Faces of known age that a fit needs."""
+MOST_BARS, FACES_PER_BAR = 10, 10
+"""Bars of the diagram of spreads, and the faces that each needs."""
+MAX_ITERATIONS = 200
 SMOOTH = 1.0
-"""Years below which an absolute error is rounded off, so that it has a slope everywhere."""
+"""Years below which the absolute error is smoothed, so that it has a gradient everywhere."""
 
 
 class Fitting(Table):
     """How `--truth` is used."""
 
-    check: float = Field(default=0.3, gt=0, lt=1)
-    """Share of the faces (of whole people, where they are known) that the fit never sees, and that
-    every figure and diagram is about."""
+    validation_share: float = Field(default=0.3, gt=0, lt=1)
+    """Share of the faces (of whole people, where they are known) that are held out from the fit;
+    every metric and diagram is computed on them."""
     false_flags: float = Field(default=0.03, gt=0, lt=1)
     """Share of right labels that `label_mismatch` may flag."""
 
 
-def fitted(
-    votes: Predictions,
+def fit_calibration(
+    predictions: Predictions,
     truth: Numbers,
     digests: Mapping[str, str],
     domain: Domain,
@@ -67,50 +68,51 @@ def fitted(
 ) -> Calibration:
     """Fit everything on n faces with true ages (n,) in years; UsageError for too few faces.
 
-    In order, each on what stands before it: each expert's line (least squares) and spread
-    (likelihood), mu and tau (absolute error), the mixture's spread (likelihood), the limit of
-    `label_mismatch` (the quantile that right labels stay below).
+    In order, each on the results of those before it: each expert's line (least squares) and spread
+    (likelihood), mu and tau (absolute error), the mixture's spread (likelihood), the threshold of
+    `label_mismatch` (a quantile of the errors in standard deviations).
     """
-    answered = np.flatnonzero(np.isfinite(votes.years).any(axis=1))
-    votes, truth = votes.of(answered), truth[answered]
-    if len(votes) < FEWEST:
+    predicted = np.flatnonzero(np.isfinite(predictions.years).any(axis=1))
+    predictions, truth = predictions.of(predicted), truth[predicted]
+    if len(predictions) < MIN_FACES:
         raise UsageError(
-            f"{len(votes)} faces of known age were answered for, a fit takes {FEWEST}",
+            f"{len(predictions)} faces of known age have predictions, a fit needs {MIN_FACES}",
             hint="give more ages with `--truth`: of them (of whole people, where they are known) "
-            f"{fitting.check:.0%} only check the fit",
+            f"{fitting.validation_share:.0%} are held out",
         )
     experts = {
-        name: _expert(votes, index, truth, digests[name])
-        for index, name in enumerate(votes.experts)
+        name: _expert(predictions, index, truth, digests[name])
+        for index, name in enumerate(predictions.experts)
     }
-    alone = Calibration(domain=domain, experts=experts)
-    mu, tau = _weighing(votes, truth, alone, fusion)
+    uncalibrated = Calibration(domain=domain, experts=experts)
+    mu, tau = _fit_weights(predictions, truth, uncalibrated, fusion)
     experts = {
         name: one.model_copy(update={"mu": float(value)})
         for (name, one), value in zip(experts.items(), mu, strict=True)
     }
-    weighed = alone.model_copy(update={"experts": experts, "tau": tau})
-    rough = fuse(votes, weighed, fusion)
+    weighted = uncalibrated.model_copy(update={"experts": experts, "tau": tau})
+    rough = fuse(predictions, weighted, fusion)
     whole = rough.present == len(experts)
-    floor, stretch = _spread(rough.std[whole], (truth - rough.age)[whole])
-    spread = weighed.model_copy(update={"floor": floor, "stretch": stretch})
-    final = fuse(votes, spread, fusion)
-    away = np.abs(truth - final.age) / final.std
+    floor, stretch = _fit_spread(rough.std[whole], (truth - rough.age)[whole])
+    spread = weighted.model_copy(update={"floor": floor, "stretch": stretch})
+    final = fuse(predictions, spread, fusion)
+    deviations = np.abs(truth - final.age) / final.std
     return spread.model_copy(
         update={
-            "mismatch": float(np.quantile(away, 1 - fitting.false_flags)),
+            "mismatch": float(np.quantile(deviations, 1 - fitting.false_flags)),
             "false_flags": fitting.false_flags,
-            "faces": len(votes),
+            "faces": len(predictions),
         }
     )
 
 
-def figures(truth: Numbers, told: Mixture) -> dict[str, Any]:
-    """Every figure of fused ages against true ones (n,), and the points of their diagrams."""
-    age, std = told.age, told.std
-    sure, right = probability_within(std), np.abs(age - truth) <= WITHIN
-    bars, even = reliability_bins(sure, right), reliability_bins(sure, right, equal_counts=True)
-    spreads = spread_bins(truth, age, std, bins=_bars(len(truth)))
+def mixture_metrics(truth: Numbers, mixture: Mixture) -> dict[str, Any]:
+    """Metrics of fused ages against true ones (n,), and the points of the reliability diagrams."""
+    age, std = mixture.age, mixture.std
+    confidence, correct = probability_within(std), np.abs(age - truth) <= WITHIN
+    bars = reliability_bins(confidence, correct)
+    equal_bars = reliability_bins(confidence, correct, equal_counts=True)
+    spreads = spread_bins(truth, age, std, bins=min(max(len(truth) // FACES_PER_BAR, 1), MOST_BARS))
     return {
         "faces": len(truth),
         "mae": mae(truth, age),
@@ -121,86 +123,87 @@ def figures(truth: Numbers, told: Mixture) -> dict[str, Any]:
         "nll": negative_log_likelihood(truth, age, std),
         "crps": crps(truth, age, std),
         "ece": expected_calibration_error(bars),
-        "ece_adaptive": expected_calibration_error(even),
+        "ece_adaptive": expected_calibration_error(equal_bars),
         "coverage_error": coverage_error(truth, age, std),
         "spread_error": expected_calibration_error(spreads),
         "bias_by_decade": _by_decade(truth, age),
-        "confidence": [bar._asdict() for bar in bars],
+        "confidence": _points(bars),
         "coverage": [
             {"level": level, "share": share} for level, share in coverage(truth, age, std)
         ],
-        "spread": [bar._asdict() for bar in spreads],
+        "spread": _points(spreads),
     }
 
 
-def expert_figures(truth: Numbers, votes: Predictions, told: Mixture) -> dict[str, dict[str, Any]]:
-    """Each expert by itself, as it answered and after its line was fitted."""
-    found: dict[str, dict[str, Any]] = {}
-    for index, name in enumerate(votes.experts):
-        known = np.isfinite(votes.years[:, index])
+def expert_metrics(
+    truth: Numbers, predictions: Predictions, mixture: Mixture
+) -> dict[str, dict[str, Any]]:
+    """Metrics of each expert alone, before and after the correction by its line."""
+    metrics: dict[str, dict[str, Any]] = {}
+    for index, name in enumerate(predictions.experts):
+        known = np.isfinite(predictions.years[:, index])
         if not known.any():
-            found[name] = {"answered": 0.0, "mae": None, "why_null": "it answered nothing"}
+            metrics[name] = {"answered": 0.0, "mae": None, "why_null": "it predicted nothing"}
             continue
-        raw, line = votes.years[known, index], told.ages[known, index]
-        found[name] = {
+        raw, line = predictions.years[known, index], mixture.ages[known, index]
+        metrics[name] = {
             "answered": float(known.mean()),
             "mae": mae(truth[known], raw),
             "bias": bias(truth[known], raw),
             "mae_corrected": mae(truth[known], np.where(np.isfinite(line), line, raw)),
-            "weight": float(told.weights[known, index].mean()),
+            "weight": float(mixture.weights[known, index].mean()),
         }
-    return found
+    return metrics
 
 
-def _expert(votes: Predictions, index: int, truth: Numbers, digest: str) -> ExpertCalibration:
-    known = np.isfinite(votes.years[:, index])
-    if known.sum() < FEWEST:
+def _expert(predictions: Predictions, index: int, truth: Numbers, digest: str) -> ExpertCalibration:
+    known = np.isfinite(predictions.years[:, index])
+    if known.sum() < MIN_FACES:
         return ExpertCalibration(digest=digest)
-    told = votes.years[known, index]
-    slope, shift = np.polyfit(told, truth[known], 1)
-    if slope <= 0:  # its ages say nothing: better no line than one that turns them round
-        slope, shift = 1.0, float(np.mean(truth[known] - told))
-    error = truth[known] - (slope * told + shift)
-    floor, stretch = _spread(votes.spread[known, index], error)
+    years = predictions.years[known, index]
+    slope, shift = np.polyfit(years, truth[known], 1)
+    if slope <= 0:  # no information: better no line than one that inverts the order
+        slope, shift = 1.0, float(np.mean(truth[known] - years))
+    error = truth[known] - (slope * years + shift)
+    floor, stretch = _fit_spread(predictions.spread[known, index], error)
     return ExpertCalibration(
         digest=digest, slope=float(slope), shift=float(shift), floor=floor, stretch=stretch
     )
 
 
-def _weighing(
-    votes: Predictions, truth: Numbers, alone: Calibration, fusion: Fusion
+def _fit_weights(
+    predictions: Predictions, truth: Numbers, calibration: Calibration, fusion: Fusion
 ) -> tuple[Numbers, float]:
     """Each expert's mu and the common tau with the least absolute error."""
-    ages, _ = corrected(votes, alone)
-    loud = np.isfinite(ages) & (votes.confidence >= fusion.abstain_below)
-    some = loud.any(axis=1)
-    known, target, sure, on = (
-        torch.from_numpy(np.nan_to_num(part[some]).astype(np.float64))
-        for part in (ages, truth, votes.confidence, loud)
+    ages, _ = corrected(predictions, calibration)
+    active = np.isfinite(ages) & (predictions.confidence >= fusion.abstain_below)
+    rows = active.any(axis=1)
+    known, target, confidence, mask = (
+        torch.from_numpy(np.nan_to_num(part[rows]).astype(np.float64))
+        for part in (ages, truth, predictions.confidence, active)
     )
     if fusion.tau is not None:
         tau = torch.tensor(float(np.log(fusion.tau)), dtype=torch.float64)
     else:
         tau = torch.tensor(float(np.log(TAU)), dtype=torch.float64, requires_grad=True)
-    # A mean that everybody shares cancels, so that the first expert's may stand still.
-    start = (sure * on).sum(0) / on.sum(0).clamp(min=1)
+    start = (confidence * mask).sum(0) / mask.sum(0).clamp(min=1)
     mu = start.clone().requires_grad_()
 
     def loss() -> Tensor:
-        raised = ((sure - mu) / tau.clamp(-7, 7).exp()).masked_fill(on == 0, -torch.inf)
-        error = (raised.softmax(dim=1) * known).sum(dim=1) - target
+        logits = ((confidence - mu) / tau.clamp(-7, 7).exp()).masked_fill(mask == 0, -torch.inf)
+        error = (logits.softmax(dim=1) * known).sum(dim=1) - target
         absolute = (error.square() + SMOOTH**2).sqrt().mean()
         return absolute + 1e-3 * (mu - start).square().sum() + 1e-3 * (tau - np.log(TAU)) ** 2
 
-    _least(loss, [part for part in (mu, tau) if part.requires_grad])
+    _minimise(loss, [one for one in (mu, tau) if one.requires_grad])
     return mu.detach().numpy(), float(tau.detach().clamp(-7, 7).exp())
 
 
-def _spread(told: Numbers, error: Numbers) -> tuple[float, float]:
-    """Floor and stretch of a told spread (n,) with the greatest likelihood of errors (n,)."""
-    spread, miss = torch.from_numpy(told.copy()), torch.from_numpy(error.copy())
+def _fit_spread(predicted: Numbers, error: Numbers) -> tuple[float, float]:
+    """Floor and stretch of a predicted spread (n,) by maximum likelihood of the errors (n,)."""
+    spread, miss = torch.from_numpy(predicted.copy()), torch.from_numpy(error.copy())
     size = max(float(np.sqrt(np.mean(error**2))), 0.1)
-    level = max(float(np.sqrt(np.mean(told**2))), 1e-3)
+    level = max(float(np.sqrt(np.mean(predicted**2))), 1e-3)
     logs = torch.tensor([np.log(0.5 * size), np.log(0.8 * size / level)], dtype=torch.float64)
     logs.requires_grad_()
 
@@ -209,37 +212,43 @@ def _spread(told: Numbers, error: Numbers) -> tuple[float, float]:
         variance = floor**2 + (stretch * spread).square()
         return (miss.square() / variance + variance.log()).mean() / 2 + 1e-4 * logs.square().sum()
 
-    _least(loss, [logs])
+    _minimise(loss, [logs])
     floor, stretch = logs.detach().clamp(-7, 7).exp().tolist()
     return floor, stretch
 
 
-def _least(loss: Callable[[], Tensor], parts: Sequence[Tensor]) -> None:
-    """Move the parts to where the loss is least (L-BFGS)."""
-    descent = torch.optim.LBFGS(
-        list(parts), max_iter=ROUNDS, line_search_fn="strong_wolfe", tolerance_grad=1e-9
+def _minimise(loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> None:
+    """Move the parameters to a minimum of the loss (L-BFGS)."""
+    optimizer = torch.optim.LBFGS(
+        list(parameters),
+        max_iter=MAX_ITERATIONS,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=1e-9,
     )
 
     def closure() -> Tensor:
-        descent.zero_grad()
+        optimizer.zero_grad()
         value = loss()
         value.backward()
         return value
 
-    descent.step(closure)
+    optimizer.step(closure)
 
 
-def _bars(faces: int) -> int:
-    return min(max(faces // A_BAR, 1), BARS)
+def _points(bars: Sequence[ReliabilityBin]) -> list[dict[str, float]]:
+    return [
+        {"predicted": predicted, "observed": observed, "faces": faces}
+        for predicted, observed, faces in bars
+    ]
 
 
-def _by_decade(truth: Numbers, told: Numbers) -> list[dict[str, float]]:
+def _by_decade(truth: Numbers, age: Numbers) -> list[dict[str, float]]:
     decades = np.floor(truth / 10) * 10
     return [
         {
             "from": float(low),
-            "bias": float(np.mean(told[here] - truth[here])),
-            "mae": float(np.mean(np.abs(told[here] - truth[here]))),
+            "bias": float(np.mean(age[here] - truth[here])),
+            "mae": float(np.mean(np.abs(age[here] - truth[here]))),
             "faces": int(here.sum()),
         }
         for low in np.unique(decades)

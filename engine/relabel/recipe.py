@@ -14,10 +14,10 @@ from engine.experts.base import EXPERTS, ExpertTable
 from engine.experts.captioning import Captioning
 from engine.experts.kinds.janus import JanusTable
 from engine.experts.mixture import Fusion
-from engine.relabel.admission import SamplingCurriculum
+from engine.relabel.decisions import Limits
+from engine.relabel.faces import FaceReading
 from engine.relabel.fit import Fitting
-from engine.relabel.judging import Limits
-from engine.relabel.reading import FaceReading
+from engine.relabel.sampling import Sampling
 from engine.runtime.device import Precision
 
 AnyExpert = Annotated[SerializeAsAny[ExpertTable], one_of(EXPERTS)]
@@ -25,26 +25,27 @@ AnyExpert = Annotated[SerializeAsAny[ExpertTable], one_of(EXPERTS)]
 
 @RECIPES.register("relabel")
 class RelabelRecipe(Recipe):
-    """Who is asked for the ages of faces, how their votes become one, and what is kept."""
+    """The experts, how their predictions are fused, and which faces are kept."""
 
     kind: Literal["relabel"] = "relabel"  # pyright: ignore[reportIncompatibleVariableOverride]
     expert: tuple[AnyExpert, ...]
-    """Who is asked; those whose weights are not here are named and left out."""
+    """The ensemble; experts whose weights are not here are named and left out."""
     domain: Literal["auto", "portraits", "photos"] = "auto"
-    """What the pictures are: drawn portraits and photographs have different experts."""
+    """The domain of the pictures, which decides the experts; `auto` classifies each face."""
     faces: FaceReading = FaceReading()
     fusion: Fusion = Fusion()
     calibration: str | None = "nano"
-    """A file that `--truth` made, `nano` for the one in the package; `""` for none."""
+    """A file that `--truth` wrote, `nano` for the shipped one; `""` for none."""
     limits: Limits = Limits()
     attributes: AttributeLimits | None = None
-    """What rows of FFHQ-Aging's own table must be like, where `--labels` is that table."""
+    """Filter of the rows of FFHQ-Aging's table, where `--labels` is that table."""
     fitting: Fitting = Fitting()
-    curriculum: SamplingCurriculum = SamplingCurriculum()
+    sampling: Sampling = Sampling()
+    """Weights in the training manifest."""
     captions: Captioning = Captioning()
-    """What the `janus` expert is asked for where captions are wanted."""
+    """The prompt of the `janus` expert where captions are written."""
     batch: int = Field(default=32, ge=1)
-    """Faces that an expert is asked about at once."""
+    """Faces in a batch."""
     precision: Precision = "auto"
     """`bfloat16` is faster where the processor has it; ages move by some tenths of a year."""
 
@@ -54,11 +55,11 @@ class RelabelRecipe(Recipe):
         names = [expert.name for expert in experts]
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
-            raise fault_of(f"`{twice[0]}` stands there twice" if twice else "name some experts")
+            raise fault_of(f"`{twice[0]}` is listed twice" if twice else "name some experts")
         return experts
 
     def chosen(self, names: Sequence[str]) -> tuple[ExpertTable, ...]:
-        """The experts of these names, all for none; UsageError tells who there is."""
+        """The experts of these names, all for none; UsageError lists the known ones."""
         known = {expert.name: expert for expert in self.expert}
         for name in names:
             if name not in known:
@@ -66,12 +67,12 @@ class RelabelRecipe(Recipe):
         return tuple(known[name] for name in dict.fromkeys(names)) if names else self.expert
 
     def captioner(self) -> JanusTable:
-        """Who writes captions; UsageError where the recipe names nobody who can."""
+        """The expert that writes captions; UsageError for a recipe without any."""
         for expert in self.expert:
             if isinstance(expert, JanusTable):
                 return expert
         raise UsageError(
-            f"the recipe `{self.name}` has nobody who writes captions",
+            f"the recipe `{self.name}` has no expert that writes captions",
             hint="add an `[[expert]]` of kind `janus`",
         )
 

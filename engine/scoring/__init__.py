@@ -1,1 +1,1 @@
-"""How good results are: in figures with their doubt, and in a page of pictures."""
+"""Evaluation of aged portraits: figures with confidence intervals, and a report page."""

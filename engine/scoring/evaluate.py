@@ -1,4 +1,4 @@
-"""From what there is to judge to the report: figures, comparisons, rows."""
+"""Evaluate methods of ageing: from the material to the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,102 +7,114 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress
-from engine.evaluators.suite import Panel, Seen
+from engine.evaluators.suite import EvaluatorSuite, Measurements
 from engine.metrics.set_distances import RealSet, set_distances
 from engine.scoring.material import COPIED, Material, Method, controls
 from engine.scoring.paired import paired
-from engine.scoring.recognition import real_pairs, verified
-from engine.scoring.rows import References, Row, examined, looked_at
+from engine.scoring.recognition import real_pairs, verification
+from engine.scoring.rows import References, Row, measure_method, measure_references
 from engine.scoring.summary import by_gap, by_target, figures
 
 DIGITS = 6
-RESERVED = ("kind", "name", "ways", "subject", "people", "minutes", "device", "domain", "judges",
-            "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks")  # fmt: skip
-"""Keys of a report that no way may be called by."""
+RESERVED = (
+    "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
+    "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
+)  # fmt: skip
+"""Keys of a report that no method may be named by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A report, and the pictures it speaks of."""
+    """A report, and the pictures it is about."""
 
     report: dict[str, Any]
     material: Material
-    ways: tuple[Method, ...]
-    """Those that were asked for, then the controls."""
+    methods: tuple[Method, ...]
+    """The methods of the material, then the controls."""
 
 
-def evaluate(
-    material: Material, panel: Panel, progress: Progress, *, subject: str | None, device: str
+def evaluate_methods(
+    material: Material,
+    suite: EvaluatorSuite,
+    progress: Progress,
+    *,
+    subject: str | None,
+    device: str,
 ) -> Evaluation:
-    """Judge every way and every control; `subject` is the way that gates mean if they name none.
+    """Evaluate every method and every control.
 
-    Everything is judged at one side (`Material.at_one_side`). Figures of each way stand under its
-    name, those of the controls too: `copied` at the top, where there are photos of the person, the
-    others under `controls`.
+    Everything is compared at one side (`Material.at_one_side`). The figures of a method have its
+    name as their key; so has the control `copied`, where there are photos of the person, and the
+    others are under `controls`. subject: the method of gates that name none.
     """
-    judged = material.at_one_side()
-    everybody = (*judged.ways, *controls(judged))
-    _look(judged, everybody, panel, progress)
-    references = looked_at(judged, panel)
-    strangers = panel.see(judged.strangers) if judged.strangers else None
-    real = _real(references, panel)
-    told: dict[str, dict[str, Any]] = {}
+    resized = material.at_one_side()
+    methods = (*resized.methods, *controls(resized))
+    _measure_all(resized, methods, suite, progress)
+    references = measure_references(resized, suite)
+    impostors = suite.measure(resized.impostors) if resized.impostors else None
+    real = _real(references, suite)
+    by_method: dict[str, dict[str, Any]] = {}
     rows: dict[str, list[Row]] = {}
-    for way in everybody:
-        rows[way.name], seen = examined(way, references, panel, progress)
-        told[way.name] = figures(rows[way.name], panel)
-        told[way.name]["verification"] = _verification(rows[way.name], seen, strangers, panel)
-        if real is not None and not way.control:
-            told[way.name]["sets"] = set_distances(seen.features, real)
-        told[way.name]["by_target"] = by_target(rows[way.name], panel)
-        told[way.name]["by_gap"] = by_gap(rows[way.name], panel)
-    names = [way.name for way in material.ways]
-    top = [*names, *([COPIED] if COPIED in told else [])]
+    for method in methods:
+        own, measured = measure_method(method, references, suite, progress)
+        result = figures(own, suite)
+        result["verification"] = _verification(own, measured, impostors, suite)
+        if real is not None and not method.control:
+            result["sets"] = set_distances(measured.features, real)
+        result["by_target"] = by_target(own, suite)
+        result["by_gap"] = by_gap(own, suite)
+        rows[method.name], by_method[method.name] = own, result
+    names = [method.name for method in material.methods]
+    top = [*names, *([COPIED] if COPIED in by_method else [])]
     report: dict[str, Any] = {
         "kind": "portraits",
         "name": material.name,
-        **{name: told[name] for name in top},
+        **{name: by_method[name] for name in top},
         "people": material.people,
         "device": device,
-        "domain": panel.domain,
-        "ways": names,
+        "domain": suite.domain,
+        "methods": names,
         "subject": subject,
-        "same_tasks": len({frozenset(way.portraits) for way in material.ways}) == 1,
+        "same_tasks": len({frozenset(method.portraits) for method in material.methods}) == 1,
         "photos": _photos(material),
-        "judges": _judges(panel, material),
-        "paired": paired({name: rows[name] for name in top}, panel),
-        "real_pairs": real_pairs(references, panel.identity),
-        "controls": {name: value for name, value in told.items() if name not in top},
+        "evaluators": _evaluators(suite, material),
+        "paired": paired({name: rows[name] for name in top}, suite),
+        "real_pairs": real_pairs(references, suite.identity),
+        "controls": {name: value for name, value in by_method.items() if name not in top},
         "rows": rows,
     }
-    return Evaluation(_plain(report), material, (*material.ways, *controls(material)))
+    return Evaluation(plain(report), material, (*material.methods, *controls(material)))
 
 
-def _look(material: Material, ways: Sequence[Method], panel: Panel, progress: Progress) -> None:
-    """Let the panel see everything at once, which is where processes pay."""
-    pictures = [pixels for way in ways for pixels in way.portraits.values()]
-    pictures += [*material.truth.values(), *material.strangers]
+def _measure_all(
+    material: Material, methods: Sequence[Method], suite: EvaluatorSuite, progress: Progress
+) -> None:
+    """Measure all pictures in one call, which uses several processes."""
+    pictures = [pixels for method in methods for pixels in method.portraits.values()]
+    pictures += [*material.truth.values(), *material.impostors]
     pictures += [source.face() for source in material.sources.values()]
     if material.photos is not None:
         pictures += material.photos.pictures
-    panel.see(pictures, progress)
+    suite.measure(pictures, progress)
 
 
-def _verification(rows: list[Row], seen: Seen, strangers: Seen | None, panel: Panel) -> Any:
-    judge = panel.identity
-    others = None if strangers is None else strangers.vectors[judge.name]
-    at = [i for i, row in enumerate(rows) if row["closeness"] is not None]
-    close = [rows[i]["closeness"] for i in at]
-    return verified(close, seen.vectors[judge.name][at], others, judge)
+def _verification(
+    rows: list[Row], measured: Measurements, impostors: Measurements | None, suite: EvaluatorSuite
+) -> Any:
+    evaluator = suite.identity
+    others = None if impostors is None else impostors.vectors[evaluator.name]
+    at = [i for i, row in enumerate(rows) if row["similarity"] is not None]
+    similarity = [rows[i]["similarity"] for i in at]
+    return verification(similarity, measured.vectors[evaluator.name][at], others, evaluator)
 
 
-def _real(references: References, panel: Panel) -> RealSet | None:
+def _real(references: References, suite: EvaluatorSuite) -> RealSet | None:
     """The photos of the person if there are any, else the truth."""
     if references.photos is not None:
-        return RealSet(references.photos.features, panel.extractor, "photos")
+        return RealSet(references.photos.features, suite.extractor, "photos")
     if references.truth is not None:
         order = np.argsort([task.target for task in references.truth_rows], kind="stable")
-        return RealSet(references.truth.features[order], panel.extractor, "truth")
+        return RealSet(references.truth.features[order], suite.extractor, "truth")
     return None
 
 
@@ -114,35 +126,35 @@ def _photos(material: Material) -> dict[str, Any] | None:
     return {"count": len(photos.ages), "youngest": low, "oldest": high}
 
 
-def _judges(panel: Panel, material: Material) -> dict[str, Any]:
+def _evaluators(suite: EvaluatorSuite, material: Material) -> dict[str, Any]:
     return {
-        "identity": panel.identity.name,
-        "identity_means": panel.identity.about,
-        "identity_limit": abs(panel.identity.limit),
-        "perceptual": panel.perceptual,
-        "age": panel.age_by,
-        "others": [judge.name for judge in panel.identities[1:]]
-        + [name for name in panel.distances if name != panel.perceptual],
+        "identity": suite.identity.name,
+        "identity_about": suite.identity.about,
+        "identity_threshold": abs(suite.identity.threshold),
+        "perceptual": suite.perceptual,
+        "age": suite.age_by,
+        "others": [evaluator.name for evaluator in suite.identities[1:]]
+        + [name for name in suite.distances if name != suite.perceptual],
         "compared_at_px": material.side,
         "shrunk": _shrunk(material),
     }
 
 
 def _shrunk(material: Material) -> bool:
-    """Whether anything was larger than what it is compared at."""
+    """Whether any picture is larger than the side of the comparison."""
     side, photos = material.side, material.photos
-    pictures = [pixels for way in material.ways for pixels in way.portraits.values()]
+    pictures = [pixels for method in material.methods for pixels in method.portraits.values()]
     pictures += [*material.truth.values(), *(photos.pictures if photos is not None else ())]
     pictures += [source.face() for source in material.sources.values()]
     return any(len(pixels) > side for pixels in pictures)
 
 
-def _plain(value: Any) -> Any:
-    """Values for JSON: floats rounded, so that last bits of a sum are nobody's news."""
+def plain(value: Any) -> Any:
+    """Values for JSON: floats rounded, NaN and infinity as null."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return round(value, DIGITS) if np.isfinite(value) else None
     return value

@@ -1,4 +1,4 @@
-"""Everything an evaluation leaves in its folder."""
+"""The files of an evaluation."""
 
 import json
 from importlib.metadata import version
@@ -18,12 +18,12 @@ MADE = {"made": "evaluation", "synthetic": True}
 def save_evaluation(evaluation: Evaluation, out: Path, *, command: str) -> None:
     """Write pictures and plots, then `report.html`, and `report.json` last.
 
-    command: what makes them again.
+    command: the command line that reproduces them.
     """
     made_by = f"tm {version('tm-toolkit')}"
     save_png(out / "strip.png", strip(evaluation, best_source(evaluation)), MADE)
-    for way in evaluation.material.ways:
-        save_png(out / f"grid_{way.name.replace('/', '_')}.png", grid(evaluation, way), MADE)
+    for method in evaluation.material.methods:
+        save_png(out / f"grid_{method.name.replace('/', '_')}.png", grid(evaluation, method), MADE)
     for name, svg in curves(evaluation).items():
         write_text(out / f"curve_{name}.svg", svg)
     write_text(out / "report.html", page(evaluation, command, made_by))

@@ -1,47 +1,47 @@
-"""The report's pictures: every photo in all ways and ages, and the worst portraits."""
+"""The report's pictures: every photo by all methods and ages, and the worst portraits."""
 
 from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.markup import Html, joined, picture, scrolled, tag
 from engine.scoring.material import TRUTH, Method, Task
-from engine.scoring.rows import RIGHT_AGE, Row
+from engine.scoring.rows import AGE_TOLERANCE, Row
 from engine.scoring.strip import Column, caption, columns_of, place_of, row_of
 from engine.scoring.words import number, title
 
 WORST = 8
 MOST_PHOTOS = 12
-"""Photos shown; a page of hundreds would be none."""
+"""Photos shown on the page."""
 
 
 def albums(evaluation: Evaluation) -> Html:
-    """A table of pictures for each photo, rows are ways and columns ages; of one way one for all.
+    """A table of pictures for each photo: rows are methods and the truth, columns ages.
 
-    Where the truth is known it stands below the ways.
+    For one method without truth, one table whose rows are the photos.
     """
     sources = list(dict.fromkeys(task.source for task in evaluation.material.tasks))
-    first, *others = evaluation.material.ways
+    first, *others = evaluation.material.methods
     if others or evaluation.material.truth:
         shown = joined(_album(evaluation, source) for source in sources[:MOST_PHOTOS])
     else:
         shown = _photos(evaluation, first, sources[:MOST_PHOTOS])
     if len(sources) <= MOST_PHOTOS:
         return shown
-    left = tag("p", f"{len(sources) - MOST_PHOTOS} further photos are in the grids beside.")
+    left = tag("p", f"{len(sources) - MOST_PHOTOS} further photos are in the grid files.")
     return joined([shown, left])
 
 
 def worst_cases(evaluation: Evaluation) -> Html:
-    """Portraits that went most wrong, the worst first, each beside what it was compared with."""
+    """The portraits of largest error, the worst first, each beside its reference."""
     rows = [
-        (_badness(row), way, row)
-        for way in evaluation.ways
-        if not way.control
-        for row in evaluation.report["rows"][way.name]
+        (_error_score(row), method, row)
+        for method in evaluation.methods
+        if not method.control
+        for row in evaluation.report["rows"][method.name]
         if row["predicted_age"] is not None or row["identity"] is not None
     ]
-    rows.sort(key=lambda told: -told[0])
-    cases = joined(_case(evaluation, way, row) for _, way, row in rows[:WORST])
+    rows.sort(key=lambda scored: -scored[0])
+    cases = joined(_case(evaluation, method, row) for _, method, row in rows[:WORST])
     return tag("div", cases, class_="worst")
 
 
@@ -49,21 +49,21 @@ def _album(evaluation: Evaluation, source: str) -> Html:
     photo = evaluation.material.sources[source]
     columns = columns_of(evaluation, source)
     heads = joined(_head(column) for column in columns)
-    shown = [way for way in evaluation.ways if not way.control or way.name == TRUTH]
+    shown = [method for method in evaluation.methods if not method.control or method.name == TRUTH]
     lines = joined(
         tag(
             "tr",
-            tag("th", title(way.name), scope="row"),
-            *(_cell(evaluation, way, Task(source, c.age), c) for c in columns),
+            tag("th", title(method.name), scope="row"),
+            *(_cell(evaluation, method, Task(source, c.age), c) for c in columns),
         )
-        for way in shown
+        for method in shown
     )
     age = "" if photo.age is None else f", {photo.age:g} years"
     label = f"{photo.name}{age}"
     face = tag("figure", picture(photo.face(264), f"the photo {photo.name}"))
     place = place_of(columns, photo.age)
     inputs = (
-        tag("td", face if at == place else "", class_="beyond" if column.extrapolated else "")
+        tag("td", face if at == place else "", class_="extrapolated" if column.extrapolated else "")
         for at, column in enumerate(columns)
     )
     first = tag("tr", tag("th", "input", scope="row"), *inputs)
@@ -76,8 +76,8 @@ def _album(evaluation: Evaluation, source: str) -> Html:
     )
 
 
-def _photos(evaluation: Evaluation, way: Method, sources: list[str]) -> Html:
-    """A row for each photo, itself first, and what one way made of it at every age."""
+def _photos(evaluation: Evaluation, method: Method, sources: list[str]) -> Html:
+    """A row for each photo: itself, then its portraits by one method at every age."""
     material = evaluation.material
     columns = {
         column.age: column for source in sources for column in columns_of(evaluation, source)
@@ -88,69 +88,69 @@ def _photos(evaluation: Evaluation, way: Method, sources: list[str]) -> Html:
         photo = material.sources[source]
         age = "" if photo.age is None else f"{photo.age:g} years"
         face = tag("figure", picture(photo.face(264), f"the photo {photo.name}"))
-        cells = (_cell(evaluation, way, Task(source, a), columns[a]) for a in ages)
+        cells = (_cell(evaluation, method, Task(source, a), columns[a]) for a in ages)
         name = joined([photo.name, tag("small", age)])
         lines.append(tag("tr", tag("th", name, scope="row"), tag("td", face), *cells))
     heads = joined(_head(columns[age]) for age in ages)
     head = tag("thead", tag("tr", tag("th", ""), tag("th", "input", scope="col"), heads))
     content = tag("table", head, tag("tbody", *lines), class_="album")
-    return scrolled(content, f"portraits by {title(way.name)}")
+    return scrolled(content, f"portraits by {title(method.name)}")
 
 
 def _head(column: Column) -> Html:
     if not column.extrapolated:
         return tag("th", f"{column.age:g}", scope="col")
     mark = tag("small", "extrapolated")
-    return tag("th", f"{column.age:g} ", mark, scope="col", class_="beyond")
+    return tag("th", f"{column.age:g} ", mark, scope="col", class_="extrapolated")
 
 
-def _cell(evaluation: Evaluation, way: Method, task: Task, column: Column) -> Html:
-    kind = "beyond" if column.extrapolated else ""
-    if task not in way.portraits:
+def _cell(evaluation: Evaluation, method: Method, task: Task, column: Column) -> Html:
+    kind = "extrapolated" if column.extrapolated else ""
+    if task not in method.portraits:
         return tag("td", tag("div", "", class_="none"), class_=kind)
-    row = row_of(evaluation, way, task)
-    words = caption(row) if way.name != TRUTH else caption({**row, "identity": None})
-    alt = f"{title(way.name)} at {task.target:g}"
-    shown = picture(way.portraits[task], alt)
+    row = row_of(evaluation, method, task)
+    words = caption(row) if method.name != TRUTH else caption({**row, "identity": None})
+    alt = f"{title(method.name)} at {task.target:g}"
+    shown = picture(method.portraits[task], alt)
     lines = Html("<br>").join(part for line in words for part in line.split(", "))
     return tag("td", tag("figure", shown, tag("figcaption", Html(lines))), class_=kind)
 
 
-def _badness(row: Row) -> float:
-    """Years off in units of what is right, and what is missing of the identity."""
-    error = 0.0 if row["age_error"] is None else abs(row["age_error"]) / RIGHT_AGE
-    missing = 0.0 if row["identity"] is None else 1 - row["identity"]
-    return error + missing
+def _error_score(row: Row) -> float:
+    """Age error in units of the tolerance, plus 1 - identity."""
+    error = 0.0 if row["age_error"] is None else abs(row["age_error"]) / AGE_TOLERANCE
+    dissimilarity = 0.0 if row["identity"] is None else 1 - row["identity"]
+    return error + dissimilarity
 
 
-def _case(evaluation: Evaluation, way: Method, row: Row) -> Html:
+def _case(evaluation: Evaluation, method: Method, row: Row) -> Html:
     material = evaluation.material
     source = next(key for key in material.sources if key.startswith(row["photo_sha256"]))
     task = Task(source, row["target"])
-    beside, what = material.truth.get(task), "the truth"
-    if beside is None:
-        beside, what = material.sources[source].face(264), "the photo"
+    reference, what = material.truth.get(task), "the truth"
+    if reference is None:
+        reference, what = material.sources[source].face(264), "the photo"
     pair = [
-        picture(way.portraits[task], f"{title(way.name)} at {task.target:g}"),
-        picture(beside, what),
+        picture(method.portraits[task], f"{title(method.name)} at {task.target:g}"),
+        picture(reference, what),
     ]
     words = tag(
         "figcaption",
-        tag("b", f"{title(way.name)}, {row['photo']} at {task.target:g}"),
+        tag("b", f"{title(method.name)}, {row['photo']} at {task.target:g}"),
         Html("<br>"),
-        _fault(row),
-        f" Beside it: {what}.",
+        _errors(row),
+        f" Right: {what}.",
     )
     return tag("figure", tag("div", *pair), words, class_="case")
 
 
-def _fault(row: dict[str, Any]) -> str:
-    told: list[str] = []
+def _errors(row: dict[str, Any]) -> str:
+    sentences: list[str] = []
     if row["age_error"] is not None:
         years = (
             f"{abs(row['age_error']):.0f} years too {'old' if row['age_error'] > 0 else 'young'}"
         )
-        told.append(f"Looks {row['predicted_age']:.0f}, {years}.")
+        sentences.append(f"Age {row['predicted_age']:.0f}, {years}.")
     if row["identity"] is not None:
-        told.append(f"Identity {number(row['identity'])}.")
-    return " ".join(told)
+        sentences.append(f"Identity {number(row['identity'])}.")
+    return " ".join(sentences)

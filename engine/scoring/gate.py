@@ -1,4 +1,4 @@
-"""Limits that figures must keep, for scripts that go on only if they do."""
+"""Gates: limits on figures, for scripts that continue only if all hold."""
 
 import operator
 import re
@@ -18,14 +18,14 @@ FORM = re.compile(r"\s*([\w .-]+?)\s*(>=|<=|>|<)\s*(-?(?:\d+\.?\d*|\.\d+))\s*")
 
 
 class GateError(TmError):
-    """A figure is outside its limit; the message tells all of those."""
+    """A figure is outside its limit; the message lists all such figures."""
 
     exit_code = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One limit: `identity >= 0.6`, or `personal.identity >= 0.6` where several ways stand."""
+    """One limit: `identity >= 0.6`, or `personal.identity >= 0.6` of one of several methods."""
 
     figure: str
     sign: str
@@ -45,44 +45,44 @@ def parse_gates(text: str) -> tuple[Gate, ...]:
     """
     gates: list[Gate] = []
     for part in text.split(","):
-        found = FORM.fullmatch(part)
-        if found is None:
+        match = FORM.fullmatch(part)
+        if match is None:
             raise UsageError(
                 f"`{part.strip()}` is no limit", hint="write it as `identity>=0.6,age_mae<=6`"
             )
-        gates.append(Gate(found[1], found[2], float(found[3])))
+        gates.append(Gate(match[1], match[2], float(match[3])))
     return tuple(gates)
 
 
 def check_gates(gates: tuple[Gate, ...], report: Mapping[str, Any]) -> None:
-    """GateError tells every figure that is outside its limit, or that could not be measured."""
+    """GateError lists every figure that is outside its limit, or was not measured."""
     failed: list[str] = []
     for gate in gates:
-        way, name = _place(gate.figure, report)
-        value = report[way][name]
+        method, name = _place(gate.figure, report)
+        value = report[method][name]
         if value is None:
-            why = report[way]["null"].get(name, "not measured")
-            failed.append(f"{gate}: {way} has no such figure, {why}")
+            why = report[method]["null"].get(name, "not measured")
+            failed.append(f"{gate}: {method} has no such figure, {why}")
         elif not SIGNS[gate.sign](value, gate.limit):
-            failed.append(f"{gate}: {way} has {value:.4g}")
+            failed.append(f"{gate}: {method} has {value:.4g}")
     if failed:
-        raise GateError("\n".join(["the gate is shut", *(f"  {line}" for line in failed)]))
+        raise GateError("\n".join(["the gate failed", *(f"  {line}" for line in failed)]))
 
 
 def _place(figure: str, report: Mapping[str, Any]) -> tuple[str, str]:
-    """The way and the name of a figure; without a way, that of the only one, or of the first."""
+    """Method and name of a figure; the report's subject where the gate names no method."""
     head, _, tail = figure.partition(".")
-    if tail and head in report["ways"]:
-        way, name = head, tail
+    if tail and head in report["methods"]:
+        method, name = head, tail
     elif report["subject"] is not None:
-        way, name = report["subject"], figure
+        method, name = report["subject"], figure
     else:
-        ways = ", ".join(report["ways"])
+        methods = ", ".join(report["methods"])
         raise UsageError(
-            f"`{figure}` of which way?", hint=f"name one of {ways}: `personal.{figure}>=0.6`"
+            f"`{figure}` of which method?", hint=f"name one of {methods}: `personal.{figure}>=0.6`"
         )
-    value = report[way].get(name, "")
+    value = report[method].get(name, "")
     if not isinstance(value, float | int | None):
-        known = [key for key, told in report[way].items() if isinstance(told, float | int)]
+        known = [key for key, one in report[method].items() if isinstance(one, float | int)]
         raise UsageError(f"there is no figure `{name}`", hint=f"known: {', '.join(known)}")
-    return way, name
+    return method, name

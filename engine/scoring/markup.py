@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.resources import files
 from io import BytesIO
 
 from PIL import Image
@@ -11,12 +12,12 @@ from engine.faces.turning import Pixels
 from engine.scoring.material import at_side
 
 SHOWN = 264
-"""Side of an embedded picture: twice what the page shows, for fine screens."""
+"""Side of an embedded picture: twice that on the page, for high-density screens."""
 QUALITY = 88
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Markup, which is not escaped again."""
 
     __slots__ = ()
 
@@ -27,16 +28,16 @@ def text(value: object) -> Html:
 
 
 def tag(name: str, *content: object, **attributes: str) -> Html:
-    """An element; attributes that are Python words carry an underscore at their end.
+    """An element; attributes that are Python keywords end in an underscore.
 
     >>> tag("td", "a < b", class_="left")
     '<td class="left">a &lt; b</td>'
     """
-    told = "".join(
+    markup = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()
     )
-    return Html(f"<{name}{told}>{''.join(map(text, content))}</{name}>")
+    return Html(f"<{name}{markup}>{''.join(map(text, content))}</{name}>")
 
 
 def joined(parts: Iterable[object]) -> Html:
@@ -58,7 +59,7 @@ def picture(pixels: Pixels, alt: str) -> Html:
 
 
 def scrolled(content: Html, label: str) -> Html:
-    """Something wide, in a box of its own that scrolls."""
+    """Wide content in a box that scrolls."""
     return tag("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
@@ -81,10 +82,25 @@ def table(
 
 
 def terms(pairs: Iterable[tuple[object, object]], class_: str) -> Html:
-    """Names and what they are."""
-    told = (
+    """A list of terms with their definitions."""
+    entries = (
         tag("div", tag("dt", name), tag("dd", value)) if class_ == "facts" else
         joined([tag("dt", name), tag("dd", value)])
         for name, value in pairs
     )  # fmt: skip
-    return tag("dl", *told, class_=class_)
+    return tag("dl", *entries, class_=class_)
+
+
+def document(heading: str, body: Html) -> str:
+    """A whole HTML file with the style sheet of reports; heading: its title, as text."""
+    style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
+    head = joined(
+        [
+            Html('<meta charset="utf-8">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<meta name="color-scheme" content="light dark">'),
+            tag("title", heading),
+            Html(f"<style>\n{style}</style>"),
+        ]
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'

@@ -1,4 +1,4 @@
-"""What there is to judge: photos, portraits made of them in named ways, and the truth beside."""
+"""The material of an evaluation: photos, their portraits by each method, and the truth."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,15 +13,15 @@ from engine.inference.subject import Subject
 
 Years = NDArray[np.float64]
 NOTHING, COPIED, TRUTH = "nothing", "copied", "truth"
-"""The controls: the photo left as it is, the nearest photo of the person, and the truth itself."""
+"""The controls: the unchanged photo, the nearest photo of the person, and the truth."""
 LARGEST = 512
-"""Side in px that nothing is judged above: no judge sees more."""
+"""Side in px of the comparison at most: no evaluator uses more."""
 SAME_AGE = 3.0
 """Years within which a photo counts as one of that age."""
 
 
 class Task(NamedTuple):
-    """A photo, by the SHA-256 of its file, and the age it was brought to."""
+    """A photo, by the SHA-256 of its file, and its target age in years."""
 
     source: str
     target: float
@@ -29,7 +29,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A photo that was aged; its age in years and its person are None where nothing tells them."""
+    """A photo that was aged; its age in years and its person are None where unknown."""
 
     subject: Subject
     age: float | None = None
@@ -44,7 +44,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The stem of its file."""
         return self.subject.path.stem
 
     @property
@@ -61,9 +61,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
-    """The portraits that one way of ageing made: uint8 RGB (s, s, 3) by task.
+    """The portraits of one method of ageing: uint8 RGB (s, s, 3) by task.
 
-    A control is no way to age anybody, but shows what a figure is worth.
+    A control ages nobody; it gives the figures a scale.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Method:
 class PersonPhotos:
     """Aligned photos of one person, uint8 RGB each, with ages in years.
 
-    learned: (n,) which of them a model may have learned from; the others are held out.
+    train: (n,) which of them a model may have been trained on; the others are held out.
     """
 
     pictures: Sequence[Pixels]
@@ -89,15 +89,15 @@ class PersonPhotos:
     names: Sequence[str]
     digests: Sequence[str]
     """SHA-256 of their files."""
-    learned: NDArray[np.bool_]
+    train: NDArray[np.bool_]
 
     @property
     def span(self) -> tuple[float, float]:
-        """The lowest and the highest age learned from."""
-        ages = self.ages[self.learned]
+        """The lowest and the highest age of the training photos."""
+        ages = self.ages[self.train]
         return float(ages.min()), float(ages.max())
 
-    def beyond(self, age: float) -> float:
+    def extrapolation(self, age: float) -> float:
         """Years by which an age lies outside the span, 0 inside."""
         low, high = self.span
         return max(low - age, age - high, 0.0)
@@ -109,7 +109,7 @@ class PersonPhotos:
     def around(self, age: float, *, without: Collection[str] = ()) -> list[int]:
         """Photos within three years of an age, else those nearest to it.
 
-        without: digests of photos that must not stand for themselves.
+        without: digests of photos that are left out.
         """
         rows = [row for row, digest in enumerate(self.digests) if digest not in without]
         if not rows:
@@ -121,33 +121,34 @@ class PersonPhotos:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """Everything that an evaluation looks at.
+    """Everything that an evaluation needs.
 
-    truth: the very photograph of a task at its target age, framed as the photo was.
+    truth: the same photograph at the target age of a task, framed as the photo; impostors: aligned
+    pictures of other people.
     """
 
     name: str
     sources: Mapping[str, Source]
-    ways: Sequence[Method]
+    methods: Sequence[Method]
     truth: Mapping[Task, Pixels] = field(default_factory=dict[Task, Pixels])
     photos: PersonPhotos | None = None
-    strangers: Sequence[Pixels] = ()
+    impostors: Sequence[Pixels] = ()
 
     @property
     def tasks(self) -> list[Task]:
-        """All that any way was asked for, photos by age and name, then targets upwards."""
-        asked = {task for way in self.ways for task in way.portraits}
-        return sorted(asked, key=lambda task: (*self._place(task.source), task.target))
+        """The tasks of all methods, sorted by the photo's age and name, then by target."""
+        tasks = {task for method in self.methods for task in method.portraits}
+        return sorted(tasks, key=lambda task: (*self._place(task.source), task.target))
 
     @property
     def side(self) -> int:
-        """Side in px of the smallest portrait or truth, at most 512: all are compared at this."""
-        portraits = (pixels for way in self.ways for pixels in way.portraits.values())
+        """Side in px of the comparison: that of the smallest portrait or truth, at most 512."""
+        portraits = (pixels for method in self.methods for pixels in method.portraits.values())
         return min(LARGEST, *map(len, (*portraits, *self.truth.values())))
 
     def at_one_side(self) -> "Material":
-        """The same with every larger picture shrunk to the common side, so that none is worse for
-        having fewer pixels than what it is compared with; photos that are smaller stay so.
+        """The same with every larger picture shrunk to the side of the comparison, so that a method
+        is not penalised for its output size.
         """
         side, photos = self.side, self.photos
         if photos is not None:
@@ -155,15 +156,15 @@ class Material:
         return replace(
             self,
             sources={key: replace(source, most=side) for key, source in self.sources.items()},
-            ways=[way.shrunk(side) for way in self.ways],
+            methods=[method.shrunk(side) for method in self.methods],
             truth={task: shrunk(pixels, side) for task, pixels in self.truth.items()},
             photos=photos,
-            strangers=[shrunk(one, side) for one in self.strangers],
+            impostors=[shrunk(one, side) for one in self.impostors],
         )
 
     @property
     def people(self) -> int:
-        """Different people among the photos; those nobody names are taken for one."""
+        """Number of people in the photos; photos of unknown people count as one person."""
         return len({source.person for source in self.sources.values()})
 
     def gap(self, task: Task) -> float | None:
@@ -172,8 +173,8 @@ class Material:
         return None if age is None else task.target - age
 
     def _place(self, source: str) -> tuple[float, str, str]:
-        told = self.sources[source]
-        return (-1.0 if told.age is None else told.age, told.name, source)
+        photo = self.sources[source]
+        return (-1.0 if photo.age is None else photo.age, photo.name, source)
 
 
 def at_side(pixels: Pixels, side: int) -> Pixels:
@@ -189,26 +190,26 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
 
 
 def controls(material: Material) -> list[Method]:
-    """Doing nothing, the nearest photo of the person, and the truth, where they are at hand."""
+    """The unchanged photo, the nearest photo of the person, and the truth, where known."""
     tasks = material.tasks
     faces = {key: source.face() for key, source in material.sources.items()}
-    found = [Method(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
+    methods = [Method(NOTHING, {task: faces[task.source] for task in tasks}, control=True)]
     if material.photos is not None:
         photos = material.photos
-        chosen = {task: photos.nearest(task.target) for task in tasks}
-        found.append(
+        nearest = {task: photos.nearest(task.target) for task in tasks}
+        methods.append(
             Method(
                 COPIED,
-                {task: photos.pictures[row] for task, row in chosen.items()},
-                {task: photos.names[row] for task, row in chosen.items()},
+                {task: photos.pictures[row] for task, row in nearest.items()},
+                {task: photos.names[row] for task, row in nearest.items()},
                 control=True,
             )
         )
     if material.truth:
-        found.append(Method(TRUTH, dict(material.truth), control=True))
-    return found
+        methods.append(Method(TRUTH, dict(material.truth), control=True))
+    return methods
 
 
 def merged(groups: Iterable[Mapping[str, Source]]) -> dict[str, Source]:
-    """The photos behind several ways, each once."""
+    """The photos of several methods, each once."""
     return {key: source for group in groups for key, source in group.items()}

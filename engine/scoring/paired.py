@@ -1,42 +1,44 @@
-"""Two ways on the same photos and ages: which is better at what, and is that outside noise."""
+"""Paired comparison of two methods on the same tasks, with confidence intervals."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
-from engine.evaluators.suite import Panel
+from engine.evaluators.suite import EvaluatorSuite
 from engine.metrics.bootstrap import mean_interval
 from engine.scoring.rows import Row
-from engine.scoring.summary import drawn_unit, groups_of
+from engine.scoring.summary import groups_of, resampling_unit
 
-FEWEST = 5
-"""Portraits in common below which nothing is said to be better: so few may all lie to one side."""
+MIN_PAIRS = 5
+"""Common portraits below which neither method is called better."""
 Value = Callable[[Row], float | None]
 
 
-def measures(panel: Panel) -> dict[str, tuple[Value, int]]:
-    """What is compared: the value of a row, and 1 where more is better, -1 where less is."""
-    told: dict[str, tuple[Value, int]] = {"identity": (lambda row: row["identity"], 1)}
-    first = panel.perceptual
+def measures(suite: EvaluatorSuite) -> dict[str, tuple[Value, int]]:
+    """The compared figures: the value of a row, and 1 where more is better, -1 where less is."""
+    values: dict[str, tuple[Value, int]] = {"identity": (lambda row: row["identity"], 1)}
+    first = suite.perceptual
     if first is not None:
-        told["perceptual"] = (lambda row: row[first], -1)
-    told["age_mae"] = (lambda row: None if row["age_error"] is None else abs(row["age_error"]), -1)
-    told["right"] = (lambda row: row["right"], 1)
-    return told
+        values["perceptual"] = (lambda row: row[first], -1)
+    values["age_mae"] = (
+        lambda row: None if row["age_error"] is None else abs(row["age_error"]),
+        -1,
+    )
+    values["age_identity_accuracy"] = (lambda row: row["age_identity_accuracy"], 1)
+    return values
 
 
-def paired(ways: dict[str, Sequence[Row]], panel: Panel) -> list[dict[str, Any]]:
-    """Mean differences of every two ways over what both were asked for, with 95 % intervals.
+def paired(methods: dict[str, Sequence[Row]], suite: EvaluatorSuite) -> list[dict[str, Any]]:
+    """Mean differences of every two methods over their common tasks, with 95 % intervals.
 
-    `difference` is the first less the second; `better` names the way that is better where the
-    interval leaves out 0, and is None within noise, or where `few` says that five portraits are
-    not in common.
+    `difference` is the first minus the second; `better` names the better method where the interval
+    excludes 0, and is None otherwise or with fewer than five common portraits (`too_few`).
     """
-    told: list[dict[str, Any]] = []
-    for one, other in combinations(ways, 2):
-        ours, theirs = _keyed(ways[one]), _keyed(ways[other])
+    rows: list[dict[str, Any]] = []
+    for one, other in combinations(methods, 2):
+        ours, theirs = _keyed(methods[one]), _keyed(methods[other])
         both = [key for key in ours if key in theirs]
-        for name, (value, sign) in measures(panel).items():
+        for name, (value, sign) in measures(suite).items():
             pairs = [
                 (ours[key], mine - yours)
                 for key in both
@@ -44,26 +46,28 @@ def paired(ways: dict[str, Sequence[Row]], panel: Panel) -> list[dict[str, Any]]
                 and (yours := value(theirs[key])) is not None
             ]
             if pairs:
-                told.append({"one": one, "other": other, "figure": name} | _told(pairs, sign))
-                better = told[-1]["better"]
-                told[-1]["better"] = {1: one, -1: other, 0: None}[better]
-    return told
+                result, better = _difference(pairs, sign)
+                names = {"one": one, "other": other, "figure": name}
+                rows.append(names | result | {"better": {1: one, -1: other, 0: None}[better]})
+    return rows
 
 
-def _told(pairs: Sequence[tuple[Row, float]], sign: int) -> dict[str, Any]:
+def _difference(pairs: Sequence[tuple[Row, float]], sign: int) -> tuple[dict[str, Any], int]:
+    """The mean difference with its interval, and 1 or -1 where it is significant, else 0."""
     rows = [row for row, _ in pairs]
-    unit = drawn_unit(rows)
-    found = mean_interval([gap for _, gap in pairs], groups=groups_of(rows, unit))
-    few = len(pairs) < FEWEST
-    better = 0 if few else sign * ((found.low > 0) - (found.high < 0))
-    return {
+    unit = resampling_unit(rows)
+    interval = mean_interval([gap for _, gap in pairs], groups=groups_of(rows, unit))
+    too_few = len(pairs) < MIN_PAIRS
+    better = 0 if too_few else sign * ((interval.low > 0) - (interval.high < 0))
+    result = {
         "portraits": len(pairs),
-        "difference": found.mean,
-        "interval": [found.low, found.high],
+        "difference": interval.mean,
+        "interval": [interval.low, interval.high],
         "interval_over": unit,
-        "better": better,
-        "few": few,
+        "better": None,
+        "too_few": too_few,
     }
+    return result, better
 
 
 def _keyed(rows: Sequence[Row]) -> dict[tuple[str, float], Row]:

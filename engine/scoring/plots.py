@@ -1,4 +1,4 @@
-"""Curves as SVG: judged age against the one asked for, identity against the years in between."""
+"""Curves as SVG: estimated age over target age, identity over the years from the photo."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -7,40 +7,40 @@ from typing import Any
 from engine.images.diagram import BLUE, INK, LINE, LOOK, QUIET
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.material import COPIED
-from engine.scoring.rows import RIGHT_AGE
+from engine.scoring.rows import AGE_TOLERANCE
 from engine.scoring.words import title
 
-WAYS = ("#d1602a", BLUE, "#128a70", "#8a4fbf", "#b03a6c", "#6b7b1c")
-"""Told apart by people who see few colours too, on white and (by the page's own) on black."""
+COLOURS = ("#d1602a", BLUE, "#128a70", "#8a4fbf", "#b03a6c", "#6b7b1c")
+"""Distinguishable with colour blindness, on white and (in the page's variant) on black."""
 SHADE, BAND = "#f4e6c8", "#e9ebef"
 ROLES = {
-    **{colour: f"var(--way-{number})" for number, colour in enumerate(WAYS, 1)},
+    **{colour: f"var(--method-{number})" for number, colour in enumerate(COLOURS, 1)},
     QUIET: "var(--control)",
     INK: "var(--ink-2)",
     LINE: "var(--rule)",
-    SHADE: "var(--beyond)",
+    SHADE: "var(--extrapolated)",
     BAND: "var(--band)",
 }
-"""What the page puts in place of the colours, so that plots follow its light and dark looks."""
+"""CSS variables that replace the colours on the page, for its light and dark themes."""
 SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "tm", **LOOK}
 
 
-def colour_of(evaluation: Evaluation, way: str) -> str:
-    """A way's colour; controls share one."""
-    names = evaluation.report["ways"]
-    return WAYS[names.index(way) % len(WAYS)] if way in names else QUIET
+def colour_of(evaluation: Evaluation, method: str) -> str:
+    """The colour of a method; controls share one."""
+    names = evaluation.report["methods"]
+    return COLOURS[names.index(method) % len(COLOURS)] if method in names else QUIET
 
 
 def curves(evaluation: Evaluation) -> dict[str, str]:
-    """The plots by name, each a whole SVG file; those nothing is known for are left out."""
+    """The plots by name, each an SVG file; plots without data are left out."""
     report = evaluation.report
-    told = {way: report[way] for way in report["ways"]}
-    found: dict[str, str] = {}
-    if report["judges"]["age"] is not None:
-        found["ages"] = _ages(evaluation, told)
-    if any(rows["by_gap"] for rows in told.values()):
-        found["identity"] = _identity(evaluation, told)
-    return found
+    methods = {method: report[method] for method in report["methods"]}
+    plots: dict[str, str] = {}
+    if report["evaluators"]["age"] is not None:
+        plots["ages"] = _ages(evaluation, methods)
+    if any(rows["by_gap"] for rows in methods.values()):
+        plots["identity"] = _identity(evaluation, methods)
+    return plots
 
 
 def themed(svg: str) -> str:
@@ -51,16 +51,16 @@ def themed(svg: str) -> str:
     return element
 
 
-def _ages(evaluation: Evaluation, ways: dict[str, Any]) -> str:
+def _ages(evaluation: Evaluation, methods: dict[str, Any]) -> str:
     report = evaluation.report
-    figure, axes = _canvas("age asked for, years", f"age by {report['judges']['age']}, years")
-    targets = [row["target"] for told in ways.values() for row in told["by_target"]]
+    figure, axes = _axes("target age, years", f"age by {report['evaluators']['age']}, years")
+    targets = [row["target"] for figures in methods.values() for row in figures["by_target"]]
     low, high = min(targets) - 4, max(targets) + 4
-    _shade_beyond(axes, report["photos"], low, high)
+    _shade_extrapolated(axes, report["photos"], low, high)
     axes.fill_between(
         [low, high],
-        [low - RIGHT_AGE, high - RIGHT_AGE],
-        [low + RIGHT_AGE, high + RIGHT_AGE],
+        [low - AGE_TOLERANCE, high - AGE_TOLERANCE],
+        [low + AGE_TOLERANCE, high + AGE_TOLERANCE],
         color=BAND,
         linewidth=0,
     )
@@ -68,40 +68,40 @@ def _ages(evaluation: Evaluation, ways: dict[str, Any]) -> str:
     truth = report["controls"].get("truth")
     if truth is not None:
         _line(axes, truth["by_target"], "target", "predicted_age", QUIET, "truth", "--")
-    for way, told in ways.items():
-        colour = colour_of(evaluation, way)
-        shown = [(row["target"], row["predicted_age"]) for row in report["rows"][way]]
+    for method, figures in methods.items():
+        colour = colour_of(evaluation, method)
+        shown = [(row["target"], row["predicted_age"]) for row in report["rows"][method]]
         _points(axes, shown, colour)
-        _line(axes, told["by_target"], "target", "predicted_age", colour, title(way), "-")
+        _line(axes, figures["by_target"], "target", "predicted_age", colour, title(method), "-")
     axes.set_xlim(low, high)
     return _svg(figure, axes)
 
 
-def _identity(evaluation: Evaluation, ways: dict[str, Any]) -> str:
+def _identity(evaluation: Evaluation, methods: dict[str, Any]) -> str:
     report = evaluation.report
-    figure, axes = _canvas("years between photo and target", f"identity by {_judge(report)}")
+    figure, axes = _axes("years between photo and target", f"identity by {_evaluator(report)}")
     real = report["real_pairs"]
     if real is not None:
         _line(axes, real["by_gap"], "mean_gap", "identity", QUIET, "two real photos", "--")
     if COPIED in report:
         _line(axes, report[COPIED]["by_gap"], "mean_gap", "identity", QUIET, title(COPIED), ":")
-    for way, told in ways.items():
-        colour = colour_of(evaluation, way)
+    for method, figures in methods.items():
+        colour = colour_of(evaluation, method)
         shown = [
             (abs(row["gap"]), row["identity"])
-            for row in report["rows"][way]
+            for row in report["rows"][method]
             if row["gap"] is not None and row["identity"] is not None
         ]
         _points(axes, shown, colour)
-        _line(axes, told["by_gap"], "mean_gap", "identity", colour, title(way), "-")
+        _line(axes, figures["by_gap"], "mean_gap", "identity", colour, title(method), "-")
     return _svg(figure, axes)
 
 
-def _judge(report: dict[str, Any]) -> str:
-    return report["judges"]["identity"]
+def _evaluator(report: dict[str, Any]) -> str:
+    return report["evaluators"]["identity"]
 
 
-def _canvas(across: str, up: str) -> tuple[Any, Any]:
+def _axes(across: str, up: str) -> tuple[Any, Any]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -119,7 +119,7 @@ def _canvas(across: str, up: str) -> tuple[Any, Any]:
 
 
 def _points(axes: Any, points: Sequence[tuple[float, float]], colour: str) -> None:
-    """One faint point for each picture, behind its way's line."""
+    """One faint point for each portrait, behind the line of its method."""
     across, up = zip(*points, strict=True) if points else ((), ())
     axes.scatter(across, up, s=11, color=colour, alpha=0.35, linewidths=0)
 
@@ -141,7 +141,7 @@ def _line(
         )
 
 
-def _shade_beyond(axes: Any, photos: Any, low: float, high: float) -> None:
+def _shade_extrapolated(axes: Any, photos: Any, low: float, high: float) -> None:
     if photos is None:
         return
     if photos["youngest"] > low:

@@ -1,4 +1,4 @@
-"""What stands in a folder for several ways of ageing one person to be compared."""
+"""`comparison.toml`: a folder in which several methods of ageing are compared."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,31 +15,31 @@ COMPARISON = "comparison.toml"
 
 @RECIPES.register("comparison")
 class ComparisonRecipe(Recipe):
-    """Named ways of ageing and what they are measured by; paths are seen from its folder."""
+    """Named methods of ageing and their references; paths are relative to its folder."""
 
     kind: Literal["comparison"] = "comparison"  # pyright: ignore[reportIncompatibleVariableOverride]
-    ways: dict[str, str]
-    """Name of each way, and the folder that photos were aged into."""
+    methods: dict[str, str]
+    """Folder of each method's portraits, by the name of the method."""
     photos: str | None = None
-    """The person's aligned photos: ceiling, learned ages, and the way `copied`."""
+    """The person's aligned photos: real pairs, training ages, and the control `copied`."""
     truth: str | None = None
     """Renders of the photos at the target ages, as `tm prep synth --same-scene` makes them."""
-    strangers: str | None = None
+    impostors: str | None = None
     """Aligned pictures of other people, for verification."""
     begun: str | None = None
-    """A file written when the work began: minutes are counted from its time to the last result."""
+    """A file written at the start: `minutes` is the time from it to the last result."""
 
-    @field_validator("ways")
+    @field_validator("methods")
     @classmethod
-    def _named(cls, ways: dict[str, str]) -> dict[str, str]:
-        if not ways:
-            raise ValueError("a comparison needs at least one way")
-        taken = sorted({*RESERVED, NOTHING, COPIED, TRUTH} & ways.keys())
+    def _named(cls, methods: dict[str, str]) -> dict[str, str]:
+        if not methods:
+            raise ValueError("a comparison needs at least one method")
+        taken = sorted({*RESERVED, NOTHING, COPIED, TRUTH} & methods.keys())
         if taken:
-            raise ValueError(f"no way can be called `{taken[0]}`: the report uses the word")
-        return ways
+            raise ValueError(f"no method can be named `{taken[0]}`: it is a key of the report")
+        return methods
 
 
 def load_comparison(folder: Path) -> ComparisonRecipe:
-    """The comparison that stands in a folder."""
+    """The comparison of a folder."""
     return load_recipe_as(ComparisonRecipe, folder / COMPARISON)

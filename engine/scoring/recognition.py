@@ -1,4 +1,4 @@
-"""Are portraits taken for their person: against strangers, and beside the person's real photos."""
+"""Verification of portraits against impostors, and identity between real photos."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,56 +6,66 @@ from typing import Any
 
 import numpy as np
 
-from engine.evaluators.suite import IdentityJudge, Vectors
+from engine.evaluators.suite import IdentityEvaluator, Vectors
 from engine.metrics.verification import auc, verification_rate
 from engine.scoring.rows import References, Row
 from engine.scoring.summary import GAPS
 
 FAR = 1e-3
-FEWEST = 20
-NO_STRANGERS = "no pictures of other people were given"
+MIN_PAIRS = 20
+NO_IMPOSTORS = "no pictures of other people were given"
 
 
-def verified(
-    closeness: Sequence[float], own: Vectors, strangers: Vectors | None, judge: IdentityJudge
+def verification(
+    similarity: Sequence[float],
+    own: Vectors,
+    impostors: Vectors | None,
+    evaluator: IdentityEvaluator,
 ) -> dict[str, Any]:
-    """The share of portraits nearer to their person than all but 1 in 1000 strangers are to them.
+    """True accept rate of the portraits at a false accept rate of 1 in 1000, and AUC.
 
-    closeness: of each portrait to its reference (n,); own: the portraits (n, d); strangers (m, d).
-    With fewer than 1000 pairs no stranger may pass.
+    similarity: of each portrait to its reference (n,); own: embeddings of the portraits (n, d);
+    impostors: embeddings of other people (m, d). With fewer than 1000 pairs no impostor may pass.
     """
-    if strangers is None:
-        return {"rate": None, "why_null": NO_STRANGERS}
-    pairs = len(own) * len(strangers)
-    if pairs < FEWEST:
-        return {"rate": None, "why_null": f"{pairs} pairs with other people are too few"}
-    different = [judge.closeness(np.broadcast_to(one, strangers.shape), strangers) for one in own]
-    apart = np.concatenate(different)
+    if impostors is None:
+        return {"true_accept_rate": None, "why_null": NO_IMPOSTORS}
+    pairs = len(own) * len(impostors)
+    if pairs < MIN_PAIRS:
+        return {
+            "true_accept_rate": None,
+            "why_null": f"{pairs} pairs with other people are too few",
+        }
+    negatives = np.concatenate(
+        [evaluator.similarity(np.broadcast_to(one, impostors.shape), impostors) for one in own]
+    )
     return {
-        "rate": verification_rate(closeness, apart, far=FAR),
+        "true_accept_rate": verification_rate(similarity, negatives, far=FAR),
         "false_accept_rate": FAR,
-        "auc": auc(closeness, apart),
-        "stranger_pairs": pairs,
+        "auc": auc(similarity, negatives),
+        "impostor_pairs": pairs,
     }
 
 
-def real_pairs(references: References, judge: IdentityJudge) -> dict[str, Any] | None:
-    """How alike the judge finds real photos of the person, in all and by the years between them.
+def real_pairs(references: References, evaluator: IdentityEvaluator) -> dict[str, Any] | None:
+    """Identity between real photos of the person, overall and by the years between them.
 
-    No portrait can be asked to be more like its person than two photos are; None without two.
+    It bounds the identity that a portrait can reach; None for fewer than two photos.
     """
-    photos, seen = references.material.photos, references.photos
-    if photos is None or seen is None or len(photos.ages) < 2:
+    photos, measured = references.material.photos, references.photos
+    if photos is None or measured is None or len(photos.ages) < 2:
         return None
-    vectors = seen.vectors[judge.name]
+    vectors = measured.vectors[evaluator.name]
     one, other = np.triu_indices(len(vectors), 1)
-    close = judge.closeness(vectors[one], vectors[other])
+    similarity = evaluator.similarity(vectors[one], vectors[other])
     gaps = np.abs(photos.ages[one] - photos.ages[other])
     middle = (photos.ages[one] + photos.ages[other]) / 2
     people = {source.person for source in references.material.sources.values()}
     person = people.pop() if len(people) == 1 else None
-    alike = np.array(
-        [judge.identity(float(c), person, float(a)) for c, a in zip(close, middle, strict=True)]
+    identity = np.array(
+        [
+            evaluator.identity(float(s), person, float(a))
+            for s, a in zip(similarity, middle, strict=True)
+        ]
     )
     rows: list[Row] = []
     for low, high in pairwise(GAPS):
@@ -68,8 +78,8 @@ def real_pairs(references: References, judge: IdentityJudge) -> dict[str, Any] |
                     "to": high,
                     "mean_gap": mean,
                     "pairs": int(here.sum()),
-                    "identity": float(alike[here].mean()),
-                    "same": float((close[here] >= judge.limit).mean()),
+                    "identity": float(identity[here].mean()),
+                    "verification_rate": float((similarity[here] >= evaluator.threshold).mean()),
                 }
             )
-    return {"identity": float(alike.mean()), "pairs": len(alike), "by_gap": rows}
+    return {"identity": float(identity.mean()), "pairs": len(identity), "by_gap": rows}

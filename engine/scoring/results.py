@@ -1,4 +1,4 @@
-"""What ageing photos left in a folder, read again: portraits, and the photos behind them."""
+"""Read the results of `tm infer`: portraits, and the photos they were made from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,16 +21,16 @@ from engine.inference.subject import MEGAPIXELS, Subject, find_subject
 from engine.scoring.material import Method, PersonPhotos, Source, Task
 
 LEVELS = 3
-"""How many folders above a photo its manifest is looked for."""
+"""Folders above a photo that are searched for its manifest."""
 
 
 def holds_results(folder: Path) -> bool:
-    """Whether photos were aged into this folder."""
+    """Whether the folder has results of `tm infer`."""
     return (folder / RESULTS).is_file()
 
 
 def read_results(folder: Path, name: str) -> tuple[Method, dict[str, Source]]:
-    """The portraits of a folder as one way, and their photos; InputError if there are none."""
+    """The portraits of a folder as one method, and their photos; InputError without any."""
     portraits: dict[Task, Pixels] = {}
     files: dict[Task, str] = {}
     sources: dict[str, Source] = {}
@@ -64,7 +64,7 @@ def read_photos_of_person(folder: Path) -> PersonPhotos:
         ages=np.array([row.age for row in aged], np.float64),
         names=[str(row.output) for row in aged],
         digests=[file_sha256(folder / str(row.output)) for row in aged],
-        learned=np.array([not split or row.split == "train" for row in aged]),
+        train=np.array([not split or row.split == "train" for row in aged]),
     )
 
 
@@ -86,9 +86,9 @@ def age_of(path: Path) -> float | None:
 def _rows(folder: Path) -> list[Row]:
     if (folder / MANIFEST).is_file():
         return read_manifest(folder)
-    found = find_pictures(folder)
-    if not found.pictures:
-        raise InputError(f"`{folder}` holds no photos: {found.explanation}")
+    pictures = find_pictures(folder)
+    if not pictures.pictures:
+        raise InputError(f"`{folder}` holds no photos: {pictures.explanation}")
     return adopt(folder, AgeSource())
 
 

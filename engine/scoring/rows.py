@@ -1,4 +1,4 @@
-"""One row for every portrait: what each judge makes of it, and against what."""
+"""One row for every portrait: its figures by each evaluator, and their references."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,87 +7,87 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress, reported
-from engine.evaluators.suite import IdentityJudge, Panel, Seen, Vectors
+from engine.evaluators.suite import EvaluatorSuite, IdentityEvaluator, Measurements, Vectors
 from engine.faces.turning import Pixels
 from engine.images.ranges import to_tensor
 from engine.metrics.energy import BANDS, laplacian
 from engine.scoring.material import COPIED, Material, Method, PersonPhotos, Task, at_side
 
-RIGHT_AGE = 8.0
-"""Years of error up to which an age is right."""
-FAINT = 1e-9
+AGE_TOLERANCE = 8.0
+"""Years of error up to which an age counts as correct."""
+EPSILON = 1e-9
 BIN = 10
-"""Years of a bin of ages, the target at its middle."""
+"""Years of the age bin around the target."""
 RECONSTRUCTED = 2.5
-"""Years up to which ageing a photo is no more than making it again."""
+"""Years between photo and target up to which a portrait is a reconstruction."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class References:
-    """What portraits are compared with, looked at once for all ways."""
+    """Measurements of the references, shared by all methods."""
 
     material: Material
     tasks: Mapping[Task, int]
-    truth: Seen | None
+    truth: Measurements | None
     truth_rows: Mapping[Task, int]
-    photos: Seen | None
-    inputs: Seen
+    photos: Measurements | None
+    inputs: Measurements
     input_rows: Mapping[str, int]
 
 
-def looked_at(material: Material, panel: Panel) -> References:
-    """Look at the truth, at the person's photos and at the photos that were aged."""
+def measure_references(material: Material, suite: EvaluatorSuite) -> References:
+    """Measure the truth, the person's photos, and the photos that were aged."""
     with_truth = [task for task in material.tasks if task in material.truth]
     keys = list(material.sources)
     return References(
         material,
         {task: row for row, task in enumerate(material.tasks)},
-        panel.see([material.truth[task] for task in with_truth]) if with_truth else None,
+        suite.measure([material.truth[task] for task in with_truth]) if with_truth else None,
         {task: row for row, task in enumerate(with_truth)},
-        panel.see(material.photos.pictures) if material.photos is not None else None,
-        panel.see([material.sources[key].face() for key in keys]),
+        suite.measure(material.photos.pictures) if material.photos is not None else None,
+        suite.measure([material.sources[key].face() for key in keys]),
         {key: row for row, key in enumerate(keys)},
     )
 
 
-def examined(
-    way: Method, references: References, panel: Panel, progress: Progress
-) -> tuple[list[Row], Seen]:
-    """The rows of a way in the order of the tasks, and its portraits as the judges see them.
+def measure_method(
+    method: Method, references: References, suite: EvaluatorSuite, progress: Progress
+) -> tuple[list[Row], Measurements]:
+    """The rows of a method in the order of the tasks, and the measurements of its portraits.
 
     `identity` is to the truth where there is any, else to the person's photos of that age, else to
-    the photo that was aged (`identity_to`); `strangers`: d0, where the judge has one; `right`: 1
-    where the age is within 8 years of the target and the judge of identity takes both for one
-    person; `known_again`: 1 where it takes the portrait and the photo for one; `sharpness`: the
-    portrait's energy of edges over the photo's. What cannot be measured is None.
+    the photo that was aged (`identity_to`); `impostor_distance`: d0, for evaluators that have one;
+    `age_identity_accuracy`: 1 where the age is within 8 years of the target and the portrait is
+    verified against its reference; `verification_rate`: 1 where it is verified against the photo;
+    `sharpness`: its energy of edges over the photo's. What cannot be measured is None.
     """
     material = references.material
-    tasks = [task for task in references.tasks if task in way.portraits]
-    with reported(progress, f"Judging {way.name}", len(tasks)):
-        seen = panel.see([way.portraits[task] for task in tasks])
-        apart = _distances(way, tasks, material, panel)
-        apart["sharpness"] = _sharpness(way, tasks, material)
+    tasks = [task for task in references.tasks if task in method.portraits]
+    with reported(progress, f"Evaluating {method.name}", len(tasks)):
+        measured = suite.measure([method.portraits[task] for task in tasks])
+        distances = _distances(method, tasks, material, suite)
+        distances["sharpness"] = _sharpness(method, tasks, material)
         rows: list[Row] = []
         for at, task in enumerate(tasks):
-            row = _row_of(way, task, material)
-            row |= _age(seen, at, task, references)
-            row |= _identities(way, seen, at, task, references, panel)
-            row |= {name: values.get(task) for name, values in apart.items()}
-            row["right"] = _right(row["age_error"], row["same"])
+            row = _row_of(method, task, material)
+            row |= _age(measured, at, task, references)
+            row |= _identities(method, measured, at, task, references, suite)
+            row |= {name: values.get(task) for name, values in distances.items()}
+            row["age_identity_accuracy"] = _age_and_identity(row["age_error"], row["same_person"])
             rows.append(row)
-            progress.advance(way.files.get(task, ""))
-    return rows, seen
+            progress.advance(method.files.get(task, ""))
+    return rows, measured
 
 
-def _right(age_error: float | None, same: bool | None) -> float | None:
-    if age_error is None or same is None:
+def _age_and_identity(age_error: float | None, same_person: bool | None) -> float | None:
+    if age_error is None or same_person is None:
         return None
-    return float(abs(age_error) <= RIGHT_AGE and same)
+    return float(abs(age_error) <= AGE_TOLERANCE and same_person)
 
 
-def _row_of(way: Method, task: Task, material: Material) -> Row:
+def _row_of(method: Method, task: Task, material: Material) -> Row:
     source, photos = material.sources[task.source], material.photos
     gap = material.gap(task)
     return {
@@ -97,128 +97,141 @@ def _row_of(way: Method, task: Task, material: Material) -> Row:
         "photo_age": source.age,
         "target": task.target,
         "gap": gap,
-        "beyond": None if photos is None else photos.beyond(task.target),
+        "extrapolated_years": None if photos is None else photos.extrapolation(task.target),
         "reconstruction": _is_reconstruction(gap),
-        "file": way.files.get(task),
+        "file": method.files.get(task),
     }
 
 
-def _age(seen: Seen, at: int, task: Task, references: References) -> Row:
-    if seen.years is None:
-        return dict.fromkeys(("predicted_age", "age_error", "age_gap", "bin_right"))
-    told = float(seen.years[at])
-    truth, own = references.truth, None
+def _age(measured: Measurements, at: int, task: Task, references: References) -> Row:
+    if measured.years is None:
+        return dict.fromkeys(("predicted_age", "age_error", "age_gap", "bin_correct"))
+    age = float(measured.years[at])
+    truth, true_age = references.truth, None
     if truth is not None and truth.years is not None and task in references.truth_rows:
-        own = float(truth.years[references.truth_rows[task]])
+        true_age = float(truth.years[references.truth_rows[task]])
     return {
-        "predicted_age": told,
-        "age_error": told - task.target,
-        "age_gap": None if own is None else told - own,
-        "bin_right": float(abs(told - task.target) <= BIN / 2),
+        "predicted_age": age,
+        "age_error": age - task.target,
+        "age_gap": None if true_age is None else age - true_age,
+        "bin_correct": float(abs(age - task.target) <= BIN / 2),
     }
 
 
 def _identities(
-    way: Method, seen: Seen, at: int, task: Task, references: References, panel: Panel
+    method: Method,
+    measured: Measurements,
+    at: int,
+    task: Task,
+    references: References,
+    suite: EvaluatorSuite,
 ) -> Row:
-    """Closeness to every reference by the first judge, and to the best of them by the others."""
+    """Identity to every reference by the first evaluator, to the preferred one by the others."""
     person = references.material.sources[task.source].person
     row: Row = {}
-    for judge in panel.identities:
-        own = seen.vectors[judge.name][at]
-        found = _closeness(judge, own, way, task, references)
-        to = _best(found, references)
-        best = None if to is None else found[to]
-        told = None if best is None else judge.identity(best, person, task.target)
-        if judge is panel.identity:
-            row |= {"identity": told, "identity_to": to, "closeness": best}
-            row["same"] = None if best is None else best >= judge.limit
-            photo = found["photo"]
-            row["known_again"] = None if photo is None else float(photo >= judge.limit)
-            row["strangers"] = judge.strangers(person, task.target)
-            for name, value in found.items():
-                scaled = None if value is None else judge.identity(value, person, task.target)
+    for evaluator in suite.identities:
+        own = measured.vectors[evaluator.name][at]
+        similarities = _similarities(evaluator, own, method, task, references)
+        to = _preferred(similarities, references)
+        best = None if to is None else similarities[to]
+        identity = None if best is None else evaluator.identity(best, person, task.target)
+        if evaluator is suite.identity:
+            row |= {"identity": identity, "identity_to": to, "similarity": best}
+            row["same_person"] = None if best is None else best >= evaluator.threshold
+            photo = similarities["photo"]
+            row["verification_rate"] = (
+                None if photo is None else float(photo >= evaluator.threshold)
+            )
+            row["impostor_distance"] = evaluator.impostor_distance(person, task.target)
+            for name, value in similarities.items():
+                scaled = None if value is None else evaluator.identity(value, person, task.target)
                 row[f"identity_to_{name}"] = scaled
         else:
-            row[f"identity by {judge.name}"] = told
+            row[f"identity by {evaluator.name}"] = identity
     return row
 
 
-def _best(found: Mapping[str, float | None], references: References) -> str | None:
-    """The truth where any is known, and nothing in its place where this one is not."""
+def _preferred(similarities: Mapping[str, float | None], references: References) -> str | None:
+    """The truth where any is known, None where that of this task is not."""
     if references.truth is not None:
-        return "truth" if found["truth"] is not None else None
-    return "photos" if found["photos"] is not None else "photo"
+        return "truth" if similarities["truth"] is not None else None
+    return "photos" if similarities["photos"] is not None else "photo"
 
 
-def _closeness(
-    judge: IdentityJudge, own: Vectors, way: Method, task: Task, references: References
+def _similarities(
+    evaluator: IdentityEvaluator, own: Vectors, method: Method, task: Task, references: References
 ) -> dict[str, float | None]:
     """To the truth, to the photos of about that age (on average), and to the `photo` itself."""
 
     def to(vectors: Vectors) -> float:
-        return float(judge.closeness(np.broadcast_to(own, vectors.shape), vectors).mean())
+        return float(evaluator.similarity(np.broadcast_to(own, vectors.shape), vectors).mean())
 
     truth, photos = references.truth, references.photos
-    told: dict[str, float | None] = {"truth": None, "photos": None, "photo": None}
+    similarities: dict[str, float | None] = {"truth": None, "photos": None, "photo": None}
     if truth is not None and task in references.truth_rows:
         row = references.truth_rows[task]
-        told["truth"] = to(truth.vectors[judge.name][row : row + 1])
+        similarities["truth"] = to(truth.vectors[evaluator.name][row : row + 1])
     if photos is not None and references.material.photos is not None:
-        rows = _of_that_age(way, task, references.material.photos)
-        told["photos"] = to(photos.vectors[judge.name][rows]) if rows else None
+        rows = _photos_of_age(method, task, references.material.photos)
+        similarities["photos"] = to(photos.vectors[evaluator.name][rows]) if rows else None
     row = references.input_rows[task.source]
-    told["photo"] = to(references.inputs.vectors[judge.name][row : row + 1])
-    return told
+    similarities["photo"] = to(references.inputs.vectors[evaluator.name][row : row + 1])
+    return similarities
 
 
-def _of_that_age(way: Method, task: Task, photos: PersonPhotos) -> list[int]:
-    """Neither the photo that was aged nor one shown as a portrait stands for itself."""
+def _photos_of_age(method: Method, task: Task, photos: PersonPhotos) -> list[int]:
+    """Without the photo that was aged, and without the one that the control `copied` shows."""
     without = {task.source}
-    if way.control and way.name == COPIED:
+    if method.control and method.name == COPIED:
         without.add(photos.digests[photos.nearest(task.target)])
     return photos.around(task.target, without=without)
 
 
 def _distances(
-    way: Method, tasks: Sequence[Task], material: Material, panel: Panel
+    method: Method, tasks: Sequence[Task], material: Material, suite: EvaluatorSuite
 ) -> dict[str, dict[Task, float]]:
-    """Each distance to the truth; those of portraits at the photo's own age to the photo too."""
-    told: dict[str, dict[Task, float]] = {}
+    """Each distance to the truth; reconstructions have the perceptual one to the photo too."""
+    distances: dict[str, dict[Task, float]] = {}
     known = [task for task in tasks if task in material.truth]
     truth = [material.truth[task] for task in known]
     again = [task for task in tasks if _is_reconstruction(material.gap(task))]
     photos = [at_side(material.sources[task.source].face(), material.side) for task in again]
-    for name in panel.distances:
-        told[name] = _apart(name, way, known, truth, material.side, panel)
-        if name == panel.perceptual:
-            own = _apart(name, way, again, photos, material.side, panel)
-            told["reconstruction_perceptual"] = own
-    ours = [at_side(way.portraits[task], material.side) for task in again]
-    told["reconstruction_l2"] = {
-        task: _l2(one, other) for task, one, other in zip(again, ours, photos, strict=True)
+    for name in suite.distances:
+        distances[name] = _distance(name, method, known, truth, material.side, suite)
+        if name == suite.perceptual:
+            own = _distance(name, method, again, photos, material.side, suite)
+            distances["reconstruction_perceptual"] = own
+    portraits = [at_side(method.portraits[task], material.side) for task in again]
+    distances["reconstruction_l2"] = {
+        task: _l2(one, other) for task, one, other in zip(again, portraits, photos, strict=True)
     }
-    return told
+    return distances
 
 
-def _apart(
-    name: str, way: Method, tasks: Sequence[Task], others: Sequence[Pixels], side: int, panel: Panel
+def _distance(
+    name: str,
+    method: Method,
+    tasks: Sequence[Task],
+    others: Sequence[Pixels],
+    side: int,
+    suite: EvaluatorSuite,
 ) -> dict[Task, float]:
     if not tasks:
         return {}
-    ours = [at_side(way.portraits[task], side) for task in tasks]
-    values = panel.apart(name, ours, [at_side(other, side) for other in others])
+    portraits = [at_side(method.portraits[task], side) for task in tasks]
+    values = suite.distance(name, portraits, [at_side(other, side) for other in others])
     return {task: float(value) for task, value in zip(tasks, values, strict=True)}
 
 
-def _sharpness(way: Method, tasks: Sequence[Task], material: Material) -> dict[Task, float]:
+def _sharpness(method: Method, tasks: Sequence[Task], material: Material) -> dict[Task, float]:
     """Energy of the Laplacian over that of the photo, both at one side and without grain.
 
-    The blur of the literature's tables (variance of the Laplacian), by which 1 is no blurrier.
+    Below 1 is blurrier than the photo (the variance of the Laplacian of the literature).
     """
     own = {key: _energy(at_side(s.face(), material.side)) for key, s in material.sources.items()}
     return {
-        task: _energy(at_side(way.portraits[task], material.side)) / max(own[task.source], FAINT)
+        task: _energy(at_side(method.portraits[task], material.side))
+        / max(own[task.source], EPSILON)
         for task in tasks
     }
 
@@ -228,7 +241,7 @@ def _energy(pixels: Pixels) -> float:
 
 
 def _l2(one: Pixels, other: Pixels) -> float:
-    """Mean square of the difference, pictures in [-1, 1]."""
+    """Mean squared difference of pictures in [-1, 1]."""
     return float(np.square((one.astype(np.float64) - other) * (2 / 255)).mean())
 
 

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: one photo in all ways, and all photos in one way."""
+"""Contact sheets of an evaluation: one photo by all methods, and all photos by one method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from engine.scoring.material import NOTHING, TRUTH, Method, Task
 from engine.scoring.rows import Row
 from engine.scoring.words import number, title
 
-BEYOND = (46, 38, 22)
-BEYOND_INK = (240, 190, 100)
+EXTRAPOLATED = (46, 38, 22)
+EXTRAPOLATED_INK = (240, 190, 100)
 CELL, GAP, LABEL, HEAD, LINE = 192, 10, 108, 50, 17
 SMALL, LARGE = 13, 19
 
@@ -29,47 +29,47 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A target age; years beyond those learned from, None where nobody knows."""
+    """A target age, and its years outside the ages of the training photos, None if unknown."""
 
     age: float
-    beyond: float | None
+    extrapolated_years: float | None
 
     @property
     def extrapolated(self) -> bool:
-        """Whether no photo of the person is that young or that old."""
-        return self.beyond is not None and self.beyond > 0
+        """Whether no training photo is that young or that old."""
+        return self.extrapolated_years is not None and self.extrapolated_years > 0
 
 
 def strip(evaluation: Evaluation, source: str) -> Pixels:
-    """One photo: a row for the input, each way and the truth, a column for each age asked for."""
+    """One photo: a row for the input, each method and the truth; a column for each target."""
     material = evaluation.material
     columns = columns_of(evaluation, source)
     photo = material.sources[source]
     own = Cell(photo.face(CELL), ("the photo" + _age(photo.age),))
     place = place_of(columns, photo.age)
-    shown = [way for way in evaluation.ways if not way.control or way.name == TRUTH]
+    shown = [method for method in evaluation.methods if not method.control or method.name == TRUTH]
     lines = [
         ("input", [own if at == place else None for at in range(len(columns))]),
         *(
-            (title(way.name), [_cell(evaluation, way, Task(source, c.age)) for c in columns])
-            for way in shown
+            (title(method.name), [_cell(evaluation, method, Task(source, c.age)) for c in columns])
+            for method in shown
         ),
     ]
-    return drawn(columns, lines)
+    return draw_sheet(columns, lines)
 
 
-def grid(evaluation: Evaluation, way: Method) -> Pixels:
-    """One way: a row for each photo, a column for each age."""
+def grid(evaluation: Evaluation, method: Method) -> Pixels:
+    """One method: a row for each photo, a column for each age."""
     material = evaluation.material
-    ages = sorted({task.target for task in way.portraits})
-    columns = [Column(age, _beyond(evaluation, age)) for age in ages]
-    sources = dict.fromkeys(task.source for task in material.tasks if task in way.portraits)
-    return drawn(
+    ages = sorted({task.target for task in method.portraits})
+    columns = [Column(age, _extrapolation(evaluation, age)) for age in ages]
+    sources = dict.fromkeys(task.source for task in material.tasks if task in method.portraits)
+    return draw_sheet(
         columns,
         [
             (
                 material.sources[source].name,
-                [_cell(evaluation, way, Task(source, age)) for age in ages],
+                [_cell(evaluation, method, Task(source, age)) for age in ages],
             )
             for source in sources
         ],
@@ -77,37 +77,41 @@ def grid(evaluation: Evaluation, way: Method) -> Pixels:
 
 
 def columns_of(evaluation: Evaluation, source: str) -> list[Column]:
-    """The ages that any way brought a photo to."""
+    """The target ages of a photo by any method."""
     tasks = [task for task in evaluation.material.tasks if task.source == source]
-    return [Column(task.target, _beyond(evaluation, task.target)) for task in tasks]
+    return [Column(task.target, _extrapolation(evaluation, task.target)) for task in tasks]
 
 
 def place_of(columns: Sequence[Column], age: float | None) -> int:
-    """The column that a photo stands in: that of its own age, or the first."""
+    """The column of a photo: that of the nearest target age, or the first."""
     if age is None:
         return 0
     return int(np.abs([column.age - age for column in columns]).argmin())
 
 
-def row_of(evaluation: Evaluation, way: Method, task: Task) -> Row:
-    """What the judges told of a portrait."""
-    rows = evaluation.report["rows"][way.name]
+def row_of(evaluation: Evaluation, method: Method, task: Task) -> Row:
+    """The row of a portrait in the report."""
+    rows = evaluation.report["rows"][method.name]
     here = (task.source[:12], task.target)
     return next(row for row in rows if (row["photo_sha256"], row["target"]) == here)
 
 
 def best_source(evaluation: Evaluation) -> str:
-    """The photo that most ways brought to most ages, the first of several."""
+    """The photo with most portraits, the first of several."""
     material = evaluation.material
     counts = {
-        source: sum(task.source == source for way in material.ways for task in way.portraits)
+        source: sum(
+            task.source == source for method in material.methods for task in method.portraits
+        )
         for source in dict.fromkeys(task.source for task in material.tasks)
     }
     return max(counts, key=lambda source: counts[source])
 
 
-def drawn(columns: Sequence[Column], lines: Sequence[tuple[str, Sequence[Cell | None]]]) -> Pixels:
-    """Lay cells out under their ages; columns beyond the photos' ages are tinted and say so."""
+def draw_sheet(
+    columns: Sequence[Column], lines: Sequence[tuple[str, Sequence[Cell | None]]]
+) -> Pixels:
+    """Draw cells under their target ages; extrapolated columns are tinted and marked."""
     step = CELL + GAP
     below = LINE * max((len(c.lines) for _, row in lines for c in row if c is not None), default=0)
     width, height = LABEL + len(columns) * step + GAP, HEAD + len(lines) * (step + below) + GAP
@@ -118,9 +122,9 @@ def drawn(columns: Sequence[Column], lines: Sequence[tuple[str, Sequence[Cell | 
         left = LABEL + at * step
         ink = INK
         if column.extrapolated:
-            ink = BEYOND_INK
-            draw.rectangle((left - GAP // 2, 0, left + CELL + GAP // 2 - 1, height), BEYOND)
-            draw.text((left, 29), "extrapolated", BEYOND_INK, small)
+            ink = EXTRAPOLATED_INK
+            draw.rectangle((left - GAP // 2, 0, left + CELL + GAP // 2 - 1, height), EXTRAPOLATED)
+            draw.text((left, 29), "extrapolated", EXTRAPOLATED_INK, small)
         draw.text((left, 6), f"{column.age:g} years", ink, large)
     for at, (name, row) in enumerate(lines):
         top = HEAD + at * (step + below)
@@ -132,31 +136,31 @@ def drawn(columns: Sequence[Column], lines: Sequence[tuple[str, Sequence[Cell | 
             tile = Image.fromarray(cell.pixels).resize((CELL, CELL), Image.Resampling.LANCZOS)
             sheet.paste(tile, (left, top))
             for number_of, words in enumerate(cell.lines):
-                ink = FAINT if not columns[place].extrapolated else BEYOND_INK
+                ink = FAINT if not columns[place].extrapolated else EXTRAPOLATED_INK
                 draw.text((left, top + CELL + 2 + number_of * LINE), words, ink, small)
     return np.asarray(sheet)
 
 
 def caption(row: Row) -> tuple[str, ...]:
-    """What the judges told, for a picture's caption."""
-    told = [] if row["predicted_age"] is None else [f"looks {row['predicted_age']:.0f}"]
-    told += [] if row["identity"] is None else [f"identity {number(row['identity'])}"]
-    return tuple([", ".join(told)] if told else [])
+    """Estimated age and identity, for a picture's caption."""
+    parts = [] if row["predicted_age"] is None else [f"age {row['predicted_age']:.0f}"]
+    parts += [] if row["identity"] is None else [f"identity {number(row['identity'])}"]
+    return tuple([", ".join(parts)] if parts else [])
 
 
-def _cell(evaluation: Evaluation, way: Method, task: Task) -> Cell | None:
-    if task not in way.portraits:
+def _cell(evaluation: Evaluation, method: Method, task: Task) -> Cell | None:
+    if task not in method.portraits:
         return None
-    row = row_of(evaluation, way, task)
+    row = row_of(evaluation, method, task)
     lines = caption(row)
-    if way.name in (TRUTH, NOTHING) and row["predicted_age"] is not None:
-        lines = (f"looks {row['predicted_age']:.0f}",)
-    return Cell(way.portraits[task], lines)
+    if method.name in (TRUTH, NOTHING) and row["predicted_age"] is not None:
+        lines = (f"age {row['predicted_age']:.0f}",)
+    return Cell(method.portraits[task], lines)
 
 
-def _beyond(evaluation: Evaluation, age: float) -> float | None:
+def _extrapolation(evaluation: Evaluation, age: float) -> float | None:
     photos = evaluation.material.photos
-    return None if photos is None else photos.beyond(age)
+    return None if photos is None else photos.extrapolation(age)
 
 
 def _age(age: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The very photographs at other ages, where a renderer knows them."""
+"""Ground truth: the same photographs at other ages, as rendered."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from engine.images.reading import read_picture
 from engine.inference.subject import MEGAPIXELS
 from engine.scoring.material import Source, Task
 
-RENDER = "the truth is one photograph at several ages: `tm prep synth --same-scene`"
-NEAR = 0.5
-"""Years by which a target may miss the age of its truth."""
+HINT = "the truth is one photograph at several ages: `tm prep synth --same-scene`"
+TOLERANCE = 0.5
+"""Years between a target and the age of its truth at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class Photograph:
     digests: frozenset[str]
 
     def at(self, age: float) -> Path | None:
-        """The picture of an age, if there is one."""
-        near = min(self.files, key=lambda known: abs(known - age))
-        return self.files[near] if abs(near - age) <= NEAR else None
+        """The picture of an age, None without one."""
+        nearest = min(self.files, key=lambda known: abs(known - age))
+        return self.files[nearest] if abs(nearest - age) <= TOLERANCE else None
 
 
 def read_photographs(place: Path) -> list[Photograph]:
-    """The photographs of a folder, or of its manifest; InputError where an age is told twice.
+    """The photographs of a folder, or of its manifest; InputError for two pictures of an age.
 
-    Only a manifest tells which pictures are one photograph: names and ages cannot.
+    The manifest is required: it has the scene that pictures of one photograph share.
     """
     folder = place.parent if place.name == MANIFEST else place
     if not folder.is_dir():
         raise UsageError(f"`{folder}` is no folder")
     if not (folder / MANIFEST).is_file():
         raise InputError(
-            f"`{folder}` has no {MANIFEST}, which tells the pictures of one photograph", hint=RENDER
+            f"`{folder}` has no {MANIFEST}, which groups the pictures of one photograph", hint=HINT
         )
     groups: dict[tuple[str | None, str], list[Row]] = {}
     for row in read_manifest(folder):
@@ -56,28 +56,29 @@ def read_photographs(place: Path) -> list[Photograph]:
 def with_truth(
     sources: Mapping[str, Source], photographs: Iterable[Photograph], targets: Iterable[Task]
 ) -> tuple[dict[str, Source], dict[Task, Pixels]]:
-    """Give each photo its person and age, and each task its truth, framed as the photo was.
+    """Each photo with its person, and the truth of each task, framed as the photo.
 
-    A photo belongs to the photograph that it is a picture of, or to the only one there is.
+    A photo belongs to the photograph that has its digest, or to the only one. InputError where no
+    task has a truth.
     """
     known = list(photographs)
-    told: dict[str, Source] = {}
-    behind: dict[str, Photograph] = {}
+    named: dict[str, Source] = {}
+    photograph_of: dict[str, Photograph] = {}
     for key, source in sources.items():
         own = [one for one in known if key in one.digests]
         if not own and len(known) == 1:
             own = known
-        told[key] = source if not own else replace(source, person=own[0].person)
+        named[key] = source if not own else replace(source, person=own[0].person)
         if own:
-            behind[key] = own[0]
+            photograph_of[key] = own[0]
     truth: dict[Task, Pixels] = {}
     for task in targets:
-        path = behind[task.source].at(task.target) if task.source in behind else None
+        path = photograph_of[task.source].at(task.target) if task.source in photograph_of else None
         if path is not None:
-            truth[task] = told[task.source].subject.framed(_opened(path))
+            truth[task] = named[task.source].subject.framed(_opened(path))
     if not truth:
-        raise InputError("the truth has no picture of any photo at any age asked for")
-    return told, truth
+        raise InputError("the truth has no picture of any photo at any target age")
+    return named, truth
 
 
 def _photograph(folder: Path, person: str | None, rows: list[Row]) -> Photograph:
@@ -87,7 +88,7 @@ def _photograph(folder: Path, person: str | None, rows: list[Row]) -> Photograph
         if row.age in files:
             raise InputError(
                 f"`{folder}` has two pictures of the age {row.age:g}",
-                hint=RENDER,
+                hint=HINT,
             )
         files[row.age] = folder / str(row.output)
     return Photograph(person, files, frozenset(file_sha256(path) for path in files.values()))

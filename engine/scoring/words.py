@@ -1,26 +1,26 @@
-"""What ways and figures are called in pictures and pages, and how numbers are written."""
+"""Titles of methods and figures, and the format of numbers."""
 
 from typing import Any
 
 TITLES = {
     "oneshot": "one-shot",
     "copied": "nearest photo",
-    "nothing": "left as it is",
+    "nothing": "unchanged photo",
     "truth": "truth",
 }
 FIGURES = {
     "identity": "identity",
-    "perceptual": "distance to the truth",
+    "perceptual": "perceptual distance",
     "age_mae": "age error",
-    "right": "both right",
+    "age_identity_accuracy": "age and identity accuracy",
 }
-SHARES = {"right", "bin_accuracy", "known_again"}
+SHARES = {"age_identity_accuracy", "bin_accuracy", "verification_rate"}
 NONE, MINUS = "–", "\N{MINUS SIGN}"
 
 
-def title(way: str) -> str:
-    """A way's name for people."""
-    return TITLES.get(way, way.replace("_", " "))
+def title(method: str) -> str:
+    """The title of a method."""
+    return TITLES.get(method, method.replace("_", " "))
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -42,8 +42,8 @@ def percent(value: Any) -> str:
     return NONE if value is None else f"{number(100 * value, 0)}\N{NO-BREAK SPACE}%"
 
 
-def told(name: str, value: Any) -> str:
-    """A figure by its name: shares in percent, years with one digit, the rest with their own."""
+def format_figure(name: str, value: Any) -> str:
+    """A figure as text: shares in percent, years with one decimal."""
     match name:
         case _ if name in SHARES:
             return percent(value)
@@ -55,10 +55,10 @@ def told(name: str, value: Any) -> str:
             return number(value)
 
 
-def apart(name: str, value: Any) -> str:
-    """A difference of two figures by its name: that of shares is in points.
+def format_difference(name: str, value: Any) -> str:
+    """A difference of two figures as text: that of shares in percentage points.
 
-    >>> apart("right", 0.79), apart("identity", -0.05)
+    >>> format_difference("verification_rate", 0.79), format_difference("identity", -0.05)
     ('79 points', '−0.05')
     """
-    return f"{number(100 * value, 0)} points" if name in SHARES else told(name, value)
+    return f"{number(100 * value, 0)} points" if name in SHARES else format_figure(name, value)

@@ -11,36 +11,38 @@ AGES = "25,45,65"
 
 @pytest.fixture
 def demo(tm, tmp_path):
-    """A comparison of two ways on one drawn person, as a user would make it."""
+    """A comparison of two methods on one drawn person."""
     folder = tmp_path / "demo"
     one = ("--people", 1, "--seed", 902_200, "--size", 128)
     truth, photos = folder / "truth", folder / "aligned"
-    told = tm("prep", "synth", truth, *one, "--ages", "25..65", "--per-person", 3, "--same-scene")
-    assert told.code == 0
+    result = tm("prep", "synth", truth, *one, "--ages", "25..65", "--per-person", 3, "--same-scene")
+    assert result.code == 0
     made = tm("prep", "synth", photos, *one, "--ages", "22..48", "--per-person", 3)
     assert made.code == 0
     photo = truth / "902200" / "25_0.png"
-    for way, strength in (("prior", 1.0), ("half", 0.5)):
-        out = ("--out", folder / way, "--strength", strength, "--set", "judge=false")
+    for method, strength in (("prior", 1.0), ("half", 0.5)):
+        out = ("--out", folder / method, "--strength", strength, "--set", "judge=false")
         assert tm("infer", photo, "--ages", AGES, *out, "--force").code == 0
     (folder / ".begun").touch()
     os.utime(folder / ".begun", (0, 0))
-    for way in ("prior", "half"):
-        os.utime(folder / way / "results.jsonl", (150, 150))
+    for method in ("prior", "half"):
+        os.utime(folder / method / "results.jsonl", (150, 150))
     (folder / "comparison.toml").write_text(
         'kind = "comparison"\nname = "demo"\nphotos = "aligned"\ntruth = "truth"\n'
-        'begun = ".begun"\nways = { prior = "prior", half = "half" }\n'
+        'begun = ".begun"\nmethods = { prior = "prior", half = "half" }\n'
     )
     return folder
 
 
-def test_a_comparison_is_told_in_figures_and_pictures(tm, demo):
-    told = tm("eval", demo, "--json")
-    assert told.code == 0
-    report = told.json
-    for way in ("prior", "half", "copied"):
-        assert {"identity", "perceptual", "age_mae"} <= report[way].keys()
-        assert all(isinstance(report[way][n], float) for n in ("identity", "perceptual", "age_mae"))
+def test_a_comparison_has_figures_and_pictures(tm, demo):
+    result = tm("eval", demo, "--json")
+    assert result.code == 0
+    report = result.json
+    for method in ("prior", "half", "copied"):
+        assert {"identity", "perceptual", "age_mae"} <= report[method].keys()
+        assert all(
+            isinstance(report[method][n], float) for n in ("identity", "perceptual", "age_mae")
+        )
     assert (report["people"], report["minutes"], report["device"]) == (1, 2.5, "cpu")
     assert report == json.loads((demo / "report.json").read_text())
     assert report["prior"]["age_mae"] < report["half"]["age_mae"]
@@ -61,48 +63,52 @@ def test_two_calls_agree_to_the_last_bit(tm, demo):
 
 
 def test_a_broken_gate_ends_with_6_and_the_figures(tm, demo):
-    told = tm("eval", demo / "prior", "--gate", "identity>=0.99,age_mae<=90")
-    assert told.code == 6
-    assert "identity>=0.99: prior has 0." in told.err
-    assert "age_mae" not in told.err
+    result = tm("eval", demo / "prior", "--gate", "identity>=0.99,age_mae<=90")
+    assert result.code == 6
+    assert "identity>=0.99: prior has 0." in result.err
+    assert "age_mae" not in result.err
     assert (demo / "prior" / "report.json").is_file()
     assert tm("eval", demo / "prior", "--gate", "identity>=-9", "--json").code == 0
 
 
 def test_two_folders_stand_side_by_side_with_their_differences(tm, demo):
-    told = tm("eval", demo / "prior", demo / "half", "--truth", demo / "truth", "--json")
-    assert told.code == 0
-    pairs = {(p["one"], p["other"], p["figure"]) for p in told.json["paired"]}
+    result = tm("eval", demo / "prior", demo / "half", "--truth", demo / "truth", "--json")
+    assert result.code == 0
+    pairs = {(p["one"], p["other"], p["figure"]) for p in result.json["paired"]}
     assert ("prior", "half", "perceptual") in pairs
-    assert told.json["prior"]["compared"] == {"truth": 3}
+    assert result.json["prior"]["compared"] == {"truth": 3}
 
 
 def test_photos_of_the_person_are_something_to_compare_with(tm, demo):
     manifest = demo / "aligned"
-    told = tm("eval", demo / "prior", "--against", manifest, "--json")
-    assert told.json["prior"]["compared"] == {"photos": 3}
-    assert told.json["photos"] == {"count": 3, "youngest": 22.0, "oldest": 48.0}
-    assert told.json["real_pairs"]["pairs"] == 3
+    result = tm("eval", demo / "prior", "--against", manifest, "--json")
+    assert result.json["prior"]["compared"] == {"photos": 3}
+    assert result.json["photos"] == {"count": 3, "youngest": 22.0, "oldest": 48.0}
+    assert result.json["real_pairs"]["pairs"] == 3
     assert tm("eval", demo / "prior", "--truth", demo / "truth" / "manifest.jsonl").code == 0
 
 
-def test_a_dry_run_touches_nothing(tm, demo):
-    told = tm("eval", demo, "--dry-run", "--json")
-    assert told.json == {"dry_run": True, "judged": {str(demo): "a comparison"}, "out": str(demo)}
+def test_a_dry_run_writes_nothing(tm, demo):
+    result = tm("eval", demo, "--dry-run", "--json")
+    assert result.json == {
+        "dry_run": True,
+        "evaluated": {str(demo): "a comparison"},
+        "out": str(demo),
+    }
     assert not (demo / "report.json").exists()
 
 
 @pytest.mark.parametrize("gate", ["likeness", "identity>=0.5,,"])
-def test_a_gate_that_cannot_be_read_is_told_before_any_work(tm, tmp_path, gate):
-    told = tm("eval", tmp_path, "--gate", gate)
-    assert (told.code, "is no limit" in told.err) == (2, True)
+def test_a_faulty_gate_is_refused_before_any_work(tm, tmp_path, gate):
+    result = tm("eval", tmp_path, "--gate", gate)
+    assert (result.code, "is no limit" in result.err) == (2, True)
 
 
-def test_a_folder_of_photos_is_nothing_to_judge(tm, tmp_path):
-    told = tm("eval", tmp_path)
-    assert (told.code, "nobody has aged" in told.err) == (2, True)
-    told = tm("eval", tmp_path / "gone")
-    assert (told.code, "is no folder" in told.err) == (2, True)
+def test_a_folder_of_photos_cannot_be_evaluated(tm, tmp_path):
+    result = tm("eval", tmp_path)
+    assert (result.code, "were not aged" in result.err) == (2, True)
+    result = tm("eval", tmp_path / "gone")
+    assert (result.code, "is no folder" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -116,35 +122,33 @@ def test_a_folder_of_photos_is_nothing_to_judge(tm, tmp_path):
         ("--out", "nameless/eve.png", 2, "is a file, and the report needs a folder"),
     ],
 )
-def test_what_cannot_be_compared_with_is_told_before_any_work(
-    tm, tmp_path, option, name, code, words
-):
+def test_faulty_references_are_refused_before_any_work(tm, tmp_path, option, name, code, words):
     for folder in ("aged", "empty", "nameless"):
         (tmp_path / folder).mkdir()
     (tmp_path / "aged" / "results.jsonl").touch()
     Image.new("RGB", (64, 64)).save(tmp_path / "nameless" / "eve.png")
-    told = tm("eval", tmp_path / "aged", option, tmp_path / name)
-    assert (told.code, words in told.err) == (code, True)
+    result = tm("eval", tmp_path / "aged", option, tmp_path / name)
+    assert (result.code, words in result.err) == (code, True)
     assert not (tmp_path / "aged" / "report.json").exists()
 
 
 def test_a_folder_into_which_nothing_was_aged_holds_no_portraits(tm, tmp_path):
     (tmp_path / "results.jsonl").touch()
-    told = tm("eval", tmp_path)
-    assert (told.code, "holds no portraits" in told.err) == (3, True)
-    told = tm("eval", tmp_path, tmp_path)
-    assert (told.code, "given twice" in told.err) == (2, True)
+    result = tm("eval", tmp_path)
+    assert (result.code, "holds no portraits" in result.err) == (3, True)
+    result = tm("eval", tmp_path, tmp_path)
+    assert (result.code, "given twice" in result.err) == (2, True)
 
 
-def test_a_photo_that_has_changed_since_is_told(tm, demo):
+def test_a_changed_photo_is_refused(tm, demo):
     photo = demo / "truth" / "902200" / "25_0.png"
     photo.write_bytes((demo / "truth" / "902200" / "45_1.png").read_bytes())
-    told = tm("eval", demo / "prior")
-    assert (told.code, "is gone or has changed" in told.err) == (3, True)
+    result = tm("eval", demo / "prior")
+    assert (result.code, "is gone or has changed" in result.err) == (3, True)
 
 
-def test_a_comparison_with_a_word_of_the_report_as_a_way_is_refused(tm, demo):
+def test_a_method_named_as_a_key_of_the_report_is_refused(tm, demo):
     file = demo / "comparison.toml"
     file.write_text(file.read_text().replace("half = ", "truth = "))
-    told = tm("eval", demo)
-    assert (told.code, "no way can be called `truth`" in told.err) == (2, True)
+    result = tm("eval", demo)
+    assert (result.code, "no method can be named `truth`" in result.err) == (2, True)

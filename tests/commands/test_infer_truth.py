@@ -18,7 +18,7 @@ def rows_of(out):
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
 
-def test_where_the_truth_is_known_it_is_shown_and_compared_with(tm, containers, photo, tmp_path):
+def test_a_known_truth_is_shown_and_compared(tm, containers, photo, tmp_path):
     truth, out = tmp_path / "truth", tmp_path / "out"
     made = ("--people", 1, "--per-person", 2, "--ages", "20..70", "--size", 96, "--same-scene")
     assert tm("prep", "synth", truth, *made).code == 0
@@ -34,7 +34,7 @@ def test_where_the_truth_is_known_it_is_shown_and_compared_with(tm, containers, 
     assert known.shape[0] > 1.7 * plain.shape[0]
 
 
-def test_portrait_photo_and_truth_are_judged_at_one_size(
+def test_portrait_photo_and_truth_are_evaluated_at_one_size(
     tm, containers, photo, tmp_path, monkeypatch
 ):
     truth, seen = tmp_path / "truth", []
@@ -42,9 +42,9 @@ def test_portrait_photo_and_truth_are_judged_at_one_size(
     assert tm("prep", "synth", truth, *made).code == 0
     embedding = PhotoEvaluators.embedding
 
-    def noted(judges, portrait):
+    def noted(evaluators, portrait):
         seen.append(portrait.shape[-1])
-        return embedding(judges, portrait)
+        return embedding(evaluators, portrait)
 
     monkeypatch.setattr(PhotoEvaluators, "embedding", noted)
     argv = ("--ages", "40", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
@@ -57,5 +57,5 @@ def test_a_truth_of_several_photographs_is_refused(tm, containers, photo, tmp_pa
     made = ("--people", 2, "--per-person", 2, "--ages", "20..70", "--size", 32)
     assert tm("prep", "synth", tmp_path / "truth", *made).code == 0
     argv = ("--ages", "20", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
-    told = tm("infer", photo, *argv, "--set", f"truth='{tmp_path / 'truth'}'")
-    assert (told.code, "two pictures of the age 20" in told.err) == (3, True)
+    result = tm("infer", photo, *argv, "--set", f"truth='{tmp_path / 'truth'}'")
+    assert (result.code, "two pictures of the age 20" in result.err) == (3, True)

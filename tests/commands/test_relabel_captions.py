@@ -10,7 +10,7 @@ from engine.data.captions import read_captions
 from engine.images.saving import save_png
 
 ASK = (
-    "--aligned", "--experts", "janus", "--set", "domain='photos'", "--set", "captions.words=6",
+    "--aligned", "--experts", "janus", "--set", "domain='photos'", "--set", "captions.max_tokens=6",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def faces(tmp_path):
     return tmp_path / "faces"
 
 
-def test_every_face_is_captioned_by_the_expert_that_told_its_age(
+def test_every_face_is_captioned_by_the_expert_that_estimates_its_age(
     tm, janus, faces, tmp_path, monkeypatch
 ):
     from engine.experts.kinds.janus import JanusTable
@@ -45,12 +45,12 @@ def test_every_face_is_captioned_by_the_expert_that_told_its_age(
 
     monkeypatch.setattr(JanusTable, "load", counted)
     out, folder = tmp_path / "l.json", tmp_path / "captions"
-    told = tm("relabel", faces, "--out", out, "--captions", folder, *ASK, "--json")
-    assert told.code == 0, told.err
-    assert told.json["captions"] == {
+    result = tm("relabel", faces, "--out", out, "--captions", folder, *ASK, "--json")
+    assert result.code == 0, result.err
+    assert result.json["captions"] == {
         "folder": str(folder), "captioned": 3, "added": 3, "left_out": {},
     }  # fmt: skip
-    assert "3 captions" in told.err
+    assert "3 captions" in result.err
     assert loads == ["janus-pro-1b"]
     assert set(json.loads(out.read_text())["labels"]["0"]["experts"]) == {"janus"}
     cache = read_captions(folder)
@@ -58,38 +58,38 @@ def test_every_face_is_captioned_by_the_expert_that_told_its_age(
     assert (cache.maker.model_id, cache.maker.d) == ("janus-pro-1b", 32)
     assert cache.image.isfinite().all()
     before = [(folder / name).read_bytes() for name in ("index.jsonl", "embeddings.safetensors")]
-    told = tm("relabel", faces, "--out", out, "--captions", folder, *ASK, "--json")
-    assert told.json["captions"]["added"] == 0
+    result = tm("relabel", faces, "--out", out, "--captions", folder, *ASK, "--json")
+    assert result.json["captions"]["added"] == 0
     after = [(folder / name).read_bytes() for name in ("index.jsonl", "embeddings.safetensors")]
     assert after == before
-    told = tm(
+    result = tm(
         *("relabel", faces, "--out", tmp_path / "n.json", "--captions", folder, *ASK),
         *("--set", "captions.question='what is worn?'"),
     )
-    assert told.code == 2
-    assert "holds captions by another model: prompt_id" in told.err
+    assert result.code == 2
+    assert "holds captions by another model: prompt_id" in result.err
     assert not (tmp_path / "n.json").exists()
 
 
 def test_without_janus_it_ends_with_4_and_names_the_weights_before_any_work(tm, faces, tmp_path):
     out = tmp_path / "l.json"
-    told = tm("relabel", faces, "--aligned", "--out", out, "--captions", tmp_path / "captions")
-    assert told.code == 4
-    assert "`janus-pro-1b`" in told.err
-    assert "hint:" in told.err
-    assert "Janus-Pro-1B" in told.err
+    result = tm("relabel", faces, "--aligned", "--out", out, "--captions", tmp_path / "captions")
+    assert result.code == 4
+    assert "`janus-pro-1b`" in result.err
+    assert "hint:" in result.err
+    assert "Janus-Pro-1B" in result.err
     assert not out.exists()
     assert not (tmp_path / "captions").exists()
 
 
-def test_a_forecast_says_who_would_write_and_where_and_touches_nothing(tm, faces, tmp_path):
+def test_a_dry_run_lists_captioner_and_files_and_writes_nothing(tm, faces, tmp_path):
     argv = ("relabel", faces, "--out", tmp_path / "l.json", "--captions", tmp_path / "captions")
-    told = tm(*argv, "--dry-run", "--json")
-    assert told.code == 0
-    assert told.json["captions"]["name"] == "janus"
-    assert not told.json["captions"]["here"]
-    assert str(tmp_path / "captions" / "index.jsonl") in told.json["files"]
-    assert "captions by janus: absent" in told.err
+    result = tm(*argv, "--dry-run", "--json")
+    assert result.code == 0
+    assert result.json["captions"]["name"] == "janus"
+    assert not result.json["captions"]["here"]
+    assert str(tmp_path / "captions" / "index.jsonl") in result.json["files"]
+    assert "captions by janus: absent" in result.err
     assert not (tmp_path / "captions").exists()
     assert tm(*argv[:-2], "--dry-run", "--json").json["captions"] is None
 
@@ -97,9 +97,9 @@ def test_a_forecast_says_who_would_write_and_where_and_touches_nothing(tm, faces
 def test_a_wrong_request_ends_with_2(tm, faces, tmp_path):
     argv = ("relabel", faces, "--aligned", "--out", tmp_path / "l.json", "--captions")
     (tmp_path / "file").write_text("")
-    told = tm(*argv, tmp_path / "file")
-    assert told.code == 2
-    assert "is a file, and the captions are a folder" in told.err
-    told = tm(*argv, tmp_path / "c", "--set", 'expert=[{kind="nano-age"}]')
-    assert told.code == 2
-    assert "has nobody who writes captions" in told.err
+    result = tm(*argv, tmp_path / "file")
+    assert result.code == 2
+    assert "is a file, and the captions are a folder" in result.err
+    result = tm(*argv, tmp_path / "c", "--set", 'expert=[{kind="nano-age"}]')
+    assert result.code == 2
+    assert "has no expert that writes captions" in result.err

@@ -1,1 +1,1 @@
-"""Which age a training asks for: pure functions of the draws and the step."""
+"""Target ages in training: pure functions of the draws and the step."""

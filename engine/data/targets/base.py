@@ -1,4 +1,4 @@
-"""What a choice of target ages is."""
+"""The base of target age samplers."""
 
 from abc import ABC, abstractmethod
 from math import ceil, floor
@@ -13,35 +13,35 @@ from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 from engine.runtime.draws import Draws
 
-TARGETS: Registry["TargetAges"] = Registry("choice of target ages", package="engine.data.targets")
+TARGETS: Registry["TargetAges"] = Registry("target age sampler", package="engine.data.targets")
 SAME = "target/same"
 AGE = "target/age"
 
 
-class Wanted(NamedTuple):
-    """What is asked of every sample, on the CPU."""
+class Targets(NamedTuple):
+    """The target of every sample, on the CPU."""
 
     ages: Tensor
     """(b,) years."""
     same: Tensor
-    """(b,) bool: the age is the photo's own, so no ageing is asked for."""
+    """(b,) bool: the target is the photo's own age."""
 
 
 class TargetAges(Table, ABC):
-    """A choice of target ages, sample by sample."""
+    """A sampler of target ages, sample by sample."""
 
     kind: str
     same: Real = Field(default=1 / 3, ge=0, le=1)
-    """The share of samples that keep their age (a third in SAM)."""
+    """Share of the samples that keep their age (a third in SAM, Alaluf et al. 2021)."""
 
-    def wanted(self, source_ages: Tensor, draws: Draws, *, step: int, known: Span) -> Wanted:
+    def sample(self, source_ages: Tensor, draws: Draws, *, step: int, known: Span) -> Targets:
         """Target ages of photos of source_ages (b,) in years.
 
         known: the ages of the person's photos.
         """
         same = (draws.uniform(SAME) < self.same) & self.keeps(source_ages)
         ages = self.aged(draws, step=step, known=known)
-        return Wanted(torch.where(same, source_ages.float(), ages), same)
+        return Targets(torch.where(same, source_ages.float(), ages), same)
 
     def keeps(self, source_ages: Tensor) -> Tensor:
         """(b,) bool: which photos may keep their age."""
@@ -53,10 +53,10 @@ class TargetAges(Table, ABC):
 
 
 class Ranged(TargetAges):
-    """A choice among the whole years of a range."""
+    """A sampler of whole years within a range."""
 
     ages: Span = Span(0, 100)
-    """Both ends are ages like any other."""
+    """Both ends included."""
 
     @field_validator("ages")
     @classmethod
@@ -67,7 +67,7 @@ class Ranged(TargetAges):
 
 
 TargetChoice = Annotated[SerializeAsAny[TargetAges], one_of(TARGETS)]
-"""The type of a choice of target ages in a recipe."""
+"""The type of a target age sampler in a recipe."""
 
 
 def whole_year(share: Tensor, low: float, high: float) -> Tensor:

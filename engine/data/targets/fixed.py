@@ -9,9 +9,9 @@ from engine.runtime.draws import Draws
 
 @TARGETS.register("fixed")
 class Fixed(TargetAges):
-    """One age, off by whole years of its jitter: no sample ever leaves the window.
+    """One age with a jitter of whole years: every target lies in the window.
 
-    A photo keeps its age only where that lies in the window too.
+    A photo keeps its age only where it lies in the window too.
     """
 
     kind: Literal["fixed"] = "fixed"

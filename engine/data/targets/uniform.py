@@ -9,7 +9,7 @@ from engine.runtime.draws import Draws
 
 @TARGETS.register("uniform")
 class Uniform(Ranged):
-    """Every whole year of a range alike, whatever the person's ages are."""
+    """Every whole year of a range with equal probability."""
 
     kind: Literal["uniform"] = "uniform"
 

@@ -6,9 +6,10 @@ import torch
 from pydantic import Field
 
 from engine.core.errors import UsageError
+from engine.data.domains import Domain
 from engine.enhance.base import ENHANCERS, Made, StepChoice, unfamiliar
 from engine.enhance.colour import gray_square, lay_colours, own_colour
-from engine.enhance.models import Domain, Model
+from engine.enhance.models import Model
 from engine.images.raster import Raster
 
 SIDE = 512

@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.core.errors import UsageError
+from engine.data.domains import Domain
 from engine.enhance.base import ENHANCERS, Made, StepChoice
-from engine.enhance.models import Domain, Model
+from engine.enhance.models import Model
 from engine.images.raster import Raster, enlarged_plane
 from engine.images.tiles import Tiling, tiled
 from engine.runtime.memory import free_memory, is_out_of_memory

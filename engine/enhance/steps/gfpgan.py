@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import UsageError
+from engine.data.domains import Domain
 from engine.enhance.base import ENHANCERS, StepChoice, unfamiliar
-from engine.enhance.models import Domain, Model
+from engine.enhance.models import Model
 from engine.images.raster import Raster
 
 

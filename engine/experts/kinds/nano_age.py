@@ -15,7 +15,7 @@ class NanoAgeTable(ExpertTable):
 
     domain = "portraits"
     small = True
-    seen = "aligned face, 96 px RGB in [-1, 1]"
+    preprocessing = "aligned face, 96 px RGB in [-1, 1]"
     kind: Literal["nano-age"] = "nano-age"
     weights: str = "nano-age"
 

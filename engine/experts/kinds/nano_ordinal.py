@@ -1,11 +1,11 @@
-"""The ordinal nano age network."""
+"""The ordinal nano age network: a binary decision for each year of age."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
+from engine.experts.base import EXPERTS, AgePrediction, Expert, ExpertTable
 from engine.experts.network import NetworkExpert, nano_net
 from engine.nets.nano.age_ordinal import NanoAgeOrdinal, ordinal_distribution
 
@@ -18,15 +18,15 @@ class OrdinalTable(ExpertTable):
 
     domain = "portraits"
     small = True
-    seen = "aligned face, 80 px luma in [-1, 1]"
+    preprocessing = "aligned face, 80 px luma in [-1, 1]"
     kind: Literal["nano-ordinal"] = "nano-ordinal"
     weights: str = "nano-age-ordinal"
 
     def load(self, device: torch.device) -> Expert:
         net, digest = nano_net(self.weights, NanoAgeOrdinal.from_state)
-        return NetworkExpert(net.to(device), net.spec.size, digest, of_thresholds)
+        return NetworkExpert(net.to(device), net.spec.size, digest, of_ordinal)
 
 
-def of_thresholds(logits: Tensor) -> Answer:
-    """The distribution between neighbouring thresholds, from logits (b, n) of being older."""
-    return Answer.of_shares(ordinal_distribution(logits))
+def of_ordinal(logits: Tensor) -> AgePrediction:
+    """The distribution over ages, from the logits (b, n) of being older than each."""
+    return AgePrediction.of_distribution(ordinal_distribution(logits))

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.experts.base import EXPERTS, Answer, Expert, ExpertTable
+from engine.experts.base import EXPERTS, AgePrediction, Expert, ExpertTable
 from engine.experts.network import NetworkExpert, nano_net
 from engine.nets.nano.age_tokens import NanoAgeTokens, normal_age
 
@@ -16,7 +16,7 @@ class TokensTable(ExpertTable):
 
     domain = "portraits"
     small = True
-    seen = "aligned face, 64 px RGB in [-1, 1]"
+    preprocessing = "aligned face, 64 px RGB in [-1, 1]"
     kind: Literal["nano-tokens"] = "nano-tokens"
     weights: str = "nano-age-tokens"
 
@@ -25,6 +25,6 @@ class TokensTable(ExpertTable):
         return NetworkExpert(net.to(device), net.spec.size, digest, of_normal)
 
 
-def of_normal(told: Tensor) -> Answer:
-    """The normal distribution that the network describes by two numbers (b, 2)."""
-    return Answer.of_normal(*normal_age(told))
+def of_normal(output: Tensor) -> AgePrediction:
+    """The normal distribution that the outputs (b, 2) parametrise."""
+    return AgePrediction.of_normal(*normal_age(output))

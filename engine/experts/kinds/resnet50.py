@@ -17,20 +17,19 @@ class ResNetTable(ExpertTable):
     ImageNet's normalisation where the file is in torchvision's layout.
 
     The AgeTransformer repository, whose file this is, feeds it BGR and no mean, which is not how a
-    network of VGGFace2 was trained (`specs/agetransformer.md` 2.1); where your file was trained
-    that way all the same, its errors show in `--truth`.
+    network of VGGFace2 was trained; if a file was trained that way, its errors show in `--truth`.
     """
 
     domain = "photos"
-    seen = "aligned face, 224 px, RGB less VGGFace2's mean (torchvision layout: ImageNet)"
+    preprocessing = "aligned face, 224 px, RGB less VGGFace2's mean (torchvision layout: ImageNet)"
     kind: Literal["resnet50"] = "resnet50"
     weights: str = "age-resnet50"
 
     def load(self, device: torch.device) -> Expert:
-        # With it comes timm, by way of ImageNet's constants.
+        # It imports timm, for ImageNet's constants.
         from engine.nets.age.resnet50 import AgeResNet
 
-        path = self.place()
+        path = self.path()
         checkpoint = read_checkpoint(path)
         layout = checkpoint.facts.get("layout", "caffe")
         net = frozen(AgeResNet.from_state(checkpoint.part("age"), layout)).to(device)

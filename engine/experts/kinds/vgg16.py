@@ -17,16 +17,16 @@ from engine.weights.load import read_checkpoint
 class VggTable(ExpertTable):
     """Photographs; 224 px bilinear. DEX as SAM publishes it is fed RGB in [-1, 1] (SAM's own ageing
     loss); the VGG-16 of the AgeTransformer repository RGB with ImageNet's normalisation, which is
-    what that repository meant (it applies it to BGR in 0..255, `specs/agetransformer.md` 2.1).
+    what that repository intends (its code applies it to BGR in 0..255).
     """
 
     domain = "photos"
-    seen = "aligned face, 224 px, RGB in [-1, 1] (AgeTransformer's file: ImageNet)"
+    preprocessing = "aligned face, 224 px, RGB in [-1, 1] (AgeTransformer's file: ImageNet)"
     kind: Literal["vgg16"] = "vgg16"
     weights: str = "dex"
 
     def load(self, device: torch.device) -> Expert:
-        path = self.place()
+        path = self.path()
         checkpoint = read_checkpoint(path)
         net = Dex.from_state(checkpoint.part("age"))
         seen = nn.Sequential(ImageNetInput(), net) if checkpoint.kind == "vgg16" else net

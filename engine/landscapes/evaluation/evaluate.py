@@ -113,7 +113,7 @@ def evaluate_landscapes(
         "kind": "landscapes",
         "name": " and ".join(told),
         **told,
-        "ways": list(told),
+        "methods": list(told),
         "subject": first.name,
         "limits": limits.name,
         "examined": len(exam.places),

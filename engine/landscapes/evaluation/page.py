@@ -98,7 +98,7 @@ def _header(report: dict[str, Any]) -> Html:
 
 def _tables(report: dict[str, Any]) -> Html:
     parts: list[Html] = []
-    for way in report["ways"]:
+    for way in report["methods"]:
         rows = [
             ("", (row["row"], row["measure"], number(row["value"], 3), row["limit"], _verdict(row)))
             for row in report[way]["acceptance"]
@@ -117,7 +117,7 @@ def _verdict(row: dict[str, Any]) -> str:
 def _figures(report: dict[str, Any]) -> Html:
     rows: list[tuple[str, tuple[object, ...]]] = [
         ("", (title(way), *(number(report[way][name], 3) for name in SHOWN)))
-        for way in report["ways"]
+        for way in report["methods"]
     ]
     ceiling = {**report["ceiling"], **report["floor"]}
     real = (number(ceiling[n], 3) if n in ceiling else number(None) for n in SHOWN)
@@ -144,7 +144,7 @@ def _image(pixels: np.ndarray, alt: str) -> Html:
 def _flags(report: dict[str, Any]) -> Html:
     told = [
         tag("li", f"{title(way)}: {name} at {number(flag['value'], 3)}. {flag['cause']}")
-        for way in report["ways"]
+        for way in report["methods"]
         for name, flag in report[way]["red_flags"].items()
     ]
     return tag("ul", *told) if told else tag("p", "None.")
@@ -153,7 +153,7 @@ def _flags(report: dict[str, Any]) -> Html:
 def _everything(report: dict[str, Any]) -> Html:
     names = [n for n, v in report[report["subject"]].items() if isinstance(v, float | int)]
     rows = [
-        ("", (name.replace("_", " "), *(number(report[way][name], 4) for way in report["ways"])))
+        ("", (name.replace("_", " "), *(number(report[way][name], 4) for way in report["methods"])))
         for name in names
     ]
-    return table(["", *map(title, report["ways"])], rows, label="all figures")
+    return table(["", *map(title, report["methods"])], rows, label="all figures")

@@ -1,8 +1,6 @@
 """Folders of aligned faces with the labels that `tm relabel` wrote, or with ages alone."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +14,9 @@ from engine.core.places import cache_folder
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.data.labelled import LabelledFaces
+from engine.data.labels import read_labels
 from engine.data.manifest import MANIFEST, adopt, read_manifest
+from engine.data.splits import held_out_one_in
 from engine.images.ranges import to_tensors
 from engine.training.photos import square_picture
 
@@ -25,8 +25,8 @@ HELD_OUT, MOST = 20, 200
 Side = Literal["train", "test"]
 
 
-class Label(NamedTuple):
-    """A face's file, age and deviation in years, reliability in [0, 1], and who it shows."""
+class LabelledFile(NamedTuple):
+    """A face's file, age and standard deviation in years, reliability in [0, 1], and person."""
 
     path: Path
     age: float
@@ -53,7 +53,7 @@ class FolderFaces:
 
     def load(self, progress: Progress) -> LabelledFaces:
         """Read them; what cannot be read is told of and left out. InputError if none is left."""
-        every = read_labels(self.folder, self.labels, audited=self.audited)
+        every = labelled_files(self.folder, self.labels, audited=self.audited)
         found = [one for one in every if _side(one) == self.side]
         if self.side == "test":
             found = found[:MOST]
@@ -73,7 +73,9 @@ class FolderFaces:
         )
 
 
-def read_labels(folder: Path, labels: Path | None, *, audited: bool = False) -> list[Label]:
+def labelled_files(
+    folder: Path, labels: Path | None, *, audited: bool = False
+) -> list[LabelledFile]:
     """The labelled faces of a folder in order of their paths; UsageError for faulty labels."""
     people = _people(folder)
     if labels is None:
@@ -81,42 +83,36 @@ def read_labels(folder: Path, labels: Path | None, *, audited: bool = False) -> 
         told = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
     else:
         told = _relabelled(labels, audited=audited)
-    found: list[Label] = []
+    found: list[LabelledFile] = []
     for name, age, spread, reliability in told:
         path = _place(name, folder, labels)
         if path is not None:
             person = people.get(path.name) or path.name
-            found.append(Label(path, age, spread, reliability, person))
+            found.append(LabelledFile(path, age, spread, reliability, person))
     if not found:
         raise InputError(f"none of the labels belongs to a picture in `{folder}`")
     return sorted(found)
 
 
 def _relabelled(path: Path, *, audited: bool) -> list[tuple[str, float, float, float]]:
-    """Source, age, deviation and reliability of every label that is to be kept."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        rows: Mapping[str, Mapping[str, Any]] = content["labels"]
-        kept = {
-            str(row.get("source") or name): row
-            for name, row in rows.items()
-            if row["keep"] and row["age"] is not None
-        }
-        if audited and all(row.get("label") is None for row in kept.values()):
-            raise UsageError(
-                f"`{path}` holds no labels that were audited",
-                hint="`tm relabel --labels` audits ages in years",
-            )
-        return [
-            (name, float(row["label"]), 0.0, 1.0)
-            if audited and row.get("label") is not None
-            else (name, float(row["age"]), float(row["age_std"]), float(row["reliability"]))
-            for name, row in kept.items()
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    """Source, age, standard deviation and reliability of every label that is kept."""
+    kept = {
+        name if label.source is None else label.source: label
+        for name, label in read_labels(path).items()
+        if label.keep and label.age is not None
+    }
+    if audited and all(label.label is None for label in kept.values()):
         raise UsageError(
-            f"`{path}` cannot be read as labels: {error}", hint="`tm relabel` writes such a file"
-        ) from None
+            f"`{path}` holds no labels that were audited",
+            hint="`tm relabel --labels` audits ages in years",
+        )
+    rows: list[tuple[str, float, float, float]] = []
+    for name, label in kept.items():
+        if audited and label.label is not None:
+            rows.append((name, label.label, 0.0, 1.0))
+        elif label.age is not None and label.age_std is not None:
+            rows.append((name, label.age, label.age_std, label.reliability))
+    return rows
 
 
 def _place(name: str, folder: Path, labels: Path | None) -> Path | None:
@@ -142,15 +138,14 @@ def _people(folder: Path) -> dict[str, str]:
     return {Path(row.output).name: row.person for row in rows if row.output and row.person}
 
 
-def _side(label: Label) -> Side:
+def _side(label: LabelledFile) -> Side:
     """By a digest of the person, so that a folder that grows keeps its sides."""
-    number = int(hashlib.sha256(label.person.encode()).hexdigest()[:8], 16)
-    return "test" if number % HELD_OUT == 0 else "train"
+    return "test" if held_out_one_in(label.person, HELD_OUT) else "train"
 
 
 def _pictures(
-    labels: Sequence[Label], size: int, progress: Progress
-) -> tuple[np.ndarray, list[Label]]:
+    labels: Sequence[LabelledFile], size: int, progress: Progress
+) -> tuple[np.ndarray, list[LabelledFile]]:
     """Pictures (n, size, size, 3) mapped from the disk, read once, and the labels they have."""
     told = [(str(one.path.resolve()), one.path.stat().st_mtime_ns) for one in labels]
     folder = cache_folder() / "faces"

@@ -15,7 +15,7 @@ from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.anchors import Anchors
 from engine.data.captions import EMBEDDINGS, INDEX, Maker, read_maker
-from engine.data.curriculum import Curriculum
+from engine.data.label_curriculum import LabelCurriculum
 from engine.data.labelled import DrawnFaces, FaceSource
 from engine.data.portraits import PortraitPlan
 from engine.experts.janus_tower import load_tower
@@ -131,7 +131,7 @@ class AgeTransformerRecipe(TrainingRecipe):
     trust: Literal["experts", "labels"] = "experts"
     """Whose ages are learned where `tm relabel --labels` audited a label and nothing spoke against
     it: the experts' own, or the label, taken as right."""
-    curriculum: Curriculum = Curriculum()
+    curriculum: LabelCurriculum = LabelCurriculum()
     loss: AgeTransformerLoss = AgeTransformerLoss()
     vlm: VlmGuidance = VlmGuidance()
     identity: str | None = None
@@ -185,7 +185,7 @@ class AgeTransformerRecipe(TrainingRecipe):
         if self.vlm.captions is not None:
             found |= {f"vlm/{n}": Path(self.vlm.captions) / n for n in (INDEX, EMBEDDINGS)}
         if (tower := self._tower) is not None:
-            place = JanusTable(weights=tower).place()
+            place = JanusTable(weights=tower).path()
             found |= {f"vlm/{path.name}": path for path in place.glob("*.safetensors")}
         return found
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.data.anchors import Anchors
-from engine.data.curriculum import Curriculum
+from engine.data.label_curriculum import LabelCurriculum
 from engine.data.labelled import LabelledFaces
 from engine.training.task import Batch, StepContext
 from engine.trainings.agetransformer.captions import FaceCaptions
@@ -25,7 +25,7 @@ class AgeDraws:
 
     faces: LabelledFaces
     anchors: Anchors
-    curriculum: Curriculum
+    curriculum: LabelCurriculum
     labels: Tensor
     captions: FaceCaptions | None = None
     withheld: float = 0.0
@@ -35,7 +35,7 @@ class AgeDraws:
         cls,
         faces: LabelledFaces,
         anchors: Anchors,
-        curriculum: Curriculum,
+        curriculum: LabelCurriculum,
         captions: FaceCaptions | None = None,
         *,
         withheld: float = 0.0,

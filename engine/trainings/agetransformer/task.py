@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from engine.core.numbers import AGE_CAP
 from engine.core.progress import Progress
 from engine.data.anchors import Anchors
-from engine.data.curriculum import Curriculum
+from engine.data.label_curriculum import LabelCurriculum
 from engine.data.labelled import FaceSource
 from engine.losses.adversarial import (
     discriminator_loss,
@@ -106,7 +106,7 @@ class AgeTransformerTask(Task):
         anchors: Anchors,
         aim: AgeAim,
         *,
-        curriculum: Curriculum,
+        curriculum: LabelCurriculum,
         truth: bool,
         facts: Mapping[str, Any],
         guidance: VlmGuidance = VlmGuidance(),

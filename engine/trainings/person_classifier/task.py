@@ -1,6 +1,5 @@
 """Learn to tell one person from everybody else (`specs/mytm.md` 2.9), on a frozen identity_net."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from engine.banks.people import people_in
 from engine.core.errors import InputError, PictureError
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
+from engine.data.splits import held_out
 from engine.images.ranges import to_tensor
 from engine.losses.face.views import resized_view
 from engine.metrics.calibration import calibration_error
@@ -178,5 +178,4 @@ class PersonClassifierTask(Task):
 def _side(face: Face, aim: PersonClassifierAim) -> str:
     """Held out by the person where one is named, so that nobody is on both sides."""
     who = face.person if face.person is not None else face.path.name
-    draw = int(hashlib.sha256(who.encode("utf-8")).hexdigest()[:8], 16) / 16**8
-    return "test" if draw < aim.held_out else "train"
+    return "test" if held_out(who, aim.held_out) else "train"

@@ -146,7 +146,7 @@ class PersonalTask(Task):
         rows = self.rows[draws.shuffled(len(self.rows), batch=batch)]
         mirrored = draws.uniform("mirrored") < (0.5 if self.aim.mirror else 0.0)
         ages = torch.from_numpy(photos.ages)[rows]
-        wanted = self.aim.targets.wanted(ages, draws, step=context.step, known=self.known)
+        wanted = self.aim.targets.sample(ages, draws, step=context.step, known=self.known)
         return {
             "photo": photos.tensor(rows, mirrored),
             "row": 2 * rows + mirrored.long(),

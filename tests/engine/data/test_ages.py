@@ -21,11 +21,11 @@ from engine.data.ages import Age, AgeSource, age_in_name, parse_born, read_age_c
         ("12a_1.jpg", None),
     ],
 )
-def test_an_age_is_read_from_the_head_of_a_name(name, age):
+def test_an_age_is_read_from_the_start_of_a_name(name, age):
     assert age_in_name(name) == age
 
 
-def test_a_table_goes_before_the_name_and_the_name_before_the_date():
+def test_a_table_is_preferred_to_the_name_and_the_name_to_the_date():
     source = AgeSource({"30_1.jpg": 31.5}, born=date(1980, 1, 1))
     day = date(2000, 1, 1)
     assert source.age_of(Path("a/30_1.jpg"), day) == Age(31.5, "csv")
@@ -48,7 +48,7 @@ def test_a_bare_year_of_birth_is_its_middle():
 
 
 @pytest.mark.parametrize("text", ["75", "31.3.1975", "1975-13-01", "x"])
-def test_a_date_that_is_none_is_told(text):
+def test_a_faulty_date_is_refused(text):
     with pytest.raises(UsageError, match="is not a date of birth"):
         parse_born(text)
 
@@ -72,12 +72,12 @@ def test_a_table_of_ages_is_read_in_its_usual_forms(tmp_path, head, newline):
         ("path,age\nx.jpg,nan\n", "is not an age"),
     ],
 )
-def test_a_faulty_table_is_told(tmp_path, text, words):
+def test_a_faulty_table_is_refused(tmp_path, text, words):
     (tmp_path / "ages.csv").write_text(text)
     with pytest.raises(UsageError, match=words):
         read_age_csv(tmp_path / "ages.csv")
 
 
-def test_a_missing_table_is_told(tmp_path):
+def test_a_missing_table_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_age_csv(tmp_path / "ages.csv")

@@ -1,4 +1,4 @@
-"""Anchor ages: bins that meet halfway, ages between anchors, and labels that are not sure."""
+"""Anchor ages: bins, interpolation weights, and soft labels."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_an_age_has_shares_of_its_two_neighbours():
     torch.testing.assert_close(TEN.weights(ages) @ years, ages)
 
 
-def test_a_sure_label_is_one_bin_and_an_unsure_one_several():
+def test_a_label_without_spread_is_one_bin_and_one_with_spread_several():
     ages, spread = torch.tensor([40.0, 39.9, 40.0]), torch.tensor([0.0, 0.0, 5.0])
     labels = TEN.labels(ages, spread)
     assert torch.equal(labels[:2], torch.eye(10)[[4, 3]])
@@ -43,7 +43,7 @@ def test_a_sure_label_is_one_bin_and_an_unsure_one_several():
     assert labels[2, 5:].sum() == pytest.approx(0.0228, abs=1e-3)
 
 
-def test_what_a_checkpoint_keeps_comes_back():
+def test_anchors_survive_a_checkpoint():
     for anchors in (TEN, Anchors.ffhq_aging()):
         assert Anchors.of(anchors.facts()) == anchors
     with pytest.raises(WeightsError, match="anchors of these weights"):
@@ -51,7 +51,7 @@ def test_what_a_checkpoint_keeps_comes_back():
 
 
 @pytest.mark.parametrize(
-    ("years", "bins", "told"),
+    ("years", "bins", "message"),
     [
         ((5.0,), ((0.0, 9.0),), "two anchors at least"),
         ((5.0, 5.0), ((0.0, 9.0), (9.0, 12.0)), "must rise"),
@@ -59,6 +59,6 @@ def test_what_a_checkpoint_keeps_comes_back():
         ((5.0, 30.0), ((0.0, 9.0), (9.0, 12.0)), "outside its bin"),
     ],
 )
-def test_anchors_that_are_none_are_refused(years, bins, told):
-    with pytest.raises(ValueError, match=told):
+def test_faulty_anchors_are_refused(years, bins, message):
+    with pytest.raises(ValueError, match=message):
         Anchors(years, bins)

@@ -13,12 +13,12 @@ MAKER = Maker("tiny", "r1", "p1", "s1", 2)
 
 
 def cache(*names, maker=MAKER, first=0.0):
-    said = tuple(Caption(n, f"sha of {n}", f"{n}, über 30\u2028", "30") for n in names)
+    captions = tuple(Caption(n, f"sha of {n}", f"{n}, über 30\u2028", "30") for n in names)
     rows = first + torch.arange(len(names) * 2.0).view(-1, 2).half()
-    return Captions(maker, said, rows, -rows)
+    return Captions(maker, captions, rows, -rows)
 
 
-def test_a_cache_comes_back_as_it_was(tmp_path):
+def test_a_cache_survives_its_files(tmp_path):
     cache("a", "b/c").save(tmp_path)
     again = read_captions(tmp_path)
     assert again.captions == cache("a", "b/c").captions
@@ -28,7 +28,7 @@ def test_a_cache_comes_back_as_it_was(tmp_path):
     assert again.rows == {"sha of a": 0, "sha of b/c": 1}
 
 
-def test_the_files_are_those_of_the_specification(tmp_path):
+def test_the_files_have_their_documented_keys(tmp_path):
     cache("a", "b").save(tmp_path)
     lines = (tmp_path / "index.jsonl").read_text(encoding="utf-8").split("\n")
     assert [json.loads(line)["row"] for line in lines if line] == [0, 1]
@@ -53,9 +53,9 @@ def test_an_index_that_is_not_the_embeddings_own_is_refused(tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
-    for look in (read_captions, read_maker):
+    for read in (read_captions, read_maker):
         with pytest.raises(UsageError, match="cannot be read as captions"):
-            look(tmp_path / "nowhere")
+            read(tmp_path / "nowhere")
     (tmp_path / "embeddings.safetensors").write_bytes(b"\x01" * 40)
     with pytest.raises(UsageError, match="cannot be read as captions"):
         read_captions(tmp_path)

@@ -8,27 +8,27 @@ from engine.runtime.draws import Draws
 CLEAN = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def spoilt(how, positions=range(6), step=0, size=32):
+def degrade(how, positions=range(6), step=0, size=32):
     pictures = CLEAN[positions.start : positions.stop]
     return degraded(pictures, how, size, Draws(5, step, positions))
 
 
-def test_what_chance_does_belongs_to_its_place():
-    whole = spoilt(Degradation())
-    assert torch.equal(whole, spoilt(Degradation()))
-    assert torch.equal(whole[2:5], spoilt(Degradation(), range(2, 5)))
-    assert not torch.equal(whole, spoilt(Degradation(), step=1))
+def test_the_draws_belong_to_the_position():
+    whole = degrade(Degradation())
+    assert torch.equal(whole, degrade(Degradation()))
+    assert torch.equal(whole[2:5], degrade(Degradation(), range(2, 5)))
+    assert not torch.equal(whole, degrade(Degradation(), step=1))
 
 
 @pytest.mark.parametrize("severity", [0.0, 0.5, 1.0])
 def test_pictures_stay_pictures(severity):
-    made = spoilt(Degradation(severity=severity), size=48)
-    assert made.shape == (6, 3, 48, 48)
-    assert made.abs().max() <= 1
-    assert made.std() > 0.01
+    output = degrade(Degradation(severity=severity), size=48)
+    assert output.shape == (6, 3, 48, 48)
+    assert output.abs().max() <= 1
+    assert output.std() > 0.01
 
 
-def test_severity_spoils_more():
+def test_severity_degrades_more():
     smooth = torch.nn.functional.interpolate(CLEAN[:, :, :8, :8], (64, 64), mode="bicubic")
     smooth = smooth.clamp(-1, 1)
     errors = [
@@ -39,9 +39,9 @@ def test_severity_spoils_more():
     assert errors[0] < errors[1] < errors[2]
 
 
-def test_grey_takes_the_colours():
-    made = spoilt(Degradation(gray=1.0, severity=0.3))
-    assert (made.amax(dim=1) - made.amin(dim=1)).max() < 1e-5
+def test_gray_removes_the_colours():
+    output = degrade(Degradation(gray=1.0, severity=0.3))
+    assert (output.amax(dim=1) - output.amin(dim=1)).max() < 1e-5
 
 
 def test_one_picture_by_its_seed():

@@ -1,4 +1,4 @@
-"""FFHQ-Aging's table, in every shape it was met in."""
+"""FFHQ-Aging's table in its known variants."""
 
 from itertools import pairwise
 
@@ -36,17 +36,17 @@ def test_glasses_none_is_a_kind_of_glasses_and_not_nothing(tmp_path):
      ("9-Jul", 2), ("10-14", 3), ("14-Oct", 3), ("Oct-14", 3), ("70-120", 9), ("70+", 9),
      ("0-2", 0), ("50–69", 8)],
 )  # fmt: skip
-def test_a_group_is_read_whatever_a_spreadsheet_made_of_it(written, group):
+def test_a_group_is_read_in_the_forms_of_spreadsheets(written, group):
     assert parse_group(written) == group
 
 
 @pytest.mark.parametrize("written", ["", "4-6", "old", "25", "30-29-28-27"])
-def test_what_is_no_group_is_refused(written):
+def test_a_faulty_group_is_refused(written):
     with pytest.raises(ValueError, match="no age group"):
         parse_group(written)
 
 
-def test_a_row_of_minus_ones_is_a_face_that_was_not_found(tmp_path):
+def test_a_row_of_minus_ones_has_no_attributes(tmp_path):
     lost = "3,30-39,0.8,male,0.9,-1,-1,-1,-1,-1,-1"
     one_eye = "4,30-39,0.8,male,0.9,10,-1,5,-1,-1,None"
     rows = read_ffhq_aging(table(tmp_path, lost, one_eye))
@@ -78,20 +78,20 @@ def test_another_table_is_refused(tmp_path):
         read_ffhq_aging(path)
 
 
-def row(tmp_path, **told):
+def row(tmp_path, **cells):
     values = dict(
         zip(
             COLUMNS,
             ["1", "20-29", "0.9", "male", "0.9", "0", "0", "0", "0", "0", "None"],
             strict=True,
         ),
-        **told,
+        **cells,
     )
     return read_ffhq_aging(table(tmp_path, ",".join(values[name] for name in COLUMNS)))[1]
 
 
 @pytest.mark.parametrize(
-    ("told", "flags"),
+    ("cells", "flags"),
     [
         ({}, []),
         ({"age_group_confidence": "0.6"}, ["low_label_confidence"]),
@@ -106,11 +106,11 @@ def row(tmp_path, **told):
         ({"glasses": "Normal"}, []),
     ],
 )
-def test_the_filter_of_lats_is_kept_to_the_letter(tmp_path, told, flags):
-    assert AttributeLimits().faults(row(tmp_path, **told)) == flags
+def test_the_filter_is_that_of_lats(tmp_path, cells, flags):
+    assert AttributeLimits().faults(row(tmp_path, **cells)) == flags
 
 
-def test_rows_without_attributes_stay_unless_they_are_told_to_go(tmp_path):
+def test_rows_without_attributes_are_kept_by_default(tmp_path):
     lost = dict.fromkeys(COLUMNS[5:], "-1")
     assert AttributeLimits().faults(row(tmp_path, **lost)) == []
     strict = AttributeLimits(no_attributes=False)

@@ -1,4 +1,4 @@
-"""Random changes of pictures, and the truth that moves along."""
+"""Augmentation of pictures and landmarks."""
 
 from math import pi
 

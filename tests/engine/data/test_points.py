@@ -47,7 +47,7 @@ def test_a_photo_is_known_by_the_end_of_its_path():
         (json.dumps({"a.jpg": [["x", 1.0]] * 68}), "are not 68 pairs"),
     ],
 )
-def test_faulty_points_are_told(tmp_path, text, words):
+def test_faulty_points_are_refused(tmp_path, text, words):
     path = tmp_path / "points.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):

@@ -5,7 +5,7 @@ from engine.evaluators.dlib import ImpostorTable, described, pairwise
 
 
 @pytest.fixture(scope="module")
-def seen(photographs):
+def measured(photographs):
     """Three adults in two photographs each."""
     return [described(album.pictures[:3, 1], album.points[:3, 1]) for album in photographs]
 
@@ -35,33 +35,33 @@ def test_a_group_of_one_is_measured_by_everyone():
     assert table.distance("b") == table.everyone.distance == pytest.approx(4 / 3)
 
 
-def test_one_person_has_no_strangers():
+def test_one_person_has_no_impostors():
     with pytest.raises(ValueError, match="at least two people"):
         ImpostorTable.of(np.zeros((2, 128), np.float32), np.array([1, 1]), ["a", "a"])
 
 
-def test_dlib_finds_small_portraits_and_knows_people_again(seen):
-    one, other = seen
-    assert one.found.all()
+def test_dlib_detects_small_portraits_and_verifies_people(measured):
+    one, other = measured
+    assert one.detected.all()
     apart = pairwise(one.vectors, other.vectors)
-    strangers = apart[~np.eye(3, dtype=bool)]
-    assert np.diag(apart).mean() < strangers.mean()
+    impostors = apart[~np.eye(3, dtype=bool)]
+    assert np.diag(apart).mean() < impostors.mean()
 
 
-def test_a_face_not_found_is_described_by_its_true_points(photographs):
+def test_an_undetected_face_is_described_by_its_true_points(photographs):
     album = photographs[0]
     # dlib does not see a face upside down, and its descriptor turns a face upright by the points.
     turned = np.rot90(album.pictures[:1, 1], 2, axes=(1, 2))
-    told, blind = described(turned, 95 - album.points[:1, 1]), described(turned)
-    assert not told.found.any()
-    assert not blind.found.any()
+    by_points, blind = described(turned, 95 - album.points[:1, 1]), described(turned)
+    assert not by_points.detected.any()
+    assert not blind.detected.any()
     truth = described(album.pictures[:1, 1], album.points[:1, 1])
-    near = np.linalg.norm(told.vectors - truth.vectors)
+    near = np.linalg.norm(by_points.vectors - truth.vectors)
     assert near < 0.5 * np.linalg.norm(blind.vectors - truth.vectors)
 
 
-def test_processes_see_what_one_sees(photographs, seen):
+def test_the_number_of_processes_changes_nothing(photographs, measured):
     album = photographs[0]
     again = described(album.pictures[:3, 1], album.points[:3, 1], workers=2)
-    assert np.array_equal(again.vectors, seen[0].vectors)
-    assert np.array_equal(again.found, seen[0].found)
+    assert np.array_equal(again.vectors, measured[0].vectors)
+    assert np.array_equal(again.detected, measured[0].detected)

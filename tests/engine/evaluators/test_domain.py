@@ -1,4 +1,4 @@
-"""A model is told what it knows, and refuses the rest."""
+"""The domain of pictures and models."""
 
 import pytest
 import torch
@@ -22,25 +22,25 @@ def machine():
     encoder = NanoEncoder(NanoEncoderSpec(BASE, 16, (4, 4, 4), 8))
     sam = NanoAgeing(NanoAgeingSpec(BASE, 16, (4, 4, 4), 8))
     decoder = NanoGenerator(NanoGeneratorSpec(BASE, 16, 4, 4))
-    seen = torch.rand(200, 1, 1, 1) - 0.5 + 0.05 * torch.randn(200, 3, 32, 32)
+    pictures = torch.rand(200, 1, 1, 1) - 0.5 + 0.05 * torch.randn(200, 3, 32, 32)
     for net in (encoder, sam, decoder):
-        net.base.fit([seen])
+        net.base.fit([pictures])
     average = torch.zeros(decoder.spec.n_latent, 16)
     return TimeMachine(psp=encoder, sam=sam, latent_average=average, decoder=decoder).eval()
 
 
-def test_what_is_familiar_passes_and_what_is_not_is_told(machine):
+def test_an_out_of_domain_face_is_refused(machine):
     known = TrainingDomain("portraits", ood_threshold=1.9)
     known.require(machine, torch.full((1, 3, 32, 32), 0.2))
-    strange = torch.ones(1, 3, 32, 32)
-    strange[..., :16, :] = -1
-    with pytest.raises(PictureError, match="outside what these weights know") as told:
-        known.require(machine, strange)
-    assert told.value.status == "skipped"
-    TrainingDomain("photos").require(machine, strange)
+    outlier = torch.ones(1, 3, 32, 32)
+    outlier[..., :16, :] = -1
+    with pytest.raises(PictureError, match="out of the domain of these weights") as error:
+        known.require(machine, outlier)
+    assert error.value.status == "skipped"
+    TrainingDomain("photos").require(machine, outlier)
 
 
-def test_the_facts_and_the_card_of_a_file_say_what_it_knows():
+def test_the_domain_is_read_from_facts_and_card():
     facts = {"domain": "portraits", "ood_threshold": 1.5}
     card = {"portraits": {"version": "1"}}
     known = TrainingDomain.of(Checkpoint("native", {}, facts=facts, card=card))
@@ -48,7 +48,7 @@ def test_the_facts_and_the_card_of_a_file_say_what_it_knows():
     assert TrainingDomain.of(Checkpoint("sam", {})) == TrainingDomain("photos", None)
 
 
-def test_weights_of_another_look_of_the_world_are_refused():
+def test_weights_of_another_version_of_the_world_are_refused():
     card = {"portraits": {"version": "0"}}
     with pytest.raises(WeightsError, match="version 0 of the portrait world"):
         TrainingDomain.of(Checkpoint("native", {}, card=card))

@@ -1,4 +1,4 @@
-"""Estimators are used when their weights are here, and named either way."""
+"""Estimators are used when their weights are here, and named either method."""
 
 import numpy as np
 import pytest
@@ -33,42 +33,44 @@ def portrait():
     return to_tensor(astronaut()[:256, 100:356])
 
 
-def test_without_weights_dlib_tells_who_and_nobody_tells_how_old(portrait):
-    judges = PhotoEvaluators(CPU)
-    assert judges.age(portrait) is None
-    assert judges.age_by is None
-    assert "mivolo" in judges.why_no_age
-    own = judges.embedding(portrait)
-    same = judges.identity(own, own)
-    assert (same.value, same.judge) == (1.0, "dlib")
-    other = judges.identity(own, own + 0.8 / np.sqrt(128))
+def test_without_weights_dlib_evaluates_identity_and_nothing_evaluates_age(portrait):
+    evaluators = PhotoEvaluators(CPU)
+    assert evaluators.age(portrait) is None
+    assert evaluators.age_by is None
+    assert "mivolo" in evaluators.why_no_age
+    own = evaluators.embedding(portrait)
+    same = evaluators.identity(own, own)
+    assert (same.value, same.evaluator) == (1.0, "dlib")
+    other = evaluators.identity(own, own + 0.8 / np.sqrt(128))
     assert other.value == pytest.approx(0, abs=1e-5)
 
 
-def test_arcface_goes_before_dlib(place, portrait):
+def test_arcface_is_preferred_to_dlib(place, portrait):
     torch.manual_seed(0)
     net = ArcFace(ArcFaceSpec(embedding=16, widths=(4, 6, 8, 10))).eval()
     place("ir-se50", net.state_dict())
-    judges = PhotoEvaluators(CPU)
-    told = judges.embedding(portrait)
+    evaluators = PhotoEvaluators(CPU)
+    embedding = evaluators.embedding(portrait)
     with torch.inference_mode():
-        assert torch.allclose(torch.from_numpy(told), net.face_embedding(portrait)[0], atol=1e-6)
-    same = judges.identity(told, told)
-    assert (same.judge, same.strangers) == ("arcface", None)
+        assert torch.allclose(
+            torch.from_numpy(embedding), net.face_embedding(portrait)[0], atol=1e-6
+        )
+    same = evaluators.identity(embedding, embedding)
+    assert (same.evaluator, same.impostor_distance) == ("arcface", None)
     assert same.value == pytest.approx(1, abs=1e-5)
 
 
-def test_mivolo_tells_years_on_the_scale_of_its_file(place, portrait):
+def test_mivolo_estimates_years_on_the_scale_of_its_file(place, portrait):
     torch.manual_seed(0)
     net = MiVolo(MiVoloSpec(with_body=False)).eval()
     scale = {"min_age": 1.0, "max_age": 95.0, "avg_age": 48.0}
     place("mivolo", {"state_dict": net.state_dict() | {"fds.x": torch.zeros(1)}, **scale})
-    judges = PhotoEvaluators(CPU)
-    assert (judges.age_by, judges.why_no_age) == ("mivolo", None)
+    evaluators = PhotoEvaluators(CPU)
+    assert (evaluators.age_by, evaluators.why_no_age) == ("mivolo", None)
     small = to_tensor(astronaut()[:224, 100:324])
     with torch.inference_mode():
         expected = float(net.age(small, AgeScale(1.0, 95.0, 48.0)))
-    assert judges.age(small) == pytest.approx(expected, abs=1e-3)
+    assert evaluators.age(small) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_mivolo_file_without_its_scale_is_refused(place):

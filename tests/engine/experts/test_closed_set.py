@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.experts.closed_set import ClosedSet, probabilities_reference
-from engine.experts.prose import told_age
+from engine.experts.prose import parse_age
 
 VOCABULARY = 14
 UNKNOWN = 101
@@ -22,10 +22,10 @@ class Model:
     """Next-token probabilities drawn once for each prefix, for a batch of two."""
 
     def __init__(self, favour=None):
-        self.asked, self.favour = [], favour
+        self.calls, self.favour = [], favour
 
     def __call__(self, prefix):
-        self.asked.append(tuple(prefix))
+        self.calls.append(tuple(prefix))
         draw = torch.Generator().manual_seed(hash(tuple(prefix)) % 10_000)
         logits = torch.randn(2, VOCABULARY, generator=draw)
         if self.favour is not None and len(prefix) < len(self.favour):
@@ -34,13 +34,13 @@ class Model:
 
 
 def test_the_probabilities_of_all_answers_and_of_none_sum_to_one():
-    found = ages().probabilities(Model())
-    assert found.shape == (2, 103)
-    assert (found >= 0).all()
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, dtype=torch.float64))
+    shares = ages().probabilities(Model())
+    assert shares.shape == (2, 103)
+    assert (shares >= 0).all()
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(2, dtype=torch.float64))
 
 
-def test_the_fast_way_agrees_with_the_definition():
+def test_the_fast_path_agrees_with_the_definition():
     model = Model()
     torch.testing.assert_close(
         ages().probabilities(model), probabilities_reference(ages(), model), rtol=1e-6, atol=1e-9
@@ -51,15 +51,15 @@ def test_answers_that_begin_alike_cost_one_step_for_each_prefix():
     model = Model()
     ages().probabilities(model)
     # The prompt, each digit but 0, `10` before `100`, and `un` before `unknown`.
-    assert len(model.asked) == ages().steps == 1 + 9 + 1 + 1
-    assert len(set(model.asked)) == len(model.asked)
+    assert len(model.calls) == ages().steps == 1 + 9 + 1 + 1
+    assert len(set(model.calls)) == len(model.calls)
 
 
 @pytest.mark.parametrize("age", [0, 7, 10, 42, 100])
-def test_what_the_model_would_write_is_what_scores(age):
+def test_the_likeliest_continuation_has_the_highest_probability(age):
     stop = 13
-    found = ages().probabilities(Model([*digits(age), stop]))
-    assert (found.argmax(dim=1) == age).all()
+    shares = ages().probabilities(Model([*digits(age), stop]))
+    assert (shares.argmax(dim=1) == age).all()
 
 
 def test_two_spellings_of_an_answer_add_up():
@@ -90,16 +90,16 @@ def test_two_answers_of_the_same_tokens_are_refused():
     ],
 )
 def test_prose_and_ranges_are_read(text, years):
-    assert told_age(text).years == years
+    assert parse_age(text).years == years
 
 
 @pytest.mark.parametrize(
     "text",
     ["unknown", "", "I cannot tell", "-5", "130", "12, 30 or 60", "34.5.2", "10 people, 2 dogs"],
 )
-def test_what_tells_no_age_is_no_age(text):
-    assert told_age(text) is None
+def test_text_without_one_age_is_none(text):
+    assert parse_age(text) is None
 
 
 def test_a_range_costs_confidence():
-    assert told_age("30-40").share < told_age("35").share == 1
+    assert parse_age("30-40").share < parse_age("35").share == 1

@@ -35,14 +35,14 @@ def faces():
 
 
 def test_every_face_has_an_age_within_the_scored_ones(expert, faces):
-    told = expert.answer(faces)
-    assert told.years.shape == (3,)
-    assert ((told.years >= 0) & (told.years <= 100)).all()
-    assert ((told.confidence >= 0) & (told.confidence <= 1)).all()
+    ages = expert.predict(faces)
+    assert ages.years.shape == (3,)
+    assert ((ages.years >= 0) & (ages.years <= 100)).all()
+    assert ((ages.confidence >= 0) & (ages.confidence <= 1)).all()
 
 
 def test_probabilities_over_the_answers_sum_to_one_and_need_no_cache_to_be_right(expert, faces):
-    inputs = expert.asked(faces.faces[:2], QUESTION)
+    inputs = expert.prompt(faces.faces[:2], QUESTION)
     cached = expert.answers.probabilities(janus_module._Cached(expert.net, inputs))
     torch.testing.assert_close(cached.sum(dim=1), torch.ones(2, dtype=torch.float64))
 
@@ -63,34 +63,34 @@ def test_probabilities_over_the_answers_sum_to_one_and_need_no_cache_to_be_right
         )
 
 
-def test_a_face_is_told_alike_alone_and_in_a_batch(expert, faces):
-    together, alone = expert.answer(faces), expert.answer(Faces([faces.faces[2]]))
+def test_a_prediction_does_not_depend_on_the_batch(expert, faces):
+    together, alone = expert.predict(faces), expert.predict(Faces([faces.faces[2]]))
     torch.testing.assert_close(together.years[2:], alone.years, rtol=1e-4, atol=1e-3)
 
 
-def test_unknown_is_silence_and_never_0(expert, faces, monkeypatch):
+def test_unknown_is_no_prediction_and_never_0(expert, faces, monkeypatch):
     def unsure(self, following):
         found = torch.zeros(1, 103, dtype=torch.float64)
         found[:, 0], found[:, UNKNOWN] = 0.4, 0.6
         return found
 
     monkeypatch.setattr(type(expert.answers), "probabilities", unsure)
-    told = expert.answer(Faces([faces.faces[0]]))
-    assert told.years.isnan().all()
-    assert told.confidence.isnan().all()
+    ages = expert.predict(Faces([faces.faces[0]]))
+    assert ages.years.isnan().all()
+    assert ages.confidence.isnan().all()
 
 
-def test_asked_in_words_it_is_silent_unless_it_writes_an_age(folder, faces, monkeypatch):
-    table = JanusTable(weights=str(folder), ask="words", question=QUESTION)
+def test_greedy_decoding_predicts_nothing_without_an_age(folder, faces, monkeypatch):
+    table = JanusTable(weights=str(folder), decoding="greedy", question=QUESTION)
     expert = table.load(torch.device("cpu"))
-    assert expert.answer(faces).years.shape == (3,)
-    said = iter([["34", "unknown", "30-40"]])
+    assert expert.predict(faces).years.shape == (3,)
+    texts = iter([["34", "unknown", "30-40"]])
     monkeypatch.setattr(
-        type(expert.processor.tokenizer), "batch_decode", lambda *_, **__: next(said)
+        type(expert.processor.tokenizer), "batch_decode", lambda *_, **__: next(texts)
     )
-    told = expert.answer(faces)
-    assert told.years.nan_to_num(-1).tolist() == [34, -1, 35]
-    assert told.confidence[2] < told.confidence[0]
+    ages = expert.predict(faces)
+    assert ages.years.nan_to_num(-1).tolist() == [34, -1, 35]
+    assert ages.confidence[2] < ages.confidence[0]
 
 
 def test_the_answers_are_101_ages_and_unknown_as_the_tokenizer_writes_them():
@@ -116,7 +116,7 @@ def test_without_transformers_the_extra_is_named(folder, monkeypatch):
     assert "vlm" in error.value.hint
 
 
-def test_the_memory_told_from_a_configuration_is_that_of_the_model(folder):
+def test_the_memory_by_configuration_is_that_of_the_model(folder):
     from transformers import JanusForConditionalGeneration
 
     with torch.device("meta"):
@@ -127,9 +127,9 @@ def test_the_memory_told_from_a_configuration_is_that_of_the_model(folder):
     assert memory_in(folder).parameters == held
 
 
-def test_the_published_models_take_what_is_known_of_them():
+def test_the_published_models_need_the_known_memory():
     small, large = published_memory("janus-pro-1b"), published_memory("janus-pro-7b")
-    # `specs/agetransformer.md` 4: vision 304M; checkpoints of 4.18 and 14.84 GB in bfloat16.
+    # Chen et al. 2025: vision 304M; the checkpoints are 4.18 and 14.84 GB in bfloat16.
     assert 3.5e9 < small.bytes(0) < 4.18e9
     assert 14e9 < large.bytes(0) < 14.84e9
     assert large.bytes(8) > large.bytes(1) > large.bytes(0)

@@ -1,4 +1,4 @@
-"""The image tower of a tiny random Janus-Pro: the same features, with a way back for gradients."""
+"""The image tower of a tiny random Janus-Pro: the same features, with gradients."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ def tower(tiny_janus):
     return load_tower(str(tiny_janus), torch.device("cpu"))
 
 
-def test_it_sees_what_the_model_sees_through_its_own_processor(tower, tiny_janus):
+def test_the_features_are_those_behind_the_models_own_processor(tower, tiny_janus):
     faces = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 3), np.uint8)
     expert = JanusTable(weights=str(tiny_janus)).load(torch.device("cpu"))
-    shown = expert.asked(list(faces), "how old")["pixel_values"]
+    pixels = expert.prompt(list(faces), "how old")["pixel_values"]
     with torch.no_grad():
-        wanted = expert.net.model.vision_model(shown).last_hidden_state.mean(dim=1)
-        told = tower.features(to_tensors(faces))
-    torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-5)
+        wanted = expert.net.model.vision_model(pixels).last_hidden_state.mean(dim=1)
+        features = tower.features(to_tensors(faces))
+    torch.testing.assert_close(features, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_gradient_reaches_the_picture_and_not_the_tower(tower):
@@ -32,7 +32,7 @@ def test_a_gradient_reaches_the_picture_and_not_the_tower(tower):
     assert all(not p.requires_grad and p.grad is None for p in tower.net.parameters())
 
 
-def test_without_weights_it_is_told_where_to_get_them():
+def test_missing_weights_are_named_with_a_hint():
     with pytest.raises(MissingWeightsError, match="janus-pro-1b") as error:
         load_tower("janus-pro-1b", torch.device("cpu"))
     assert "Janus-Pro-1B" in error.value.hint

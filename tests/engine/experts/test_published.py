@@ -6,7 +6,7 @@ import torch
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from engine.core.errors import MissingWeightsError, WeightsError
-from engine.experts.base import EXPERTS, Answer, Faces
+from engine.experts.base import EXPERTS, AgePrediction, Faces
 from engine.experts.kinds.mivolo import MiVoloExpert, views
 from engine.experts.kinds.resnet50 import ResNetTable
 from engine.experts.kinds.vgg16 import VggTable
@@ -26,8 +26,8 @@ def faces():
     return Faces([draw.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)])
 
 
-def lived(net, size=64):
-    """Running statistics that no test could pass by leaving them out."""
+def with_statistics(net, size=64):
+    """Running statistics unlike the initial ones."""
     torch.manual_seed(0)
     net.train()
     with torch.no_grad():
@@ -44,7 +44,7 @@ def torchvision_net(caffe=False):
             if isinstance(block, Bottleneck) and block.stride != 1:
                 block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
         net.maxpool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
-    return lived(net)
+    return with_statistics(net)
 
 
 def under_caffe_names(state):
@@ -79,10 +79,10 @@ def test_a_resnet_expert_reads_its_file_and_answers_with_its_distribution(tmp_pa
     path = tmp_path / "resnet.pth"
     state = torchvision_net().state_dict()
     torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, path)
-    told = ResNetTable(weights=str(path)).load(CPU).answer(faces)
+    ages = ResNetTable(weights=str(path)).load(CPU).predict(faces)
     with torch.inference_mode():
         logits = resnet(state)(faces.at(224))
-    torch.testing.assert_close(told.years, expected_age(logits), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(ages.years, expected_age(logits), rtol=1e-4, atol=1e-3)
 
 
 def dex():
@@ -90,7 +90,7 @@ def dex():
     return Dex(DexSpec(size=64, widths=(4, 4, 6, 6, 8), hidden=12)).eval()
 
 
-def test_both_vgg16_files_are_the_same_network_fed_in_their_own_ways(tmp_path, faces):
+def test_both_vgg16_files_are_one_network_with_their_own_normalisation(tmp_path, faces):
     net, ours, theirs = dex(), tmp_path / "dex.pth", tmp_path / "model_best_loss"
     torch.save({"state_dict": net.state_dict()}, ours)
     heads = {"fc6": "fc1.0", "fc7": "fc2.0", "fc8_101": "cls"}
@@ -105,14 +105,14 @@ def test_both_vgg16_files_are_the_same_network_fed_in_their_own_ways(tmp_path, f
     torch.save(renamed, theirs)
     with torch.inference_mode():
         plain, normal = net.age(faces.at(64)), net.age(imagenet(faces.at(64)))
-    told = VggTable(weights=str(ours)).load(CPU).answer(faces)
-    torch.testing.assert_close(told.years, plain, rtol=1e-4, atol=1e-3)
-    told = VggTable(weights=str(theirs)).load(CPU).answer(faces)
-    torch.testing.assert_close(told.years, normal, rtol=1e-4, atol=1e-3)
+    ages = VggTable(weights=str(ours)).load(CPU).predict(faces)
+    torch.testing.assert_close(ages.years, plain, rtol=1e-4, atol=1e-3)
+    ages = VggTable(weights=str(theirs)).load(CPU).predict(faces)
+    torch.testing.assert_close(ages.years, normal, rtol=1e-4, atol=1e-3)
 
 
 class Brightness(torch.nn.Module):
-    """A MiVOLO whose age is the mean of what it sees of the face and of the body."""
+    """A MiVOLO whose age is the mean brightness of the face."""
 
     def __init__(self, with_body):
         super().__init__()
@@ -126,31 +126,31 @@ class Brightness(torch.nn.Module):
         return scale.years(side)
 
 
-def test_mivolo_is_as_unsure_as_its_views_differ():
+def test_the_spread_of_mivolo_is_that_over_its_views():
     flat = np.full((32, 32, 3), 200, np.uint8)
     lopsided = np.repeat(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], 32, 0).repeat(
         3, 2
     )
     net = Brightness(with_body=False)
-    told = MiVoloExpert(net, AgeScale(0, 100, 50), "x").answer(Faces([flat, lopsided]))
+    ages = MiVoloExpert(net, AgeScale(0, 100, 50), "x").predict(Faces([flat, lopsided]))
     assert len(net.bodies) == 4
-    assert told.spread[0] == pytest.approx(0, abs=1e-3)
-    assert told.confidence[0] == pytest.approx(1, abs=1e-3)
-    assert told.spread[1] > 5
-    assert told.confidence[1] < told.confidence[0]
+    assert ages.spread[0] == pytest.approx(0, abs=1e-3)
+    assert ages.confidence[0] == pytest.approx(1, abs=1e-3)
+    assert ages.spread[1] > 5
+    assert ages.confidence[1] < ages.confidence[0]
 
 
-def test_mivolo_sees_a_letterboxed_body_and_black_where_there_is_none():
+def test_mivolo_takes_a_letterboxed_body_and_black_without_one():
     body = np.full((64, 32, 3), 255, np.uint8)
     face = np.zeros((32, 32, 3), np.uint8)
     net = Brightness(with_body=True)
-    MiVoloExpert(net, AgeScale(0, 100, 50), "x").answer(Faces([face, face], [body, None]))
-    seen = net.bodies[0]
-    assert seen.shape == (2, 3, 32, 32)
-    assert (seen[0, :, :, 8:24] == 1).all()
-    assert (seen[0, :, :, :8] == -1).all()
-    assert (seen[1] == -1).all()
-    torch.testing.assert_close(net.bodies[1], seen.flip(3))
+    MiVoloExpert(net, AgeScale(0, 100, 50), "x").predict(Faces([face, face], [body, None]))
+    bodies = net.bodies[0]
+    assert bodies.shape == (2, 3, 32, 32)
+    assert (bodies[0, :, :, 8:24] == 1).all()
+    assert (bodies[0, :, :, :8] == -1).all()
+    assert (bodies[1] == -1).all()
+    torch.testing.assert_close(net.bodies[1], bodies.flip(3))
 
 
 def test_a_view_closer_and_one_further_keep_the_size():
@@ -167,34 +167,34 @@ def test_a_mivolo_without_its_age_scale_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mivolo", "resnet50", "vgg16", "janus"])
-def test_a_published_expert_that_is_not_here_says_how_to_get_it(kind):
+def test_a_missing_published_expert_has_a_hint(kind):
     with pytest.raises(MissingWeightsError) as error:
-        EXPERTS[kind]().place()
+        EXPERTS[kind]().path()
     assert error.value.hint
 
 
 @pytest.mark.parametrize("kind", list(EXPERTS))
-def test_every_expert_says_what_it_sees_and_of_which_domain(kind):
+def test_every_expert_declares_its_preprocessing_and_domain(kind):
     table = EXPERTS[kind]()
     assert table.name == kind
     assert table.domain in ("portraits", "photos")
-    assert "aligned face" in table.seen
+    assert "aligned face" in table.preprocessing
     assert type(table).model_validate(table.dump()) == table
 
 
-def test_confidence_is_what_a_distribution_knows():
+def test_confidence_falls_with_entropy():
     shares = torch.zeros(3, 101)
     shares[0, 30] = 1
     shares[1] = 1
     shares[2, 20:41] = 1
-    told = Answer.of_shares(shares)
-    torch.testing.assert_close(told.years, torch.tensor([30.0, 50.0, 30.0]))
-    assert told.spread[1] == pytest.approx(850**0.5, rel=1e-4)  # `specs/agetransformer.md` 10.5
-    assert told.confidence[0] == 1
-    assert told.confidence[1] == pytest.approx(0, abs=1e-6)
-    assert 0 < told.confidence[2] < 1
+    ages = AgePrediction.of_distribution(shares)
+    torch.testing.assert_close(ages.years, torch.tensor([30.0, 50.0, 30.0]))
+    assert ages.spread[1] == pytest.approx(850**0.5, rel=1e-4)  # of the uniform 0..100
+    assert ages.confidence[0] == 1
+    assert ages.confidence[1] == pytest.approx(0, abs=1e-6)
+    assert 0 < ages.confidence[2] < 1
 
 
-def test_a_face_is_sized_once_for_all_who_ask(faces):
+def test_a_face_is_resized_once_for_all_experts(faces):
     assert faces.at(48) is faces.at(48)
     assert faces.at(48).shape == (2, 3, 48, 48)

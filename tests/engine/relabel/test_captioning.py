@@ -14,7 +14,7 @@ from engine.data.captions import EMBEDDINGS, INDEX, Maker, read_captions
 from engine.experts.captioning import Captioned
 from engine.images.saving import save_png
 from engine.relabel.captioning import CaptionPlan, caption
-from engine.relabel.reading import FaceReading
+from engine.relabel.faces import FaceReading
 from engine.relabel.source import jobs_of
 
 COUNT, BATCH = 7, 2

@@ -1,4 +1,4 @@
-"""One person in two photographs at three ages, rendered, and ways to age them that we know."""
+"""One person in two photographs at three ages, rendered, and methods of known quality."""
 
 from dataclasses import dataclass, replace
 
@@ -9,17 +9,17 @@ import torch.nn.functional as F
 
 from engine.core.digest import file_sha256
 from engine.core.progress import Silence
-from engine.evaluators.suite import Panel
+from engine.evaluators.suite import EvaluatorSuite
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_pixels, to_tensor
 from engine.images.saving import save_png
 from engine.inference.subject import Subject
-from engine.scoring.evaluate import evaluate
+from engine.scoring.evaluate import evaluate_methods
 from engine.scoring.material import Material, Method, PersonPhotos, Source, Task
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
-PERSON, STRANGER, SIZE = 902_100, 902_101, 128
+PERSON, IMPOSTOR, SIZE = 902_100, 902_101, 128
 AGES, OWN = (25.0, 45.0, 70.0), (25.0, 45.0)
 
 
@@ -37,11 +37,11 @@ def blurred(pixels):
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is evaluated with the truth beside, and without it."""
+    """Material with the truth, and without it."""
 
     known: Material
     unknown: Material
-    panel: Panel
+    suite: EvaluatorSuite
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +49,8 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TM_WEIGHTS", str(folder / "weights"))
-        panel = Panel("portraits", torch.device("cpu"))
-    sources, truth, strangers = {}, {}, {}
+        suite = EvaluatorSuite("portraits", torch.device("cpu"))
+    sources, truth, impostors = {}, {}, {}
     for number, age in enumerate(OWN):
         path = folder / f"{age:g}_{number}.png"
         save_png(path, drawn(PERSON, age, number), {})
@@ -59,12 +59,12 @@ def world(tmp_path_factory):
         sources[key] = Source(photo, age, str(PERSON))
         for target in AGES:
             truth[Task(key, target)] = drawn(PERSON, target, number)
-            strangers[Task(key, target)] = drawn(STRANGER, target, number)
+            impostors[Task(key, target)] = drawn(IMPOSTOR, target, number)
     copies = {task: sources[task.source].face(SIZE) for task in truth}
-    ways = [
+    methods = [
         Method("perfect", truth),
         Method("blurred", {task: blurred(pixels) for task, pixels in truth.items()}),
-        Method("stranger", strangers),
+        Method("impostor", impostors),
         Method("copy", copies),
     ]
     photos = PersonPhotos(
@@ -72,20 +72,20 @@ def world(tmp_path_factory):
         ages=np.array([22.0, 45.0]),
         names=["22_7.png", "45_8.png"],
         digests=["a", "b"],
-        learned=np.array([True, True]),
+        train=np.array([True, True]),
     )
-    others = [drawn(STRANGER + n, 45, 9, STRANGER + n) for n in range(4)]
-    known = Material("known", sources, ways, truth, photos, others)
-    return Drawn(known, replace(known, ways=[ways[3]], truth={}, photos=None), panel)
+    others = [drawn(IMPOSTOR + n, 45, 9, IMPOSTOR + n) for n in range(4)]
+    known = Material("known", sources, methods, truth, photos, others)
+    return Drawn(known, replace(known, methods=[methods[3]], truth={}, photos=None), suite)
 
 
 @pytest.fixture(scope="session")
 def evaluation(world):
-    """Every way with the truth at hand."""
-    return evaluate(world.known, world.panel, Silence(), subject=None, device="cpu")
+    """Every method, with the truth."""
+    return evaluate_methods(world.known, world.suite, Silence(), subject=None, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def without_truth(world):
-    """The copied photo, with nothing but itself to compare it with."""
-    return evaluate(world.unknown, world.panel, Silence(), subject="copy", device="cpu")
+    """The copied photo, without truth or other photos."""
+    return evaluate_methods(world.unknown, world.suite, Silence(), subject="copy", device="cpu")

@@ -26,11 +26,11 @@ class Reader(HTMLParser):
         self.open, self.tags, self.pictures, self.addresses, self.words = [], [], [], [], []
 
     def handle_starttag(self, tag, attrs):
-        told = dict(attrs)
+        result = dict(attrs)
         self.tags.append(tag)
         if tag == "img":
-            self.pictures.append(told["src"])
-            assert told["alt"]
+            self.pictures.append(result["src"])
+            assert result["alt"]
         self.addresses += [v for k, v in attrs if k in ("src", "href", "srcset") and v]
         if tag not in VOID:
             self.open.append(tag)
@@ -79,34 +79,34 @@ def test_nothing_is_fetched_from_anywhere(read, text):
     assert not re.search(r"url\((?!#)|@import", text)
 
 
-def test_names_and_figures_are_told_and_escaped(read, evaluation):
+def test_names_and_figures_are_shown_and_escaped(read, evaluation):
     words = " ".join(read.words)
     assert "tm eval <here> & there" in words
-    assert {"perfect", "stranger", "nearest photo", "extrapolated"} <= set(
+    assert {"perfect", "impostor", "nearest photo", "extrapolated"} <= set(
         re.findall(r"nearest photo|\w+", words)
     )
     assert f"{evaluation.report['blurred']['identity']:.2f}" in words
 
 
-def test_only_what_is_better_beyond_noise_is_bold(evaluation, text):
-    for way in evaluation.report["ways"]:
-        assert f"<b>{evaluation.report[way]['age_mae']:.1f}</b>" not in text
+def test_only_significantly_better_figures_are_bold(evaluation, text):
+    for method in evaluation.report["methods"]:
+        assert f"<b>{evaluation.report[method]['age_mae']:.1f}</b>" not in text
     assert f"<b>{evaluation.report['perfect']['identity']:.2f}</b>" in text
 
 
 def test_plots_take_the_colours_of_the_page(text):
-    assert "var(--way-1)" in text
+    assert "var(--method-1)" in text
     assert "prefers-color-scheme: dark" in text
 
 
-def test_a_single_way_makes_a_page_too(without_truth):
+def test_a_single_method_makes_a_page_too(without_truth):
     reader = Reader()
     reader.feed(page(without_truth, "tm eval", "tm 1"))
     assert reader.open == []
     assert "of the portraits" in " ".join(reader.words)
 
 
-def test_the_strip_marks_ages_beyond_the_photos(evaluation):
+def test_the_strip_marks_extrapolated_ages(evaluation):
     source = best_source(evaluation)
     assert [column.extrapolated for column in columns_of(evaluation, source)] == [
         False,
@@ -138,5 +138,5 @@ def test_nothing_overflows_on_a_phone_or_a_desk(text, tmp_path):
     (tmp_path / "frames.html").write_text(f"<!doctype html><body>{frames}{MEASURE}</body>")
     argv = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     argv += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120)
-    assert "<title>fits fits</title>" in told.stdout
+    result = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120)
+    assert "<title>fits fits</title>" in result.stdout

@@ -1,4 +1,4 @@
-"""Photographs: other judges, and real faces that they have to know again."""
+"""Photographs: their evaluators on real faces."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -12,12 +12,13 @@ from matplotlib import cbook
 from PIL import Image, ImageEnhance
 from skimage import data
 
-from engine.evaluators.suite import NO_LPIPS, Panel
+from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.suite import NO_LPIPS, EvaluatorSuite
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
+from engine.images.ranges import to_tensor
 from engine.images.saving import save_png
 from engine.inference.subject import find_subject
-from engine.scoring.domain import domain_of
 from engine.scoring.material import Source
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -64,51 +65,57 @@ def people(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def panel(tmp_path_factory):
+def suite(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TM_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
-        return Panel("photos", torch.device("cpu"))
+        return EvaluatorSuite("photos", torch.device("cpu"))
 
 
-def test_variants_of_a_photo_are_one_person_and_two_people_are_two(people, panel):
-    judge = panel.identity
-    seen = {
-        name: panel.see([source.face(256) for source in own]).vectors[judge.name]
+def test_variants_of_a_photo_are_one_person_and_two_people_are_two(people, suite):
+    evaluator = suite.identity
+    vectors = {
+        name: suite.measure([source.face(256) for source in own]).vectors[evaluator.name]
         for name, own in people.items()
     }
-    same = [judge.closeness(own[:1].repeat(5, 0), own[1:]) for own in seen.values()]
+    same = [evaluator.similarity(own[:1].repeat(5, 0), own[1:]) for own in vectors.values()]
     different = [
-        judge.closeness(np.broadcast_to(row, other.shape), other)
-        for one, other in combinations(seen.values(), 2)
+        evaluator.similarity(np.broadcast_to(row, other.shape), other)
+        for one, other in combinations(vectors.values(), 2)
         for row in one
     ]
     # Not only on either side of the limit: the farthest variant is within half of it.
-    assert np.min(same) > 0.5 * judge.limit
-    assert judge.limit > np.max(different)
-    assert judge.name == "dlib 128-D"
+    assert np.min(same) > 0.5 * evaluator.threshold
+    assert evaluator.threshold > np.max(different)
+    assert evaluator.name == "dlib 128-D"
 
 
-def test_photographs_are_told_from_drawn_portraits(people, world):
+def domain_of(sources):
+    classifier = DomainClassifier()
+    faces = [to_tensor(source.face(classifier.size)) for source in sources]
+    return classifier.classify_set(torch.cat(faces))
+
+
+def test_photographs_are_classified_apart_from_drawn_portraits(people, world):
     assert domain_of([own[0] for own in people.values()]) == "photos"
     assert domain_of(world.known.sources.values()) == "portraits"
 
 
-def test_without_weights_figures_of_photographs_are_null_with_the_reason(panel):
-    assert (panel.age_by, panel.perceptual, panel.why_no_perceptual) == (None, None, NO_LPIPS)
-    assert "mivolo" in panel.why_no_age
+def test_without_weights_figures_of_photographs_are_null_with_the_reason(suite):
+    assert (suite.age_by, suite.perceptual, suite.why_no_perceptual) == (None, None, NO_LPIPS)
+    assert "mivolo" in suite.why_no_age
 
 
-def test_a_photo_without_any_judge_of_ages_is_still_evaluated(people, panel):
+def test_a_photo_is_evaluated_without_an_age_evaluator(people, suite):
     from engine.core.progress import Silence
-    from engine.scoring.evaluate import evaluate
+    from engine.scoring.evaluate import evaluate_methods
     from engine.scoring.material import Material, Method, Task
     from engine.scoring.page import page
 
     source = replace(people["hopper"][0], age=32.0)
     made = {Task(source.key, age): people["hopper"][1].face(256) for age in (32.0, 60.0)}
     material = Material("photos", {source.key: source}, [Method("aged", made)])
-    told = evaluate(material, panel, Silence(), subject="aged", device="cpu")
-    assert told.report["aged"]["identity"] > 0.5
-    assert told.report["aged"]["age_mae"] is None
-    assert "mivolo" in told.report["aged"]["null"]["right"]
-    assert "mivolo" in page(told, "tm eval", "tm 1")
+    evaluation = evaluate_methods(material, suite, Silence(), subject="aged", device="cpu")
+    assert evaluation.report["aged"]["identity"] > 0.5
+    assert evaluation.report["aged"]["age_mae"] is None
+    assert "mivolo" in evaluation.report["aged"]["null"]["age_identity_accuracy"]
+    assert "mivolo" in page(evaluation, "tm eval", "tm 1")

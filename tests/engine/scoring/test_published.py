@@ -1,4 +1,4 @@
-"""Published judges go before our own where their weights are, and every figure names its judge."""
+"""Published evaluators are preferred where their weights are; every figure names its evaluator."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 from skimage import data
 
-import engine.evaluators.suite as panels
+import engine.evaluators.suite as suite_module
 from engine.core.places import weights_folder
 from engine.core.progress import Silence
-from engine.evaluators.suite import Panel
+from engine.evaluators.suite import EvaluatorSuite
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_tensor
 from engine.inference.subject import Subject
@@ -20,7 +20,7 @@ from engine.nets.age.mivolo import AgeScale, MiVolo, MiVoloSpec
 from engine.nets.identity.ir_se50 import ArcFace, ArcFaceSpec
 from engine.nets.perceptual.inception import Inception
 from engine.nets.perceptual.lpips import Perceptual, _untrained
-from engine.scoring.evaluate import evaluate
+from engine.scoring.evaluate import evaluate_methods
 from engine.scoring.material import Material, Method, PersonPhotos, Source, Task, at_side
 from engine.scoring.page import page
 from engine.weights.manifest import known_weights
@@ -94,74 +94,81 @@ def material(tmp_path):
     return Material("eve", {subject.sha256: source}, [Method("aged", {task: made})], {task: truth})
 
 
-def told_of(material, panel):
-    return evaluate(material, panel, Silence(), subject="aged", device="cpu")
+def evaluate_with(material, suite):
+    return evaluate_methods(material, suite, Silence(), subject="aged", device="cpu")
 
 
 @torch.inference_mode()
-def test_published_judges_tell_the_figures_and_are_named(arcface, mivolo, lpips, material):
-    evaluation = told_of(material, Panel("photos", CPU))
-    report, told = evaluation.report, evaluation.report["aged"]
+def test_published_evaluators_compute_the_figures_and_are_named(arcface, mivolo, lpips, material):
+    evaluation = evaluate_with(material, EvaluatorSuite("photos", CPU))
+    report, result = evaluation.report, evaluation.report["aged"]
     made, truth = (to_tensor(one) for one in faces(108, 104))
     one, other = arcface.face_embedding(made), arcface.face_embedding(truth)
-    assert told["identity"] == pytest.approx(float((one * other).sum()), abs=1e-5)
+    assert result["identity"] == pytest.approx(float((one * other).sum()), abs=1e-5)
     small = to_tensor(at_side(faces(108)[0], 224))
     years = float(mivolo.age(small, AgeScale(1.0, 95.0, 48.0)))
-    assert told["age_mae"] == pytest.approx(abs(years - 60), abs=1e-3)
-    assert told["perceptual"] == pytest.approx(float(lpips(made, truth)), rel=1e-4)
-    judges = report["judges"]
-    assert [judges[n] for n in ("identity", "age", "perceptual")] == [
+    assert result["age_mae"] == pytest.approx(abs(years - 60), abs=1e-3)
+    assert result["perceptual"] == pytest.approx(float(lpips(made, truth)), rel=1e-4)
+    evaluators = report["evaluators"]
+    assert [evaluators[n] for n in ("identity", "age", "perceptual")] == [
         "ir-se50",
         "mivolo",
         "lpips-alex",
     ]
     words = page(evaluation, "tm eval", "tm 1")
-    assert all(f"judged by {name}" in words for name in ("ir-se50", "mivolo"))
+    assert all(f"by {name}" in words for name in ("ir-se50", "mivolo"))
     assert "by lpips-alex" in words
 
 
-def test_figures_of_two_judges_of_identity_are_never_one(arcface, material, monkeypatch, tmp_path):
-    told = told_of(material, Panel("photos", CPU)).report
+def test_figures_of_two_identity_evaluators_are_kept_apart(
+    arcface, material, monkeypatch, tmp_path
+):
+    result = evaluate_with(material, EvaluatorSuite("photos", CPU)).report
     monkeypatch.setenv("TM_WEIGHTS", str(tmp_path / "none"))
-    without = told_of(material, Panel("photos", CPU)).report
-    assert (told["judges"]["identity"], without["judges"]["identity"]) == ("ir-se50", "dlib 128-D")
-    assert told["aged"]["identity by dlib 128-D"] == without["aged"]["identity"]
-    assert told["aged"]["identity"] != without["aged"]["identity"]
-    # A cosine has no stranger's distance, and its own limit.
-    assert told["aged"]["identity_strangers"] is None
-    assert told["judges"]["identity_limit"] == panels.SAME_COSINE
-    assert without["judges"]["identity_limit"] == panels.SAME_PERSON
+    without = evaluate_with(material, EvaluatorSuite("photos", CPU)).report
+    assert (result["evaluators"]["identity"], without["evaluators"]["identity"]) == (
+        "ir-se50",
+        "dlib 128-D",
+    )
+    assert result["aged"]["identity by dlib 128-D"] == without["aged"]["identity"]
+    assert result["aged"]["identity"] != without["aged"]["identity"]
+    # A cosine has no impostor distance, and its own threshold.
+    assert result["aged"]["impostor_distance"] is None
+    assert result["evaluators"]["identity_threshold"] == suite_module.SAME_COSINE
+    assert without["evaluators"]["identity_threshold"] == suite_module.SAME_PERSON
 
 
-def test_drawn_portraits_keep_their_judges_whatever_weights_are_here(arcface, mivolo, lpips):
-    panel = Panel("portraits", CPU)
-    assert (panel.identity.name, panel.age_by) == ("dlib 128-D", "nano-age-judge")
-    assert panel.perceptual == "features of nano-age-judge"
-    assert "ir-se50" not in [judge.name for judge in panel.identities]
+def test_drawn_portraits_keep_their_evaluators_whatever_weights_are_here(arcface, mivolo, lpips):
+    suite = EvaluatorSuite("portraits", CPU)
+    assert (suite.identity.name, suite.age_by) == ("dlib 128-D", "nano-age-judge")
+    assert suite.perceptual == "features of nano-age-judge"
+    assert "ir-se50" not in [evaluator.name for evaluator in suite.identities]
 
 
 @torch.inference_mode()
 def test_with_inception_here_distances_of_sets_are_fid_and_kid(material):
     net = inception()
-    panel = Panel("photos", CPU)
+    suite = EvaluatorSuite("photos", CPU)
     pictures = faces(*range(80, 176, 12))
     photos = PersonPhotos(
         pictures=pictures,
         ages=np.arange(8.0) + 40,
         names=[f"{n}.png" for n in range(8)],
         digests=[f"{n}" for n in range(8)],
-        learned=np.ones(8, np.bool_),
+        train=np.ones(8, np.bool_),
     )
     (source,) = material.sources
     darker = {Task(source, 50.0 + n): pictures[2 * n] // 2 for n in range(4)}
-    told = told_of(replace(material, ways=[Method("aged", darker)], truth={}, photos=photos), panel)
-    sets = told.report["aged"]["sets"]
+    result = evaluate_with(
+        replace(material, methods=[Method("aged", darker)], truth={}, photos=photos), suite
+    )
+    sets = result.report["aged"]["sets"]
     assert (sets["n"], sets["against"], sets["features"]) == (4, "photos", "Inception 2015")
     assert sets["FID"] > sets["FID_floor_interval"][1] >= sets["FID_floor"] > 0
     assert sets["KID"] > sets["KID_floor"]
     assert not [name for name in sets if name.startswith(("FD-", "KD-"))]
-    assert "FID and KID: Frechet" in page(told, "tm eval", "tm 1")
-    features = panel.see(pictures).features
+    assert "FID and KID: Frechet" in page(result, "tm eval", "tm 1")
+    features = suite.measure(pictures).features
     direct = net(torch.stack([to_tensor(one)[0] for one in pictures[:2]])).double().numpy()
     assert features[:2] == pytest.approx(direct, abs=1e-5)
     assert frechet(features, features) == pytest.approx(0, abs=1e-6)
@@ -170,23 +177,23 @@ def test_with_inception_here_distances_of_sets_are_fid_and_kid(material):
 
 
 def test_without_inception_nothing_is_called_fid():
-    panel = Panel("photos", CPU)
+    suite = EvaluatorSuite("photos", CPU)
     rows = np.random.default_rng(0).normal(size=(12, 128))
-    told = set_distances(rows[:6] + 1, RealSet(rows, panel.extractor, "photos"))
-    assert {"FD-dlib 128-D", "KD-dlib 128-D"} <= told.keys()
-    assert not {"FID", "KID"} & told.keys()
+    result = set_distances(rows[:6] + 1, RealSet(rows, suite.extractor, "photos"))
+    assert {"FD-dlib 128-D", "KD-dlib 128-D"} <= result.keys()
+    assert not {"FID", "KID"} & result.keys()
 
 
-def test_processes_see_what_one_sees(monkeypatch):
-    asked = []
-    monkeypatch.setattr(panels, "WORTH", 4)
-    described = panels.described
+def test_the_number_of_processes_changes_nothing(monkeypatch):
+    workers = []
+    monkeypatch.setattr(suite_module, "PARALLEL_FROM", 4)
+    described = suite_module.described
     monkeypatch.setattr(
-        panels,
+        suite_module,
         "described",
-        lambda *a, **told: asked.append(told["workers"]) or described(*a, **told),
+        lambda *a, **options: workers.append(options["workers"]) or described(*a, **options),
     )
     pictures = faces(*range(80, 128, 12))
-    one, two = (Panel("photos", CPU, workers=n).see(pictures) for n in (1, 2))
+    one, two = (EvaluatorSuite("photos", CPU, workers=n).measure(pictures) for n in (1, 2))
     assert np.array_equal(one.vectors["dlib 128-D"], two.vectors["dlib 128-D"])
-    assert asked == [1, 2]
+    assert workers == [1, 2]

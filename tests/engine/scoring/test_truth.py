@@ -24,23 +24,23 @@ def source_of(path):
     return Source(aligned_subject(path, Detection(), trusted=True), age_of(path))
 
 
-def test_each_photo_finds_its_own_photograph(tmp_path):
+def test_each_photo_has_its_own_photograph(tmp_path):
     folder = photographs(tmp_path, 2)
     sources = [source_of(folder / f"90240{n}" / "30_0.png") for n in (0, 1)]
     keyed = {source.key: source for source in sources}
     tasks = [Task(source.key, 60.3) for source in sources]
-    told, truth = with_truth(keyed, read_photographs(folder), tasks)
-    assert [told[s.key].person for s in sources] == ["902400", "902401"]
+    named, truth = with_truth(keyed, read_photographs(folder), tasks)
+    assert [named[s.key].person for s in sources] == ["902400", "902401"]
     for n, task in enumerate(tasks):
         expected = source_of(folder / f"90240{n}" / "60_1.png").face(32)
         assert (truth[task] == expected).all()
 
 
-def test_an_age_that_nobody_rendered_has_no_truth(tmp_path):
+def test_an_age_that_was_not_rendered_has_no_truth(tmp_path):
     folder = photographs(tmp_path, 1)
     source = source_of(folder / "902400" / "30_0.png")
     tasks = [Task(source.key, 45.0)]
-    with pytest.raises(InputError, match="no picture of any photo at any age"):
+    with pytest.raises(InputError, match="no picture of any photo at any target age"):
         with_truth({source.key: source}, read_photographs(folder), tasks)
 
 
@@ -49,9 +49,13 @@ def test_pictures_of_different_scenes_are_no_single_truth(tmp_path):
     assert len(read_photographs(folder)) == 2
 
 
-def test_photos_of_a_person_tell_what_was_learned_from(tmp_path):
+def test_photos_of_a_person_have_the_training_span(tmp_path):
     photos = read_photos_of_person(photographs(tmp_path, 1, same_scene=False))
-    assert (photos.span, photos.beyond(70), photos.beyond(40)) == ((30.0, 60.0), 10.0, 0.0)
+    assert (photos.span, photos.extrapolation(70), photos.extrapolation(40)) == (
+        (30.0, 60.0),
+        10.0,
+        0.0,
+    )
     assert photos.nearest(50) == 1
     assert photos.around(44) == [0]
     assert photos.around(44, without={photos.digests[0]}) == [1]

@@ -10,7 +10,7 @@ from torch import nn
 from engine.core.errors import InputError
 from engine.core.progress import Silence
 from engine.data.anchors import Anchors
-from engine.data.curriculum import Curriculum
+from engine.data.label_curriculum import LabelCurriculum
 from engine.data.labelled import LabelledFaces
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws
@@ -132,7 +132,7 @@ def test_every_age_is_looked_at_evenly_and_no_more_than_asked():
 def drawn(captions, withheld, step=0, count=400):
     context = StepContext(step, "picture", step, frozenset(), Draws(7, step, range(count)))
     faces = faces_of([10, 50, 80, 30])
-    draws = AgeDraws.of(faces, ANCHORS, Curriculum(), captions, withheld=withheld)
+    draws = AgeDraws.of(faces, ANCHORS, LabelCurriculum(), captions, withheld=withheld)
     return draws.batch(context, count)
 
 

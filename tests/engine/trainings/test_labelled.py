@@ -9,7 +9,7 @@ from PIL import Image
 
 from engine.core.errors import InputError, UsageError
 from engine.core.progress import Silence
-from engine.trainings.agetransformer.labelled import FolderFaces, read_labels
+from engine.trainings.agetransformer.labelled import FolderFaces, labelled_files
 
 
 class Remarks(Silence):
@@ -73,7 +73,7 @@ def test_labels_go_before_ages_and_tell_how_sure_they_are(folder):
     told = {"a": label("faces/3.png", 33.0, 4.0, 0.5), "b": label("4.png", 44.0, keep=False)}
     told |= {f"c{n}": label(f"{n}.png", 50.0) for n in range(20, 60)}
     labels = relabelled(folder, told)
-    names = {one.path.name: one for one in read_labels(folder, labels)}
+    names = {one.path.name: one for one in labelled_files(folder, labels)}
     assert names["3.png"][1:4] == (33.0, 4.0, 0.5)
     assert "4.png" not in names
     assert names["3.png"].person == "p1"
@@ -94,16 +94,16 @@ def test_a_label_nothing_spoke_against_is_taken_as_right_where_it_is_trusted(fol
         "d": label("6.png", 66.0),
     }
     labels = relabelled(folder, told)
-    found = {one.path.name: one[1:4] for one in read_labels(folder, labels, audited=True)}
+    found = {one.path.name: one[1:4] for one in labelled_files(folder, labels, audited=True)}
     assert found == {"3.png": (36, 0, 1), "5.png": (55, 2, 0.8), "6.png": (66, 2, 0.8)}
-    plain = {one.path.name: one.age for one in read_labels(folder, labels)}
+    plain = {one.path.name: one.age for one in labelled_files(folder, labels)}
     assert plain["3.png"] == 33
 
 
 def test_labels_that_nobody_audited_cannot_be_trusted(folder):
     labels = relabelled(folder, {"a": label("3.png", 33.0)})
     with pytest.raises(UsageError, match="no labels that were audited"):
-        read_labels(folder, labels, audited=True)
+        labelled_files(folder, labels, audited=True)
 
 
 def test_what_cannot_be_read_is_told_and_left_out(folder):
@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_told_and_left_out(folder):
 
 def test_labels_of_other_pictures_or_of_no_form_are_refused(folder):
     with pytest.raises(InputError, match="none of the labels"):
-        read_labels(folder, relabelled(folder, {"x": label("elsewhere.png", 3.0)}))
+        labelled_files(folder, relabelled(folder, {"x": label("elsewhere.png", 3.0)}))
     (folder.parent / "labels.json").write_text("[1]")
     with pytest.raises(UsageError, match="cannot be read as labels"):
-        read_labels(folder, folder.parent / "labels.json")
+        labelled_files(folder, folder.parent / "labels.json")

@@ -1,12 +1,12 @@
-"""Which ages are asked for: support, shares, locks and purity."""
+"""Samplers of target ages: support, shares and determinism."""
 
 import pytest
 import torch
 from pydantic import TypeAdapter
 
 from engine.core.numbers import AgeWindow, Span
+from engine.data.targets.age_curriculum import AgeCurriculum
 from engine.data.targets.base import TARGETS, TargetChoice
-from engine.data.targets.curriculum import Curriculum
 from engine.data.targets.fixed import Fixed
 from engine.data.targets.uniform import Uniform
 from engine.runtime.draws import Draws
@@ -21,14 +21,14 @@ EXAMPLES = {
 CHOICE = TypeAdapter(TargetChoice)
 
 
-def asked(choice, *, step=7, count=MANY, known=KNOWN, source=None):
+def sample(choice, *, step=7, count=MANY, known=KNOWN, source=None):
     source = torch.full((count,), 33.0) if source is None else source
     draws = Draws(seed=5, step=step, positions=range(len(source)))
-    return choice.wanted(source, draws, step=step, known=known)
+    return choice.sample(source, draws, step=step, known=known)
 
 
-def years(found):
-    return {int(age) for age in found.ages.tolist() if age == int(age)}
+def years(targets):
+    return {int(age) for age in targets.ages.tolist() if age == int(age)}
 
 
 def test_every_kind_has_an_example():
@@ -44,10 +44,10 @@ def test_a_choice_survives_a_round_trip(kind):
 @pytest.mark.parametrize("kind", list(TARGETS))
 def test_a_choice_is_pure_in_the_draws_and_made_sample_by_sample(kind):
     choice = CHOICE.validate_python({"kind": kind, **EXAMPLES[kind]})
-    whole = asked(choice, count=64)
-    assert torch.equal(asked(choice, count=64).ages, whole.ages)
-    assert not torch.equal(asked(choice, count=64, step=8).ages, whole.ages)
-    late = choice.wanted(
+    whole = sample(choice, count=64)
+    assert torch.equal(sample(choice, count=64).ages, whole.ages)
+    assert not torch.equal(sample(choice, count=64, step=8).ages, whole.ages)
+    late = choice.sample(
         torch.full((32,), 33.0),
         Draws(seed=5, step=7, positions=range(32, 64)),
         step=7,
@@ -61,9 +61,9 @@ def test_a_choice_is_pure_in_the_draws_and_made_sample_by_sample(kind):
 def test_a_share_of_the_samples_keeps_its_age(kind):
     choice = CHOICE.validate_python({"kind": kind, **EXAMPLES[kind], "same": 1 / 3})
     source = torch.linspace(38.1, 41.9, MANY)
-    found = asked(choice, source=source)
-    assert found.same.float().mean() == pytest.approx(1 / 3, abs=0.03)
-    assert torch.equal(found.ages[found.same], source[found.same])
+    targets = sample(choice, source=source)
+    assert targets.same.float().mean() == pytest.approx(1 / 3, abs=0.03)
+    assert torch.equal(targets.ages[targets.same], source[targets.same])
 
 
 @pytest.mark.parametrize("kind", list(TARGETS))
@@ -71,7 +71,7 @@ def test_a_share_of_zero_or_one_is_exact(kind):
     source = torch.full((MANY,), 40.0)
     for share, kept in ((0, 0), (1, MANY)):
         choice = CHOICE.validate_python({"kind": kind, **EXAMPLES[kind], "same": share})
-        assert asked(choice, source=source).same.sum() == kept
+        assert sample(choice, source=source).same.sum() == kept
 
 
 def test_the_third_is_the_default():
@@ -79,11 +79,11 @@ def test_the_third_is_the_default():
 
 
 def test_uniform_ages_are_all_whole_years_of_the_range_both_ends_included():
-    found = asked(Uniform(ages=Span(30, 34), same=0))
-    assert sorted(years(found)) == [30, 31, 32, 33, 34]
-    counts = found.ages.unique(return_counts=True)[1]
+    targets = sample(Uniform(ages=Span(30, 34), same=0))
+    assert sorted(years(targets)) == [30, 31, 32, 33, 34]
+    counts = targets.ages.unique(return_counts=True)[1]
     assert counts.min() > MANY / 5 * 0.85
-    assert sorted(years(asked(Uniform(ages=Span(29.2, 31.9), same=0)))) == [30, 31]
+    assert sorted(years(sample(Uniform(ages=Span(29.2, 31.9), same=0)))) == [30, 31]
 
 
 @pytest.mark.parametrize(
@@ -98,43 +98,43 @@ def test_uniform_ages_are_all_whole_years_of_the_range_both_ends_included():
     ],
 )
 def test_a_fixed_age_has_the_support_of_its_window(window, support):
-    found = asked(Fixed(age=AgeWindow.parse(window), same=0))
-    assert found.ages.unique().tolist() == support
+    targets = sample(Fixed(age=AgeWindow.parse(window), same=0))
+    assert targets.ages.unique().tolist() == support
 
 
 def test_a_fixed_age_is_locked_whatever_the_photos_the_share_and_the_step():
     choice = Fixed(age=AgeWindow(40, 2), same=0.9)
     source = torch.linspace(20, 60, 401)
     for step in range(0, 60_000, 5_000):
-        found = asked(choice, step=step, source=source)
-        assert found.ages.min() >= 38
-        assert found.ages.max() <= 42
-        assert found.same.any()
-        assert source[found.same].min() >= 38
-        assert source[found.same].max() <= 42
+        targets = sample(choice, step=step, source=source)
+        assert targets.ages.min() >= 38
+        assert targets.ages.max() <= 42
+        assert targets.same.any()
+        assert source[targets.same].min() >= 38
+        assert source[targets.same].max() <= 42
 
 
 def test_a_photo_at_the_edge_of_the_window_may_keep_its_age():
     choice = Fixed(age=AgeWindow(40, 2), same=1)
-    found = asked(choice, source=torch.tensor([37.9, 38.0, 42.0, 42.1]))
-    assert found.same.tolist() == [False, True, True, False]
+    targets = sample(choice, source=torch.tensor([37.9, 38.0, 42.0, 42.1]))
+    assert targets.same.tolist() == [False, True, True, False]
 
 
 def test_the_curriculum_begins_within_the_person_s_ages():
-    choice = Curriculum(beyond=0, same=0)
-    assert sorted(years(asked(choice))) == list(range(21, 50))
+    choice = AgeCurriculum(beyond=0, same=0)
+    assert sorted(years(sample(choice))) == list(range(21, 50))
 
 
 def test_the_curriculum_goes_beyond_them_on_both_sides():
-    found = asked(Curriculum(beyond=1, same=0, ages=Span(10, 60)))
-    assert sorted(years(found)) == [*range(10, 21), *range(50, 61)]
-    assert (found.ages > 35).float().mean() == pytest.approx(0.5, abs=0.03)
+    targets = sample(AgeCurriculum(beyond=1, same=0, ages=Span(10, 60)))
+    assert sorted(years(targets)) == [*range(10, 21), *range(50, 61)]
+    assert (targets.ages > 35).float().mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_ages_of_the_person_that_are_whole_years_are_within():
     known = Span(20, 50)
-    inner = asked(Curriculum(beyond=0, same=0), known=known)
-    outer = asked(Curriculum(beyond=1, same=0, ages=Span(18, 52)), known=known)
+    inner = sample(AgeCurriculum(beyond=0, same=0), known=known)
+    outer = sample(AgeCurriculum(beyond=1, same=0, ages=Span(18, 52)), known=known)
     assert sorted(years(inner)) == list(range(20, 51))
     assert sorted(years(outer)) == [18, 19, 51, 52]
 
@@ -142,14 +142,14 @@ def test_ages_of_the_person_that_are_whole_years_are_within():
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0), (50, 0.25), (100, 0.5), (999, 0.5)])
 def test_the_share_beyond_follows_its_schedule(step, share):
     beyond = {"kind": "linear", "start": 0, "end": 0.5, "steps": 100}
-    found = asked(Curriculum(beyond=beyond, same=0), step=step)
-    outside = (found.ages < KNOWN.low) | (found.ages > KNOWN.high)
+    targets = sample(AgeCurriculum(beyond=beyond, same=0), step=step)
+    outside = (targets.ages < KNOWN.low) | (targets.ages > KNOWN.high)
     assert outside.float().mean() == pytest.approx(share, abs=0.03)
-    assert (found.ages > KNOWN.high).float().mean() == pytest.approx(share / 2, abs=0.03)
+    assert (targets.ages > KNOWN.high).float().mean() == pytest.approx(share / 2, abs=0.03)
 
 
 def test_the_default_curriculum_is_the_published_one():
-    beyond = Curriculum().beyond
+    beyond = AgeCurriculum().beyond
     assert [beyond.at(step) for step in (0, 2_999, 3_000, 60_000)] == [0, 0, 0, 0.5]
     assert beyond.at(31_500) == pytest.approx(0.25)
 
@@ -157,19 +157,19 @@ def test_the_default_curriculum_is_the_published_one():
 @pytest.mark.parametrize(
     ("known", "support"),
     [
-        (Span(0, 50), range(51, 101)),  # the ancestor raised an error here
+        (Span(0, 50), range(51, 101)),  # a naive sampler raises here
         (Span(20, 110), range(20)),
         (Span(0, 100), range(101)),  # nothing is beyond
     ],
 )
 def test_a_side_without_room_is_left_out(known, support):
-    found = asked(Curriculum(beyond=1, same=0), known=known)
-    assert sorted(years(found)) == list(support)
+    targets = sample(AgeCurriculum(beyond=1, same=0), known=known)
+    assert sorted(years(targets)) == list(support)
 
 
-def test_a_person_known_at_no_whole_year_is_asked_for_the_years_around():
-    found = asked(Curriculum(beyond=0, same=0, ages=Span(38, 42)), known=Span(40.2, 40.6))
-    assert sorted(years(found)) == [38, 39, 40, 41, 42]
+def test_a_person_without_a_whole_year_has_the_years_around():
+    targets = sample(AgeCurriculum(beyond=0, same=0, ages=Span(38, 42)), known=Span(40.2, 40.6))
+    assert sorted(years(targets)) == [38, 39, 40, 41, 42]
 
 
 def test_a_range_without_a_whole_year_is_refused():

@@ -115,7 +115,7 @@ def test_a_deaf_generator_and_one_of_one_picture_are_flagged(exam, sides):
 def test_the_report_tells_every_row_and_reasons_for_what_is_missing(material):
     told = evaluate_landscapes(material, CPU, Silence(), EFFORT)
     report = told.report
-    assert (report["kind"], report["subject"], report["ways"]) == (
+    assert (report["kind"], report["subject"], report["methods"]) == (
         "landscapes", "game", ["game", "warm"],
     )  # fmt: skip
     table = report["game"]["acceptance"]

@@ -114,7 +114,7 @@ def judged(tm, monkeypatch):
     told = tm("eval", "whole", "--against", "cut_8", "--out", "judged", "--json")
     assert told.code == 0
     report = told.json
-    assert report["ways"] == ["whole", "cut_8"]
+    assert report["methods"] == ["whole", "cut_8"]
     assert report["whole"]["selection_score"] == report["cut_8"]["selection_score"]
     assert report["whole"]["sha256"] == report["cut_8"]["sha256"]
     assert json.loads(Path("judged/report.json").read_text()) == report

@@ -21,28 +21,28 @@ from engine.relabel.source import Job
 from engine.runtime.pool import in_processes, in_threads
 
 MEGAPIXELS = 250.0
-AHEAD = 2
-"""Chunks that are decoded before they are asked for."""
-LOOKED_AT = 5
+PREFETCH = 2
+"""Chunks that are decoded ahead."""
+PROBED = 5
 """Pictures by which a folder is known to hold aligned faces or not."""
 BODY = (2.2, 7.0)
 """Width and height of a body in sides of the FFHQ square's face, measured from its eyes down."""
 
 
 class FaceReading(Table):
-    """How faces are found in the pictures."""
+    """How faces are read from the pictures."""
 
     pictures: Literal["auto", "aligned", "photos"] = "auto"
-    """`aligned` takes every picture for a face, `photos` looks for one in each; `auto` looks at a
-    few, or reads the manifest."""
+    """`aligned`: every picture is an aligned face; `photos`: a face is detected in each; `auto`:
+    by the manifest, or by a few of the pictures."""
     size: int = 512
     """Side in px at which faces are cut out of photographs."""
     detection: Detection = Detection()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """A picture after reading: its digest and its face, or why there is none."""
+class LoadedFace:
+    """A picture after reading: its digest and its face, or the reason why there is none."""
 
     job: Job
     sha256: str | None
@@ -52,21 +52,21 @@ class Seen:
     status: Literal["done", "skipped", "failed"] = "done"
 
 
-def told_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool | None:
-    """What the recipe or the manifest says of it; None where the pictures have to be looked at."""
+def declared_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool | None:
+    """Whether the recipe or the manifest declares aligned faces; None where neither says."""
     if reading.pictures != "auto":
         return reading.pictures == "aligned"
-    told = {job.aligned for job in jobs}
-    return None if None in told else told == {True}
+    declared = {job.aligned for job in jobs}
+    return None if None in declared else declared == {True}
 
 
 def are_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool:
-    """Whether the pictures are aligned faces, as the recipe, their manifest or a look says."""
-    if (told := told_aligned(jobs, reading)) is not None:
-        return told
-    step = max(len(jobs) // LOOKED_AT, 1)
-    finder, found = FaceFinder(reading.detection), list[bool]()
-    for job in jobs[::step][:LOOKED_AT]:
+    """Whether the pictures are aligned faces: as declared, else by landmarks in a few of them."""
+    if (declared := declared_aligned(jobs, reading)) is not None:
+        return declared
+    step = max(len(jobs) // PROBED, 1)
+    finder, aligned = FaceFinder(reading.detection), list[bool]()
+    for job in jobs[::step][:PROBED]:
         try:
             pixels = read_picture(job.path, max_megapixels=MEGAPIXELS).pixels
         except PictureError:
@@ -75,27 +75,27 @@ def are_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool:
             return False
         faces = finder.find(pixels, every=False)
         if faces:
-            found.append(bool(is_aligned(faces[0].landmarks, pixels.shape[1])))
-    return bool(found) and all(found)
+            aligned.append(bool(is_aligned(faces[0].landmarks, pixels.shape[1])))
+    return bool(aligned) and all(aligned)
 
 
-def seen_in_chunks(
+def load_chunks(
     chunks: Sequence[Sequence[Job]],
     *,
     aligned: bool,
     reading: FaceReading,
     bodies: bool,
     workers: int,
-) -> Iterator[list[Seen]]:
-    """The chunks with their faces, in order; aligned faces by a thread, others by processes."""
+) -> Iterator[list[LoadedFace]]:
+    """The faces of each chunk, in order; aligned ones by a thread, others by processes."""
     if aligned:
-        yield from in_threads(_all_aligned, chunks, threads=1, ahead=AHEAD)
+        yield from in_threads(_load_aligned, chunks, threads=1, ahead=PREFETCH)
         return
-    work = partial(find_face, reading=reading, bodies=bodies)
+    work = partial(detect_face, reading=reading, bodies=bodies)
     yield from _by_processes(chunks, work, workers)
 
 
-def read_aligned(job: Job) -> Seen:
+def read_aligned(job: Job) -> LoadedFace:
     """A whole picture as an aligned face."""
     try:
         digest = file_sha256(job.path)
@@ -104,30 +104,30 @@ def read_aligned(job: Job) -> Seen:
             size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
             raise PictureError(f"is no aligned face: {size} is no square")
     except PictureError as error:
-        return Seen(job, digest_of(job.path), reason=error.reason, status=error.status)
+        return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
-        return Seen(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
-    return Seen(job, digest, pixels)
+        return LoadedFace(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
+    return LoadedFace(job, digest, pixels)
 
 
-def _all_aligned(jobs: Sequence[Job]) -> list[Seen]:
+def _load_aligned(jobs: Sequence[Job]) -> list[LoadedFace]:
     return [read_aligned(job) for job in jobs]
 
 
-def find_face(job: Job, *, reading: FaceReading, bodies: bool) -> Seen:
+def detect_face(job: Job, *, reading: FaceReading, bodies: bool) -> LoadedFace:
     """The largest face of a photograph, aligned the FFHQ way."""
     try:
         subject = find_subject(job.path, FaceChoice(), reading.detection)
     except PictureError as error:
-        return Seen(job, digest_of(job.path), reason=error.reason, status=error.status)
+        return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
-        return Seen(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
+        return LoadedFace(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
     face = subject.face(reading.size)
-    return Seen(job, subject.sha256, face, body_of(subject) if bodies else None)
+    return LoadedFace(job, subject.sha256, face, body_of(subject) if bodies else None)
 
 
 def body_of(subject: Subject) -> Pixels | None:
-    """What the photograph shows of the person below and beside the face; None where that is little.
+    """The part of the photograph below and beside the face; None where that is little.
 
     MiVOLO was trained on boxes of a person detector; this box is placed by the face alone.
     """
@@ -142,24 +142,24 @@ def body_of(subject: Subject) -> Pixels | None:
 
 
 def _by_processes(
-    chunks: Sequence[Sequence[Job]], work: Callable[[Job], Seen], workers: int
-) -> Iterator[list[Seen]]:
-    """Faces come as they are found, and leave in whole chunks and in order."""
-    found: dict[str, Seen] = {}
-    left = list(chunks)
+    chunks: Sequence[Sequence[Job]], work: Callable[[Job], LoadedFace], workers: int
+) -> Iterator[list[LoadedFace]]:
+    """Faces arrive one by one, and leave in whole chunks and in order."""
+    faces: dict[str, LoadedFace] = {}
+    pending = list(chunks)
     for outcome in in_processes(work, [job for chunk in chunks for job in chunk], workers=workers):
-        found[outcome.item.name] = (
+        faces[outcome.item.name] = (
             outcome.result
             if outcome.result is not None
-            else Seen(outcome.item, None, reason="the process reading it died", status="failed")
+            else LoadedFace(outcome.item, None, reason="the worker process died", status="failed")
         )
-        while left and all(job.name in found for job in left[0]):
-            yield [found.pop(job.name) for job in left.pop(0)]
+        while pending and all(job.name in faces for job in pending[0]):
+            yield [faces.pop(job.name) for job in pending.pop(0)]
 
 
 def digest_of(path: Path) -> str | None:
     """The SHA-256 of a file, None where it cannot be read."""
     try:
         return file_sha256(path)
-    except OSError:  # whatever is wrong with it, its own reason is told
+    except OSError:  # reading the picture reports the reason
         return None

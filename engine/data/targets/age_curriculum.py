@@ -13,10 +13,10 @@ BEYOND, SIDE = "target/beyond", "target/side"
 
 
 @TARGETS.register("curriculum")
-class Curriculum(Ranged):
+class AgeCurriculum(Ranged):
     """Ages within those of the person's photos, and with a growing share ages beyond them.
 
-    Beyond, younger and older count alike, as far as `ages` has room on either side.
+    Beyond, younger and older ages are equally likely, as far as `ages` has room on either side.
     """
 
     kind: Literal["curriculum"] = "curriculum"
@@ -29,7 +29,7 @@ class Curriculum(Ranged):
             ],
         }
     )
-    """The share of the aged samples that are asked for an age beyond the photos'."""
+    """Share of the aged samples with a target age beyond those of the photos."""
 
     def aged(self, draws: Draws, *, step: int, known: Span) -> Tensor:
         share = draws.uniform(AGE)
@@ -44,8 +44,8 @@ class Curriculum(Ranged):
         beyond = torch.where(to_older, sides[-1], sides[0])
         if within is None:
             return beyond
-        chosen = draws.uniform(BEYOND) < self.beyond.at(step)
-        return torch.where(chosen, beyond, whole_year(share, *within))
+        outside = draws.uniform(BEYOND) < self.beyond.at(step)
+        return torch.where(outside, beyond, whole_year(share, *within))
 
     def _inside(self, share: Tensor, within: tuple[int, int] | None) -> Tensor:
         # `ages` holds a whole year, which is either within the person's ages or beyond them.

@@ -1,0 +1,39 @@
+"""CSV tables as people and spreadsheets write them: byte-order marks, spaces, any case of names."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.errors import UsageError
+
+PATH_COLUMNS = ("path", "file", "filename", "name", "image", "photo")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """Columns by their lower-case names; rows with their line numbers, cells stripped."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[int, dict[str, str]]]
+
+    @property
+    def path_column(self) -> str | None:
+        """The column of paths or file names, None if there is none."""
+        return next((name for name in PATH_COLUMNS if name in self.columns), None)
+
+
+def read_csv(path: Path, what: str) -> CsvTable:
+    """Read a table; UsageError that begins with `what` if the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{what} `{path}` cannot be read: {error}") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    names = {name: name.strip().lower() for name in reader.fieldnames or []}
+    rows = [
+        (reader.line_num, {key: (row[name] or "").strip() for name, key in names.items()})
+        for row in reader
+    ]
+    return CsvTable(tuple(names.values()), rows)
