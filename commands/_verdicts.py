@@ -40,4 +40,4 @@ def show_landscapes(report: dict[str, Any]) -> None:
         if row["passed"] is False:
             warn(f"{row['measure']} is {number(row['value'], 3)}, the limit {row['limit']}")
         elif row["passed"] is None:
-            warn(f"{row['measure']} is not judged: {row['why_null']}")
+            warn(f"{row['measure']} was not measured: {row['why_null']}")

@@ -105,14 +105,9 @@ def _portraits(
 def _landscapes(
     runs: list[Path], compute: "Compute", place: Path, progress: LiveProgress
 ) -> dict[str, Any]:
-    from engine.landscapes.evaluation.evaluate import evaluate_landscapes
-    from engine.landscapes.evaluation.page import save_landscape_evaluation
-    from engine.landscapes.evaluation.runs import gathered_landscapes
+    from engine.landscapes.evaluation.runs import evaluate_landscape_runs
 
-    material = gathered_landscapes(runs, compute.device, progress)
-    evaluation = evaluate_landscapes(material, compute.device, progress)
-    save_landscape_evaluation(evaluation, place, command=_command())
-    return evaluation.report
+    return evaluate_landscape_runs(runs, place, compute.device, progress, command=_command())
 
 
 def _command() -> str:

@@ -75,7 +75,7 @@ def evaluate(
         "controls": {name: value for name, value in told.items() if name not in top},
         "rows": rows,
     }
-    return Evaluation(_plain(report), material, (*material.ways, *controls(material)))
+    return Evaluation(plain(report), material, (*material.ways, *controls(material)))
 
 
 def _look(material: Material, ways: Sequence[Method], panel: Panel, progress: Progress) -> None:
@@ -137,12 +137,12 @@ def _shrunk(material: Material) -> bool:
     return any(len(pixels) > side for pixels in pictures)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Values for JSON: floats rounded, so that last bits of a sum are nobody's news."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return round(value, DIGITS) if np.isfinite(value) else None
     return value

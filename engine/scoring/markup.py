@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.resources import files
 from io import BytesIO
 
 from PIL import Image
@@ -88,3 +89,18 @@ def terms(pairs: Iterable[tuple[object, object]], class_: str) -> Html:
         for name, value in pairs
     )  # fmt: skip
     return tag("dl", *told, class_=class_)
+
+
+def document(heading: str, body: Html) -> str:
+    """A whole HTML file with the style sheet of reports; heading: its title, as text."""
+    style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
+    head = joined(
+        [
+            Html('<meta charset="utf-8">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<meta name="color-scheme" content="light dark">'),
+            tag("title", heading),
+            Html(f"<style>\n{style}</style>"),
+        ]
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'

@@ -1,12 +1,11 @@
 """`report.html`: one file that needs nothing else, for a phone and for a desk, light and dark."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
-from engine.scoring.markup import Html, joined, table, tag, terms
+from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
 from engine.scoring.plots import WAYS, curves, themed
 from engine.scoring.rows import RIGHT_AGE
@@ -24,7 +23,6 @@ CAPTIONS = {
 def page(evaluation: Evaluation, command: str, made_by: str) -> str:
     """The whole file; `command` makes it again, `made_by` names the program."""
     report = evaluation.report
-    style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
     sections = [
         _header(report),
         _section("Verdict", _verdict_words(report), _verdict(report)),
@@ -38,16 +36,7 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
                  tag("pre", command)),
     ]  # fmt: skip
     body = tag("main", *sections, tag("footer", f"{made_by}. The portraits are synthetic."))
-    head = joined(
-        [
-            Html('<meta charset="utf-8">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            tag("title", f"{report['name']} · ageing report"),
-            Html(f"<style>\n{style}</style>"),
-        ]
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+    return document(f"{report['name']} · ageing report", body)
 
 
 PAIRED = (

@@ -131,7 +131,7 @@ class TrainingRecipe(Recipe, ABC):
         """The weights files that go into the training, by name."""
         return {}
 
-    def data(self) -> Sequence[str]:
+    def data_paths(self) -> Sequence[str]:
         """The folders and files of data that the recipe names, whether they are there or not."""
         found = [getattr(self, key) for key in self.data_keys]
         return [path for path in found if path is not None]

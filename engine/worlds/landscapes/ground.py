@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.worlds.landscapes.mood import Mood
-from engine.worlds.landscapes.noise import colour, look, mixed, ramp, single, unit
+from engine.worlds.landscapes.noise import colour, mixed, ramp, sample_tile, single, unit
 from engine.worlds.landscapes.scene import Scene
 from engine.worlds.landscapes.sky import WHITE, sun_colour, sun_place
 from engine.worlds.landscapes.terrain import PER_UNIT, SEA, WATER, Land, Sight
@@ -51,8 +51,8 @@ def paint_ground(ground: Land, seen: Sight, view: Scene, now: Mood) -> Surface:
     shown = to_pixels(_albedo(ground, view, now) * _light(ground, view, now))
     shown = shown * _texture(across, distance, view, now)
     if view.kind in ("meadow", "river", "lake") and now.bloom > 0.3:
-        spots = look("fine", view.variant, across * 95, distance * 60)
-        patches = look("smooth", view.variant, across * 9, distance * 9)
+        spots = sample_tile("fine", view.variant, across * 95, distance * 60)
+        patches = sample_tile("smooth", view.variant, across * 9, distance * 9)
         bloom = ramp(spots + 0.6 * patches, 1.9, 2.5) * (now.bloom - 0.3) * 1.3
         shown = mixed(shown, colour(*view.flower), unit(bloom * ramp(distance, 11, 3)))
     shown = mixed(shown, haze_colour(now), haze(now, distance))
@@ -63,8 +63,8 @@ def paint_ground(ground: Land, seen: Sight, view: Scene, now: Mood) -> Surface:
 def _albedo(ground: Land, view: Scene, now: Mood) -> np.ndarray:
     """Colours of the ground by slope, height and kind, (3, slices, width)."""
     x, z = ground.across * PER_UNIT, ground.distance * PER_UNIT
-    patches = look("smooth", view.variant, x * 2.2 + view.offsets[2], z * 2.2)
-    speckle = look("rough", view.variant, x * 6 + view.offsets[3], z * 6)
+    patches = sample_tile("smooth", view.variant, x * 2.2 + view.offsets[2], z * 2.2)
+    speckle = sample_tile("rough", view.variant, x * 6 + view.offsets[3], z * 6)
     steep = np.hypot(*ground.slope)
     grass = mixed(now.leaves, STRAW * (0.45 + 0.5 * now.valence), unit(0.22 + 0.22 * patches))
     grass = grass * (0.95 + 0.16 * speckle)
@@ -104,7 +104,7 @@ def _light(ground: Land, view: Scene, now: Mood) -> np.ndarray:
     crest = np.maximum.accumulate(ahead, axis=1)
     crest = crest if way[0] < 0 else crest[:, ::-1]
     shadow = ramp(crest - climb, 0.4, 0.05)
-    clouds = look("smooth", view.variant, ground.across * 1.6, ground.distance * 1.6)
+    clouds = sample_tile("smooth", view.variant, ground.across * 1.6, ground.distance * 1.6)
     passing = ramp(clouds, 0.9 - 1.3 * now.clouds, -0.5 - 1.3 * now.clouds)
     direct = lit * (0.30 + 0.70 * shadow) * (0.55 + 0.45 * passing)
     key = (0.55 + 0.75 * now.sun + 0.35 * now.arousal) * direct
@@ -116,8 +116,8 @@ def _light(ground: Land, view: Scene, now: Mood) -> np.ndarray:
 
 def _texture(across: np.ndarray, distance: np.ndarray, view: Scene, now: Mood) -> np.ndarray:
     """Blades, ripples and stones as a factor, finer than the plan."""
-    grain = look("fine", view.variant, across * 60 + view.offsets[4], distance * 42)
-    coarse = look("rough", view.variant, across * 26, distance * 20 + view.offsets[5])
+    grain = sample_tile("fine", view.variant, across * 60 + view.offsets[4], distance * 42)
+    coarse = sample_tile("rough", view.variant, across * 26, distance * 20 + view.offsets[5])
     if view.kind == "dunes":
         ripple = np.sin(distance * 26 + 3 * coarse + 6 * across)
         grain, coarse = 0.3 * grain + 0.6 * ripple * ramp(distance, 9, 3), 0.12 * coarse

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 TILE = 512
 VARIANTS = 4
-"""Tiles of each kind; where a scene looks into them makes the rest of the variety."""
+"""Tiles of each kind; scenes sample them at different offsets."""
 # Exponent of the power spectrum: 1/f^beta.
 _BETAS = {"smooth": 3.2, "rough": 2.4, "fine": 1.5}
 _SEEDS = {name: place for place, name in enumerate((*_BETAS, "ridged"))}
@@ -21,8 +21,8 @@ def tile(name: str, variant: int) -> np.ndarray:
     return _ridged(random) if name == "ridged" else _fractal(random, _BETAS[name])
 
 
-def look(name: str, variant: int, across: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """Read a tile at any places, in tile pixels; the tile repeats."""
+def sample_tile(name: str, variant: int, across: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Bilinear samples of a periodic tile at coordinates in tile pixels."""
     x, y = (_wrapped(places) for places in np.broadcast_arrays(across, along))
     return cv2.remap(tile(name, variant), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
@@ -55,7 +55,7 @@ def single(values: npt.ArrayLike) -> np.ndarray:
 
 
 def _wrapped(places: np.ndarray) -> np.ndarray:
-    # OpenCV keeps places as short integers: far ones would saturate.
+    # OpenCV stores coordinates as short integers: large ones would saturate.
     return single(places - TILE * np.floor(places / TILE))
 
 

@@ -1,4 +1,4 @@
-"""From valence, arousal and a seed to a picture with its truth."""
+"""From valence, arousal and a seed to a picture with its ground truth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,17 +23,17 @@ GRAIN = 0.007
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landscape:
-    """A picture, uint8 RGB (size, size, 3), and its truth: what a JSON file may hold."""
+    """A picture, uint8 RGB (size, size, 3), and its ground truth as JSON values."""
 
     picture: np.ndarray
     truth: dict[str, Any]
 
 
 def render(valence: float, arousal: float, seed: int, size: int = 128) -> Landscape:
-    """Paint the scene of a seed as it looks at a valence and an arousal in 0..1.
+    """Render the scene of a seed at a valence and an arousal in 0..1, ValueError outside.
 
-    The same scene at another size is the same picture, but for its grain. ValueError for a place
-    outside the plane. Best on one core per process: give renderers `cv2.setNumThreads(1)`.
+    At another size it is the same picture but for its grain. Processes that render in parallel
+    should call `cv2.setNumThreads(1)`.
     """
     view, now = scene(seed), mood(valence, arousal, seed)
     side = max(2 * size, SMALLEST_CANVAS)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.worlds.landscapes.mood import Mood
-from engine.worlds.landscapes.noise import colour, look, mixed, ramp, single, unit
+from engine.worlds.landscapes.noise import colour, mixed, ramp, sample_tile, single, unit
 from engine.worlds.landscapes.scene import Scene
 
 LOW_SUN, HIGH_SUN = colour(1.0, 0.60, 0.28), colour(1.0, 0.96, 0.86)
@@ -11,7 +11,7 @@ WHITE, DISC = colour(1.0, 1.0, 1.0), colour(1.0, 0.99, 0.93)
 
 
 def sun_place(view: Scene, now: Mood) -> tuple[float, float]:
-    """Column and row of the sun, in sides of the picture; it stands higher the gladder."""
+    """Column and row of the sun, in sides of the picture; higher for high valence."""
     height = 0.03 + (0.10 + 0.26 * now.valence) * view.sun_height
     return view.sun_x, view.horizon - min(height, view.horizon - 0.06)
 
@@ -54,8 +54,8 @@ def _clouds(
     drift = np.sign(sun_x - 0.5) * 5
 
     def thickness(shift: float) -> np.ndarray:
-        heaps = look("smooth", view.variant, u + shift, v)
-        puffs = look("rough", view.variant, (u + shift) * 1.9, v * 1.9)
+        heaps = sample_tile("smooth", view.variant, u + shift, v)
+        puffs = sample_tile("rough", view.variant, (u + shift) * 1.9, v * 1.9)
         return heaps + (0.22 + 0.22 * now.wind) * puffs
 
     here = thickness(0.0)

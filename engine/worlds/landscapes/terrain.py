@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.worlds.landscapes.noise import look, ramp, single
+from engine.worlds.landscapes.noise import ramp, sample_tile, single
 from engine.worlds.landscapes.scene import Scene
 
 SLICES = 170
@@ -67,7 +67,7 @@ def heights(view: Scene, across: np.ndarray, distance: np.ndarray) -> np.ndarray
     def noise(name: str, scale: float, shift: int) -> np.ndarray:
         start = view.offsets[shift], view.offsets[shift + 1]
         u, v = x * (PER_UNIT * scale) + start[0], z * (PER_UNIT * scale) + start[1]
-        return look(name, view.variant, u, v)
+        return sample_tile(name, view.variant, u, v)
 
     rolling = view.hills * (noise("smooth", 0.9, 0) * 0.5 + 0.25 * noise("smooth", 3.0, 2))
     rolling = rolling * ramp(z, 1.5, 9.0) + view.tilt * x

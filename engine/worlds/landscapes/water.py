@@ -5,7 +5,7 @@ import numpy as np
 
 from engine.worlds.landscapes.ground import Surface, haze, haze_colour
 from engine.worlds.landscapes.mood import Mood
-from engine.worlds.landscapes.noise import colour, look, mixed, ramp, single, unit
+from engine.worlds.landscapes.noise import colour, mixed, ramp, sample_tile, single, unit
 from engine.worlds.landscapes.scene import Scene
 from engine.worlds.landscapes.sky import sun_colour, sun_place
 
@@ -19,8 +19,10 @@ def paint_water(picture: np.ndarray, surface: Surface, view: Scene, now: Mood) -
     places = (np.arange(side, dtype=np.float32) + 0.5) / side
     x, y = np.broadcast_arrays(places[None], places[:, None])
     near = unit((y - view.horizon) / (1 - view.horizon))
-    waves = look("smooth", view.variant, surface.across * 20, surface.distance * 60)
-    waves = waves + 0.6 * look("rough", view.variant, surface.across * 45, surface.distance * 110)
+    waves = sample_tile("smooth", view.variant, surface.across * 20, surface.distance * 60)
+    waves = waves + 0.6 * sample_tile(
+        "rough", view.variant, surface.across * 45, surface.distance * 110
+    )
     sway = (0.003 + 0.030 * now.wind) * waves * (0.35 + near)
     rows = single((2 * view.horizon - y + sway) * side - 0.5)
     columns = single((x + 0.25 * sway) * side - 0.5)

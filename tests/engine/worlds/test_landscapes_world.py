@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.worlds.landscapes import KINDS, place_in_plane, render, scene
+from engine.worlds.landscapes import KINDS, render, scene, scene_va
 from engine.worlds.landscapes.grade import LUMA, fitted
 from engine.worlds.landscapes.reference import (
     LARGEST_TOLERANCE,
     MEAN_TOLERANCE,
     REFERENCE_DIGESTS,
-    SITTINGS,
+    REFERENCES,
     drift,
 )
-from engine.worlds.landscapes.seeds import JUDGE, TEST_START, TRAIN, VALIDATION
+from engine.worlds.landscapes.seeds import TEST_START, TRAIN, VA_EVALUATOR, VALIDATION
 from engine.worlds.landscapes.terrain import FARTHEST, land, sight
 
 SEEDS = (100, 101, 102, 109)
@@ -35,8 +35,8 @@ def test_the_world_is_the_version_that_was_frozen():
     mean, largest = drift()
     assert mean <= MEAN_TOLERANCE
     assert largest <= LARGEST_TOLERANCE
-    assert len(REFERENCE_DIGESTS) == len(SITTINGS)
-    assert {scene(seed).kind for *_, seed in SITTINGS} == set(KINDS)
+    assert len(REFERENCE_DIGESTS) == len(REFERENCES)
+    assert {scene(seed).kind for *_, seed in REFERENCES} == set(KINDS)
 
 
 def test_a_seed_and_a_mood_give_the_same_picture_every_time():
@@ -82,7 +82,7 @@ def test_a_mood_outside_the_plane_is_refused(place):
 
 def test_every_kind_of_scene_comes_up_and_the_plane_is_covered():
     assert {scene(seed).kind for seed in range(100)} == set(KINDS)
-    places = np.array([place_in_plane(seed) for seed in range(400)])
+    places = np.array([scene_va(seed) for seed in range(400)])
     counts, _, _ = np.histogram2d(*places.T, bins=4, range=[(0, 1), (0, 1)])
     assert counts.min() >= 10
 
@@ -107,7 +107,7 @@ def test_colours_that_do_not_fit_are_brought_in_softly():
 
 
 def test_seeds_for_training_judging_and_testing_do_not_meet():
-    ranges = (TRAIN, JUDGE, VALIDATION)
+    ranges = (TRAIN, VA_EVALUATOR, VALIDATION)
     ends = [(r.start, r.stop) for r in ranges]
     assert all(a[1] <= b[0] for a, b in pairwise(ends))
     assert ends[-1][1] <= TEST_START
