@@ -8,16 +8,16 @@ from engine.worlds.landscapes.noise import colour, single
 LUMA = single((0.2126, 0.7152, 0.0722))
 WARM = colour(0.22, 0.02, -0.26)
 STRENGTH = 0.7
-"""Share of the way to the target exposure and contrast: 1 would make scenes alike."""
+"""Share of the step to the target exposure and contrast: 1 would make scenes alike."""
 KNEE = 0.86
 
 
-def graded(picture: np.ndarray, now: Mood, grain: np.ndarray) -> np.ndarray:
-    """Grade a picture (3, side, side) by its mood; returns values in 0..1.
+def graded(picture: np.ndarray, mood: Mood, grain: np.ndarray) -> np.ndarray:
+    """Grade a picture (3, side, side) by its valence and arousal; returns values in 0..1.
 
     grain: (side, side), film grain.
     """
-    v, a = now.valence, now.arousal
+    v, a = mood.valence, mood.arousal
     luma = _luma(picture)
     picture = luma + (picture - luma) * (0.62 + 0.46 * v + 0.13 * a)
     middle, spread = float(luma.mean()), max(float(luma.std()), 1e-3)

@@ -53,7 +53,7 @@ class Mood:
     """Flowers, and leaves on the trees."""
 
 
-def mood(valence: float, arousal: float, seed: int) -> Mood:
+def mood_of(valence: float, arousal: float, seed: int) -> Mood:
     """The mood of a scene; ValueError outside 0..1."""
     if not (0 <= valence <= 1 and 0 <= arousal <= 1):
         raise ValueError(f"valence {valence:g} and arousal {arousal:g} must lie in 0..1")

@@ -54,7 +54,7 @@ def material(sides, predictor):
     nets = [LandscapeGenerator(GeneratorSpec(6, (16, 12, 8), hidden=5)).eval() for _ in range(2)]
     made = [
         EvaluatedRun(name, net, "0" * 64, warm_start=name == "warm")
-        for name, net in zip(("game", "warm"), nets, strict=True)
+        for name, net in zip(("gan", "warm"), nets, strict=True)
     ]
     return EvaluationMaterial(made, *sides, predictor, "a ridge", photos=False)
 
@@ -94,8 +94,8 @@ def test_training_images_are_flagged_as_copies(metrics, sides):
     def copied(noise, va):
         return learn.tensor((torch.arange(len(noise)) * 5) % len(learn))
 
-    figures, flags = metrics.compute(copied, 6)
-    assert figures["copies"] == 1
+    result, flags = metrics.compute(copied, 6)
+    assert result["copies"] == 1
     assert "copies" in flags
 
 
@@ -107,8 +107,8 @@ def test_ignored_conditions_and_mode_collapse_are_flagged(metrics, sides):
     assert codes_only["va_diversity"] == 0
     assert "ignores_va" in flags
     one = lambda noise, va: check.tensor([3]).expand(len(noise), -1, -1, -1)  # noqa: E731
-    figures, flags = metrics.compute(one, 6)
-    assert figures["latent_diversity"] == 0
+    result, flags = metrics.compute(one, 6)
+    assert result["latent_diversity"] == 0
     assert {"collapse", "ignores_va"} < set(flags)
 
 
@@ -116,22 +116,22 @@ def test_the_report_has_every_row_and_reasons_for_missing_values(material):
     evaluation = evaluate_landscapes(material, CPU, Silence(), EFFORT)
     report = evaluation.report
     assert (report["kind"], report["subject"], report["ways"]) == (
-        "landscapes", "game", ["game", "warm"],
+        "landscapes", "gan", ["gan", "warm"],
     )  # fmt: skip
-    table = report["game"]["acceptance"]
+    table = report["gan"]["acceptance"]
     assert [row["row"] for row in table] == sorted(row["row"] for row in table)
     assert {row["row"] for row in table} == set(range(1, 13))
     assert all((row["passed"] is None) == (row["why_null"] is not None) for row in table)
-    assert report["game"]["failed"] == sum(row["passed"] is False for row in table)
+    assert report["gan"]["failed"] == sum(row["passed"] is False for row in table)
     share = next(row for row in table if row["row"] == 3)
     assert share["value"] == pytest.approx(
-        report["game"]["frechet_distance"] / report["warm"]["frechet_distance"], rel=1e-4
+        report["gan"]["frechet_distance"] / report["warm"]["frechet_distance"], rel=1e-4
     )
     alone = next(row for row in report["warm"]["acceptance"] if row["row"] == 11)
     assert alone["why_null"] == "no other run was given to compare with"
     assert next(row for row in table if row["row"] == 12)["passed"] is True
-    assert set(evaluation.sheets) == {"real", "game", "warm"}
-    assert evaluation.sheets["game"].shape == (6 * 16, 12 * 16, 3)
+    assert set(evaluation.sheets) == {"real", "gan", "warm"}
+    assert evaluation.sheets["gan"].shape == (6 * 16, 12 * 16, 3)
 
 
 def test_two_calls_agree(material):
@@ -142,7 +142,7 @@ def test_two_calls_agree(material):
 def test_limits_for_photos_follow_their_own_correlations_and_ceiling(material, metrics):
     report = evaluate_landscapes(replace(material, photos=True), CPU, Silence(), EFFORT).report
     assert report["limits"] == PHOTOS.name
-    table = {row["measure"]: row for row in report["game"]["acceptance"]}
+    table = {row["measure"]: row for row in report["gan"]["acceptance"]}
     ceiling = report["ceiling"]["ccc_valence"]
     assert table["ccc_valence"]["limit"] == f">= {0.6 * ceiling:.3g}"
     assert table["valence_luma"]["limit"] == "> 0 as the photos"

@@ -47,12 +47,12 @@ def test_probability_zero_changes_nothing(pictures, probability):
 
 
 def test_augmentation_has_a_second_derivative(pictures):
-    seen = pictures.clone().requires_grad_(True)
-    output = augmented(seen, KINDS, torch.rand(4, 8))
-    (gradient,) = torch.autograd.grad(output.square().sum(), seen, create_graph=True)
+    leaf = pictures.clone().requires_grad_(True)
+    output = augmented(leaf, KINDS, torch.rand(4, 8))
+    (gradient,) = torch.autograd.grad(output.square().sum(), leaf, create_graph=True)
     gradient.square().sum().backward()
     # The gradient of (2x)^2 is 8x at every pixel that is kept.
-    assert torch.allclose(seen.grad, torch.where(gradient != 0, 8 * seen, 0))
+    assert torch.allclose(leaf.grad, torch.where(gradient != 0, 8 * leaf, 0))
 
 
 def test_colours_are_not_changed(pictures):

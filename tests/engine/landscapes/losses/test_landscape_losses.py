@@ -278,8 +278,8 @@ def test_the_gradient_penalty_agrees_with_finite_differences(inputs):
             up, down = (discriminator(picture + s, va).logits.sum() for s in (shift, -shift))
             total += float((up - down) / (2 * step)) ** 2
     # All pictures were moved together: the sum of their gradients is what small steps see.
-    seen = picture.requires_grad_(True)
-    (gradients,) = torch.autograd.grad(discriminator(seen, va).logits.sum(), seen)
+    leaf = picture.requires_grad_(True)
+    (gradients,) = torch.autograd.grad(discriminator(leaf, va).logits.sum(), leaf)
     assert float(gradients.sum(dim=0).square().sum()) == pytest.approx(total, rel=0.05)
     assert float(penalty.detach()) == pytest.approx(
         float(gradients.square().sum(dim=(1, 2, 3)).mean()), rel=0.05

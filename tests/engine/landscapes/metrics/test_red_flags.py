@@ -36,8 +36,8 @@ def limits(known):
 
 
 def checkered(pictures, cell, by):
-    place = torch.arange(SIDE) // cell
-    return pictures + by * (((place[:, None] + place) % 2) * 2.0 - 1)
+    pixels = torch.arange(SIDE) // cell
+    return pictures + by * (((pixels[:, None] + pixels) % 2) * 2.0 - 1)
 
 
 def blurred(pictures, sigma):
@@ -57,8 +57,10 @@ def blocky(pictures):
 
 
 def crossed(pictures):
-    place = torch.arange(SIDE)
-    arms = ((place[:, None] - place).abs() < 2) | ((place[:, None] + place - SIDE + 1).abs() < 2)
+    pixels = torch.arange(SIDE)
+    arms = ((pixels[:, None] - pixels).abs() < 2) | (
+        (pixels[:, None] + pixels - SIDE + 1).abs() < 2
+    )
     return torch.where(arms, pictures, blurred(pictures, 1.5))
 
 

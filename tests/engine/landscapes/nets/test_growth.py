@@ -96,8 +96,8 @@ def test_missing_and_unknown_weights_are_refused():
     net = LandscapeGenerator(GeneratorSpec(6, (16, 12, 8), hidden=5, grown=True))
     with pytest.raises(RuntimeError, match="start.weight"):
         load_grown(net, {k: v for k, v in small.items() if k != "start.weight"}, fresh=("paint.",))
-    with pytest.raises(RuntimeError, match="stranger"):
-        load_grown(net, {**small, "stranger": torch.ones(1)}, fresh=("paint.", "stages.1."))
+    with pytest.raises(RuntimeError, match="unknown"):
+        load_grown(net, {**small, "unknown": torch.ones(1)}, fresh=("paint.", "stages.1."))
 
 
 def test_real_images_lose_the_detail_that_has_not_faded_in():

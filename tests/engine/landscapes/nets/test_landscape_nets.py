@@ -123,8 +123,8 @@ def test_spectral_norm_brings_the_largest_singular_value_to_one():
     for _ in range(60):
         net(torch.randn(2, 3, 16, 16), torch.rand(2, 2))
     largest = torch.linalg.matrix_norm(conv.weight.flatten(1), 2)
-    found = conv._norm(conv.weight.flatten(1)).item()
-    assert found == pytest.approx(largest.item(), rel=1e-2)
+    norm = conv._norm(conv.weight.flatten(1)).item()
+    assert norm == pytest.approx(largest.item(), rel=1e-2)
     kept = conv.vector.clone()
     net.eval()(torch.randn(2, 3, 16, 16), torch.rand(2, 2))
     assert torch.equal(conv.vector, kept)

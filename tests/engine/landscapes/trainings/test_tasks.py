@@ -141,13 +141,13 @@ def test_random_latents_follow_the_encoder_unless_they_are_standard_normal():
 
 def test_the_augmentation_probability_follows_the_logits_of_real_images():
     task = adversarial_task(augmentations=("translation", "cutout"), adaptive=True, ada_images=100)
-    chance = task.discriminator.get_buffer("augment")
+    probability = task.discriminator.get_buffer("augment")
     with torch.no_grad():
         task.discriminator.real.bias.fill_(100.0)
     task.terms("discriminator", task.batch(context(), 6), context())
-    assert chance == pytest.approx(4 * 6 / 100)
+    assert probability == pytest.approx(4 * 6 / 100)
     task.terms("discriminator", task.batch(context(1), 6), context(1))
-    assert chance == pytest.approx(4 * 6 / 100)
+    assert probability == pytest.approx(4 * 6 / 100)
 
 
 def test_the_validation_has_all_metrics(nets):
