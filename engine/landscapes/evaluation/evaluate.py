@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from engine.core.progress import Progress, reported
 from engine.data.landscapes import Landscapes
-from engine.landscapes.inference.batches import in_batches, tiled, va_grid
+from engine.landscapes.inference.batches import generate_in_batches, tiled, va_grid
 from engine.landscapes.metrics.evaluation import (
     FULL,
     Effort,
@@ -172,10 +173,7 @@ def _evaluated(
 ) -> tuple[dict[str, Any], np.ndarray]:
     net = run.generator
     width = net.spec.latent
-
-    def generate(noise: Tensor, va: Tensor) -> Tensor:
-        return in_batches(lambda z, va: net(net.latents(z), va), device, noise, va)
-
+    generate = partial(generate_in_batches, net, device)
     result, flags = metrics.compute(generate, width)
     noise, va = fixed_noise(REPEATED, width, 8), torch.full((REPEATED, 2), 0.5)
     with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.images.ranges import to_pixels
+from engine.landscapes.nets.generator import LandscapeGenerator
 
 BATCH = 64
 
@@ -15,6 +16,13 @@ def in_batches(net: Callable[..., Tensor], device: torch.device, *inputs: Tensor
     """`net` applied to (n, ...) inputs in batches of 64; the outputs (n, ...) on the CPU."""
     batches = zip(*(each.split(BATCH) for each in inputs), strict=True)
     return torch.cat([net(*(x.to(device) for x in batch)).float().cpu() for batch in batches])
+
+
+def generate_in_batches(
+    generator: LandscapeGenerator, device: torch.device, noise: Tensor, va: Tensor
+) -> Tensor:
+    """Images (n, 3, s, s) on the CPU, of noise (n, latent), valence and arousal (n, 2)."""
+    return in_batches(lambda z, va: generator(generator.latents(z), va), device, noise, va)
 
 
 def va_grid(steps: int, low: float = 0.0, high: float = 1.0) -> Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from pydantic import SerializeAsAny
 from torch import Tensor
@@ -11,15 +11,9 @@ from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 from engine.landscapes.losses.inputs import LandscapeLossInputs
 from engine.schedules import ScheduleValue
+from engine.training.task import Term
 
 LANDSCAPE_LOSSES: Registry["LandscapeLoss"] = Registry("loss", package="engine.landscapes.losses")
-
-
-class WeightedTerm(NamedTuple):
-    """A scalar and what it counts for."""
-
-    value: Tensor
-    weight: float
 
 
 class LandscapeLoss(Table, ABC):
@@ -40,7 +34,7 @@ class LandscapeLoss(Table, ABC):
         """The generator's loss, a scalar; None if there is none."""
         return None
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm | None:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term | None:
         """The discriminator's loss and its weight; None if there is none at this step."""
         return None
 
@@ -51,20 +45,20 @@ LandscapeLossChoice = Annotated[SerializeAsAny[LandscapeLoss], one_of(LANDSCAPE_
 
 def generator_terms(
     inputs: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
-) -> dict[str, WeightedTerm]:
+) -> dict[str, Term]:
     """The terms of the generator's step; a loss of weight 0 at `step` is not computed."""
-    terms: dict[str, WeightedTerm] = {}
+    terms: dict[str, Term] = {}
     for loss in losses:
         weight = loss.weight.at(step)
         value = loss.generator_loss(inputs) if weight else None
         if value is not None:
-            terms[f"generator/{loss.kind}"] = WeightedTerm(value, weight)
+            terms[f"generator/{loss.kind}"] = Term(value, weight)
     return terms
 
 
 def discriminator_terms(
     inputs: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
-) -> dict[str, WeightedTerm]:
+) -> dict[str, Term]:
     """The terms of the discriminator's step."""
     terms = {f"discriminator/{loss.kind}": loss.discriminator_loss(inputs, step) for loss in losses}
     return {name: term for name, term in terms.items() if term is not None and term.weight}

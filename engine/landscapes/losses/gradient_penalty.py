@@ -2,8 +2,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import Images, LandscapeLossInputs
+from engine.training.task import Term
 
 
 class _GradientPenalty(LandscapeLoss):
@@ -16,13 +17,11 @@ class _GradientPenalty(LandscapeLoss):
     every: int = Field(default=16, ge=1)
     rescaled: bool = True
 
-    def _penalty(
-        self, inputs: LandscapeLossInputs, step: int, images: Images
-    ) -> WeightedTerm | None:
+    def _penalty(self, inputs: LandscapeLossInputs, step: int, images: Images) -> Term | None:
         if step % self.every:
             return None
         factor = self.every if self.rescaled else 1
-        return WeightedTerm(inputs.gradient_penalty(images), self.weight.at(step) * factor)
+        return Term(inputs.gradient_penalty(images), self.weight.at(step) * factor)
 
 
 @LANDSCAPE_LOSSES.register("r1")
@@ -31,7 +30,7 @@ class R1(_GradientPenalty):
 
     kind: Literal["r1"] = "r1"
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm | None:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term | None:
         return self._penalty(inputs, step, "real")
 
 
@@ -41,5 +40,5 @@ class R2(_GradientPenalty):
 
     kind: Literal["r2"] = "r2"
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm | None:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term | None:
         return self._penalty(inputs, step, "generated")

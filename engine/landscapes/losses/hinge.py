@@ -3,8 +3,9 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
+from engine.training.task import Term
 
 
 @LANDSCAPE_LOSSES.register("hinge")
@@ -16,6 +17,6 @@ class Hinge(LandscapeLoss):
     def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
         return -inputs.output("generated").logits.mean()
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term:
         real, fake = inputs.output("real").logits, inputs.output("generated").logits
-        return WeightedTerm(F.relu(1 - real).mean() + F.relu(1 + fake).mean(), 1.0)
+        return Term(F.relu(1 - real).mean() + F.relu(1 + fake).mean(), 1.0)

@@ -3,8 +3,9 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
+from engine.training.task import Term
 
 
 @LANDSCAPE_LOSSES.register("relativistic")
@@ -19,6 +20,6 @@ class Relativistic(LandscapeLoss):
     def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
         return F.softplus(inputs.output("real").logits - inputs.output("generated").logits).mean()
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term:
         difference = inputs.output("generated").logits - inputs.output("real").logits
-        return WeightedTerm(F.softplus(difference).mean(), 1.0)
+        return Term(F.softplus(difference).mean(), 1.0)

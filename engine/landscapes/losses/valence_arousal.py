@@ -4,8 +4,9 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.core.numbers import Real
-from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
+from engine.training.task import Term
 
 
 @LANDSCAPE_LOSSES.register("valence_arousal")
@@ -22,6 +23,6 @@ class ValenceArousal(LandscapeLoss):
     def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
         return (inputs.output("generated").va - inputs.target_va).square().mean()
 
-    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> WeightedTerm:
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term:
         error = (inputs.output("real").va - inputs.va).square().mean()
-        return WeightedTerm(error, self.discriminator_weight)
+        return Term(error, self.discriminator_weight)

@@ -1,6 +1,7 @@
 """The adversarial training of landscapes from valence and arousal."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,11 +9,10 @@ from torch import Tensor, nn
 
 from engine.core.errors import TmError
 from engine.core.progress import Progress, Silence
-from engine.landscapes.inference.batches import in_batches, tiled, va_grid
+from engine.landscapes.inference.batches import generate_in_batches, in_batches, tiled, va_grid
 from engine.landscapes.losses.augmentation import UNIFORMS, adapted_probability, augmented
 from engine.landscapes.losses.base import (
     LandscapeLoss,
-    WeightedTerm,
     discriminator_terms,
     generator_terms,
 )
@@ -118,7 +118,6 @@ class LandscapeTask(Task):
         """The terms of one optimizer step whose weight is not 0."""
         self._fade_in(context.step)
         inputs = self._inputs(batch, generator_step=optimizer_step == "generator")
-        terms: dict[str, WeightedTerm]
         if inputs.generator_step:
             terms = generator_terms(inputs, self.losses, context.step)
             if self.settings.latents == "fitted" and "encoded" in inputs.memo:
@@ -128,18 +127,14 @@ class LandscapeTask(Task):
             if self.settings.adaptive and context.step % ADA_INTERVAL == 0:
                 self._adapt_augmentation(inputs)
             real_sign = inputs.output("real").logits.sign().mean()
-            terms["discriminator/real_sign"] = WeightedTerm(real_sign, 0.0)
-        return {name: Term(*term) for name, term in terms.items()}
+            terms["discriminator/real_sign"] = Term(real_sign, 0.0)
+        return terms
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """The metrics of the generator; red flags are reported, and may end the run."""
         generator = _generator(nets)
-        metrics, flags = self.metrics.compute(
-            lambda noise, va: in_batches(
-                lambda z, va: generator(generator.latents(z), va), device, noise, va
-            ),
-            generator.spec.latent,
-        )
+        generate = partial(generate_in_batches, generator, device)
+        metrics, flags = self.metrics.compute(generate, generator.spec.latent)
         units = eru_statistics(generator)
         bound = max((unit.bound for unit in generator.units), default=0.0)
         if units["gamma_max"] > bound + TOLERANCE:
@@ -161,8 +156,7 @@ class LandscapeTask(Task):
         va = torch.cat([va_grid(GRID, GRID_LOW, GRID_HIGH), torch.full((ROW, 2), 0.5)])
         one, several = fixed_noise(1, width, 1), fixed_noise(ROW, width, 2)
         noise = torch.cat([one.expand(GRID**2, -1), several])
-        images = in_batches(lambda z, va: generator(generator.latents(z), va), device, noise, va)
-        return tiled(images, GRID)
+        return tiled(generate_in_batches(generator, device, noise, va), GRID)
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """All networks, so that a run can start from another; `tm gan` uses the generator."""

@@ -56,8 +56,7 @@ class LandscapeVaeTask(Task):
             augment=lambda pictures: pictures,
             generator_step=True,
         )
-        terms = generator_terms(inputs, self.losses, context.step)
-        return {name: Term(*term) for name, term in terms.items()}
+        return generator_terms(inputs, self.losses, context.step)
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """PSNR of held-out reconstructions, and the KL divergence of their latents in nats."""
