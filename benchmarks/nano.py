@@ -141,7 +141,7 @@ def truth_of(portraits: PortraitSet, workers: int) -> Truth:
         )
         kept.parent.mkdir(parents=True, exist_ok=True)
         with written(kept) as file:
-            np.savez(file, vectors=result.vectors, found=result.found)
+            np.savez(file, vectors=result.vectors, found=result.detected)
     with np.load(kept) as file:
         shape = len(one.people), portraits.plan.scenes, len(one.ages)
         vectors = file["vectors"].reshape(*shape, -1)

@@ -9,8 +9,8 @@ from rich.markup import escape
 from commands._console import emit_json, say
 from commands._options import AsJson, OnDevice
 
-HELP = "Paint landscapes from valence (0 sad, 1 glad) and arousal (0 calm, 1 stirred)."
-EXAMPLE = "tm gan --va 0.8,0.3 --out calm.png"
+HELP = "Render landscapes of given valence (0 negative, 1 positive) and arousal (0 low, 1 high)."
+EXAMPLE = "tm gan --va 0.8,0.3 --out lake.png"
 
 
 def run(
@@ -18,22 +18,25 @@ def run(
         str | None, typer.Option("--va", metavar="V,A", help="Valence and arousal, each in 0..1.")
     ] = None,
     grid: Annotated[
-        int | None, typer.Option(help="One landscape all over the plane, so many a side.")
+        int | None, typer.Option(help="One landscape over the whole plane, so many a side.")
     ] = None,
     sweep: Annotated[
-        Literal["v", "a"] | None, typer.Option(help="Landscapes as this one rises, a row each.")
+        Literal["v", "a"] | None,
+        typer.Option(help="Landscapes along rising valence or arousal, one a row."),
     ] = None,
-    count: Annotated[int, typer.Option("-n", help="How many landscapes.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Number of the first landscape.")] = 0,
-    truncation: Annotated[float, typer.Option(help="Below 1: less varied, safer.")] = 1.0,
+    count: Annotated[int, typer.Option("-n", help="Number of landscapes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first landscape.")] = 0,
+    truncation: Annotated[
+        float, typer.Option(help="Below 1: less diverse, closer to the mean.")
+    ] = 1.0,
     size: Annotated[
-        int | None, typer.Option(help="Side in pixels.", show_default="as painted")
+        int | None, typer.Option(help="Side in pixels.", show_default="that of the generator")
     ] = None,
     weights: Annotated[
         str, typer.Option(help="A run, a weights file, or a name of `tm weights list`.")
     ] = "landscapes",
     out: Annotated[
-        Path, typer.Option(help="The picture, numbered if there are more; JSON stands beside.")
+        Path, typer.Option(help="PNG file, numbered if there are several; JSON beside each.")
     ] = Path("landscape.png"),
     device: OnDevice = "auto",
     dry_run: Annotated[
@@ -44,26 +47,17 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.landscapes.inference.render import Order, Painter, paint_order
+    from engine.app.gan import render_landscapes
 
-    order = Order.of(
-        va=va, grid=grid, sweep=sweep, count=count, seed=seed, out=out,
-        truncation=truncation, size=size,
+    report = render_landscapes(
+        out, va=va, grid=grid, sweep=sweep, count=count, seed=seed, truncation=truncation,
+        size=size, weights=weights, device=device, dry_run=dry_run,
     )  # fmt: skip
-    files = sorted({str(file) for file in order.files})
-    if dry_run:
-        if as_json:
-            emit_json({"dry_run": True, "landscapes": len(order.wishes), "files": files})
-        say(f"would paint {len(order.wishes)} landscapes into {_told(files)}")
-        return
-    from engine.runtime.device import choose
-
-    told = paint_order(order, Painter.of(weights, choose(device).device))
     if as_json:
-        emit_json(told)
-    say(f"[green]{len(order.wishes)} painted[/] into {_told(files)}")
-
-
-def _told(files: list[str]) -> str:
-    first = f"`{escape(files[0])}`"
-    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
+        emit_json(report)
+    first, *others = report["files"]
+    files = f"`{escape(first)}`" + (f" and {len(others)} more" if others else "")
+    if dry_run:
+        say(f"would render {report['landscapes']} landscapes into {files}")
+    else:
+        say(f"[green]{len(report['landscapes'])} rendered[/] into {files}")

@@ -271,8 +271,8 @@ def evaluate_identity(
     ]
     detected = Metric(
         "ageing: faces detected by dlib",
-        float(described.found.mean()),
-        truth=float(truth.found.mean()),
+        float(described.detected.mean()),
+        truth=float(truth.detected.mean()),
     )
     metrics = [
         Comparison(**aucs).metric("ageing: dlib verification AUC, mean over targets"),

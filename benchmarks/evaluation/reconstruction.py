@@ -51,9 +51,9 @@ def evaluate_reconstruction(
         ),
         Metric.at_least(
             "reconstruction: faces detected by dlib",
-            float(described.found.mean()),
+            float(described.detected.mean()),
             GOAL_FOUND,
-            truth=float(truth.found.mean()),
+            truth=float(truth.detected.mean()),
         ),
         Metric("reconstruction: PSNR in dB", float(quality.mean())),
         Metric("reconstruction: gradient distance", float(gradients.mean()), truth=0.0),

@@ -20,9 +20,8 @@ from engine.images.saving import save_png
 from engine.inference.folder import RESULTS, reage_photos
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Reager
-from engine.landscapes.evaluation.evaluate import evaluate_landscapes
-from engine.landscapes.evaluation.page import SHOWN, save_landscape_evaluation
-from engine.landscapes.evaluation.runs import gathered_landscapes, is_landscape_run
+from engine.landscapes.evaluation.page import SHOWN
+from engine.landscapes.evaluation.runs import evaluate_landscape_runs, is_landscape_run
 from engine.nets.assemble import time_machine
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
@@ -200,10 +199,7 @@ def _evaluate_landscapes(
     runs: list[Path], request: EvalRequest, progress: Progress
 ) -> dict[str, Any]:
     device = choose(request.device).device
-    material = gathered_landscapes(runs, device, progress)
-    evaluation = evaluate_landscapes(material, device, progress)
-    save_landscape_evaluation(evaluation, request.folder, command=request.command)
-    return evaluation.report
+    return evaluate_landscape_runs(runs, request.folder, device, progress, command=request.command)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""People's ratings of valence and arousal, as tables of many makes tell them."""
+"""Ratings of valence and arousal by people, in tables of several layouts."""
 
 import csv
 import math
@@ -16,11 +16,11 @@ COLUMNS = 3
 
 
 class RatingScale(NamedTuple):
-    """A scale of ratings and the map from it to 0..1: (rating - low) / (high - low).
+    """A scale of ratings and its map to 0..1: (rating - low) / (high - low).
 
-    >>> RatingScale.parse("div9").place(4.5), RatingScale.parse("minmax").place(5)
+    >>> RatingScale.parse("div9").unit(4.5), RatingScale.parse("minmax").unit(5)
     (0.5, 0.5)
-    >>> RatingScale.parse("1..7").place(7)
+    >>> RatingScale.parse("1..7").unit(7)
     1.0
     """
 
@@ -30,20 +30,20 @@ class RatingScale(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`div9` (rating / 9), `minmax` (1..9) or `low..high`; ValueError says what is wrong."""
+        """`div9` (rating / 9), `minmax` (1..9) or `low..high`; ValueError for anything else."""
         known = {"div9": (0.0, 9.0), "minmax": (1.0, 9.0)}
         if text in known:
             return cls(text, *known[text])
         first, dots, last = text.partition("..")
         if not dots:
-            raise ValueError(f"`{text}` is no scale; write `div9`, `minmax` or `1..7`")
+            raise ValueError(f"`{text}` is not a scale; write `div9`, `minmax` or `1..7`")
         low, high = parse_number(first), parse_number(last)
         if low >= high:
             raise ValueError(f"the scale `{text}` ends before it begins")
         return cls(text, low, high)
 
-    def place(self, rating: float) -> float:
-        """The rating in 0..1; ValueError for one off the scale."""
+    def unit(self, rating: float) -> float:
+        """The rating in 0..1; ValueError if it is not on the scale."""
         if not (math.isfinite(rating) and self.low <= rating <= self.high):
             raise ValueError(f"{rating:g} is not on the scale {self.low:g}..{self.high:g}")
         return (rating - self.low) / (self.high - self.low)
@@ -51,76 +51,76 @@ class RatingScale(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """Valence and arousal in 0..1 by the image's name, and the rows that could not be used."""
+    """Valence and arousal in 0..1 by the image's key, and the rows that could not be used."""
 
-    places: dict[str, tuple[float, float]]
+    va: dict[str, tuple[float, float]]
     faults: tuple[str, ...]
 
 
 def read_ratings(file: Path, scale: RatingScale) -> Ratings:
     """Read a table of image, valence and arousal, with or without a header.
 
-    Lines may end in LF, CRLF or a bare CR. A header is there if the second or third field of the
-    first line is no number; it may name its columns in any order. Of an image that is named twice
-    the last row counts.
+    Lines may end in LF, CRLF or a bare CR. The first line is a header if its second or third field
+    is not a number; it may name its columns in any order. If an image is rated twice, the last row
+    counts. InputError for a table without ratings, UsageError for a missing file.
     """
     rows = [(number, row) for number, row in enumerate(_rows(file), 1) if any(map(str.strip, row))]
     if not rows:
-        raise InputError(f"`{file}` holds no ratings")
+        raise InputError(f"`{file}` has no ratings")
     columns = (0, 1, 2)
     first = rows[0][1]
     if len(first) < COLUMNS or not all(_parses(field) for field in first[1:COLUMNS]):
         columns = _columns(file, first)
         rows = rows[1:]
-    places: dict[str, tuple[float, float]] = {}
+    va: dict[str, tuple[float, float]] = {}
     faults: list[str] = []
     for number, row in rows:
         try:
             image, valence, arousal = (row[column].strip() for column in columns)
             key = image_key(image)
-            place = scale.place(float(valence)), scale.place(float(arousal))
+            pair = scale.unit(float(valence)), scale.unit(float(arousal))
         except IndexError:
             faults.append(f"line {number}: {len(row)} fields are too few")
         except ValueError as error:
             faults.append(f"line {number}: {error}")
         else:
-            if key in places:
+            if key in va:
                 faults.append(f"line {number}: `{image}` is rated twice, this row counts")
-            places[key] = place
-    return Ratings(places, tuple(faults))
+            va[key] = pair
+    return Ratings(va, tuple(faults))
 
 
 def read_rating_lists(valence: Path, arousal: Path, scale: RatingScale) -> Ratings:
     """Read two text files of one rating a line: line k belongs to image k.
 
-    An empty line is an image without a rating, but for those at the end.
+    An empty line is an image without a rating; empty lines at the end are ignored.
     """
     columns = [_column(file) for file in (valence, arousal)]
     if len(columns[0]) != len(columns[1]):
         raise InputError(
             f"`{valence}` has {len(columns[0])} ratings and `{arousal}` {len(columns[1])}"
         )
-    places: dict[str, tuple[float, float]] = {}
+    va: dict[str, tuple[float, float]] = {}
     faults: list[str] = []
     for number, pair in enumerate(zip(*columns, strict=True), 1):
         try:
-            first, second = (scale.place(float(rating)) for rating in pair)
+            first, second = (scale.unit(float(rating)) for rating in pair)
         except ValueError as error:
             faults.append(f"line {number}: {error}")
         else:
-            places[str(number)] = first, second
-    return Ratings(places, tuple(faults))
+            va[str(number)] = first, second
+    return Ratings(va, tuple(faults))
 
 
 def image_key(name: str) -> str:
-    """What a table and a file name have in common: 1, 1.0, 0001 and 0001.jpg are one image.
+    """The key by which a table and a file name match: 1, 1.0, 0001 and 0001.jpg are one image.
 
     >>> [image_key(name) for name in ("1", "1.0", "0001.jpg", "Beach 2 ", "Beach 2 .JPG")]
     ['1', '1', '1', 'beach 2', 'beach 2']
     """
     name = name.strip()
     if not name:
-        raise ValueError("the row names no image")
+        raise ValueError("the row has no image")
     if not _is_number(name):
         name = re.sub(r"\.(jpe?g|png|webp)$", "", name, flags=re.IGNORECASE).strip()
     if _is_number(name) and float(name).is_integer():
@@ -132,7 +132,7 @@ def _rows(file: Path) -> list[list[str]]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"there is no file of ratings `{file}`") from None
+        raise UsageError(f"there is no ratings file `{file}`") from None
     except UnicodeDecodeError:
         raise InputError(f"`{file}` is not UTF-8 text") from None
     return list(csv.reader(re.split(r"\r\n|\r|\n", text)))
@@ -141,15 +141,15 @@ def _rows(file: Path) -> list[list[str]]:
 def _columns(file: Path, header: Sequence[str]) -> tuple[int, int, int]:
     names = [name.strip().lower() for name in header]
     image = next((names.index(name) for name in IMAGE_NAMES if name in names), 0)
-    found = [
-        next((i for i, name in enumerate(names) if name.startswith(what)), None)
-        for what in ("valence", "arousal")
-    ]
-    if found[0] is None or found[1] is None:
+    valence, arousal = (
+        next((i for i, name in enumerate(names) if name.startswith(value)), None)
+        for value in ("valence", "arousal")
+    )
+    if valence is None or arousal is None:
         if len(names) == COLUMNS:
             return 0, 1, 2
-        raise InputError(f"the header of `{file}` names no column `valence` and `arousal`")
-    return image, found[0], found[1]
+        raise InputError(f"the header of `{file}` has no columns `valence` and `arousal`")
+    return image, valence, arousal
 
 
 def _column(file: Path) -> list[str]:
@@ -164,7 +164,7 @@ def _is_number(text: str) -> bool:
 
 
 def _parses(text: str) -> bool:
-    """Whether it is a number, `nan` too: that is a rating that is missing, and no header."""
+    """Whether it is a number; `nan` is one too: a missing rating, not a header."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Landscapes rendered from nothing, whose valence and arousal are known."""
+"""Rendered landscapes of known valence and arousal."""
 
 import csv
 import io
@@ -17,26 +17,26 @@ from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
 from engine.prep.rendering import render_missing
-from engine.worlds.landscapes import VERSION, place_in_plane, render
+from engine.worlds.landscapes import VERSION, render, scene_va
 
 SMALLEST, LARGEST = 16, 1024
 RATINGS = "valence_arousal.csv"
-"""The truth as a table of ratings, on the scale 0..1."""
+"""The ground truth as a table of ratings on the scale 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandscapePlan:
-    """Everything that decides what is rendered."""
+    """The settings of a folder of rendered landscapes."""
 
     out: Path
     scenes: int
-    moods: int = 1
-    """Pictures of each scene, each of another mood."""
+    per_scene: int = 1
+    """Pictures of each scene, each of other valence and arousal."""
     size: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.scenes < 1 or self.moods < 1:
+        if self.scenes < 1 or self.per_scene < 1:
             raise UsageError("at least one scene and one picture of each are needed")
         if not SMALLEST <= self.size <= LARGEST:
             raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
@@ -45,13 +45,13 @@ class LandscapePlan:
 
     @property
     def settings(self) -> str:
-        """Changes whenever a rerun would give other pictures of the same names."""
+        """Digest of the settings that decide the content of a picture."""
         return settings_digest({"world": "landscapes", "version": VERSION, "size": self.size})
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture to render: which scene in which mood, and where it goes."""
+    """One picture to render: seed of its scene, valence, arousal and file name."""
 
     seed: int
     valence: float
@@ -60,36 +60,37 @@ class View:
 
 
 def plan_views(plan: LandscapePlan) -> Iterator[View]:
-    """The pictures of a plan; the first mood of a scene is its own, the others lie anywhere."""
+    """The pictures of a plan: the first of a scene at the scene's own valence and arousal, the rest
+    at random ones."""
     for seed in range(plan.seed, plan.seed + plan.scenes):
         random = np.random.default_rng([79, seed])
-        for index in range(plan.moods):
-            drawn = place_in_plane(seed) if index == 0 else random.random(2).tolist()
-            valence, arousal = (round(value, 4) for value in drawn)
+        for index in range(plan.per_scene):
+            va = scene_va(seed) if index == 0 else random.random(2).tolist()
+            valence, arousal = (round(value, 4) for value in va)
             yield View(seed, valence, arousal, f"{seed:06d}_{index}.png")
 
 
 def synthesise_landscapes(
     plan: LandscapePlan, *, workers: int, progress: Progress
 ) -> tuple[int, int]:
-    """Render what the folder does not hold yet; returns how many are new and how many stood.
+    """Render the missing pictures of a plan; returns how many are new and how many were kept.
 
-    The truth stands in the manifest, and as a table of ratings that trainings read.
+    The ground truth goes into the manifest, and into a table of ratings that trainings read.
     """
     views = list(plan_views(plan))
     with locked(plan.out), ledger_of(plan.out) as ledger:
         work = partial(render_view, plan=plan)
-        told = render_missing(views, plan, work, ledger, workers=workers, progress=progress)
+        counts = render_missing(views, plan, work, ledger, workers=workers, progress=progress)
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(["image", "valence", "arousal"])
         rows.writerows((view.output, view.valence, view.arousal) for view in views)
         write_text(plan.out / RATINGS, table.getvalue())
-    return told
+    return counts
 
 
 def render_view(view: View, *, plan: LandscapePlan) -> Row:
-    """Render and save one picture with its truth."""
+    """Render and save one picture with its ground truth."""
     shot = render(view.valence, view.arousal, view.seed, plan.size)
     path = plan.out / view.output
     made = {"made": "rendered", "synthetic": True, "world": f"landscapes {VERSION}"}

@@ -48,7 +48,7 @@ def forecast(recipe: TrainingRecipe) -> Forecast:
 
     UsageError for data that the recipe names and that is not there.
     """
-    for path in recipe.data():
+    for path in recipe.data_paths():
         if not Path(path).exists():
             raise UsageError(f"`{path}` does not exist")
     outline = recipe.outline()

@@ -8,7 +8,7 @@ from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe
 from engine.evaluators.domain import TrainingDomain
 from engine.inference.anchored import anchors_of, transformer_of
-from engine.landscapes.inference.render import Painter, Wish
+from engine.landscapes.inference.render import LandscapeRenderer, LandscapeSample
 from engine.metrics.age import spearman
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
@@ -16,8 +16,8 @@ from engine.nets.named import load_age_estimator
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.load import read_checkpoint
 from engine.weights.native import read_card
-from engine.worlds.landscapes import VERSION as SCAPES
-from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as SCAPE_DIGESTS
+from engine.worlds.landscapes import VERSION as LANDSCAPES
+from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as LANDSCAPE_DIGESTS
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS
 
@@ -57,16 +57,17 @@ def test_the_digest_in_a_card_is_that_of_its_tensors(name):
     assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(SHIPPED[name])
 
 
-def test_the_landscapes_were_made_on_this_world_and_are_brighter_as_they_grow_glad():
+def test_the_landscapes_were_trained_on_this_world_and_follow_valence_and_arousal():
     card = read_card(SHIPPED["landscapes"])["card"]
-    assert card["landscapes"] == {"version": SCAPES, "references": list(SCAPE_DIGESTS)}
+    assert card["landscapes"] == {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)}
     assert card["metrics"]["red_flags"] == 0
-    painter = Painter.of("landscapes", torch.device("cpu"))
+    renderer = LandscapeRenderer.of("landscapes", torch.device("cpu"))
     for seed in range(4):
-        sad, middle, glad = painter.paint([Wish(v, 0.5, seed) for v in (0.1, 0.5, 0.9)])
-        assert sad.mean() < middle.mean() < glad.mean()
-        calm, stirred = painter.paint([Wish(0.5, a, seed) for a in (0.1, 0.9)])
-        assert calm.std() < stirred.std()
+        samples = [LandscapeSample(v, 0.5, seed) for v in (0.1, 0.5, 0.9)]
+        low, middle, high = renderer.render(samples)
+        assert low.mean() < middle.mean() < high.mean()
+        low, high = renderer.render([LandscapeSample(0.5, a, seed) for a in (0.1, 0.9)])
+        assert low.std() < high.std()
 
 
 def test_ten_ages_of_a_face_are_drawn_at_once_and_look_ever_older():

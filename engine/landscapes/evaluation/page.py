@@ -1,9 +1,8 @@
-"""`report.html` of landscape generators: the acceptance table, pictures, all figures."""
+"""`report.html` of landscape generators: the acceptance table, pictures, all metrics."""
 
 import json
 from base64 import b64encode
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,35 @@ from engine.core.atomic import write_text
 from engine.images.saving import png_bytes, save_png
 from engine.landscapes.evaluation.evaluate import LandscapeEvaluation
 from engine.scoring.files import MADE, REPORT
-from engine.scoring.markup import Html, joined, table, tag, terms
+from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.words import number, title
 
-SHOWN = ("ccc_valence", "ccc_arousal", "mae_valence", "mae_arousal", "frechet", "corners",
-         "variety", "flags", "failed")  # fmt: skip
+SHOWN = (
+    "ccc_valence", "ccc_arousal", "mae_valence", "mae_arousal", "frechet_distance", "va_diversity",
+    "latent_diversity", "red_flags", "failed",
+)  # fmt: skip
 CAPTION = (
-    "Valence rises from the bottom up, arousal from left to right. Left half: one landscape all "
-    "over the plane; right half: another one in each place."
+    "Valence rises from bottom to top, arousal from left to right. Left half: one latent at all "
+    "values; right half: a different latent at each."
 )
 MEANINGS = (
-    ("ccc", "Lin's concordance of the mood asked for and the one that the judge reads: 1 is equal"),
-    ("frechet", "distance of colours and detail to unseen real landscapes, by feature; it compares "
-                "these runs with one another and is no published FID"),
-    ("kernel", "the same by an unbiased kernel distance, about 0 for one distribution"),
-    ("variety", "difference of landscapes of one mood, as a share of the real ones"),
-    ("corners", "difference of the plane's corners with one code, as a share of the real ones"),
-    ("v_, a_", "rank correlation of what a picture shows with valence, or arousal, within a scene"),
-    ("jump", "the largest step along such a path beside its mean step"),
-    ("copies", "share of pictures nearer to one learned from than 99 of 100 unseen real ones"),
-    ("gamma", "the largest scaled gamma of any emotional residual unit"),
+    ("ccc", "Lin's concordance of the target and the predicted values: 1 means equal"),
+    ("mae", "mean absolute error of the predicted values, on a scale of 0 to 1"),
+    ("frechet_distance", "Frechet distance of colour and detail statistics to held-out real "
+                         "landscapes, per feature; comparable between these runs only, not an FID"),
+    ("kernel_distance", "the same by an unbiased kernel estimate, about 0 for equal distributions"),
+    ("latent_diversity", "difference of images of one valence and arousal, relative to real ones"),
+    ("va_diversity", "difference of one latent at the corners of the plane, relative to real ones"),
+    ("valence_..., arousal_...", "rank correlation of a colour statistic along a sweep of one "
+                                 "latent"),
+    ("step_ratio", "largest step of such a sweep over its mean step"),
+    ("copies", "share of images nearer to a training image than 99 % of real held-out ones"),
+    ("gamma_max", "largest scaled gamma of any emotional residual unit"),
 )  # fmt: skip
 
 
 def save_landscape_evaluation(evaluation: LandscapeEvaluation, out: Path, *, command: str) -> None:
-    """Write the sheets, then `report.html`, and `report.json` last; command makes them again."""
+    """Write the sheets, `report.html`, and `report.json` last; command: reproduces the report."""
     for name, pixels in evaluation.sheets.items():
         save_png(out / f"sheet_{name.replace('/', '_')}.png", pixels, MADE)
     write_text(out / "report.html", landscape_page(evaluation, command))
@@ -46,31 +49,21 @@ def save_landscape_evaluation(evaluation: LandscapeEvaluation, out: Path, *, com
 
 
 def landscape_page(evaluation: LandscapeEvaluation, command: str) -> str:
-    """The whole page as one file."""
+    """The page as one HTML file."""
     report = evaluation.report
-    style = files("engine.scoring").joinpath("page.css").read_text("utf-8")
     body = tag(
         "main",
         _header(report),
         _section("Acceptance", _tables(report)),
-        _section("Side by side", _figures(report)),
+        _section("Comparison", _comparison(report)),
         _section("Pictures", tag("p", CAPTION), _sheets(evaluation)),
         _section("Red flags", _flags(report)),
-        _section("All figures", _everything(report)),
-        _section("What the figures mean", terms(MEANINGS, "terms")),
-        _section("How to make this again", tag("pre", command)),
+        _section("All metrics", _all_metrics(report)),
+        _section("Definitions", terms(MEANINGS, "terms")),
+        _section("Command", tag("pre", command)),
         tag("footer", f"tm {version('tm-toolkit')}. The landscapes are synthetic."),
     )
-    head = joined(
-        [
-            Html('<meta charset="utf-8">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            tag("title", f"{report['name']} · landscape report"),
-            Html(f"<style>\n{style}</style>"),
-        ]
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+    return document(f"{report['name']} · landscape report", body)
 
 
 def _section(heading: str, *content: Html) -> Html:
@@ -78,14 +71,14 @@ def _section(heading: str, *content: Html) -> Html:
 
 
 def _header(report: dict[str, Any]) -> Html:
-    first = report[report["subject"]]
-    lead = f"{first['failed']} of the limits are broken" if first["failed"] else "All limits hold"
+    failed = report[report["subject"]]["failed"]
+    lead = f"{failed} limits are exceeded" if failed else "all limits are met"
     facts = [
-        ("limits of", report["limits"]),
-        ("pictures judged", report["examined"]),
-        ("side", f"{report['size']} px"),
-        ("mood judged by", report["judges"]["mood"]),
-        ("judged on", report["device"]),
+        ("limits for", report["limits"]),
+        ("images evaluated", report["images"]),
+        ("size", f"{report['size']} px"),
+        ("valence and arousal by", report["evaluated_by"]["valence_arousal"]),
+        ("device", report["device"]),
     ]
     return tag(
         "header",
@@ -98,32 +91,32 @@ def _header(report: dict[str, Any]) -> Html:
 
 def _tables(report: dict[str, Any]) -> Html:
     parts: list[Html] = []
-    for way in report["methods"]:
+    for run in report["methods"]:
         rows = [
-            ("", (row["row"], row["measure"], number(row["value"], 3), row["limit"], _verdict(row)))
-            for row in report[way]["acceptance"]
+            ("", (row["row"], row["measure"], number(row["value"], 3), row["limit"], _outcome(row)))
+            for row in report[run]["acceptance"]
         ]
         head = ("", "measure", "value", "limit", "")
-        parts += [tag("h3", title(way)), table(head, rows, label=f"acceptance of {way}")]
+        parts += [tag("h3", title(run)), table(head, rows, label=f"acceptance of {run}")]
     return joined(parts)
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _outcome(row: dict[str, Any]) -> str:
     if row["passed"] is None:
-        return f"not judged: {row['why_null']}"
-    return "holds" if row["passed"] else "broken"
+        return f"not measured: {row['why_null']}"
+    return "passed" if row["passed"] else "failed"
 
 
-def _figures(report: dict[str, Any]) -> Html:
+def _comparison(report: dict[str, Any]) -> Html:
     rows: list[tuple[str, tuple[object, ...]]] = [
-        ("", (title(way), *(number(report[way][name], 3) for name in SHOWN)))
-        for way in report["methods"]
+        ("", (title(run), *(number(report[run][name], 3) for name in SHOWN)))
+        for run in report["methods"]
     ]
-    ceiling = {**report["ceiling"], **report["floor"]}
-    real = (number(ceiling[n], 3) if n in ceiling else number(None) for n in SHOWN)
+    bounds = {**report["ceiling"], **report["floor"]}
+    real = (number(bounds.get(name), 3) for name in SHOWN)
     rows.append(("control", ("real landscapes", *real)))
     names = [name.replace("_", " ") for name in SHOWN]
-    return table(["", *names], rows, label="figures side by side")
+    return table(["", *names], rows, label="comparison")
 
 
 def _sheets(evaluation: LandscapeEvaluation) -> Html:
@@ -142,18 +135,18 @@ def _image(pixels: np.ndarray, alt: str) -> Html:
 
 
 def _flags(report: dict[str, Any]) -> Html:
-    told = [
-        tag("li", f"{title(way)}: {name} at {number(flag['value'], 3)}. {flag['cause']}")
-        for way in report["methods"]
-        for name, flag in report[way]["red_flags"].items()
+    items = [
+        tag("li", f"{title(run)}: {name} at {number(flag['value'], 3)}. {flag['cause']}")
+        for run in report["methods"]
+        for name, flag in report[run]["red_flag_causes"].items()
     ]
-    return tag("ul", *told) if told else tag("p", "None.")
+    return tag("ul", *items) if items else tag("p", "None.")
 
 
-def _everything(report: dict[str, Any]) -> Html:
+def _all_metrics(report: dict[str, Any]) -> Html:
     names = [n for n, v in report[report["subject"]].items() if isinstance(v, float | int)]
     rows = [
-        ("", (name.replace("_", " "), *(number(report[way][name], 4) for way in report["methods"])))
+        ("", (name.replace("_", " "), *(number(report[run][name], 4) for run in report["methods"])))
         for name in names
     ]
-    return table(["", *map(title, report["methods"])], rows, label="all figures")
+    return table(["", *map(title, report["methods"])], rows, label="all metrics")

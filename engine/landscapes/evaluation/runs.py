@@ -1,7 +1,8 @@
-"""Runs of landscapes as `tm eval` judges them: the generators, and scenes that none has met."""
+"""The evaluation of landscape runs: their generators, and scenes that none was trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,105 +11,127 @@ from engine.core.digest import file_sha256
 from engine.core.errors import UsageError
 from engine.core.progress import Progress
 from engine.data.landscapes import Landscapes, WorldPlan, rendered
-from engine.landscapes.evaluation.evaluate import EvaluatedRun, EvaluationMaterial
-from engine.landscapes.inference.sheets import in_parts
-from engine.landscapes.metrics.va_regression import ColorStatisticsRegression, Judge
+from engine.landscapes.evaluation.evaluate import (
+    EvaluatedRun,
+    EvaluationMaterial,
+    evaluate_landscapes,
+)
+from engine.landscapes.evaluation.page import save_landscape_evaluation
+from engine.landscapes.inference.batches import in_batches
+from engine.landscapes.inference.render import generator_of
+from engine.landscapes.metrics.va_regression import RIDGE, ColorStatisticsRegression, VaPredictor
 from engine.landscapes.nets.evaluator import VaEvaluator
-from engine.landscapes.nets.generator import LandscapeGenerator
-from engine.landscapes.training.data import LandscapeSource, gathered
-from engine.landscapes.training.recipe import LandscapeRecipe, LandscapeVaeRecipe
-from engine.nets.loading import frozen
+from engine.landscapes.trainings.adversarial.recipe import LandscapeRecipe
+from engine.landscapes.trainings.autoencoder.recipe import LandscapeVaeRecipe
+from engine.landscapes.trainings.base import GeneratorRecipe
+from engine.landscapes.trainings.data import LandscapeSource
+from engine.landscapes.trainings.va_evaluator.task import PART as VA_EVALUATOR
 from engine.nets.named import frozen_net
 from engine.training.run_folder import RECIPE
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
-from engine.worlds.landscapes.seeds import JUDGE, TEST_START
-
-PaintingRecipe = LandscapeRecipe | LandscapeVaeRecipe
+from engine.worlds.landscapes.seeds import TEST_START
+from engine.worlds.landscapes.seeds import VA_EVALUATOR as EVALUATOR_SEEDS
 
 
 class Scenes(NamedTuple):
-    """How many scenes of the world a report looks at, and how many a judge is fitted to."""
+    """Numbers of rendered scenes: for the test, and to fit the ridge regression."""
 
     test: int
-    judge: int
+    fit: int
 
 
 SCENES = Scenes(1_000, 1_000)
 
 
 def is_landscape_run(folder: Path) -> bool:
-    """Whether the run trains a generator of landscapes."""
-    return isinstance(load_recipe(folder / RECIPE), PaintingRecipe)
+    """Whether the run trains a landscape generator."""
+    return isinstance(load_recipe(folder / RECIPE), GeneratorRecipe)
 
 
-def gathered_landscapes(
-    folders: list[Path],
+def evaluate_landscape_runs(
+    folders: Sequence[Path], out: Path, device: torch.device, progress: Progress, *, command: str
+) -> dict[str, Any]:
+    """Evaluate the generators of runs, and write a report with pictures.
+
+    Args:
+        folders: Run folders; the first is the subject, which is compared with the others.
+        out: The folder for `report.json`, `report.html` and a PNG sheet per run.
+        device: Where the generators run.
+        progress: Gets the progress of rendering and evaluating.
+        command: The command that reproduces the report, stated in it.
+
+    Returns:
+        The report, as in `report.json`.
+
+    Raises:
+        UsageError: A folder holds no run of a landscape generator, or two runs differ in image size
+            or data.
+        WeightsError: A run has no weights yet.
+    """
+    evaluation = evaluate_landscapes(read_runs(folders, device, progress), device, progress)
+    save_landscape_evaluation(evaluation, out, command=command)
+    return evaluation.report
+
+
+def read_runs(
+    folders: Sequence[Path],
     device: torch.device,
     progress: Progress,
     scenes: Scenes | None = None,
 ) -> EvaluationMaterial:
-    """The generators of runs, and what they are judged by: that of the first run's recipe.
-
-    UsageError for runs whose pictures differ in size or in what they are of.
-    """
+    """The generators of runs, and the landscapes and the VA predictor of the first run's recipe."""
     recipes = [_recipe(folder) for folder in folders]
     first = recipes[0]
     for folder, other in zip(folders, recipes, strict=True):
-        if (other.learn.size, other.photos) != (first.learn.size, first.photos):
+        if (other.data.train.size, other.photos) != (first.data.train.size, first.photos):
             raise UsageError(
-                f"`{folder}` paints other pictures than `{folders[0]}`: judge it alone"
+                f"`{folder}` and `{folders[0]}` differ in image size or data: evaluate one alone"
             )
-    contestants = [
-        _contestant(folder, recipe, device) for folder, recipe in zip(folders, recipes, strict=True)
-    ]
-    source = first.source()
-    wanted = SCENES if scenes is None else scenes
-    learn, check, known = _landscapes(source, wanted, progress)
-    judge, evaluated_by = _judge(first, known, device)
-    return EvaluationMaterial(
-        contestants, learn, check, judge, evaluated_by, first.photos is not None
-    )
+    runs = [_run(folder, recipe, device) for folder, recipe in zip(folders, recipes, strict=True)]
+    scenes = SCENES if scenes is None else scenes
+    train, test, fit = _landscapes(first.source, scenes, progress)
+    predictor, evaluated_by = _predictor(first, fit, device)
+    return EvaluationMaterial(runs, train, test, predictor, evaluated_by, first.photos is not None)
 
 
-def _recipe(folder: Path) -> PaintingRecipe:
+def _recipe(folder: Path) -> GeneratorRecipe:
     recipe = load_recipe(folder / RECIPE)
-    if not isinstance(recipe, PaintingRecipe):
-        raise UsageError(f"`{folder}` is a run of kind `{recipe.kind}`, which paints no landscapes")
+    if not isinstance(recipe, GeneratorRecipe):
+        raise UsageError(f"`{folder}` is a run of kind `{recipe.kind}`, without a generator")
     return recipe
 
 
-def _contestant(folder: Path, recipe: PaintingRecipe, device: torch.device) -> EvaluatedRun:
+def _run(folder: Path, recipe: GeneratorRecipe, device: torch.device) -> EvaluatedRun:
     file = find_weights(str(folder))
-    state = {key: value.clone() for key, value in read_checkpoint(file).part("generator").items()}
-    net = frozen(LandscapeGenerator.from_state(state).to(device))
-    warm = isinstance(recipe, LandscapeVaeRecipe)
-    return EvaluatedRun(folder.resolve().name, net, file_sha256(file), warm)
+    net = generator_of(read_checkpoint(file), device)
+    warm_start = isinstance(recipe, LandscapeVaeRecipe)
+    return EvaluatedRun(folder.resolve().name, net, file_sha256(file), warm_start)
 
 
 def _landscapes(
     source: LandscapeSource, scenes: Scenes, progress: Progress
 ) -> tuple[Landscapes, Landscapes, Landscapes]:
-    """Those learned from, those that nothing has met, and those that a judge may be fitted to."""
+    """Training landscapes, test landscapes, and those that the ridge regression is fitted to."""
     if source.photos is not None:
-        data = gathered(source, progress)
-        return data.learn, data.check, data.learn
-    size = source.learn.size
+        sets = source.load(progress)
+        return sets.train, sets.validation, sets.train
+    train = source.settings.train
     plans = (
-        source.learn,
-        WorldPlan(first=TEST_START, count=scenes.test, size=size),
-        WorldPlan(first=JUDGE.start, count=scenes.judge, size=size),
+        train,
+        WorldPlan(first=TEST_START, count=scenes.test, size=train.size),
+        WorldPlan(first=EVALUATOR_SEEDS.start, count=scenes.fit, size=train.size),
     )
-    learn, check, known = (rendered(plan, progress) for plan in plans)
-    return learn, check, known
+    known, test, fit = (rendered(plan, progress) for plan in plans)
+    return known, test, fit
 
 
-def _judge(recipe: PaintingRecipe, known: Landscapes, device: torch.device) -> tuple[Judge, str]:
-    """The network of the recipe, else a ridge on colours."""
-    if isinstance(recipe, LandscapeRecipe) and recipe.judge is not None:
-        net = frozen_net(VaEvaluator.from_state, recipe.judge, "judge").to(device)
-        return lambda pictures: in_parts(net, device, pictures), recipe.judge
-    rows = range(len(known))
-    return ColorStatisticsRegression.fitted(
-        known.tensor(rows), known.place(rows)
-    ), "a ridge on colours"
+def _predictor(
+    recipe: GeneratorRecipe, fit: Landscapes, device: torch.device
+) -> tuple[VaPredictor, str]:
+    """The VA evaluator of the recipe and its name, else a ridge regression on colours."""
+    if isinstance(recipe, LandscapeRecipe) and (name := recipe.networks.va_evaluator) is not None:
+        net = frozen_net(VaEvaluator.from_state, name, VA_EVALUATOR).to(device)
+        return lambda pictures: in_batches(net, device, pictures), name
+    rows = range(len(fit))
+    return ColorStatisticsRegression.fitted(fit.tensor(rows), fit.va_of(rows)), RIDGE

@@ -1,4 +1,4 @@
-"""Landscapes from valence and arousal, by a trained generator."""
+"""Landscapes of given valence and arousal, rendered by a trained generator."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,80 +16,91 @@ from engine.core.errors import UsageError
 from engine.core.numbers import parse_number
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
+from engine.landscapes.inference.batches import sheet
 from engine.landscapes.nets.generator import LandscapeGenerator
 from engine.nets.loading import frozen
+from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
 SMALLEST, LARGEST = 16, 2048
-LEAST, MOST = 2, 11
-"""Pictures of a row of a grid or a sweep."""
-MOST_PICTURES = 1000
+MIN_STEPS, MAX_STEPS = 2, 11
+"""Landscapes in a row of a grid or a sweep."""
+MAX_COUNT = 1000
 Axis = Literal["v", "a"]
-MIDDLE, SWEPT = (0.5, 0.5), 7
-"""Where a sweep goes through if no place is named, and its pictures."""
+CENTRE, SWEEP_STEPS = (0.5, 0.5), 7
+"""Valence and arousal of a sweep unless given, and its landscapes per row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One picture to paint: its place in the plane, and the seed of its code."""
+class LandscapeSample:
+    """One landscape to generate: valence and arousal in 0..1, and the seed of its latent."""
 
     valence: float
     arousal: float
     seed: int
 
 
-class Painter:
-    """A generator with the file that it came from."""
+class LandscapeRenderer:
+    """A frozen generator, and the description of its weights: name, SHA-256, rating scale."""
 
     def __init__(self, generator: LandscapeGenerator, weights: dict[str, Any]) -> None:
-        self.generator = frozen(generator)
+        self.generator = generator
         self.weights = weights
 
     @classmethod
-    def of(cls, name: str, device: torch.device) -> "Painter":
-        """The generator of a run, a file or shipped weights; WeightsError if it holds none."""
+    def of(cls, name: str, device: torch.device) -> Self:
+        """The generator of a run, a file or shipped weights; WeightsError if it has none."""
         file = find_weights(name)
         checkpoint = read_checkpoint(file)
-        state = {key: value.clone() for key, value in checkpoint.part("generator").items()}
-        told = {"weights": name, "sha256": file_sha256(file)}
-        told["scale"] = str(checkpoint.facts.get("scale"))
-        return cls(LandscapeGenerator.from_state(state).to(device), told)
+        weights = {"weights": name, "sha256": file_sha256(file)}
+        weights["scale"] = str(checkpoint.facts.get("scale"))
+        return cls(generator_of(checkpoint, device), weights)
 
     @torch.no_grad()
-    def paint(
-        self, wishes: Sequence[Wish], *, truncation: float = 1.0, size: int | None = None
+    def render(
+        self,
+        samples: Sequence[LandscapeSample],
+        *,
+        truncation: float = 1.0,
+        size: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Pictures in the order of the wishes, uint8 RGB (size, size, 3).
+        """Landscapes in the order of the samples, uint8 RGB (size, size, 3).
 
-        A wish is painted alike whatever stands beside it. truncation: below 1 codes are drawn
-        towards their mean; size: another side than that of the generator, by resampling.
+        A sample gives the same landscape whatever the others are. truncation: below 1, latents are
+        scaled towards their mean; size: side in px, by resampling; that of the generator if None.
         """
         generator = self.generator
         device = generator.get_buffer("code_mean").device
-        # One by one: beside others, the last bits of a picture would depend on how many they are.
-        for wish in wishes:
-            normal = code_of(wish.seed, generator.spec.latent)[None].to(device)
-            place = torch.tensor([[wish.valence, wish.arousal]], device=device)
-            picture = generator(generator.codes(normal, truncation=truncation), place)
+        # One by one: in a batch, the last bits of an image depend on the size of the batch.
+        for sample in samples:
+            noise = latent_noise(sample.seed, generator.spec.latent)[None].to(device)
+            va = torch.tensor([[sample.valence, sample.arousal]], device=device)
+            picture = generator(generator.latents(noise, truncation=truncation), va)
             if size is not None and size != picture.shape[-1]:
                 picture = F.interpolate(picture, (size, size), mode="bicubic", antialias=True)
             yield to_pixels(picture[0])
 
 
-def code_of(seed: int, width: int) -> Tensor:
-    """Standard normal numbers (width,) that belong to a seed."""
+def generator_of(checkpoint: Checkpoint, device: torch.device) -> LandscapeGenerator:
+    """The frozen generator of a checkpoint, its tensors copied: the file may change or go."""
+    state = {key: value.clone() for key, value in checkpoint.part("generator").items()}
+    return frozen(LandscapeGenerator.from_state(state).to(device))
+
+
+def latent_noise(seed: int, width: int) -> Tensor:
+    """The standard normal numbers (width,) of a seed."""
     random = np.random.default_rng([73, seed])
     return torch.from_numpy(random.standard_normal(width, dtype=np.float32))
 
 
-def parse_place(text: str) -> tuple[float, float]:
-    """Valence and arousal as people write them, `0.8,0.3`; UsageError says what is wrong.
+def parse_va(text: str) -> tuple[float, float]:
+    """Read valence and arousal such as `0.8,0.3`; UsageError if they are not two values in 0..1.
 
-    >>> parse_place("0.8, 0.3")
+    >>> parse_va("0.8, 0.3")
     (0.8, 0.3)
     """
-    hint = "valence and arousal lie in 0..1: `0.8,0.3` is glad and calm"
+    hint = "valence and arousal lie in 0..1: `0.8,0.3` is high valence, low arousal"
     try:
         valence, arousal = (parse_number(part) for part in text.split(","))
     except ValueError:
@@ -100,34 +111,15 @@ def parse_place(text: str) -> tuple[float, float]:
     return valence, arousal
 
 
-def several(place: tuple[float, float], count: int, seed: int) -> list[Wish]:
-    """Different landscapes of one mood."""
-    return [Wish(*place, seed + index) for index in range(count)]
-
-
-def over_plane(steps: int, seed: int) -> list[Wish]:
-    """One landscape all over the plane: rows of valence from the top down, columns of arousal."""
-    ticks = _ticks(steps)
-    return [Wish(valence, arousal, seed) for valence in reversed(ticks) for arousal in ticks]
-
-
-def along(axis: Axis, steps: int, place: tuple[float, float], seed: int) -> list[Wish]:
-    """One landscape as valence, or arousal, rises from 0 to 1."""
-    valence, arousal = place
-    if axis == "v":
-        return [Wish(tick, arousal, seed) for tick in _ticks(steps)]
-    return [Wish(valence, tick, seed) for tick in _ticks(steps)]
-
-
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be painted and where it goes: pictures of their own, or one sheet of them."""
+class RenderPlan:
+    """The landscapes to render and their files: one file each, or one sheet of all."""
 
-    wishes: Sequence[Wish]
+    samples: Sequence[LandscapeSample]
     files: Sequence[Path]
-    """One for each wish; the same one for all on a sheet."""
+    """One for each sample; on a sheet the same for all."""
     columns: int | None
-    """Of the sheet, if it is one."""
+    """Of the sheet; None for single files."""
     truncation: float
     size: int | None
 
@@ -144,81 +136,84 @@ class Order:
         truncation: float = 1.0,
         size: int | None = None,
     ) -> Self:
-        """What was asked for; UsageError for what does not go together or lies outside its range.
-
-        A grid covers the plane with one landscape; a sweep has a row for each of `count`.
-        """
+        """The plan of the arguments, which are those of `engine.app.gan.render_landscapes`."""
         if va is None and grid is None and sweep is None:
             raise UsageError(
-                "which mood?", hint="give a place such as `0.8,0.3`, a grid or a sweep"
+                "no valence and arousal given", hint="give them (`0.8,0.3`), a grid or a sweep"
             )
         if grid is not None and (va is not None or sweep is not None or count != 1):
             raise UsageError(
-                "a grid shows one landscape all over the plane: no place, sweep or number goes"
-                " with it"
+                "a grid shows one landscape over the whole plane: it excludes valence and arousal,"
+                " a sweep and a number of landscapes"
             )
-        if not 1 <= count <= MOST_PICTURES:
-            raise UsageError(f"{count} landscapes are not between 1 and {MOST_PICTURES}")
+        if not 1 <= count <= MAX_COUNT:
+            raise UsageError(f"{count} landscapes are not between 1 and {MAX_COUNT}")
         if not 0 <= truncation <= 1:
             raise UsageError(f"a truncation of {truncation:g} is outside 0..1")
         if size is not None and not SMALLEST <= size <= LARGEST:
             raise UsageError(f"the size {size} is outside {SMALLEST}..{LARGEST} pixels")
         if out.suffix.lower() != ".png":
-            raise UsageError(f"`{out}` is no PNG", hint="only a PNG can say what it was made by")
-        place = MIDDLE if va is None else parse_place(va)
+            raise UsageError(f"`{out}` is not a PNG file", hint="only PNG holds our metadata")
+        valence, arousal = CENTRE if va is None else parse_va(va)
+        columns = None
         if grid is not None:
-            wishes, columns = over_plane(grid, seed), grid
+            ticks, columns = _ticks(grid), grid
+            samples = [LandscapeSample(v, a, seed) for v in reversed(ticks) for a in ticks]
         elif sweep is not None:
-            rows = [along(sweep, SWEPT, place, seed + row) for row in range(count)]
-            wishes, columns = [wish for row in rows for wish in row], SWEPT
+            ticks, columns = _ticks(SWEEP_STEPS), SWEEP_STEPS
+            samples = [
+                LandscapeSample(tick, arousal, seed + row)
+                if sweep == "v"
+                else LandscapeSample(valence, tick, seed + row)
+                for row in range(count)
+                for tick in ticks
+            ]
         else:
-            wishes, columns = several(place, count, seed), None
-        sheets = columns is not None
-        files = [out if sheets else numbered(out, at, count) for at in range(len(wishes))]
-        return cls(wishes, files, columns, truncation, size)
+            samples = [LandscapeSample(valence, arousal, seed + index) for index in range(count)]
+        files = [
+            out if columns is not None else numbered(out, index, count)
+            for index in range(len(samples))
+        ]
+        return cls(samples, files, columns, truncation, size)
 
 
-def paint_order(order: Order, painter: Painter) -> dict[str, Any]:
-    """Paint and save what was asked for; returns what each JSON file beside a picture says."""
-    pictures = painter.paint(order.wishes, truncation=order.truncation, size=order.size)
-    made = {**painter.weights, "truncation": order.truncation}
-    told = [
-        {"file": file.name, "valence": wish.valence, "arousal": wish.arousal, "seed": wish.seed}
-        for wish, file in zip(order.wishes, order.files, strict=True)
+def render_plan(plan: RenderPlan, renderer: LandscapeRenderer) -> dict[str, Any]:
+    """Render and save the landscapes of a plan; returns the content of their JSON files."""
+    pictures = renderer.render(plan.samples, truncation=plan.truncation, size=plan.size)
+    settings = {**renderer.weights, "truncation": plan.truncation}
+    rows = [
+        {"file": file.name, "valence": one.valence, "arousal": one.arousal, "seed": one.seed}
+        for one, file in zip(plan.samples, plan.files, strict=True)
     ]
-    if order.columns is not None:
-        _save(order.files[0], sheet(list(pictures), order.columns), told, made)
+    if plan.columns is not None:
+        _save(plan.files[0], sheet(list(pictures), plan.columns), rows, settings)
     else:
-        for file, pixels, one in zip(order.files, pictures, told, strict=True):
-            _save(file, pixels, [one], made)
-    return {"landscapes": told, **made}
-
-
-def sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Pictures of one size side by side, uint8 RGB (h, w, 3)."""
-    rows = [pictures[at : at + columns] for at in range(0, len(pictures), columns)]
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+        for file, pixels, row in zip(plan.files, pictures, rows, strict=True):
+            _save(file, pixels, [row], settings)
+    return {"landscapes": rows, **settings}
 
 
 def numbered(out: Path, index: int, count: int) -> Path:
-    """Where the picture of an index goes: the path itself if there is only one.
+    """The file of an index: `out` with a number, or `out` itself if `count` is 1.
 
-    >>> numbered(Path("a/calm.png"), 2, 12).name
-    'calm_02.png'
+    >>> numbered(Path("a/lake.png"), 2, 12).name
+    'lake_02.png'
     """
     if count == 1:
         return out
     return out.with_name(f"{out.stem}_{index:0{len(str(count - 1))}d}{out.suffix}")
 
 
-def _save(path: Path, pixels: np.ndarray, told: list[dict[str, Any]], made: dict[str, Any]) -> None:
-    """Write a picture that says it is painted and by what, and the same as JSON beside it."""
-    says = {"made": "painted", "synthetic": True, "landscapes": told, **made}
-    save_png(path, pixels, says)
-    write_json(path.with_suffix(".json"), says)
+def _save(
+    path: Path, pixels: np.ndarray, rows: list[dict[str, Any]], settings: dict[str, Any]
+) -> None:
+    """Write a PNG with its provenance as metadata, and the same as JSON beside it."""
+    provenance = {"made": "generated", "synthetic": True, "landscapes": rows, **settings}
+    save_png(path, pixels, provenance)
+    write_json(path.with_suffix(".json"), provenance)
 
 
 def _ticks(steps: int) -> list[float]:
-    if not LEAST <= steps <= MOST:
-        raise UsageError(f"{steps} steps are not between {LEAST} and {MOST}")
+    if not MIN_STEPS <= steps <= MAX_STEPS:
+        raise UsageError(f"{steps} steps are not between {MIN_STEPS} and {MAX_STEPS}")
     return [index / (steps - 1) for index in range(steps)]

@@ -1,6 +1,6 @@
-"""Changes of pictures before the discriminator sees them: the same kinds for real and painted.
+"""Differentiable augmentation of the discriminator's input: the same for real and generated images.
 
-Differentiable (Zhao et al. 2020, DiffAugment). Colours stay: they carry the mood.
+Zhao et al. 2020 (DiffAugment). Colours are never changed: they carry valence and arousal.
 """
 
 from typing import Literal
@@ -8,65 +8,72 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-ChangeName = Literal["translation", "cutout", "flip"]
+AugmentationName = Literal["translation", "cutout", "flip"]
+UNIFORMS = 8
+"""Uniform numbers that one augmentation of one image uses."""
 SHIFT, HOLE = 0.125, 0.5
-"""Largest shift and side of the hole, in sides of the picture."""
+"""Largest shift and side of the hole, in sides of the image."""
 
 
-def changed(
-    pictures: Tensor, kinds: tuple[ChangeName, ...], told: Tensor, chance: Tensor | float = 1.0
+def augmented(
+    pictures: Tensor,
+    kinds: tuple[AugmentationName, ...],
+    uniforms: Tensor,
+    probability: Tensor | float = 1.0,
 ) -> Tensor:
-    """Pictures (b, 3, s, s) moved, mirrored or with a hole, each kind with its chance.
+    """Pictures (b, 3, s, s) shifted, mirrored or with a hole, each kind with `probability`.
 
-    told: (b, 8) uniform in 0..1.
+    uniforms: (b, 8) in 0..1, the random numbers.
     """
     side = pictures.shape[-1]
     for kind in kinds:
         match kind:
             case "translation":
-                on = (told[:, 0] < chance).float()
-                way = (told[:, 1:3] * 2 - 1) * SHIFT * on[:, None]
-                pictures = _moved(pictures, (way * side).round().long())
+                on = (uniforms[:, 0] < probability).float()
+                shift = (uniforms[:, 1:3] * 2 - 1) * SHIFT * on[:, None]
+                pictures = _shifted(pictures, (shift * side).round().long())
             case "cutout":
-                on = told[:, 3] < chance
+                on = uniforms[:, 3] < probability
                 pictures = torch.where(
-                    on[:, None, None, None], _holed(pictures, told[:, 4:6]), pictures
+                    on[:, None, None, None], _cut_out(pictures, uniforms[:, 4:6]), pictures
                 )
             case "flip":
-                on = (told[:, 6] < 0.5) & (told[:, 7] < chance)
+                on = (uniforms[:, 6] < 0.5) & (uniforms[:, 7] < probability)
                 pictures = torch.where(on[:, None, None, None], pictures.flip(3), pictures)
     return pictures
 
 
-def _moved(pictures: Tensor, way: Tensor) -> Tensor:
-    """Moved by whole pixels (b, 2), right and down; what comes in is grey.
+def _shifted(pictures: Tensor, shift: Tensor) -> Tensor:
+    """Shifted by whole pixels (b, 2), right and down; the border is filled with grey.
 
     As products with shifted identities: indexing is slow backwards, and sampling has no second
     derivative, which R1 needs.
     """
-    places = torch.arange(pictures.shape[-1], device=pictures.device)
+    pixels = torch.arange(pictures.shape[-1], device=pictures.device)
     across, down = (
-        (places[None, :, None] - places == way[:, axis, None, None]).to(pictures.dtype)[:, None]
+        (pixels[None, :, None] - pixels == shift[:, axis, None, None]).to(pictures.dtype)[:, None]
         for axis in (0, 1)
     )
     return down @ pictures @ across.transpose(2, 3)
 
 
-def _holed(pictures: Tensor, centre: Tensor) -> Tensor:
+def _cut_out(pictures: Tensor, centre: Tensor) -> Tensor:
     side = pictures.shape[-1]
     half = HOLE * side / 2
-    places = torch.arange(side, device=pictures.device)[None] + 0.5
-    across = (places - centre[:, :1] * side).abs() < half
-    down = (places - centre[:, 1:] * side).abs() < half
+    pixels = torch.arange(side, device=pictures.device)[None] + 0.5
+    across = (pixels - centre[:, :1] * side).abs() < half
+    down = (pixels - centre[:, 1:] * side).abs() < half
     hole = (across[:, None, :] & down[:, :, None])[:, None]
     return pictures * ~hole
 
 
-def adapted(chance: Tensor, real: Tensor, *, target: float, pictures: int, slow: int) -> Tensor:
-    """The chance of a change after a look at the logits of real pictures.
+def adapted_probability(
+    probability: Tensor, real_logits: Tensor, *, target: float, images: int, ramp_images: int
+) -> Tensor:
+    """The augmentation probability after `images` more real images, in 0..0.85.
 
-    Karras et al. 2020 (ADA, section 3.1): up where more than `target` of the signs say real, as
-    fast as would take `slow` pictures from 0 to 1.
+    Karras et al. 2020 (ADA, section 3.1): it rises where the mean sign of the logits of real images
+    exceeds `target`, else falls, at a speed of 1 per `ramp_images` images.
     """
-    sign = torch.sign(real.float()).mean() - target
-    return (chance + torch.sign(sign) * pictures / slow).clamp(0, 0.85)
+    sign = torch.sign(real_logits.float()).mean() - target
+    return (probability + torch.sign(sign) * images / ramp_images).clamp(0, 0.85)

@@ -1,4 +1,4 @@
-"""What a loss of the landscape game is, and how a recipe's losses become the terms of a turn."""
+"""The base class of the landscape losses, and the terms of each optimizer step."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -10,32 +10,32 @@ from torch import Tensor
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 from engine.landscapes.losses.inputs import LandscapeLossInputs
-from engine.losses.terms import Term as WeightedTerm
 from engine.schedules import ScheduleValue
+from engine.training.task import Term
 
 LANDSCAPE_LOSSES: Registry["LandscapeLoss"] = Registry("loss", package="engine.landscapes.losses")
 
 
 class LandscapeLoss(Table, ABC):
-    """One term: what it asks of the generator, of the discriminator, or of both."""
+    """One loss, with a term for the generator, for the discriminator, or for both."""
 
     kind: str
     weight: ScheduleValue
-    """Weight in the generator's turn; schedules count from the first step of the run."""
+    """Weight in the generator loss; schedules count from the first step of the run."""
 
     encodes: ClassVar[bool] = False
-    """Whether there has to be an encoder."""
+    """Whether the loss always needs an encoder."""
 
     def needs_encoder(self) -> bool:
-        """Whether there has to be an encoder for it as it is set."""
+        """Whether the loss needs an encoder with these settings."""
         return self.encodes
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor | None:
-        """What the generator is to make small; None if it asks nothing of it."""
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor | None:
+        """The generator's loss, a scalar; None if there is none."""
         return None
 
-    def judging(self, trial: LandscapeLossInputs, step: int) -> WeightedTerm | None:
-        """What the discriminator is to make small; None if it asks nothing of it at this step."""
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term | None:
+        """The discriminator's loss and its weight; None if there is none at this step."""
         return None
 
 
@@ -43,22 +43,22 @@ LandscapeLossChoice = Annotated[SerializeAsAny[LandscapeLoss], one_of(LANDSCAPE_
 """The type of a loss in a recipe."""
 
 
-def painting_terms(
-    trial: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
-) -> dict[str, WeightedTerm]:
-    """The terms of the generator's turn that count at `step`; others are not computed."""
-    terms: dict[str, WeightedTerm] = {}
+def generator_terms(
+    inputs: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
+) -> dict[str, Term]:
+    """The terms of the generator's step; a loss of weight 0 at `step` is not computed."""
+    terms: dict[str, Term] = {}
     for loss in losses:
         weight = loss.weight.at(step)
-        value = loss.painting(trial) if weight else None
+        value = loss.generator_loss(inputs) if weight else None
         if value is not None:
-            terms[f"paint/{loss.kind}"] = WeightedTerm(value, weight)
+            terms[f"generator/{loss.kind}"] = Term(value, weight)
     return terms
 
 
-def judging_terms(
-    trial: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
-) -> dict[str, WeightedTerm]:
-    """The terms of the discriminator's turn."""
-    found = {f"judge/{loss.kind}": loss.judging(trial, step) for loss in losses}
-    return {name: term for name, term in found.items() if term is not None and term.weight}
+def discriminator_terms(
+    inputs: LandscapeLossInputs, losses: Sequence[LandscapeLoss], step: int
+) -> dict[str, Term]:
+    """The terms of the discriminator's step."""
+    terms = {f"discriminator/{loss.kind}": loss.discriminator_loss(inputs, step) for loss in losses}
+    return {name: term for name, term in terms.items() if term is not None and term.weight}

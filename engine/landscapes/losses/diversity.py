@@ -9,62 +9,64 @@ from engine.core.numbers import Real
 from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
 
-SEEN = 16
-FAINT = 1e-8
+SIDE = 16
+EPSILON = 1e-8
 
 
 @LANDSCAPE_LOSSES.register("diversity")
 class Diversity(LandscapeLoss):
-    """Distances of pictures match those of their places, all pairs of the batch, both by their max.
+    """Pairwise distances of images match those of their conditions, both relative to the largest.
 
-    As its authors wrote it: with codes at random it also asks pictures of one place to be alike.
+    As published by the authors of the units (Park and Lee, ACCV 2020): with random latents it also
+    makes images of one condition alike.
     """
 
     kind: Literal["diversity"] = "diversity"
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        if len(trial.asked) < 2:
-            return trial.asked.new_zeros(())
-        flat = trial.painted().float().flatten(1)
-        return (_relative(flat) - _relative(trial.asked.float())).abs().mean()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        if len(inputs.target_va) < 2:
+            return inputs.target_va.new_zeros(())
+        flat = inputs.generated().float().flatten(1)
+        return (_relative(flat) - _relative(inputs.target_va.float())).abs().mean()
 
 
-@LANDSCAPE_LOSSES.register("diversity_pair")
-class DiversityPair(LandscapeLoss):
-    """The same code at two places must look `reach` times as different as the places lie apart."""
+@LANDSCAPE_LOSSES.register("va_diversity")
+class VaDiversity(LandscapeLoss):
+    """One latent at two conditions: a hinge on image distance >= `ratio` x condition distance."""
 
-    kind: Literal["diversity_pair"] = "diversity_pair"
-    reach: Real = Field(default=0.3, gt=0)
+    kind: Literal["va_diversity"] = "va_diversity"
+    ratio: Real = Field(default=0.3, gt=0)
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        apart = _seen_apart(trial.painted(), trial.twins())
-        wanted = self.reach * (trial.asked - trial.elsewhere).norm(dim=1)
-        return F.relu(wanted - apart).mean()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        distance = _image_distance(inputs.generated(), inputs.same_latent_other_va())
+        least = self.ratio * (inputs.target_va - inputs.other_va).norm(dim=1)
+        return F.relu(least - distance).mean()
 
 
-@LANDSCAPE_LOSSES.register("code_diversity")
-class CodeDiversity(LandscapeLoss):
-    """Two codes at one place must look at least `least` different: a floor under collapse.
+@LANDSCAPE_LOSSES.register("latent_diversity")
+class LatentDiversity(LandscapeLoss):
+    """Two latents at one condition: a hinge on image distance >= `margin`, against mode collapse.
 
-    After mode seeking (Mao et al. 2019), as a floor and not as a ratio without end.
+    After mode seeking (Mao et al. 2019), with a margin in place of its unbounded ratio.
     """
 
-    kind: Literal["code_diversity"] = "code_diversity"
-    least: Real = Field(default=0.12, gt=0)
+    kind: Literal["latent_diversity"] = "latent_diversity"
+    margin: Real = Field(default=0.12, gt=0)
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return F.relu(self.least - _seen_apart(trial.painted(), trial.mates())).mean()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        distance = _image_distance(inputs.generated(), inputs.other_latent_same_va())
+        return F.relu(self.margin - distance).mean()
 
 
 def _relative(rows: Tensor) -> Tensor:
     """Distances (b, b) of rows, divided by the largest."""
     squared = (rows[:, None] - rows[None]).square().sum(dim=2)
-    # The root of the diagonal's zeros has no slope.
-    apart = torch.where(squared > 0, squared.clamp_min(FAINT).sqrt(), squared)
-    return apart / (apart.max() + FAINT)
+    # The root has no finite gradient at the zeros of the diagonal.
+    apart = torch.where(squared > 0, squared.clamp_min(EPSILON).sqrt(), squared)
+    return apart / (apart.max() + EPSILON)
 
 
-def _seen_apart(one: Tensor, other: Tensor) -> Tensor:
-    """Mean absolute difference (b,) of pictures at 16 px: as a whole, not in their texture."""
-    small = [F.adaptive_avg_pool2d(picture.float(), SEEN) for picture in (one, other)]
+def _image_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Mean absolute difference (b,) of images at 16 px: of layout and colour, not of texture."""
+    small = [F.adaptive_avg_pool2d(picture.float(), SIDE) for picture in (one, other)]
     return (small[0] - small[1]).abs().mean(dim=(1, 2, 3))

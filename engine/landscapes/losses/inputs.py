@@ -1,108 +1,108 @@
-"""One step of the game: real pictures, painted ones, and what the networks make of them."""
+"""One step of the adversarial training: real images, generated ones, and the networks' outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from engine.landscapes.nets.discriminator import LandscapeDiscriminator, Verdict
-from engine.landscapes.nets.encoder import Code, LandscapeEncoder
+from engine.landscapes.nets.discriminator import DiscriminatorOutput, LandscapeDiscriminator
+from engine.landscapes.nets.encoder import LandscapeEncoder, LatentDistribution
 from engine.landscapes.nets.generator import LandscapeGenerator
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
+Images = Literal["real", "generated"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LandscapeNetworks:
-    """The networks of the game, and how pictures are compared."""
+    """The trained networks, and the perceptual distance that compares images."""
 
     generator: LandscapeGenerator
     discriminator: LandscapeDiscriminator | None
     encoder: LandscapeEncoder | None
-    distance: Callable[[Tensor, Tensor], Tensor]
-    """Pictures (b, 3, s, s) twice to a scalar, as people see it or as near as we can."""
+    perceptual: Callable[[Tensor, Tensor], Tensor]
+    """Two batches of images (b, 3, s, s) in [-1, 1] to a scalar: LPIPS or a stand-in for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandscapeLossInputs:
-    """What the losses of one turn look at; nothing is painted or judged twice."""
+    """What the losses of one optimizer step read; every network output is computed once."""
 
-    parts: LandscapeNetworks
+    networks: LandscapeNetworks
     real: Tensor
     """(b, 3, s, s) in [-1, 1]."""
-    places: Tensor
-    """(b, 2) in 0..1: where the real pictures lie."""
-    asked: Tensor
-    """(b, 2): what the generator is asked for."""
-    elsewhere: Tensor
-    """(b, 2): another wish for the same code."""
-    normal: Tensor
-    """(b, latent): the code of the painted pictures, standard normal."""
-    other: Tensor
-    """(b, latent): another code for the same wish."""
-    augmented: Callable[[Tensor], Tensor]
-    """Pictures as the discriminator sees them: real and painted ones are changed alike."""
-    painting: bool
-    """Whether this is the generator's turn."""
+    va: Tensor
+    """(b, 2) in 0..1: valence and arousal of the real images."""
+    target_va: Tensor
+    """(b, 2): valence and arousal that the generator is conditioned on."""
+    other_va: Tensor
+    """(b, 2): a second condition for the same latent."""
+    noise: Tensor
+    """(b, latent): standard normal, the latent of the generated images."""
+    other_noise: Tensor
+    """(b, latent): a second latent for the same condition."""
+    augment: Callable[[Tensor], Tensor]
+    """Augmentation of the discriminator's input, the same for real and generated images."""
+    generator_step: bool
+    """Whether this is the generator's optimizer step."""
     memo: dict[str, object] = field(default_factory=dict[str, object], repr=False)
 
-    def painted(self) -> Tensor:
-        """Pictures of the code at the places asked for; no gradient in the other's turn."""
-        return self._once("painted", lambda: self._paint(self.normal, self.asked))
+    def generated(self) -> Tensor:
+        """Images of the latent at `target_va`; without gradient in the discriminator's step."""
+        return self._once("generated", lambda: self._generate(self.noise, self.target_va))
 
-    def twins(self) -> Tensor:
-        """Pictures of the same code elsewhere in the plane."""
-        return self._once("twins", lambda: self._paint(self.normal, self.elsewhere))
+    def same_latent_other_va(self) -> Tensor:
+        """Images of the same latent at `other_va`."""
+        return self._once("same_latent", lambda: self._generate(self.noise, self.other_va))
 
-    def mates(self) -> Tensor:
-        """Pictures of another code at the same places."""
-        return self._once("mates", lambda: self._paint(self.other, self.asked))
+    def other_latent_same_va(self) -> Tensor:
+        """Images of the other latent at `target_va`."""
+        return self._once("same_va", lambda: self._generate(self.other_noise, self.target_va))
 
-    def code(self) -> Code:
-        """What the encoder makes of the real pictures."""
-        encoder = self.parts.encoder
+    def encoded(self) -> LatentDistribution:
+        """The encoder's distribution for the real images."""
+        encoder = self.networks.encoder
         if encoder is None:
-            raise ValueError("this game has no encoder")
-        return self._once("code", lambda: encoder(self.real))
+            raise ValueError("this training has no encoder")
+        return self._once("encoded", lambda: encoder(self.real))
 
-    def rebuilt(self) -> Tensor:
-        """The real pictures from their own codes and places."""
+    def reconstructed(self) -> Tensor:
+        """The real images, decoded from their own latents, valence and arousal."""
         return self._once(
-            "rebuilt",
-            lambda: self.parts.generator(self.code().drawn(self.other), self.places),
+            "reconstructed",
+            lambda: self.networks.generator(self.encoded().sample(self.other_noise), self.va),
         )
 
-    def verdict(self, which: str) -> Verdict:
-        """What the discriminator says of the `real` or the `painted` pictures."""
-        if which == "real":
-            return self._once("real", lambda: self._judge(self.real, self.places))
-        return self._once("fake", lambda: self._judge(self.painted(), self.asked))
+    def output(self, images: Images) -> DiscriminatorOutput:
+        """The discriminator's output for the real or the generated images."""
+        if images == "real":
+            return self._once("real", lambda: self._discriminate(self.real, self.va))
+        return self._once("fake", lambda: self._discriminate(self.generated(), self.target_va))
 
-    def slope(self, which: str) -> Tensor:
-        """Squared slope of the logit at the real or the painted pictures, averaged: a scalar."""
-        picture = self.real if which == "real" else self.painted()
-        places = self.places if which == "real" else self.asked
+    def gradient_penalty(self, images: Images) -> Tensor:
+        """Mean squared norm of the logit's gradient at the real or the generated images: ()."""
+        picture, va = (
+            (self.real, self.va) if images == "real" else (self.generated(), self.target_va)
+        )
         with torch.autocast(picture.device.type, enabled=False):
-            seen = picture.detach().float().requires_grad_(True)
-            logits = self._judge(seen, places).logits.float()
-            (found,) = torch.autograd.grad(logits.sum(), seen, create_graph=True)
-        return found.square().sum(dim=(1, 2, 3)).mean()
+            picture = picture.detach().float().requires_grad_(True)
+            logits = self._discriminate(picture, va).logits.float()
+            (gradient,) = torch.autograd.grad(logits.sum(), picture, create_graph=True)
+        return gradient.square().sum(dim=(1, 2, 3)).mean()
 
-    def _judge(self, pictures: Tensor, places: Tensor) -> Verdict:
-        if self.parts.discriminator is None:
+    def _discriminate(self, pictures: Tensor, va: Tensor) -> DiscriminatorOutput:
+        if self.networks.discriminator is None:
             raise ValueError("this training has no discriminator")
-        return self.parts.discriminator(self.augmented(pictures), places)
+        return self.networks.discriminator(self.augment(pictures), va)
 
-    def _paint(self, normal: Tensor, places: Tensor) -> Tensor:
-        generator = self.parts.generator
-        if self.painting:
-            return generator(generator.codes(normal), places)
-        with torch.no_grad():
-            return generator(generator.codes(normal), places)
+    def _generate(self, noise: Tensor, va: Tensor) -> Tensor:
+        generator = self.networks.generator
+        with torch.set_grad_enabled(self.generator_step and torch.is_grad_enabled()):
+            return generator(generator.latents(noise), va)
 
-    def _once(self, name: str, compute: Callable[[], Found]) -> Found:
+    def _once(self, name: str, compute: Callable[[], Value]) -> Value:
         if name not in self.memo:
             self.memo[name] = compute()
-        return cast("Found", self.memo[name])
+        return cast("Value", self.memo[name])

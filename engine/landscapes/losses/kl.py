@@ -6,16 +6,16 @@ from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
 
 
-@LANDSCAPE_LOSSES.register("code_spread")
-class CodeSpread(LandscapeLoss):
-    """Divergence of the codes from the standard normal, the mean over batch and dimensions.
+@LANDSCAPE_LOSSES.register("kl")
+class KlDivergence(LandscapeLoss):
+    """KL divergence of the encoded latents from the standard normal, mean over batch and dimension.
 
-    Kingma and Welling 2014, appendix B; times the width of the code it is the usual sum in nats.
+    Kingma and Welling 2014, appendix B; times the latent width it is the usual sum in nats.
     """
 
-    kind: Literal["code_spread"] = "code_spread"
+    kind: Literal["kl"] = "kl"
     encodes = True
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        mean, log_variance = trial.code()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        mean, log_variance = inputs.encoded()
         return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).mean()

@@ -5,40 +5,40 @@ from torch import Tensor
 from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
 
-Of = Literal["code", "chance"]
+LatentSource = Literal["encoded", "random"]
 
 
-class _Compared(LandscapeLoss):
-    """Painted beside real: from the picture's own `code`, or from `chance` as its ancestors did.
+class _ImageLoss(LandscapeLoss):
+    """Compares real images with their reconstructions, or with images of random latents.
 
-    Of `chance` the best answer is the mean of all pictures: blur.
+    With `random` latents the minimum is the mean of all images: blur.
     """
 
-    of: Of = "code"
+    latent: LatentSource = "encoded"
 
     def needs_encoder(self) -> bool:
-        return self.of == "code"
+        return self.latent == "encoded"
 
-    def painted(self, trial: LandscapeLossInputs) -> Tensor:
-        """The pictures that are compared with the real ones."""
-        return trial.rebuilt() if self.of == "code" else trial.painted()
+    def images(self, inputs: LandscapeLossInputs) -> Tensor:
+        """The images that are compared with the real ones."""
+        return inputs.reconstructed() if self.latent == "encoded" else inputs.generated()
 
 
 @LANDSCAPE_LOSSES.register("reconstruction")
-class Reconstruction(_Compared):
+class Reconstruction(_ImageLoss):
     """Mean squared error of pixels in [-1, 1]."""
 
     kind: Literal["reconstruction"] = "reconstruction"
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return (self.painted(trial).float() - trial.real).square().mean()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        return (self.images(inputs).float() - inputs.real).square().mean()
 
 
 @LANDSCAPE_LOSSES.register("perceptual")
-class PerceptualTerm(_Compared):
-    """LPIPS where its backbone is given, else differences of pixels and gradients over scales."""
+class PerceptualTerm(_ImageLoss):
+    """LPIPS if `networks.perceptual` names it, else multi-scale L1 of pixels and gradients."""
 
     kind: Literal["perceptual"] = "perceptual"
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return trial.parts.distance(self.painted(trial), trial.real)
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        return inputs.networks.perceptual(self.images(inputs), inputs.real)

@@ -10,46 +10,48 @@ from engine.landscapes.losses.inputs import LandscapeLossInputs
 
 FEWEST = 4
 LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
-FAINT = 1e-4
+EPSILON = 1e-4
 
 
-@LANDSCAPE_LOSSES.register("stuck")
-class Stuck(LandscapeLoss):
-    """The mean picture has no detail that the mean real one lacks: texture sticks to no place.
+@LANDSCAPE_LOSSES.register("texture_sticking")
+class TextureSticking(LandscapeLoss):
+    """The mean generated image has no detail that the mean real one lacks.
 
-    Karras et al. 2021 (StyleGAN3, section 1) on texture sticking; a discriminator sees pictures one
-    by one and forgives it.
+    Texture sticking (Karras et al. 2021, StyleGAN3, section 1): detail at fixed pixel positions. A
+    discriminator sees images one by one and cannot penalise it.
     """
 
-    kind: Literal["stuck"] = "stuck"
+    kind: Literal["texture_sticking"] = "texture_sticking"
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return _apart(trial, _mean_detail)
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        return _squared_difference(inputs, _mean_detail)
 
 
-@LANDSCAPE_LOSSES.register("bands")
-class Bands(LandscapeLoss):
-    """Whole rows and columns bend as much as in real pictures, place by place, in nepers squared.
+@LANDSCAPE_LOSSES.register("banding")
+class Banding(LandscapeLoss):
+    """Second differences of row and column means match those of real images, in nepers squared.
 
-    Enlargements repeat texture along both axes: it does not average out over a row, as it should.
+    Upsampling repeats texture along both axes, so that it does not average out over a row.
     """
 
-    kind: Literal["bands"] = "bands"
+    kind: Literal["banding"] = "banding"
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return _apart(trial, _log_bends)
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        return _squared_difference(inputs, _log_second_differences)
 
 
-def _apart(trial: LandscapeLossInputs, told: Callable[[Tensor], Tensor]) -> Tensor:
-    """Squared difference of a statistic of painted and real pictures; 0 for fewer than four.
+def _squared_difference(
+    inputs: LandscapeLossInputs, statistic: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Squared difference of a statistic of generated and real images; 0 for fewer than four.
 
-    The differences of two halves of the batch are multiplied: what pictures differ in by chance
-    costs nothing on average.
+    It is the product of the differences of two halves of the batch, which is unbiased: sampling
+    noise adds 0 on average.
     """
-    painted, real = trial.painted().float(), trial.real.float()
-    if len(painted) < FEWEST:
-        return painted.new_zeros(())
-    one, other = (told(painted[half::2]) - told(real[half::2]) for half in (0, 1))
+    generated, real = inputs.generated().float(), inputs.real.float()
+    if len(generated) < FEWEST:
+        return generated.new_zeros(())
+    one, other = (statistic(generated[half::2]) - statistic(real[half::2]) for half in (0, 1))
     return (one * other).mean()
 
 
@@ -59,7 +61,7 @@ def _mean_detail(pictures: Tensor) -> Tensor:
     return F.conv2d(pictures.mean(dim=0)[:, None], kernel)[:, 0]
 
 
-def _log_bends(pictures: Tensor) -> Tensor:
+def _log_second_differences(pictures: Tensor) -> Tensor:
     """Log of the mean second difference (2, s - 2) of rows and columns of pictures (b, 3, s, s)."""
     lines = torch.stack([pictures.mean(dim=3), pictures.mean(dim=2)])
-    return (lines.diff(n=2, dim=3).abs().mean(dim=(1, 2)) + FAINT).log()
+    return (lines.diff(n=2, dim=3).abs().mean(dim=(1, 2)) + EPSILON).log()

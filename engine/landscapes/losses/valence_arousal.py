@@ -4,24 +4,25 @@ from pydantic import Field
 from torch import Tensor
 
 from engine.core.numbers import Real
-from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss, WeightedTerm
+from engine.landscapes.losses.base import LANDSCAPE_LOSSES, LandscapeLoss
 from engine.landscapes.losses.inputs import LandscapeLossInputs
+from engine.training.task import Term
 
 
-@LANDSCAPE_LOSSES.register("place")
-class Place(LandscapeLoss):
-    """Valence and arousal read off the picture: the reader learns on real pictures only.
+@LANDSCAPE_LOSSES.register("valence_arousal")
+class ValenceArousal(LandscapeLoss):
+    """Squared error of the valence and arousal that the discriminator's auxiliary head predicts.
 
-    The generator is to paint what the reader finds where it was asked for (Odena et al. 2017).
+    An auxiliary regressor as in AC-GAN (Odena et al. 2017); it is trained on real images only.
     """
 
-    kind: Literal["place"] = "place"
-    judge: Real = Field(default=0.5, ge=0)
-    """Weight in the discriminator's turn."""
+    kind: Literal["valence_arousal"] = "valence_arousal"
+    discriminator_weight: Real = Field(default=0.5, ge=0)
+    """Weight in the discriminator loss."""
 
-    def painting(self, trial: LandscapeLossInputs) -> Tensor:
-        return (trial.verdict("painted").places - trial.asked).square().mean()
+    def generator_loss(self, inputs: LandscapeLossInputs) -> Tensor:
+        return (inputs.output("generated").va - inputs.target_va).square().mean()
 
-    def judging(self, trial: LandscapeLossInputs, step: int) -> WeightedTerm:
-        off = (trial.verdict("real").places - trial.places).square().mean()
-        return WeightedTerm(off, self.judge)
+    def discriminator_loss(self, inputs: LandscapeLossInputs, step: int) -> Term:
+        error = (inputs.output("real").va - inputs.va).square().mean()
+        return Term(error, self.discriminator_weight)

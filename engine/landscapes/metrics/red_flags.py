@@ -1,7 +1,7 @@
-"""Red flags of painted pictures: what goes wrong with generators, seen by simple statistics.
+"""Red flags: known failures of generators, detected by simple image statistics.
 
-Each statistic is compared in the mean over at least 16 pictures with what the data itself shows:
-limits for photographs would reject drawn landscapes.
+The mean of a statistic over at least 16 images is compared with limits learned from the data:
+limits for photographs would reject rendered landscapes.
 """
 
 from collections.abc import Mapping
@@ -16,25 +16,25 @@ from torch import Tensor
 from engine.core.luma import REC_709
 
 FEWEST = 16
-ROUNDS, MARGIN = 400, 0.25
+RESAMPLES, MARGIN = 400, 0.25
 LOW = frozenset({"contrast", "colour", "sharpness"})
-"""Statistics that fail by being low; the rest by being high."""
+"""Statistics with a lower limit; the others have an upper limit."""
 CAUSES = {
-    "contrast": "gray: the discriminator is too strong, lower its rate or let it see changes",
-    "colour": "colourless: the discriminator is too strong, lower its rate or let it see changes",
-    "checker_2": "checkerboard of 2 px: look at the enlargement",
-    "checker_4": "checkerboard of 4 px: look at the enlargement",
-    "blocks": "blocks: look at the enlargement, such as a pixel shuffle",
-    "banding": "banding: unstable, look at the gamma of the emotional residual units",
-    "slope": "blur: the reconstruction weighs too much, or the generator starves",
-    "sharpness": "blur: the reconstruction weighs too much, or the generator starves",
-    "clipping": "clipped: colours leave their range, look at beta of the units",
-    "cross": "blurred along the diagonals: the enlargement is bilinear",
-    "collapse": "collapsed: codes no longer matter, raise `code_diversity` or let changes be seen",
-    "deaf": "deaf: valence and arousal no longer matter, raise `place` or `diversity_pair`",
-    "copies": "copies: pictures learned from come back, learn from more or let changes be seen",
-    "gamma": "gamma beyond what the units may give: the weights or the code are wrong",
-    "overconfident": "the discriminator is too strong: lower its rate or let it see changes",
+    "contrast": "grey: the discriminator is too strong, lower its rate or augment",
+    "colour": "colourless: the discriminator is too strong, lower its rate or augment",
+    "checker_2": "checkerboard of 2 px: check the upsampling",
+    "checker_4": "checkerboard of 4 px: check the upsampling",
+    "blocks": "blocks: check the upsampling, such as a pixel shuffle",
+    "banding": "banding: unstable training, check gamma of the emotional residual units",
+    "spectral_slope": "blur: lower the weight of `reconstruction`, or train longer",
+    "sharpness": "blur: lower the weight of `reconstruction`, or train longer",
+    "clipping": "clipping: colours leave their range, check beta of the units",
+    "cross": "blur along the diagonals: the upsampling is bilinear",
+    "collapse": "mode collapse: the latent is ignored, raise `latent_diversity` or augment",
+    "ignores_va": "valence and arousal are ignored, raise `valence_arousal` or `va_diversity`",
+    "copies": "copies of training images: train on more images or augment",
+    "gamma": "gamma exceeds the bound of the units: a defect in the weights or the code",
+    "overconfident": "the discriminator is too strong: lower its rate or augment",
 }
 WIDTH = 6 / 128
 """Half the width of the arms of the cross, in sides."""
@@ -56,34 +56,34 @@ def flag_statistics(pictures: Tensor) -> dict[str, Tensor]:
         "checker_4": _peak(power, side // 4, (0.40, 0.47), (0.55, 0.60)),
         "blocks": _blocks(luma),
         "banding": _banding(luma),
-        "slope": _slope(power),
+        "spectral_slope": _spectral_slope(power),
         "sharpness": curved.square().mean(dim=(1, 2)).sqrt(),
         "clipping": ((unit < 0.01) | (unit > 0.99)).float().mean(dim=(1, 2, 3)),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The least or the largest mean over 16 pictures that the data explains."""
+class FlagLimits:
+    """Lower or upper limits of means over 16 images."""
 
     edges: Mapping[str, float]
     cross: float
-    """How much the detail of the data lies along the diagonals."""
-    reach: float
-    """How far from that a set may stray, either way."""
+    """Correlation of the data's detail with the diagonals."""
+    tolerance: float
+    """Largest deviation from it."""
 
     @classmethod
     def of(cls, pictures: Tensor, *, seed: int = 0) -> Self:
-        """Learn the limits from real pictures (n, 3, s, s), some hundreds.
+        """Fit the limits to real pictures (n, 3, s, s), some hundreds.
 
-        The 99.9 % quantile of bootstrapped means of 16, and beyond it a quarter of its distance
-        from the mean and of the spread of single pictures.
+        The 99.9 % quantile of bootstrapped means of 16, plus a quarter of its distance from the
+        mean and of the standard deviation of single pictures.
         """
         random = np.random.default_rng(seed)
-        rows = random.integers(0, len(pictures), (ROUNDS, FEWEST))
+        rows = random.integers(0, len(pictures), (RESAMPLES, FEWEST))
         edges: dict[str, float] = {}
-        for name, told in flag_statistics(pictures).items():
-            single = told.double().cpu().numpy()
+        for name, values in flag_statistics(pictures).items():
+            single = values.double().cpu().numpy()
             sign = -1.0 if name in LOW else 1.0
             edge = sign * float(np.quantile(sign * single[rows].mean(axis=1), 0.999))
             edges[name] = edge + sign * MARGIN * (
@@ -92,21 +92,21 @@ class Limits:
         detail = _detail(pictures)
         cross = float(_crossed(detail.mean(dim=0)))
         few = [float(_crossed(detail[torch.from_numpy(row)].mean(dim=0))) for row in rows]
-        stray = float(np.quantile(np.abs(np.array(few) - cross), 0.999))
-        return cls(edges, cross, max(CROSSED, (1 + MARGIN) * stray))
+        deviation = float(np.quantile(np.abs(np.array(few) - cross), 0.999))
+        return cls(edges, cross, max(CROSSED, (1 + MARGIN) * deviation))
 
     def raised(self, pictures: Tensor) -> dict[str, float]:
-        """The flags of painted pictures (n, 3, s, s), n >= 16, with the means that raised them."""
+        """The flags of images (n, 3, s, s), n >= 16, with the means that raised them."""
         if len(pictures) < FEWEST:
             raise ValueError(f"{len(pictures)} pictures are too few to raise a flag")
-        found = {name: float(told.mean()) for name, told in flag_statistics(pictures).items()}
+        means = {name: float(x.mean()) for name, x in flag_statistics(pictures).items()}
         raised = {
             name: value
-            for name, value in found.items()
+            for name, value in means.items()
             if (value < self.edges[name] if name in LOW else value > self.edges[name])
         }
         cross = float(_crossed(_detail(pictures).mean(dim=0)))
-        return raised | ({"cross": cross} if abs(cross - self.cross) > self.reach else {})
+        return raised | ({"cross": cross} if abs(cross - self.cross) > self.tolerance else {})
 
 
 def _luma(unit: Tensor) -> Tensor:
@@ -120,17 +120,17 @@ def _curved(luma: Tensor) -> Tensor:
 
 
 def _detail(pictures: Tensor) -> Tensor:
-    """Where pictures have detail, (b, s - 2, s - 2)."""
+    """Squared Laplacian of the luma, (b, s - 2, s - 2)."""
     return _curved(_luma(((pictures.float() + 1) / 2).clamp(0, 1))).square()
 
 
 def _crossed(detail: Tensor) -> Tensor:
     """Correlation of a map (s, s) with the cross of both diagonals."""
     side = len(detail)
-    place = torch.arange(side, device=detail.device)
+    pixels = torch.arange(side, device=detail.device)
     near = WIDTH * side
-    falling = (place[:, None] - place).abs() < near
-    rising = (place[:, None] + place - (side - 1)).abs() < near
+    falling = (pixels[:, None] - pixels).abs() < near
+    rising = (pixels[:, None] + pixels - (side - 1)).abs() < near
     cross = (falling | rising).float()
     return torch.corrcoef(torch.stack([cross.flatten(), detail.flatten()]))[0, 1].nan_to_num()
 
@@ -144,39 +144,40 @@ def _marginals(power: Tensor) -> tuple[Tensor, Tensor]:
     return power.sum(dim=1), folded
 
 
-def _peak(power: Tensor, at: int, *around: tuple[float, float]) -> Tensor:
-    """How far the power of a frequency stands above that of its surroundings, in decades."""
-    told: list[Tensor] = []
+def _peak(power: Tensor, frequency: int, *around: tuple[float, float]) -> Tensor:
+    """Power of a frequency relative to its surroundings, in decades."""
+    peaks: list[Tensor] = []
     for marginal in _marginals(power):
         last = marginal.shape[1] - 1
-        places = [torch.arange(int(low * last), int(high * last) + 1) for low, high in around]
-        level = marginal[:, torch.cat(places).to(marginal.device)].median(dim=1).values
-        top = marginal[:, max(at - 1, 0) if at == last else at : at + 1].mean(dim=1)
-        told.append(top.log10() - level.log10())
-    return torch.stack(told).amax(dim=0)
+        bins = [torch.arange(int(low * last), int(high * last) + 1) for low, high in around]
+        level = marginal[:, torch.cat(bins).to(marginal.device)].median(dim=1).values
+        first = max(frequency - 1, 0) if frequency == last else frequency
+        top = marginal[:, first : frequency + 1].mean(dim=1)
+        peaks.append(top.log10() - level.log10())
+    return torch.stack(peaks).amax(dim=0)
 
 
 def _blocks(luma: Tensor) -> Tensor:
-    """Steps across every 8th line over those across all other lines."""
-    told: list[Tensor] = []
+    """Mean step across every 8th line over the mean step across all other lines."""
+    ratios: list[Tensor] = []
     for steps in (luma.diff(dim=2).abs().mean(dim=1), luma.diff(dim=1).abs().mean(dim=2)):
         on = torch.arange(1, steps.shape[1] + 1, device=luma.device) % 8 == 0
-        told.append(steps[:, on].mean(dim=1) / steps[:, ~on].mean(dim=1).clamp_min(1e-6))
-    return torch.stack(told).amax(dim=0)
+        ratios.append(steps[:, on].mean(dim=1) / steps[:, ~on].mean(dim=1).clamp_min(1e-6))
+    return torch.stack(ratios).amax(dim=0)
 
 
 def _banding(luma: Tensor) -> Tensor:
-    """How much whole rows differ from their neighbours, in shares of what single pixels do.
+    """Second differences of row means over those of single pixels.
 
-    Medians over the rows: a horizon and a shore are a few rows of strong steps, bands are many.
+    Medians over the rows: a horizon or a shore is a few rows, banding is many.
     """
     rows = luma.mean(dim=2).diff(n=2, dim=1).abs().median(dim=1).values
     pixels = luma.diff(n=2, dim=1).abs().mean(dim=2).median(dim=1).values
     return rows / pixels.clamp_min(1e-6)
 
 
-def _slope(power: Tensor) -> Tensor:
-    """How steeply power falls with frequency, in decades a decade: steeper is blurrier."""
+def _spectral_slope(power: Tensor) -> Tensor:
+    """Negative slope of log power over log frequency: steeper is blurrier."""
     side = power.shape[1]
     down = torch.fft.fftfreq(side, device=power.device)[:, None] * side
     radius = torch.hypot(down, torch.arange(power.shape[2], device=power.device)[None])

@@ -1,4 +1,4 @@
-"""The discriminator of landscapes: real or painted, and which valence and arousal it sees."""
+"""The discriminator of landscapes, with an auxiliary head for valence and arousal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,75 +10,79 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
-from engine.landscapes.nets.eru import SLOPE
+from engine.landscapes.nets.eru import NEGATIVE_SLOPE
 from engine.landscapes.nets.generator import SMALLEST
 from engine.landscapes.nets.growth import Fade
 from engine.nets.loading import built
 
 GROUP = 4
-FAINT = 1e-8
+EPSILON = 1e-8
 HIDDEN = 64
 
 
-class Verdict(NamedTuple):
-    """Logits (b,), above 0 for a real picture, and places (b, 2) read off the pictures alone."""
+class DiscriminatorOutput(NamedTuple):
+    """Logits (b,), above 0 for real, and valence and arousal (b, 2) predicted from the image."""
 
     logits: Tensor
-    places: Tensor
+    va: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class DiscriminatorSpec:
-    """Widths of the maps from full size down to 4 px, and whether places are asked for.
+    """Widths of the feature maps from full size down to 4 px, and the options of the blocks.
 
-    spectral: divide every weight by its largest singular value (Miyato et al. 2018); batch_spread:
-    show the last map how much a batch varies; convs: convolutions of a block. gain: factor behind
-    each activation, without which a deep spectral stack passes next to nothing; free_reader: leave
-    the reader of places out of the spectral norm, for a bounded one hardly moves from the middle.
+    convs: convolutions of a block; projection: condition the logit on valence and arousal;
+    spectral_norm: divide every weight by its largest singular value (Miyato et al. 2018);
+    minibatch_std: append the minibatch standard deviation to the last map; gain: factor after each
+    activation, which makes up for the decay of a deep spectrally normalised stack;
+    unconstrained_va_head: no spectral norm on the valence-arousal head, whose output otherwise
+    stays near 0.5.
     """
 
     widths: tuple[int, ...] = (64, 64, 128, 256, 512, 512)
     convs: int = 2
     projection: bool = True
-    spectral: bool = True
-    batch_spread: bool = True
+    spectral_norm: bool = True
+    minibatch_std: bool = True
     gain: float = 1.0
-    free_reader: bool = False
+    unconstrained_va_head: bool = False
     grown: bool = False
-    """Whether the first block fades in over a network of half the side."""
+    """Whether the first block fades in over a network of half the size."""
 
     @property
     def size(self) -> int:
-        """Side of the pictures in px."""
+        """Side of the images in px."""
         return SMALLEST * 2 ** (len(self.widths) - 1)
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
-        """Read the shape off a state dict; WeightsError where it is none of a discriminator."""
+        """Read the shape off a state dict; WeightsError if it is not a discriminator's."""
         if "entry.weight" not in state or "reader.weight" not in state:
-            raise WeightsError("`entry.weight` is missing: these are no weights of a discriminator")
-        widths, at = [state["entry.weight"].shape[0]], 0
-        convs = 1 + (f"blocks.{at}.1.weight" in state)
-        while (key := f"blocks.{at}.{convs - 1}.weight") in state:
+            raise WeightsError(
+                "`entry.weight` is missing: these are not the weights of a discriminator"
+            )
+        widths, block = [state["entry.weight"].shape[0]], 0
+        convs = 1 + (f"blocks.{block}.1.weight" in state)
+        while (key := f"blocks.{block}.{convs - 1}.weight") in state:
             widths.append(state[key].shape[0])
-            at += 1
-        last = state[f"blocks.{at - 1}.{convs - 1}.weight"].shape[0]
+            block += 1
+        last = state[f"blocks.{block - 1}.{convs - 1}.weight"].shape[0]
         return cls(
             widths=tuple(widths[:-1]),
             convs=convs,
             projection="asked.2.weight" in state,
-            spectral="entry.vector" in state,
-            batch_spread=state["reader.weight"].shape[1] == last + 1,
+            spectral_norm="entry.vector" in state,
+            minibatch_std=state["reader.weight"].shape[1] == last + 1,
             gain=round(float(state["gain"]), 6),
-            free_reader="entry.vector" in state and "reader.vector" not in state,
+            unconstrained_va_head="entry.vector" in state and "reader.vector" not in state,
             grown="before.weight" in state,
         )
 
 
-class Spectral(nn.Conv2d):
+class SpectralNormConv2d(nn.Conv2d):
     """A convolution whose weight is divided by its largest singular value, by power iteration.
 
-    One iteration a forward in training; in eval mode nothing moves. `on` False leaves it plain.
+    One iteration per forward pass in training, none in eval mode; `on` False: a plain convolution.
     """
 
     def __init__(self, inputs: int, outputs: int, side: int, *, on: bool) -> None:
@@ -106,42 +110,46 @@ class Spectral(nn.Conv2d):
 
 
 class LandscapeDiscriminator(nn.Module):
-    """Pictures (b, 3, s, s) in [-1, 1] and the places asked for (b, 2) to a verdict.
+    """Images (b, 3, s, s) in [-1, 1] and their condition (b, 2) to logits, valence and arousal.
 
-    The place enters by a projection of the logit (Miyato and Koyama 2018), behind everything that
-    the reader of places sees: it cannot copy what it is to read.
+    The condition enters the logit by projection (Miyato and Koyama 2018), after the features that
+    the valence-arousal head reads: the head cannot copy it.
     """
 
     def __init__(self, spec: DiscriminatorSpec | None = None) -> None:
         super().__init__()
         self.spec = spec = DiscriminatorSpec() if spec is None else spec
 
-        def conv(inputs: int, outputs: int, side: int, *, free: bool = False) -> Spectral:
-            return Spectral(inputs, outputs, side, on=spec.spectral and not free)
+        def conv(
+            inputs: int, outputs: int, side: int, *, normed: bool = True
+        ) -> SpectralNormConv2d:
+            return SpectralNormConv2d(inputs, outputs, side, on=spec.spectral_norm and normed)
 
         self.entry = conv(3, spec.widths[0], 1)
         self.before = conv(3, spec.widths[1], 1) if spec.grown else None
         self.fade = Fade() if spec.grown else None
         self.blocks = nn.ModuleList(
             nn.ModuleList(
-                conv(inputs, outputs if at == spec.convs - 1 else inputs, 3)
-                for at in range(spec.convs)
+                conv(inputs, outputs if index == spec.convs - 1 else inputs, 3)
+                for index in range(spec.convs)
             )
             for inputs, outputs in pairwise((*spec.widths, spec.widths[-1]))
         )
-        last = spec.widths[-1] + spec.batch_spread
+        last = spec.widths[-1] + spec.minibatch_std
         self.real = conv(last, 1, 1)
-        self.reader = conv(last, 2, 1, free=spec.free_reader)
-        self.dropped = nn.Dropout2d(0.3)
+        self.reader = conv(last, 2, 1, normed=not spec.unconstrained_va_head)
+        self.dropout = nn.Dropout2d(0.3)
         if spec.projection:
             self.asked = nn.Sequential(
-                nn.Linear(2, HIDDEN), nn.LeakyReLU(SLOPE), nn.Linear(HIDDEN, spec.widths[-1])
+                nn.Linear(2, HIDDEN),
+                nn.LeakyReLU(NEGATIVE_SLOPE),
+                nn.Linear(HIDDEN, spec.widths[-1]),
             )
         self.register_buffer("gain", torch.tensor(spec.gain))
         self.register_buffer("augment", torch.zeros(()))
-        """Chance of an augmentation, as the adaptive rule left it."""
+        """Augmentation probability, as the adaptive rule left it."""
         self.register_buffer("flagged", torch.zeros(()))
-        """Validations in a row that raised red flags: a resumed run counts on."""
+        """Consecutive validations with red flags; a resumed run continues the count."""
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
@@ -150,51 +158,51 @@ class LandscapeDiscriminator(nn.Module):
         return built(lambda: cls(spec), state, name="a landscape discriminator")
 
     def features(self, picture: Tensor) -> Tensor:
-        """The last map, averaged over its places: (b, width)."""
+        """The last feature map, averaged over its pixels: (b, width)."""
         gain = self.get_buffer("gain").to(picture.dtype)
-        x = gain * F.leaky_relu(self.entry(picture), SLOPE)
-        for at, block in enumerate(self.blocks):
+        x = gain * F.leaky_relu(self.entry(picture), NEGATIVE_SLOPE)
+        for index, block in enumerate(self.blocks):
             assert isinstance(block, nn.ModuleList)
             for convolution in block:
-                x = gain * F.leaky_relu(convolution(x), SLOPE)
-            if at < len(self.blocks) - 1:
+                x = gain * F.leaky_relu(convolution(x), NEGATIVE_SLOPE)
+            if index < len(self.blocks) - 1:
                 x = F.avg_pool2d(x, 2)
-            if at == 0:
+            if index == 0:
                 x = self._faded(x, picture, gain)
-        return x.mean(dim=(2, 3)) if not self.spec.batch_spread else self._spread(x)
+        pooled = x.mean(dim=(2, 3))
+        if not self.spec.minibatch_std:
+            return pooled
+        return torch.cat([pooled, minibatch_std(x).to(pooled.dtype)], dim=1)
 
-    def forward(self, picture: Tensor, places: Tensor) -> Verdict:
-        found = self.features(picture)
-        pooled = found[:, :, None, None]
+    def forward(self, picture: Tensor, va: Tensor) -> DiscriminatorOutput:
+        features = self.features(picture)
+        pooled = features[:, :, None, None]
         logits = self.real(pooled).flatten().float()
         if self.spec.projection:
             width = self.spec.widths[-1]
-            wanted = self.asked(places.to(picture.dtype))
-            logits = logits + (wanted.float() * found[:, :width].float()).sum(dim=1) / width**0.5
-        told = torch.sigmoid(self.reader(self.dropped(pooled)).flatten(1).float())
-        return Verdict(logits, told)
+            embedding = self.asked(va.to(picture.dtype)).float()
+            projected = (embedding * features[:, :width].float()).sum(dim=1)
+            logits = logits + projected / width**0.5
+        predicted = torch.sigmoid(self.reader(self.dropout(pooled)).flatten(1).float())
+        return DiscriminatorOutput(logits, predicted)
 
     def _faded(self, x: Tensor, picture: Tensor, gain: Tensor) -> Tensor:
-        """The map behind the first block, mixed with what a smaller network begins with."""
+        """The map after the first block, blended with the input layer of the smaller network."""
         if self.fade is None or self.before is None or (share := self.fade.share) >= 1:
             return x
         return torch.lerp(
-            gain * F.leaky_relu(self.before(F.avg_pool2d(picture, 2)), SLOPE), x, share
+            gain * F.leaky_relu(self.before(F.avg_pool2d(picture, 2)), NEGATIVE_SLOPE), x, share
         )
 
-    def _spread(self, x: Tensor) -> Tensor:
-        pooled = x.mean(dim=(2, 3))
-        return torch.cat([pooled, batch_spread(x).to(pooled.dtype)], dim=1)
 
+def minibatch_std(x: Tensor) -> Tensor:
+    """Minibatch standard deviation of (b, c, h, w), (b, 1); near 0 for a batch of one.
 
-def batch_spread(x: Tensor) -> Tensor:
-    """How much each group of a batch (b, c, h, w) varies, (b, 1): minibatch standard deviation.
-
-    Karras et al. 2018, section 3. Groups of 4, or the largest number below that divides the batch;
-    a batch of one does not vary. The root is taken where its slope is finite.
+    Karras et al. 2018, section 3. Groups of 4, or of the largest number below that divides the
+    batch; the root has a finite gradient everywhere.
     """
     count = next(g for g in range(min(GROUP, len(x)), 0, -1) if len(x) % g == 0)
     groups = x.float().unflatten(0, (count, -1))
     variance = (groups - groups.mean(dim=0, keepdim=True)).square().mean(dim=0)
-    spread = (variance + FAINT).sqrt().mean(dim=(1, 2, 3))
+    spread = (variance + EPSILON).sqrt().mean(dim=(1, 2, 3))
     return spread.repeat(count)[:, None]

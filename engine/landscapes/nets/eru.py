@@ -1,7 +1,7 @@
-"""Emotional residual units: how valence and arousal enter a map of features.
+"""Emotional residual units: they condition feature maps on valence and arousal.
 
-Three forms: the bounded FiLM of this project's final design, the gate of the paper (Park and Lee,
-ACCV 2020, section 3.2), and a conditional normalisation.
+Three forms: FiLM with bounded gamma and beta, the gate of the paper (Park and Lee, ACCV 2020,
+section 3.2), and conditional instance normalisation.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 EruForm = Literal["film", "gate", "norm", "none"]
-SLOPE = 0.2
+NEGATIVE_SLOPE = 0.2
+"""Of every leaky ReLU of the landscape networks."""
 SCALE_LOW, SCALE_HIGH = 0.5, 1.5
-"""Where the learned scale of a branch stays: without it the range of gamma would be fiction."""
+"""Bounds of the learned scale of a branch; without them gamma would be unbounded."""
 
 
 class EruRange(NamedTuple):
-    """Multiplier at the ends of the plane, largest base of gamma, and scale of beta."""
+    """Multipliers of gamma at a value of 0 and 1, largest base of gamma, and scale of beta."""
 
     low: float = 0.8
     high: float = 1.2
@@ -26,14 +27,14 @@ class EruRange(NamedTuple):
 
     @property
     def gamma(self) -> tuple[float, float]:
-        """The least and the largest gamma, before the learned scale."""
+        """The smallest and the largest gamma, before the learned scale."""
         return (1 - self.clip) * self.low, (1 + self.clip) * self.high
 
 
 class Modulation(NamedTuple):
-    """What one branch of a unit does at (b,) places: scale times gamma, and beta, (b, channels).
+    """Scaled gamma and beta of one branch, (b, channels) each.
 
-    clipped: share of the bases of gamma that lie at the edge of their range.
+    clipped: share of the bases of gamma that are clipped.
     """
 
     gamma: Tensor
@@ -42,7 +43,7 @@ class Modulation(NamedTuple):
 
 
 class _Branch(nn.Module):
-    """Gamma and beta of one of valence and arousal, each by an MLP of its own."""
+    """Gamma and beta for valence or for arousal, each by its own MLP."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -53,9 +54,9 @@ class _Branch(nn.Module):
     def forward(self, value: Tensor, reach: Tensor, *, soft: bool) -> Modulation:
         low, high, clip, beta = reach.float().unbind()
         base = self.gamma(value[:, None]).float()
-        # A hard clip passes no gradient beyond the edge; the soft one has the same range.
-        kept = clip * torch.tanh(base / clip) if soft else base.clamp(-clip, clip)
-        gamma = (1 + kept) * (low + (high - low) * value.float()[:, None])
+        # A hard clip passes no gradient outside its range; tanh has the same range.
+        bounded = clip * torch.tanh(base / clip) if soft else base.clamp(-clip, clip)
+        gamma = (1 + bounded) * (low + (high - low) * value.float()[:, None])
         scale = self.scale.float().clamp(SCALE_LOW, SCALE_HIGH)
         shift = beta * self.beta(value[:, None]).float().clamp(-1, 1)
         clipped = (base.detach().abs() >= clip).float().mean()
@@ -66,8 +67,8 @@ class FilmEru(nn.Module):
     """y = x + mean over valence and arousal of s (gamma x + beta), both bounded by construction.
 
     gamma = (1 + clip(g, ±0.5)) m with m from 0.8 to 1.2 along the axis, so 0.4..1.8; beta is
-    2 clip(b, ±1); s lies in 0.5..1.5. At the start g and b are 0. `soft` bends where the other
-    clips.
+    2 clip(b, ±1); s lies in 0.5..1.5. g and b are initialised to 0. `soft`: tanh instead of clip
+    for g.
     """
 
     def __init__(
@@ -79,27 +80,27 @@ class FilmEru(nn.Module):
         self.register_buffer("reach", torch.tensor(reach))
         self.register_buffer("soft", torch.tensor(soft))
 
-    def modulations(self, places: Tensor) -> tuple[Modulation, Modulation]:
-        """What both branches do at places (b, 2) of the plane."""
+    def modulations(self, va: Tensor) -> tuple[Modulation, Modulation]:
+        """The modulation by valence, then by arousal, for values (b, 2) in 0..1."""
         reach, soft = self.get_buffer("reach"), bool(self.get_buffer("soft"))
-        first = self.valence(places[:, 0], reach, soft=soft)
-        return first, self.arousal(places[:, 1], reach, soft=soft)
+        first = self.valence(va[:, 0], reach, soft=soft)
+        return first, self.arousal(va[:, 1], reach, soft=soft)
 
-    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            one, other = self.modulations(places.float())
+            one, other = self.modulations(va.float())
         gamma = (0.5 * (one.gamma + other.gamma))[..., None, None].to(x.dtype)
         beta = (0.5 * (one.beta + other.beta))[..., None, None].to(x.dtype)
         return x + gamma * x + beta
 
     @property
     def bound(self) -> float:
-        """The largest scaled gamma that any weights can give."""
+        """The largest scaled gamma that any weights can produce."""
         return EruRange(*self.get_buffer("reach").tolist()).gamma[1] * SCALE_HIGH
 
 
 class GateEru(nn.Module):
-    """The paper's unit: gates by convolutions that see the map and the planes of both values."""
+    """The paper's unit: convolutional gates on the map and constant planes of both values."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -107,8 +108,8 @@ class GateEru(nn.Module):
         self.arousal = nn.Conv2d(channels + 1, channels, 3, padding=1)
         self.merge = nn.Conv2d(channels + 2, channels, 3, padding=1)
 
-    def forward(self, x: Tensor, places: Tensor) -> Tensor:
-        planes = places[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
+        planes = va[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
         v, a = planes[:, :1], planes[:, 1:]
         gated = torch.sigmoid(self.valence(torch.cat([x, v], 1))) * x
         gated = gated + torch.sigmoid(self.arousal(torch.cat([x, a], 1))) * x
@@ -116,7 +117,7 @@ class GateEru(nn.Module):
 
 
 class NormEru(nn.Module):
-    """Conditional normalisation: an instance norm whose scale and shift are the place's."""
+    """Conditional instance normalisation: scale and shift are linear in valence and arousal."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -125,22 +126,22 @@ class NormEru(nn.Module):
         nn.init.zeros_(self.place.weight)
         nn.init.zeros_(self.place.bias)
 
-    def forward(self, x: Tensor, places: Tensor) -> Tensor:
-        scale, shift = self.place(places.to(self.place.weight.dtype))[..., None, None].chunk(2, 1)
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
+        scale, shift = self.place(va.to(self.place.weight.dtype))[..., None, None].chunk(2, 1)
         return self.norm(x) * (1 + scale) + shift
 
 
 class NoEru(nn.Module):
-    """Nothing: the ablation without emotional residual units."""
+    """Identity: the ablation without emotional residual units."""
 
-    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
         return x
 
 
 def build_eru(
     form: EruForm, channels: int, *, hidden: int, reach: EruRange, soft: bool
 ) -> nn.Module:
-    """A fresh unit of a form."""
+    """A new unit of the given form."""
     match form:
         case "film":
             return FilmEru(channels, hidden, reach, soft=soft)
@@ -153,7 +154,7 @@ def build_eru(
 
 
 def form_of(state: Mapping[str, Tensor], prefix: str) -> EruForm:
-    """Which form the tensors under a prefix are."""
+    """The form of the unit whose tensors stand under `prefix`."""
     if f"{prefix}reach" in state:
         return "film"
     if f"{prefix}merge.weight" in state:
@@ -165,4 +166,4 @@ def _mlp(hidden: int, channels: int) -> nn.Sequential:
     last = nn.Linear(hidden, channels)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(1, hidden), nn.LeakyReLU(SLOPE), last)
+    return nn.Sequential(nn.Linear(1, hidden), nn.LeakyReLU(NEGATIVE_SLOPE), last)

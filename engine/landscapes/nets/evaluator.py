@@ -1,4 +1,4 @@
-"""The judge of valence and arousal: trained apart, on scenes that no generator has seen."""
+"""The VA evaluator: an independent regressor of valence and arousal, used in no loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from engine.nets.nano.trunk import Trunk, resized, widths_of
 
 @dataclass(frozen=True, slots=True)
 class VaEvaluatorSpec:
-    """Input size in px, widths of the trunk's stages."""
+    """Input size in px and widths of the trunk's stages."""
 
     size: int = 64
     widths: tuple[int, ...] = (24, 48, 96, 128)
 
 
 class VaEvaluator(nn.Module):
-    """Pictures (b, 3, h, w) in [-1, 1] to places (b, 2) in 0..1: valence, arousal.
+    """Images (b, 3, h, w) in [-1, 1] to valence and arousal (b, 2) in 0..1.
 
-    Means and spreads of the maps, beside means of the colours: a mood is in the whole picture.
+    The head reads means and standard deviations of the last feature map and of the colours.
     """
 
     def __init__(self, spec: VaEvaluatorSpec | None = None) -> None:
@@ -38,17 +38,18 @@ class VaEvaluator(nn.Module):
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
         """The network that a state dict describes, holding its tensors."""
         if "read.weight" not in state or "side" not in state:
-            raise WeightsError("`read.weight` is missing: this is no judge of landscapes")
-        spec = VaEvaluatorSpec(int(state["side"]), widths_of(state, name="a judge of landscapes"))
-        return built(lambda: cls(spec), state, name="a judge of landscapes")
+            raise WeightsError(
+                "`read.weight` is missing: these are not the weights of a VA evaluator"
+            )
+        spec = VaEvaluatorSpec(int(state["side"]), widths_of(state, name="a VA evaluator"))
+        return built(lambda: cls(spec), state, name="a VA evaluator")
 
     def features(self, picture: Tensor) -> Tensor:
-        """What the answer is read off, (b, width)."""
+        """The input of the last layer, (b, width)."""
         picture = resized(picture, self.spec.size)
-        seen = self.trunk(picture)[-1].float()
-        colours = picture.float()
-        told = [about(x) for x in (seen, colours) for about in (_mean, _spread)]
-        return self.norm(torch.cat(told, dim=1))
+        maps = (self.trunk(picture)[-1].float(), picture.float())
+        pooled = [statistic(x) for x in maps for statistic in (_mean, _std)]
+        return self.norm(torch.cat(pooled, dim=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         return torch.sigmoid(self.read(self.features(picture)).float())
@@ -58,5 +59,5 @@ def _mean(x: Tensor) -> Tensor:
     return x.mean(dim=(2, 3))
 
 
-def _spread(x: Tensor) -> Tensor:
+def _std(x: Tensor) -> Tensor:
     return (x.var(dim=(2, 3), correction=0) + 1e-6).sqrt()

@@ -1,4 +1,4 @@
-"""The generator of landscapes, which is the decoder of the autoencoder too."""
+"""The generator of landscapes, which is also the decoder of the autoencoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
 from engine.landscapes.nets.eru import EruForm, EruRange, FilmEru, build_eru, form_of
-from engine.landscapes.nets.growth import Fade, enlarged
+from engine.landscapes.nets.growth import Fade, upsampled
 from engine.nets.loading import built
 
 SMALLEST = 4
-"""Side of the first map."""
+"""Side of the first feature map in px."""
 GROUPS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSpec:
-    """Width of the code, widths of the maps from 4 px on, and the units: their form and how many.
+    """Width of the latent, widths of the feature maps from 4 px up, and the residual units.
 
-    The last `units` stages have one; by default every stage.
+    The last `units` stages have a unit of form `eru`; by default every stage.
     """
 
     latent: int = 128
@@ -34,13 +34,13 @@ class GeneratorSpec:
     reach: EruRange = field(default_factory=EruRange)
     soft: bool = False
     norm: bool = True
-    """Normalise behind each convolution: units in a row multiply what they get."""
+    """Group norm after each convolution."""
     grown: bool = False
-    """Whether the last stage fades in over a network of half the side."""
+    """Whether the last stage fades in over a network of half the size."""
 
     @property
     def size(self) -> int:
-        """Side of the pictures in px."""
+        """Side of the images in px."""
         return SMALLEST * 2 ** (len(self.widths) - 1)
 
     @property
@@ -48,26 +48,28 @@ class GeneratorSpec:
         """The form of the unit of each stage."""
         stages = len(self.widths) - 1
         units = stages if self.units is None else self.units
-        return tuple(self.eru if at >= stages - units else "none" for at in range(stages))
+        return tuple(self.eru if i >= stages - units else "none" for i in range(stages))
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
-        """Read the shape off a state dict; WeightsError where it is none of a generator."""
+        """Read the shape off a state dict; WeightsError if it is not a generator's."""
         if "start.weight" not in state or "paint.weight" not in state:
-            raise WeightsError("`start.weight` is missing: these are no weights of a landscape GAN")
+            raise WeightsError(
+                "`start.weight` is missing: these are not the weights of a landscape GAN"
+            )
         widths = [state["first.conv.weight"].shape[0]]
         while (key := f"stages.{len(widths) - 1}.conv.weight") in state:
             widths.append(state[key].shape[0])
         stages = range(len(widths) - 1)
-        forms: list[EruForm] = [form_of(state, f"stages.{at}.eru.") for at in stages]
-        at = next((i for i, form in enumerate(forms) if form == "film"), None)
+        forms: list[EruForm] = [form_of(state, f"stages.{i}.eru.") for i in stages]
+        film = next((i for i, form in enumerate(forms) if form == "film"), None)
         first = next((i for i, form in enumerate(forms) if form != "none"), 0)
-        told: dict[str, object] = {}
-        if at is not None:
-            told = {
-                "hidden": state[f"stages.{at}.eru.valence.gamma.0.weight"].shape[0],
-                "reach": EruRange(*state[f"stages.{at}.eru.reach"].tolist()),
-                "soft": bool(state[f"stages.{at}.eru.soft"]),
+        settings: dict[str, object] = {}
+        if film is not None:
+            settings = {
+                "hidden": state[f"stages.{film}.eru.valence.gamma.0.weight"].shape[0],
+                "reach": EruRange(*state[f"stages.{film}.eru.reach"].tolist()),
+                "soft": bool(state[f"stages.{film}.eru.soft"]),
             }
         return cls(
             latent=state["start.weight"].shape[1],
@@ -76,12 +78,12 @@ class GeneratorSpec:
             units=len(forms) - forms.count("none"),
             norm="first.norm.weight" in state,
             grown="before.weight" in state,
-            **told,  # pyright: ignore[reportArgumentType]
+            **settings,  # pyright: ignore[reportArgumentType]
         )
 
 
 class Stage(nn.Module):
-    """Nearest-neighbour enlargement, 3x3 convolution, group norm, ReLU, emotional residual unit."""
+    """Nearest-neighbour upsampling, 3x3 convolution, group norm, ReLU, emotional residual unit."""
 
     def __init__(self, inputs: int, outputs: int, spec: GeneratorSpec, form: EruForm) -> None:
         super().__init__()
@@ -89,12 +91,12 @@ class Stage(nn.Module):
         self.norm = group_norm(outputs) if spec.norm else nn.Identity()
         self.eru = build_eru(form, outputs, hidden=spec.hidden, reach=spec.reach, soft=spec.soft)
 
-    def forward(self, x: Tensor, places: Tensor) -> Tensor:
-        return self.eru(F.relu(self.norm(self.conv(enlarged(x)))), places)
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
+        return self.eru(F.relu(self.norm(self.conv(upsampled(x)))), va)
 
 
 class First(nn.Module):
-    """The map of 4 px: convolution, norm, ReLU."""
+    """The first feature map, of 4 px: convolution, norm, ReLU."""
 
     def __init__(self, width: int, *, norm: bool) -> None:
         super().__init__()
@@ -106,10 +108,10 @@ class First(nn.Module):
 
 
 class LandscapeGenerator(nn.Module):
-    """Codes (b, latent) and places (b, 2) of the plane, in 0..1, to pictures (b, 3, s, s).
+    """Latents (b, latent), valence and arousal (b, 2) in 0..1 to images (b, 3, s, s) in [-1, 1].
 
-    The place enters by the units only. `code_mean` and `code_spread` tell where codes lie: the
-    origin with variance 1, or what an encoder makes of pictures.
+    Valence and arousal enter through the units only. `code_mean` and `code_spread` are mean and
+    standard deviation of the latents: 0 and 1, or those of an encoder's latents of real images.
     """
 
     def __init__(self, spec: GeneratorSpec | None = None) -> None:
@@ -131,20 +133,20 @@ class LandscapeGenerator(nn.Module):
         spec = GeneratorSpec.of(state)
         return built(lambda: cls(spec), state, name="a landscape generator")
 
-    def forward(self, codes: Tensor, places: Tensor) -> Tensor:
-        x = F.relu(self.start(codes)).unflatten(1, (-1, SMALLEST, SMALLEST))
-        below = x = self.first(x.contiguous(memory_format=torch.channels_last))
+    def forward(self, latents: Tensor, va: Tensor) -> Tensor:
+        x = F.relu(self.start(latents)).unflatten(1, (-1, SMALLEST, SMALLEST))
+        previous = x = self.first(x.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
-            below, x = x, stage(x, places)
-        colours = self.paint(x)
+            previous, x = x, stage(x, va)
+        rgb = self.paint(x)
         if self.fade is not None and self.before is not None and (share := self.fade.share) < 1:
-            colours = torch.lerp(enlarged(self.before(below)), colours, share)
-        return torch.tanh(colours.float())
+            rgb = torch.lerp(upsampled(self.before(previous)), rgb, share)
+        return torch.tanh(rgb.float())
 
-    def codes(self, normal: Tensor, *, truncation: float = 1.0) -> Tensor:
-        """Codes (b, latent) of standard normal numbers, drawn towards the mean below 1."""
-        spread = truncation * self.get_buffer("code_spread")
-        return self.get_buffer("code_mean") + spread * normal
+    def latents(self, noise: Tensor, *, truncation: float = 1.0) -> Tensor:
+        """Latents (b, latent) of standard normal `noise`; truncation < 1 moves them to the mean."""
+        std = truncation * self.get_buffer("code_spread")
+        return self.get_buffer("code_mean") + std * noise
 
     @property
     def units(self) -> tuple[FilmEru, ...]:
@@ -153,25 +155,26 @@ class LandscapeGenerator(nn.Module):
 
 
 @torch.no_grad()
-def of_units(generator: LandscapeGenerator, steps: int = 11) -> dict[str, float]:
-    """What the units do over the plane; all 0 for units without a gamma.
+def eru_statistics(generator: LandscapeGenerator, steps: int = 11) -> dict[str, float]:
+    """Gamma of the FiLM units over the valence-arousal plane; all 0 for other units.
 
-    gamma: the largest scaled one of any unit; clipped: the largest share of bases at their edge;
-    moved: the least standard deviation of a unit's gamma over the plane, mean over its channels.
+    gamma_max: the largest scaled gamma of any unit; gamma_clipped: the largest share of clipped
+    bases; gamma_std: the smallest standard deviation of a unit's gamma over the plane, mean over
+    its channels.
     """
     ticks = torch.linspace(0, 1, steps, device=generator.get_buffer("code_mean").device)
-    places = torch.cartesian_prod(ticks, ticks)
-    told = [one for unit in generator.units for one in unit.modulations(places)]
-    if not told:
-        return {"gamma": 0.0, "clipped": 0.0, "moved": 0.0}
+    va = torch.cartesian_prod(ticks, ticks)
+    modulations = [one for unit in generator.units for one in unit.modulations(va)]
+    if not modulations:
+        return {"gamma_max": 0.0, "gamma_clipped": 0.0, "gamma_std": 0.0}
     return {
-        "gamma": max(one.gamma.max().item() for one in told),
-        "clipped": max(one.clipped.item() for one in told),
-        "moved": min(one.gamma.std(dim=0).mean().item() for one in told),
+        "gamma_max": max(one.gamma.max().item() for one in modulations),
+        "gamma_clipped": max(one.clipped.item() for one in modulations),
+        "gamma_std": min(one.gamma.std(dim=0).mean().item() for one in modulations),
     }
 
 
 def group_norm(width: int) -> nn.GroupNorm:
-    """Group norm with as many groups as divide the width, 16 at most."""
+    """Group norm with the largest number of groups that divides the width, 16 at most."""
     groups = next(g for g in range(min(GROUPS, width), 0, -1) if width % g == 0)
     return nn.GroupNorm(groups, width)

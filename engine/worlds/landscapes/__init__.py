@@ -1,9 +1,9 @@
-"""The landscape world: scenes painted as their valence and arousal say."""
+"""The landscape world: procedural scenes, rendered by their valence and arousal."""
 
 from engine.worlds.landscapes.render import Landscape, render
-from engine.worlds.landscapes.scene import KINDS, Scene, place_in_plane, scene
+from engine.worlds.landscapes.scene import KINDS, Scene, scene, scene_va
 
-# Stands in the card of every network trained here: any change of the pictures is a new version.
+# Stands in the card of every network trained on it: any change of the pictures is a new version.
 VERSION = "1"
 
-__all__ = ["KINDS", "VERSION", "Landscape", "Scene", "place_in_plane", "render", "scene"]
+__all__ = ["KINDS", "VERSION", "Landscape", "Scene", "render", "scene", "scene_va"]

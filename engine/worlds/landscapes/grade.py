@@ -1,4 +1,4 @@
-"""The last step: exposure, contrast, colour and warmth by the mood, and colours that fit."""
+"""The last step: exposure, contrast, saturation and warmth by valence and arousal; gamut fit."""
 
 import numpy as np
 
@@ -8,23 +8,23 @@ from engine.worlds.landscapes.noise import colour, single
 
 LUMA = single(REC_709)
 WARM = colour(0.22, 0.02, -0.26)
-PULL = 0.7
-"""How far exposure and contrast are brought to those of the mood: 1 would make scenes alike."""
+STRENGTH = 0.7
+"""Share of the step to the target exposure and contrast: 1 would make scenes alike."""
 KNEE = 0.86
 
 
-def graded(picture: np.ndarray, now: Mood, grain: np.ndarray) -> np.ndarray:
-    """Develop a picture (3, side, side) by the law of the mood; returns values in 0..1.
+def graded(picture: np.ndarray, mood: Mood, grain: np.ndarray) -> np.ndarray:
+    """Grade a picture (3, side, side) by its valence and arousal; returns values in 0..1.
 
-    grain: (side, side), the film's noise.
+    grain: (side, side), film grain.
     """
-    v, a = now.valence, now.arousal
+    v, a = mood.valence, mood.arousal
     luma = _luma(picture)
     picture = luma + (picture - luma) * (0.62 + 0.46 * v + 0.13 * a)
     middle, spread = float(luma.mean()), max(float(luma.std()), 1e-3)
-    wanted = 0.29 + 0.26 * v - 0.02 * a, 0.115 + 0.10 * a + 0.03 * v
-    gain = (wanted[1] / spread) ** PULL
-    level = middle + PULL * (wanted[0] - middle)
+    target = 0.29 + 0.26 * v - 0.02 * a, 0.115 + 0.10 * a + 0.03 * v
+    gain = (target[1] / spread) ** STRENGTH
+    level = middle + STRENGTH * (target[0] - middle)
     picture = (picture - middle) * gain + level
     picture = picture * (1 + WARM * (v - 0.5))
     rows = np.linspace(-1, 1, picture.shape[1], dtype=np.float32)[:, None] ** 2
@@ -33,7 +33,7 @@ def graded(picture: np.ndarray, now: Mood, grain: np.ndarray) -> np.ndarray:
 
 
 def fitted(picture: np.ndarray) -> np.ndarray:
-    """Bring colours (3, h, w) into 0..1: bright ones softly, vivid ones towards their own grey."""
+    """Fit colours (3, h, w) into 0..1: luma by a soft knee, saturated colours towards grey."""
     luma = _luma(picture)
     soft = KNEE + (1 - KNEE) * np.tanh((luma - KNEE) / (1 - KNEE))
     toe = 0.04 * np.exp(np.minimum(luma, 0.04) / 0.04 - 1)
@@ -41,7 +41,7 @@ def fitted(picture: np.ndarray) -> np.ndarray:
     away = picture - luma
     over = np.maximum(away / np.maximum(1 - kept, 1e-3), -away / np.maximum(kept, 1e-3))
     worst = over.max(axis=0)
-    # Like luma, vividness bends from three quarters of what fits, and never passes all of it.
+    # Saturation is compressed from three quarters of what fits.
     bent = np.where(worst > 0.75, 0.75 + 0.25 * np.tanh((worst - 0.75) / 0.25), worst)
     return np.clip(kept + away * bent / np.maximum(worst, 1e-6), 0, 1)
 

@@ -1,7 +1,7 @@
-"""From valence and arousal to colours, light and weather: the law of this world.
+"""From valence and arousal to colours, light and weather.
 
-Valence brings sun, warmth, colour and growth; arousal brings contrast, wind, height and storm.
-That is a design, not what people's ratings of photographs show.
+High valence: sun, warmth, saturation and growth; high arousal: contrast, wind and storm. This is a
+design of the world, not a model of people's ratings of photographs.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ CORNERS = {
              (0.04, 0.36, 0.60)),
 }  # fmt: skip
 JITTER = 0.03
-"""Standard deviation of what a scene strays in the plane before colours are looked up."""
-STRAY = 0.06
-"""How far colours stray from those of the mood, as a share."""
+"""Standard deviation of a scene's offset in the plane before colours are looked up."""
+COLOUR_JITTER = 0.06
+"""Largest relative deviation of a scene's colours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mood:
-    """What a place in the plane of valence and arousal means for one scene.
+    """The appearance of one scene at its valence and arousal.
 
-    valence, arousal: the truth, 0..1; colours are display RGB in 0..1, (3, 1, 1).
+    valence, arousal: 0..1; colours are display RGB in 0..1, (3, 1, 1).
     """
 
     valence: float
@@ -43,9 +43,9 @@ class Mood:
     rock: np.ndarray
     water: np.ndarray
     sun: float
-    """How clear the sun stands, 0..1."""
+    """Visibility of the sun, 0..1."""
     clouds: float
-    """Cover of the sky, 0..1."""
+    """Cloud cover, 0..1."""
     mist: float
     wind: float
     rain: float
@@ -53,14 +53,15 @@ class Mood:
     """Flowers, and leaves on the trees."""
 
 
-def mood(valence: float, arousal: float, seed: int) -> Mood:
+def mood_of(valence: float, arousal: float, seed: int) -> Mood:
     """The mood of a scene; ValueError outside 0..1."""
     if not (0 <= valence <= 1 and 0 <= arousal <= 1):
         raise ValueError(f"valence {valence:g} and arousal {arousal:g} must lie in 0..1")
     random = np.random.default_rng([43, seed])
     v, a = np.clip(np.array([valence, arousal]) + random.normal(0, JITTER, 2), 0, 1).tolist()
     colours = {
-        name: _corner(index, v, a) * colour(*random.uniform(1 - STRAY, 1 + STRAY, 3))
+        name: _corner(index, v, a)
+        * colour(*random.uniform(1 - COLOUR_JITTER, 1 + COLOUR_JITTER, 3))
         for index, name in enumerate(NAMES)
     }
     return Mood(
@@ -77,8 +78,8 @@ def mood(valence: float, arousal: float, seed: int) -> Mood:
 
 
 def _corner(index: int, valence: float, arousal: float) -> np.ndarray:
-    """A colour of the plane, bilinear between its corners."""
-    sad, glad = (
+    """A colour, bilinear between the corners of the plane."""
+    low, high = (
         mixed(colour(*CORNERS[v, 0][index]), colour(*CORNERS[v, 1][index]), arousal) for v in (0, 1)
     )
-    return mixed(sad, glad, valence)
+    return mixed(low, high, valence)

@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 TILE = 512
 VARIANTS = 4
-"""Tiles of each kind; where a scene looks into them makes the rest of the variety."""
+"""Tiles of each kind; scenes sample them at different offsets."""
 # Exponent of the power spectrum: 1/f^beta.
 _BETAS = {"smooth": 3.2, "rough": 2.4, "fine": 1.5}
-_SEEDS = {name: place for place, name in enumerate((*_BETAS, "ridged"))}
+_SEEDS = {name: index for index, name in enumerate((*_BETAS, "ridged"))}
 
 
 @cache
@@ -21,9 +21,9 @@ def tile(name: str, variant: int) -> np.ndarray:
     return _ridged(random) if name == "ridged" else _fractal(random, _BETAS[name])
 
 
-def look(name: str, variant: int, across: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """Read a tile at any places, in tile pixels; the tile repeats."""
-    x, y = (_wrapped(places) for places in np.broadcast_arrays(across, along))
+def sample_tile(name: str, variant: int, across: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Bilinear samples of a periodic tile at coordinates in tile pixels."""
+    x, y = (_wrapped(coordinates) for coordinates in np.broadcast_arrays(across, along))
     return cv2.remap(tile(name, variant), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
@@ -54,9 +54,9 @@ def single(values: npt.ArrayLike) -> np.ndarray:
     return np.asarray(values, np.float32)
 
 
-def _wrapped(places: np.ndarray) -> np.ndarray:
-    # OpenCV keeps places as short integers: far ones would saturate.
-    return single(places - TILE * np.floor(places / TILE))
+def _wrapped(coordinates: np.ndarray) -> np.ndarray:
+    # OpenCV stores coordinates as short integers: large ones would saturate.
+    return single(coordinates - TILE * np.floor(coordinates / TILE))
 
 
 def _spectrum() -> np.ndarray:

@@ -14,7 +14,7 @@ from engine.worlds.landscapes.render import render
 FILE = Path(__file__).with_name("reference.npz")
 THUMBNAIL = 32
 # (valence, arousal, seed): the corners and the middle of the plane, every kind of scene.
-SITTINGS = ((0.1, 0.1, 102), (0.1, 0.9, 101), (0.9, 0.1, 103), (0.9, 0.9, 100), (0.5, 0.5, 117),
+REFERENCES = ((0.1, 0.1, 102), (0.1, 0.9, 101), (0.9, 0.1, 103), (0.9, 0.9, 100), (0.5, 0.5, 117),
             (0.7, 0.3, 110), (0.3, 0.6, 106), (0.6, 0.8, 109))  # fmt: skip
 # Processors round differently in the last bit; a change of the world shows far above this.
 MEAN_TOLERANCE, LARGEST_TOLERANCE = 1.0, 10.0
@@ -22,7 +22,7 @@ MEAN_TOLERANCE, LARGEST_TOLERANCE = 1.0, 10.0
 
 def thumbnails() -> np.ndarray:
     """Render the references afresh, uint8 (8, 32, 32, 3)."""
-    pictures = [render(*sitting, size=64).picture for sitting in SITTINGS]
+    pictures = [render(*reference, size=64).picture for reference in REFERENCES]
     side = (THUMBNAIL, THUMBNAIL)
     return np.stack([cv2.resize(shot, side, interpolation=cv2.INTER_AREA) for shot in pictures])
 

@@ -1,4 +1,4 @@
-"""From valence, arousal and a seed to a picture with its truth."""
+"""From valence, arousal and a seed to a picture with its ground truth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 
 from engine.worlds.landscapes.grade import graded
-from engine.worlds.landscapes.ground import paint_ground
-from engine.worlds.landscapes.mood import mood
+from engine.worlds.landscapes.ground import render_ground
+from engine.worlds.landscapes.mood import mood_of
 from engine.worlds.landscapes.noise import single
 from engine.worlds.landscapes.scene import scene
-from engine.worlds.landscapes.sky import paint_sky
-from engine.worlds.landscapes.terrain import SEA, land, sight
+from engine.worlds.landscapes.sky import render_sky
+from engine.worlds.landscapes.terrain import SEA, land, visibility
 from engine.worlds.landscapes.trees import plant
-from engine.worlds.landscapes.water import paint_water
+from engine.worlds.landscapes.water import render_water
 from engine.worlds.landscapes.weather import add_weather
 
 SMALLEST_CANVAS = 128
@@ -23,32 +23,32 @@ GRAIN = 0.007
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landscape:
-    """A picture, uint8 RGB (size, size, 3), and its truth: what a JSON file may hold."""
+    """A picture, uint8 RGB (size, size, 3), and its ground truth as JSON values."""
 
     picture: np.ndarray
     truth: dict[str, Any]
 
 
 def render(valence: float, arousal: float, seed: int, size: int = 128) -> Landscape:
-    """Paint the scene of a seed as it looks at a valence and an arousal in 0..1.
+    """Render the scene of a seed at a valence and an arousal in 0..1, ValueError outside.
 
-    The same scene at another size is the same picture, but for its grain. ValueError for a place
-    outside the plane. Best on one core per process: give renderers `cv2.setNumThreads(1)`.
+    At another size it is the same picture but for its grain. Processes that render in parallel
+    should call `cv2.setNumThreads(1)`.
     """
-    view, now = scene(seed), mood(valence, arousal, seed)
+    view, mood = scene(seed), mood_of(valence, arousal, seed)
     side = max(2 * size, SMALLEST_CANVAS)
     ground = land(view, side)
-    seen = sight(ground, view, side)
-    surface = paint_ground(ground, seen, view, now)
-    picture = single(np.where(seen.ground, surface.colour, paint_sky(view, now, side)))
+    visible = visibility(ground, view, side)
+    surface = render_ground(ground, visible, view, mood)
+    picture = single(np.where(visible.ground, surface.colour, render_sky(view, mood, side)))
     if view.kind in SEA:
         # The mirror shows the trees as well, so they are planted first and the near ones again.
-        plant(picture, ground, seen, view, now)
-        picture = paint_water(picture, surface, view, now)
-    plant(picture, ground, seen, view, now)
-    picture = add_weather(picture, view, now)
+        plant(picture, ground, visible, view, mood)
+        picture = render_water(picture, surface, view, mood)
+    plant(picture, ground, visible, view, mood)
+    picture = add_weather(picture, view, mood)
     small = [cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in picture]
     noise = np.random.default_rng([67, seed]).standard_normal((size, size), dtype=np.float32)
-    shown = graded(np.stack(small), now, GRAIN * noise)
+    shown = graded(np.stack(small), mood, GRAIN * noise)
     truth = {"seed": seed, "valence": valence, "arousal": arousal, "kind": view.kind, "size": size}
     return Landscape(np.rint(shown.transpose(1, 2, 0) * 255).astype(np.uint8), truth)

@@ -1,4 +1,4 @@
-"""One place seen from one spot: everything about a landscape that is not its mood."""
+"""The geometry of a scene: everything that does not depend on valence and arousal."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -48,7 +48,7 @@ class Scene:
 
 
 def scene(seed: int) -> Scene:
-    """Draw the place that belongs to a seed."""
+    """The scene of a seed."""
     random = np.random.default_rng([47, seed])
 
     def uniform(low: float, high: float) -> float:
@@ -81,7 +81,7 @@ def scene(seed: int) -> Scene:
     )
 
 
-def place_in_plane(seed: int) -> tuple[float, float]:
-    """Valence and arousal of a seed where none are asked for: uniform over the plane."""
+def scene_va(seed: int) -> tuple[float, float]:
+    """The own valence and arousal of a seed, uniform over the plane."""
     valence, arousal = np.random.default_rng([53, seed]).random(2).tolist()
     return valence, arousal

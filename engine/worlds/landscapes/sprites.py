@@ -32,8 +32,8 @@ def sprite(growth: Growth, sort: int) -> Sprite:
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    places = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
-    return places[None] - 0.5, places[:, None]
+    centres = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
+    return centres[None] - 0.5, centres[:, None]
 
 
 def _noise(random: np.random.Generator, name: str, sort: int) -> np.ndarray:

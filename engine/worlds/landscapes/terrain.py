@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.worlds.landscapes.noise import look, ramp, single
+from engine.worlds.landscapes.noise import ramp, sample_tile, single
 from engine.worlds.landscapes.scene import Scene
 
 SLICES = 170
@@ -20,8 +20,8 @@ SEA = frozenset({"lake", "coast", "river"})
 class Land:
     """Ground over slices of equal distance, (SLICES, width) each, nearest first.
 
-    across, distance: where on the plan; height: of the ground or the water on it; wet: 0..1, how
-    surely water; stream: 0..1, on the path; slope: of the ground, along and across.
+    across, distance: position on the plan; height: of the ground or the water on it; wet, stream:
+    masks 0..1 of water and of the river or path; slope: of the ground, along and across.
     """
 
     across: np.ndarray
@@ -33,7 +33,7 @@ class Land:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class Visibility:
     """What every pixel sees: the slice (h, w), fractional, and whether there is ground at all."""
 
     slice: np.ndarray
@@ -61,13 +61,13 @@ def land(view: Scene, width: int) -> Land:
 
 
 def heights(view: Scene, across: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Height of the ground at places of the plan."""
+    """Height of the ground at points of the plan."""
     x, z = across, distance
 
     def noise(name: str, scale: float, shift: int) -> np.ndarray:
         start = view.offsets[shift], view.offsets[shift + 1]
         u, v = x * (PER_UNIT * scale) + start[0], z * (PER_UNIT * scale) + start[1]
-        return look(name, view.variant, u, v)
+        return sample_tile(name, view.variant, u, v)
 
     rolling = view.hills * (noise("smooth", 0.9, 0) * 0.5 + 0.25 * noise("smooth", 3.0, 2))
     rolling = rolling * ramp(z, 1.5, 9.0) + view.tilt * x
@@ -101,19 +101,19 @@ def heights(view: Scene, across: np.ndarray, distance: np.ndarray) -> np.ndarray
 
 
 def trail(view: Scene, across: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """0..1: how surely a place lies on the scene's river or path."""
+    """Mask 0..1 of the scene's river or path at points of the plan."""
     if view.kind != "river" and not view.path:
         return np.zeros(np.broadcast_shapes(across.shape, distance.shape), np.float32)
     small, large, first, second = view.bends
-    # The bends meet at the camera's feet, so that the way begins where one stands.
-    way = small * np.sin(distance / 2.6 + first) + large * (
+    # The bends meet at the camera's feet, so that the path begins there.
+    path = small * np.sin(distance / 2.6 + first) + large * (
         np.sin(distance / 9 + second) - np.sin(second)
     )
     half = 0.85 + 0.02 * distance if view.kind == "river" else 0.42
-    return ramp(np.abs(across - way * ramp(distance, 0.5, 5)), 1.5 * half, 0.6 * half)
+    return ramp(np.abs(across - path * ramp(distance, 0.5, 5)), 1.5 * half, 0.6 * half)
 
 
-def sight(ground: Land, view: Scene, side: int) -> Sight:
+def visibility(ground: Land, view: Scene, side: int) -> Visibility:
     """Find the nearest slice that each pixel of a square picture sees, column by column."""
     row = (view.horizon + (1 - ground.height) / ground.distance) * side
     skyline = np.minimum.accumulate(row, axis=0)
@@ -123,11 +123,11 @@ def sight(ground: Land, view: Scene, side: int) -> Sight:
     count = np.bincount((floor * side + columns).ravel(), minlength=(side + 1) * side)
     above = np.cumsum(count.reshape(side + 1, side), axis=0)[:side]
     first = SLICES - above
-    seen = first < SLICES
+    visible = first < SLICES
     upper = np.minimum(first, SLICES - 1)
     lower = np.maximum(upper - 1, 0)
     column = np.arange(side)[None]
     high, low = skyline[upper, column], skyline[lower, column]
     pixel = np.arange(side)[:, None] + 0.5
     between = np.clip((low - pixel) / np.maximum(low - high, 1e-4), 0, 1)
-    return Sight(single(lower + between * (upper > lower)), seen)
+    return Visibility(single(lower + between * (upper > lower)), visible)

@@ -6,8 +6,8 @@ from PIL import Image
 from engine.core.errors import InputError, UsageError
 from engine.core.progress import Silence
 from engine.data.landscapes import (
-    Balance,
-    PhotoPlan,
+    BalancedSampler,
+    RatingPlan,
     WorldPlan,
     rated_preview,
     read_rated,
@@ -15,15 +15,15 @@ from engine.data.landscapes import (
     sides,
 )
 from engine.runtime.draws import Draws
-from engine.worlds.landscapes import place_in_plane, render
+from engine.worlds.landscapes import render, scene_va
 
 PLAN = WorldPlan(first=100, count=3, size=16)
-RATED = PhotoPlan(scale="minmax")
+RATED = RatingPlan(scale="minmax")
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Twenty photos with ratings; one more is missing, one is broken, one is not rated."""
+    """Twenty rated photos, one rating without a photo, one broken and one unrated photo."""
     folder = tmp_path / "photos"
     folder.mkdir()
     pixels = np.zeros((24, 32, 3), np.uint8)
@@ -38,36 +38,36 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_set_holds_what_the_world_renders_and_is_read_the_second_time(tmp_path):
-    scapes = rendered(PLAN, Silence())
-    assert np.array_equal(scapes.pictures[1], render(*place_in_plane(101), 101, 16).picture)
-    assert scapes.places[1].tolist() == pytest.approx(place_in_plane(101))
+def test_a_set_is_rendered_once_and_then_read_from_the_cache(tmp_path):
+    landscapes = rendered(PLAN, Silence())
+    assert np.array_equal(landscapes.pictures[1], render(*scene_va(101), 101, 16).picture)
+    assert landscapes.va[1].tolist() == pytest.approx(scene_va(101))
     (folder,) = (tmp_path / "cache" / "landscapes").iterdir()
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     rendered(PLAN, Silence())
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
 
 
-def test_what_cannot_be_used_is_counted_and_named(photos):
+def test_notes_count_and_name_unusable_photos_and_ratings(photos):
     read = read_rated(photos, RATED, 16, Silence())
     assert len(read) == 20
     assert read.names[:3] == ("1.png", "2.png", "3.png")
-    told = "; ".join(read.counted)
-    assert "loaded 20 of 22" in told
-    assert "1 without a file: 22" in told
-    assert "1 not readable: 21.png" in told
-    assert "1 without a rating: 99" in told
+    notes = "; ".join(read.notes)
+    assert "loaded 20 of 22" in notes
+    assert "1 without a file: 22" in notes
+    assert "1 not readable: 21.png" in notes
+    assert "1 without a rating: 99" in notes
 
 
 def test_a_photo_is_cropped_or_stretched_to_a_square(photos):
     cropped = read_rated(photos, RATED, 16, Silence()).pictures[0]
-    stretched = read_rated(photos, PhotoPlan(scale="minmax", fit="stretch"), 16, Silence())
+    stretched = read_rated(photos, RatingPlan(scale="minmax", fit="stretch"), 16, Silence())
     assert (cropped[8, :7] == 10).all()
     assert (cropped[8, 9:] == 255).all()
     assert stretched.pictures[0].shape == (16, 16, 3)
 
 
-def test_too_few_photos_end_with_the_reasons(photos):
+def test_too_few_photos_are_an_error_with_the_notes_as_hint(photos):
     for number in range(1, 10):
         (photos / f"{number}.png").unlink()
     with pytest.raises(InputError, match="fewer than 16") as caught:
@@ -75,24 +75,23 @@ def test_too_few_photos_end_with_the_reasons(photos):
     assert "without a file" in str(caught.value.hint)
 
 
-def test_both_sides_are_filled_and_stay_the_same(photos):
+def test_the_split_is_deterministic_and_no_side_is_empty(photos):
     read = read_rated(photos, RATED, 16, Silence())
-    learn, check = sides(read, 0.2)
-    assert len(learn) + len(check) == 20
-    assert len(check) >= 2
-    assert sides(read, 0.2)[1].names == check.names
+    train, held_out = sides(read, 0.2)
+    assert len(train) + len(held_out) == 20
+    assert len(held_out) >= 2
+    assert sides(read, 0.2)[1].names == held_out.names
 
 
-def test_rare_moods_come_up_more_often_but_not_without_limit():
+def test_balanced_sampling_weights_rare_values_five_times_at_most():
     common = np.full((990, 2), 0.1)
-    places = np.concatenate([common, np.full((10, 2), 0.9)])
-    balance = Balance(places)
-    rows = torch.cat([balance.rows(Draws(0, step, range(50)), "rows") for step in range(40)])
+    sampler = BalancedSampler(np.concatenate([common, np.full((10, 2), 0.9)]))
+    rows = torch.cat([sampler.rows(Draws(0, step, range(50)), "rows") for step in range(40)])
     share = float((rows >= 990).float().mean())
     assert share == pytest.approx(5 * 10 / (990 + 5 * 10), rel=0.35)
 
 
-def test_a_dry_look_counts_by_place_without_reading_a_photo(photos):
+def test_the_preview_is_a_histogram_and_reads_no_photo(photos):
     for path in photos.glob("*.png"):
         path.write_bytes(b"")
     lines = rated_preview(photos, RATED)
@@ -109,17 +108,17 @@ def test_photos_may_lie_in_a_folder_of_images_beside_their_table(photos):
     assert rated_preview(photos / "images", RATED)[0].startswith("21 of 22")
 
 
-def test_ratings_must_be_found_or_named(photos):
+def test_an_ambiguous_table_must_be_named(photos):
     (photos / "more.csv").write_text("1,2,3\n")
     with pytest.raises(UsageError, match="2 tables"):
         read_rated(photos, RATED, 16, Silence())
-    assert len(read_rated(photos, PhotoPlan(scale="minmax", ratings="ratings.csv"), 16, Silence()))
+    assert len(read_rated(photos, RatingPlan(scale="minmax", table="ratings.csv"), 16, Silence()))
 
 
-def test_flipped_pictures_are_mirrored_and_keep_their_place():
-    scapes = rendered(PLAN, Silence())
-    plain = scapes.tensor([0, 1])
-    flipped = scapes.tensor([0, 1], torch.tensor([True, False]))
+def test_flipped_pictures_are_mirrored():
+    landscapes = rendered(PLAN, Silence())
+    plain = landscapes.tensor([0, 1])
+    flipped = landscapes.tensor([0, 1], torch.tensor([True, False]))
     assert torch.equal(flipped[0], plain[0].flip(2))
     assert torch.equal(flipped[1], plain[1])
 
@@ -138,11 +137,11 @@ def test_a_published_set_with_bare_carriage_returns_and_trailing_blanks_is_read_
         Image.fromarray(pixels).save(folder / f"{theme.strip()}.jpg")
         lines.append(f"I{number},{theme},Scenery,Pixabay,{1 + number / 3},0.6,108,2.5,1.5,108")
     (tmp_path / "OASIS.csv").write_bytes("\r".join([*lines, ""]).encode())
-    plan = PhotoPlan(scale="1..7")
+    plan = RatingPlan(scale="1..7")
     read = read_rated(folder, plan, 16, Silence())
     assert len(read) == len(scenes)
-    by_name = dict(zip(read.names, read.places.tolist(), strict=True))
+    by_name = dict(zip(read.names, read.va.tolist(), strict=True))
     assert by_name["War 2.jpg"] == pytest.approx([1.0, 0.25])
-    assert "loaded 19 of 20 rated photos" in read.counted[0]
-    assert "1 without a file: acorns 1" in read.counted[1]
+    assert "loaded 19 of 20 rated photos" in read.notes[0]
+    assert "1 without a file: acorns 1" in read.notes[1]
     assert rated_preview(folder, plan)[0].startswith("19 of 20 rated photos are there")

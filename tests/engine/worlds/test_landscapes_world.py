@@ -4,17 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.worlds.landscapes import KINDS, place_in_plane, render, scene
+from engine.worlds.landscapes import KINDS, render, scene, scene_va
 from engine.worlds.landscapes.grade import LUMA, fitted
 from engine.worlds.landscapes.reference import (
     LARGEST_TOLERANCE,
     MEAN_TOLERANCE,
     REFERENCE_DIGESTS,
-    SITTINGS,
+    REFERENCES,
     drift,
 )
-from engine.worlds.landscapes.seeds import JUDGE, TEST_START, TRAIN, VALIDATION
-from engine.worlds.landscapes.terrain import FARTHEST, land, sight
+from engine.worlds.landscapes.seeds import TEST_START, TRAIN, VA_EVALUATOR, VALIDATION
+from engine.worlds.landscapes.terrain import FARTHEST, land, visibility
 
 SEEDS = (100, 101, 102, 109)
 
@@ -35,11 +35,11 @@ def test_the_world_is_the_version_that_was_frozen():
     mean, largest = drift()
     assert mean <= MEAN_TOLERANCE
     assert largest <= LARGEST_TOLERANCE
-    assert len(REFERENCE_DIGESTS) == len(SITTINGS)
-    assert {scene(seed).kind for *_, seed in SITTINGS} == set(KINDS)
+    assert len(REFERENCE_DIGESTS) == len(REFERENCES)
+    assert {scene(seed).kind for *_, seed in REFERENCES} == set(KINDS)
 
 
-def test_a_seed_and_a_mood_give_the_same_picture_every_time():
+def test_a_seed_valence_and_arousal_give_the_same_picture_every_time():
     one, other = (render(0.3, 0.7, 102, 32).picture for _ in range(2))
     assert np.array_equal(one, other)
     assert not np.array_equal(one, render(0.3, 0.7, 103, 32).picture)
@@ -69,31 +69,31 @@ def test_arousal_brings_contrast_and_edges(seed):
     assert spread[2] > 1.2 * spread[0]
 
 
-def test_the_truth_says_what_was_painted():
+def test_the_ground_truth_has_the_arguments():
     truth = render(0.25, 0.75, 100, 32).truth
     assert truth == {"seed": 100, "valence": 0.25, "arousal": 0.75, "kind": "coast", "size": 32}
 
 
-@pytest.mark.parametrize("place", [(-0.1, 0.5), (0.5, 1.1), (float("nan"), 0.5)])
-def test_a_mood_outside_the_plane_is_refused(place):
+@pytest.mark.parametrize("va", [(-0.1, 0.5), (0.5, 1.1), (float("nan"), 0.5)])
+def test_valence_or_arousal_outside_the_plane_is_refused(va):
     with pytest.raises(ValueError, match="must lie in 0..1"):
-        render(*place, seed=1, size=32)
+        render(*va, seed=1, size=32)
 
 
 def test_every_kind_of_scene_comes_up_and_the_plane_is_covered():
     assert {scene(seed).kind for seed in range(100)} == set(KINDS)
-    places = np.array([place_in_plane(seed) for seed in range(400)])
-    counts, _, _ = np.histogram2d(*places.T, bins=4, range=[(0, 1), (0, 1)])
+    va = np.array([scene_va(seed) for seed in range(400)])
+    counts, _, _ = np.histogram2d(*va.T, bins=4, range=[(0, 1), (0, 1)])
     assert counts.min() >= 10
 
 
 def test_far_ground_hides_behind_near_hills():
     view = scene(109)
     ground = land(view, 64)
-    seen = sight(ground, view, 64)
+    visible = visibility(ground, view, 64)
     # Down a column of pixels the ground comes nearer.
-    places = np.where(seen.ground, seen.slice, 999)
-    assert (np.diff(places, axis=0)[seen.ground[:-1]] <= 1e-4).all()
+    slices = np.where(visible.ground, visible.slice, 999)
+    assert (np.diff(slices, axis=0)[visible.ground[:-1]] <= 1e-4).all()
     assert ground.distance.max() == pytest.approx(FARTHEST)
 
 
@@ -106,8 +106,8 @@ def test_colours_that_do_not_fit_are_brought_in_softly():
     assert fitted(np.full((3, 1, 1), 5.0, np.float32)).max() <= 1
 
 
-def test_seeds_for_training_judging_and_testing_do_not_meet():
-    ranges = (TRAIN, JUDGE, VALIDATION)
+def test_seeds_for_training_evaluation_and_tests_are_disjoint():
+    ranges = (TRAIN, VA_EVALUATOR, VALIDATION)
     ends = [(r.start, r.stop) for r in ranges]
     assert all(a[1] <= b[0] for a, b in pairwise(ends))
     assert ends[-1][1] <= TEST_START

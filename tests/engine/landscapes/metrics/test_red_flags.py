@@ -1,4 +1,4 @@
-"""Every fault of generators raises its flag, and unseen landscapes of the same world raise none."""
+"""Every known failure raises its flag; held-out landscapes of the same world raise none."""
 
 import math
 
@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from engine.images.ranges import to_tensors
-from engine.landscapes.metrics.red_flags import CAUSES, Limits, flag_statistics
-from engine.worlds.landscapes import place_in_plane, render
+from engine.landscapes.metrics.red_flags import CAUSES, FlagLimits, flag_statistics
+from engine.worlds.landscapes import render, scene_va
 
 SIDE = 32
 
 
 def landscapes(first, count):
     return to_tensors(
-        np.stack([render(*place_in_plane(s), s, SIDE).picture for s in range(first, first + count)])
+        np.stack([render(*scene_va(s), s, SIDE).picture for s in range(first, first + count)])
     )
 
 
@@ -32,12 +32,12 @@ def unseen():
 
 @pytest.fixture(scope="module")
 def limits(known):
-    return Limits.of(known)
+    return FlagLimits.of(known)
 
 
 def checkered(pictures, cell, by):
-    place = torch.arange(SIDE) // cell
-    return pictures + by * (((place[:, None] + place) % 2) * 2.0 - 1)
+    pixels = torch.arange(SIDE) // cell
+    return pictures + by * (((pixels[:, None] + pixels) % 2) * 2.0 - 1)
 
 
 def blurred(pictures, sigma):
@@ -57,8 +57,10 @@ def blocky(pictures):
 
 
 def crossed(pictures):
-    place = torch.arange(SIDE)
-    arms = ((place[:, None] - place).abs() < 2) | ((place[:, None] + place - SIDE + 1).abs() < 2)
+    pixels = torch.arange(SIDE)
+    arms = ((pixels[:, None] - pixels).abs() < 2) | (
+        (pixels[:, None] + pixels - SIDE + 1).abs() < 2
+    )
     return torch.where(arms, pictures, blurred(pictures, 1.5))
 
 
@@ -69,7 +71,7 @@ FAULTS = {
     "checker_4": lambda x: checkered(x, 2, 0.10),
     "blocks": blocky,
     "banding": banded,
-    "slope": lambda x: blurred(x, 1.0),
+    "spectral_slope": lambda x: blurred(x, 1.0),
     "sharpness": lambda x: blurred(x, 1.0),
     "clipping": lambda x: 2.5 * x + 0.2,
     "cross": crossed,
@@ -89,15 +91,15 @@ def test_unseen_landscapes_raise_no_flag(limits, unseen):
 
 
 def test_every_flag_has_a_cause_and_a_fault_here():
-    by_network = {"collapse", "deaf", "copies", "gamma", "overconfident"}
-    assert set(FAULTS) | by_network == set(CAUSES)
+    other = {"collapse", "ignores_va", "copies", "gamma", "overconfident"}
+    assert set(FAULTS) | other == set(CAUSES)
     assert set(flag_statistics(torch.zeros(1, 3, SIDE, SIDE))) == set(FAULTS) - {"cross"}
 
 
 @pytest.mark.parametrize("side", [16, 64, 128])
 def test_statistics_are_finite_at_other_sizes_even_of_plain_grey(side):
     for pictures in (torch.zeros(2, 3, side, side), torch.rand(2, 3, side, side) * 2 - 1):
-        assert all(torch.isfinite(told).all() for told in flag_statistics(pictures).values())
+        assert all(torch.isfinite(values).all() for values in flag_statistics(pictures).values())
 
 
 def test_too_few_pictures_raise_no_flag_but_an_error(limits, unseen):
@@ -106,4 +108,4 @@ def test_too_few_pictures_raise_no_flag_but_an_error(limits, unseen):
 
 
 def test_limits_of_the_same_pictures_are_the_same(known, limits):
-    assert Limits.of(known) == limits
+    assert FlagLimits.of(known) == limits

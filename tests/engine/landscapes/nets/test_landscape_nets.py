@@ -5,7 +5,7 @@ from engine.core.errors import WeightsError
 from engine.landscapes.nets.discriminator import (
     DiscriminatorSpec,
     LandscapeDiscriminator,
-    batch_spread,
+    minibatch_std,
 )
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder
 from engine.landscapes.nets.eru import SCALE_HIGH, SCALE_LOW, EruRange, FilmEru
@@ -25,7 +25,7 @@ def seeded():
     torch.manual_seed(0)
 
 
-def test_full_size_networks_have_the_numbers_of_the_published_design():
+def test_full_size_networks_have_the_published_numbers_of_parameters():
     with torch.device("meta"):
         norms = 2 * sum((*GeneratorSpec().widths[:-1], 32))
         assert parameters(LandscapeGenerator()) - norms == 5_128_813
@@ -34,7 +34,7 @@ def test_full_size_networks_have_the_numbers_of_the_published_design():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_gamma_keeps_its_promise_whatever_the_weights(seed):
+def test_gamma_is_bounded_for_any_weights(seed):
     torch.manual_seed(seed)
     unit = FilmEru(7, hidden=4, soft=bool(seed % 2))
     for p in unit.parameters():
@@ -48,7 +48,7 @@ def test_gamma_keeps_its_promise_whatever_the_weights(seed):
     assert EruRange().gamma == pytest.approx((0.4, 1.8))
 
 
-def test_a_fresh_unit_multiplies_by_the_place_alone():
+def test_a_new_unit_multiplies_by_the_condition_alone():
     unit, x = FilmEru(3), torch.randn(2, 3, 4, 4)
     low, high = (unit(x, torch.full((2, 2), v)) for v in (0.0, 1.0))
     assert torch.allclose(low, 1.8 * x)
@@ -59,10 +59,10 @@ def test_a_fresh_unit_multiplies_by_the_place_alone():
 def test_a_generator_is_rebuilt_from_its_weights(form):
     spec = GeneratorSpec(latent=6, widths=(16, 12, 8), eru=form, units=1, hidden=5, soft=True)
     net = LandscapeGenerator(spec).eval()
-    codes, places = torch.randn(3, 6), torch.rand(3, 2)
+    latents, va = torch.randn(3, 6), torch.rand(3, 2)
     again = LandscapeGenerator.from_state(net.state_dict())
-    assert torch.equal(again(codes, places), net(codes, places))
-    assert net(codes, places).shape == (3, 3, 16, 16)
+    assert torch.equal(again(latents, va), net(latents, va))
+    assert net(latents, va).shape == (3, 3, 16, 16)
     assert again.spec.widths == spec.widths
 
 
@@ -73,13 +73,13 @@ def test_valence_and_arousal_reach_the_picture_through_the_units_only(form):
         for name, p in net.named_parameters():
             if "place" in name:
                 p.normal_()
-    codes = torch.randn(1, 6)
-    one, other = (net(codes, torch.tensor([place])) for place in ((0.1, 0.2), (0.9, 0.7)))
+    latents = torch.randn(1, 6)
+    one, other = (net(latents, torch.tensor([va])) for va in ((0.1, 0.2), (0.9, 0.7)))
     assert torch.equal(one, other) is (form == "none")
 
 
 def test_all_networks_are_rebuilt_from_their_weights():
-    pictures, places = torch.randn(4, 3, 16, 16), torch.rand(4, 2)
+    pictures, va = torch.randn(4, 3, 16, 16), torch.rand(4, 2)
     encoder = LandscapeEncoder(EncoderSpec(6, (8, 16))).eval()
     assert torch.equal(
         LandscapeEncoder.from_state(encoder.state_dict())(pictures).mean, encoder(pictures).mean
@@ -94,9 +94,11 @@ def test_all_networks_are_rebuilt_from_their_weights():
         net = LandscapeDiscriminator(spec).eval()
         again = LandscapeDiscriminator.from_state(net.state_dict())
         assert again.spec == spec
-        assert torch.equal(again(pictures, places).logits, net(pictures, places).logits)
-    judge = VaEvaluator(VaEvaluatorSpec(16, (8, 12))).eval()
-    assert torch.equal(VaEvaluator.from_state(judge.state_dict())(pictures), judge(pictures))
+        assert torch.equal(again(pictures, va).logits, net(pictures, va).logits)
+    evaluator = VaEvaluator(VaEvaluatorSpec(16, (8, 12))).eval()
+    assert torch.equal(
+        VaEvaluator.from_state(evaluator.state_dict())(pictures), evaluator(pictures)
+    )
 
 
 @pytest.mark.parametrize("net", [LandscapeGenerator, LandscapeEncoder, LandscapeDiscriminator])
@@ -105,11 +107,11 @@ def test_weights_of_something_else_are_refused(net):
         net.from_state({"a": torch.zeros(1)})
 
 
-def test_the_reader_of_places_never_sees_what_was_asked_for():
+def test_the_va_head_does_not_depend_on_the_condition():
     net = LandscapeDiscriminator(DiscriminatorSpec((6, 8, 10))).eval()
     pictures = torch.randn(4, 3, 16, 16)
     one, other = (net(pictures, torch.full((4, 2), v)) for v in (0.1, 0.9))
-    assert torch.equal(one.places, other.places)
+    assert torch.equal(one.va, other.va)
     assert not torch.equal(one.logits, other.logits)
 
 
@@ -121,45 +123,47 @@ def test_spectral_norm_brings_the_largest_singular_value_to_one():
     for _ in range(60):
         net(torch.randn(2, 3, 16, 16), torch.rand(2, 2))
     largest = torch.linalg.matrix_norm(conv.weight.flatten(1), 2)
-    found = conv._norm(conv.weight.flatten(1)).item()
-    assert found == pytest.approx(largest.item(), rel=1e-2)
+    norm = conv._norm(conv.weight.flatten(1)).item()
+    assert norm == pytest.approx(largest.item(), rel=1e-2)
     kept = conv.vector.clone()
     net.eval()(torch.randn(2, 3, 16, 16), torch.rand(2, 2))
     assert torch.equal(conv.vector, kept)
 
 
-def test_a_gain_keeps_a_deep_spectral_stack_from_falling_silent():
-    pictures, places = torch.randn(8, 3, 16, 16), torch.rand(8, 2)
+def test_a_gain_makes_up_for_the_decay_of_a_spectrally_normalised_stack():
+    pictures, va = torch.randn(8, 3, 16, 16), torch.rand(8, 2)
     spread = {}
     for gain in (1.0, 1.414):
         torch.manual_seed(1)
         net = LandscapeDiscriminator(DiscriminatorSpec((8, 8, 8), gain=gain)).train()
         for _ in range(20):
-            net(pictures, places)
+            net(pictures, va)
         spread[gain] = float(net.features(pictures)[:, :8].detach().std(dim=0).norm())
     # An entry and three blocks of two convolutions: seven factors.
     assert spread[1.414] > 4 * spread[1.0]
 
 
-def test_a_free_reader_is_not_held_to_a_norm_of_one():
-    pictures, places = torch.randn(4, 3, 16, 16), torch.rand(4, 2)
-    told = {}
+def test_an_unconstrained_va_head_reaches_the_whole_range():
+    pictures, va = torch.randn(4, 3, 16, 16), torch.rand(4, 2)
+    errors = {}
     for free in (False, True):
         torch.manual_seed(1)
-        net = LandscapeDiscriminator(DiscriminatorSpec((6, 8, 8), free_reader=free)).eval()
+        net = LandscapeDiscriminator(
+            DiscriminatorSpec((6, 8, 8), unconstrained_va_head=free)
+        ).eval()
         with torch.no_grad():
             net.reader.weight.mul_(1_000)
-        told[free] = (net(pictures, places).places - 0.5).abs().max()
-    assert told[True] > 0.4
-    assert told[False] < 0.1
+        errors[free] = (net(pictures, va).va - 0.5).abs().max()
+    assert errors[True] > 0.4
+    assert errors[False] < 0.1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 8])
-def test_the_spread_of_any_batch_has_finite_slopes(count):
+def test_the_minibatch_std_of_any_batch_has_finite_gradients(count):
     x = torch.randn(1, 4, 3, 3).repeat(count, 1, 1, 1).requires_grad_(True)
-    batch_spread(x).sum().backward()
+    minibatch_std(x).sum().backward()
     assert torch.isfinite(x.grad).all()
-    varied = batch_spread(torch.randn(count, 4, 3, 3))
+    varied = minibatch_std(torch.randn(count, 4, 3, 3))
     assert varied.shape == (count, 1)
     # Five have no divisor below: each is a group of its own.
     assert bool((varied > 0.1).all()) is (count not in (1, 5))

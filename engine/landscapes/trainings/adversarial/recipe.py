@@ -1,0 +1,85 @@
+"""The recipe of the adversarial training, and its table of settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.config.base import RECIPES
+from engine.core.errors import RecipeError
+from engine.core.table import Table
+from engine.landscapes.losses.inputs import LandscapeNetworks
+from engine.landscapes.nets.evaluator import VaEvaluator
+from engine.landscapes.trainings.adversarial.settings import AdversarialTable
+from engine.landscapes.trainings.adversarial.task import LandscapeTask
+from engine.landscapes.trainings.base import GeneratorRecipe
+from engine.landscapes.trainings.networks import multiscale_l1
+from engine.landscapes.trainings.va_evaluator.task import PART as VA_EVALUATOR
+from engine.nets.loading import frozen
+from engine.nets.named import frozen_net, load_lpips
+from engine.weights.find import find_weights
+
+
+class FrozenNetworks(Table):
+    """Networks that are not trained."""
+
+    va_evaluator: str | None = None
+    """Weights of the VA evaluator for the validation; a ridge regression on colours if absent."""
+    perceptual: Literal["lpips-alex"] | None = None
+    """The network of the loss `perceptual`; multi-scale L1 of pixels and gradients if absent."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The weights files of the networks that are given."""
+        names = self.model_dump(exclude_none=True)
+        return {key: find_weights(name) for key, name in names.items()}
+
+
+@RECIPES.register("landscape")
+class LandscapeRecipe(GeneratorRecipe):
+    """Adversarial training; `start`: an autoencoder or another adversarial training."""
+
+    kind: Literal["landscape"] = "landscape"  # pyright: ignore[reportIncompatibleVariableOverride]
+    adversarial: AdversarialTable = AdversarialTable()
+    networks: FrozenNetworks = FrozenNetworks()
+
+    def inputs(self) -> Mapping[str, Path]:
+        """The weights files of `start` and of the frozen networks."""
+        return {**super().inputs(), **self.networks.files}
+
+    def task(self) -> LandscapeTask:
+        encoded = any(loss.needs_encoder() for loss in self.loss)
+        encoder = self.net.new_encoder(self.start) if encoded else None
+        if self.adversarial.fade_in is None:
+            discriminator = self.net.new_discriminator()
+            generator = self.net.new_generator(self.start)
+        elif self.start is None:
+            raise RecipeError(
+                "`adversarial.fade_in` needs `start`",
+                hint="name a training of half the size: --from RUN",
+            )
+        else:
+            generator, discriminator = self.net.grown(self.start)
+        if self.adversarial.latents == "normal":
+            generator.get_buffer("code_mean").zero_()
+            generator.get_buffer("code_spread").fill_(1)
+        perceptual, networks = multiscale_l1, dict[str, nn.Module]()
+        if self.networks.perceptual is not None:
+            net = frozen(load_lpips(torch.device("cpu")).net)
+            networks["perceptual"] = net
+
+            def perceptual(one: Tensor, other: Tensor) -> Tensor:
+                return net(one.float(), other.float()).mean()
+
+        if (name := self.networks.va_evaluator) is not None:
+            networks[VA_EVALUATOR] = frozen_net(VaEvaluator.from_state, name, VA_EVALUATOR)
+        return LandscapeTask(
+            LandscapeNetworks(generator, discriminator, encoder, perceptual),
+            self.source,
+            self.losses,
+            self.adversarial,
+            frozen=networks,
+            evaluated_by=name,
+        )
