@@ -37,7 +37,7 @@ class AgePrototypes:
         mass = shares.sum(dim=0)
         known = mass >= MIN_MASS
         if known.sum() < 2:
-            raise ValueError("a direction of age needs labels of two ages at least")
+            raise ValueError("labels of two ages at least are needed for a direction of age")
         means = (shares.T @ features.double()) / mass.clamp(min=MIN_MASS)[:, None]
         centred = means[known] - means[known].mean(dim=0)
         _, lengths, axes = torch.linalg.svd(centred, full_matrices=False)
