@@ -75,16 +75,19 @@ class EvalRequest:
 
     @property
     def folder(self) -> Path:
-        """Where the report is written; UsageError for a file."""
-        folder = self.folders[0] if self.out is None else self.out
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"`{folder}` is a file, and the report needs a folder")
-        return folder
+        """Where the report is written."""
+        return self.folders[0] if self.out is None else self.out
 
     @property
     def gates(self) -> tuple[Gate, ...]:
         """The limits of `gate`; UsageError where it cannot be read."""
         return () if self.gate is None else parse_gates(self.gate)
+
+    def validate(self) -> None:
+        """UsageError for a faulty gate, or a file where the report needs a folder."""
+        _ = self.gates
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"`{self.folder}` is a file, and the report needs a folder")
 
     def kinds(self) -> dict[str, str]:
         """The kind of each folder; UsageError for one that is no folder."""
@@ -93,7 +96,7 @@ class EvalRequest:
 
     def preview(self) -> dict[str, Any]:
         """The kind of each folder and the folder of the report, for `--dry-run`."""
-        _ = self.gates
+        self.validate()
         return {"evaluated": self.kinds(), "out": str(self.folder)}
 
     def landscape_runs(self) -> list[Path] | None:
@@ -115,7 +118,7 @@ def evaluate(request: EvalRequest, progress: Progress | None = None) -> dict[str
     InputError for an incomplete folder. Gates are checked by `check`, once the report is shown.
     """
     progress = Silence() if progress is None else progress
-    _ = request.gates, request.folder  # faults are reported before any work
+    request.validate()
     runs = request.landscape_runs()
     if runs is None:
         return _evaluate_portraits(request, progress)

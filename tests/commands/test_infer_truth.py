@@ -37,20 +37,20 @@ def test_a_known_truth_is_shown_and_compared(tm, containers, photo, tmp_path):
 def test_portrait_photo_and_truth_are_evaluated_at_one_size(
     tm, containers, photo, tmp_path, monkeypatch
 ):
-    truth, seen = tmp_path / "truth", []
+    truth, sides = tmp_path / "truth", []
     made = ("--people", 1, "--per-person", 1, "--ages", "40..40", "--size", 96, "--same-scene")
     assert tm("prep", "synth", truth, *made).code == 0
     embedding = PhotoEvaluators.embedding
 
     def noted(evaluators, portrait):
-        seen.append(portrait.shape[-1])
+        sides.append(portrait.shape[-1])
         return embedding(evaluators, portrait)
 
     monkeypatch.setattr(PhotoEvaluators, "embedding", noted)
     argv = ("--ages", "40", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
     assert tm("infer", photo, *argv, "--set", f"truth='{truth}'").code == 0
     side = pixels(tmp_path / "out" / "eve_age40.png").shape[0]
-    assert seen == [side] * 4, "photo, inversion, truth, portrait"
+    assert sides == [side] * 4, "photo, inversion, truth, portrait"
 
 
 def test_a_truth_of_several_photographs_is_refused(tm, containers, photo, tmp_path):

@@ -190,7 +190,7 @@ def test_a_photograph_is_aligned_first_and_a_picture_without_a_face_is_named(tm,
     save_png(folder / "eve.png", skimage_data.astronaut(), {})
     save_png(folder / "wall.png", np.full((200, 300, 3), 90, np.uint8), {})
     forced = ("--experts", "nano-age", "--set", "domain='portraits'", "--workers", 1)
-    cut_out, whole = tmp_path / "found.json", tmp_path / "whole.json"
+    cut_out, whole = tmp_path / "cut_out.json", tmp_path / "whole.json"
     assert tm("relabel", folder, "--out", cut_out, *forced).code == 0
     assert tm("relabel", folder, "--out", whole, "--aligned", *forced).code == 0
     labels = written(cut_out)["labels"]

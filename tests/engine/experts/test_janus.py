@@ -70,9 +70,9 @@ def test_a_prediction_does_not_depend_on_the_batch(expert, faces):
 
 def test_unknown_is_no_prediction_and_never_0(expert, faces, monkeypatch):
     def unsure(self, following):
-        found = torch.zeros(1, 103, dtype=torch.float64)
-        found[:, 0], found[:, UNKNOWN] = 0.4, 0.6
-        return found
+        shares = torch.zeros(1, 103, dtype=torch.float64)
+        shares[:, 0], shares[:, UNKNOWN] = 0.4, 0.6
+        return shares
 
     monkeypatch.setattr(type(expert.answers), "probabilities", unsure)
     ages = expert.predict(Faces([faces.faces[0]]))
@@ -96,7 +96,7 @@ def test_greedy_decoding_predicts_nothing_without_an_age(folder, faces, monkeypa
 def test_the_answers_are_101_ages_and_unknown_as_the_tokenizer_writes_them():
     answers = closed_answers(tiny.tokenizer())
     assert answers.count == 102
-    # Prompt and a space; behind each nine digits and `10`; and six letters of `unknown`, four ways.
+    # Prompt and a space; behind each nine digits and `10`; six letters of `unknown`, four times.
     assert answers.steps == 2 + 2 * (9 + 1) + 4 * 6
 
 

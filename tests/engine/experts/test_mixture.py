@@ -80,8 +80,8 @@ def test_the_variance_is_between_plus_within():
 
 
 def test_weights_do_not_overflow_at_any_temperature():
-    sure, active = np.array([[0.0, 1.0]]), np.array([[True, True]])
-    np.testing.assert_allclose(confidence_weights(sure, active, mu=0.0, tau=1e-9), [[0, 1]])
+    confidence, active = np.array([[0.0, 1.0]]), np.array([[True, True]])
+    np.testing.assert_allclose(confidence_weights(confidence, active, mu=0.0, tau=1e-9), [[0, 1]])
 
 
 def test_the_spread_is_corrected_only_where_all_fitted_experts_predict():

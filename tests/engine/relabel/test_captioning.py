@@ -1,4 +1,4 @@
-"""The caption cache under way: what is killed goes on, and nothing of another model gets in."""
+"""Filling the caption cache: interrupted runs resume, other models are refused."""
 
 import hashlib
 import json
@@ -21,23 +21,23 @@ COUNT, BATCH = 7, 2
 
 
 class Stand:
-    """A deterministic tower: says and sees the bytes of a face, and remembers who asked."""
+    """A deterministic captioner by the bytes of a face, which records its batches."""
 
     def __init__(self, revision="r1", stops=None):
         self.maker = Maker("stand-in", revision, "p", "s", 4)
-        self.stops, self.asked = stops, []
+        self.stops, self.batches = stops, []
 
     def caption(self, faces):
-        if self.stops is not None and len(self.asked) >= self.stops:
+        if self.stops is not None and len(self.batches) >= self.stops:
             raise KeyboardInterrupt
-        self.asked += [len(faces)]
+        self.batches += [len(faces)]
         digests = [hashlib.sha256(face.tobytes()).digest() for face in faces]
-        told = torch.tensor([list(one[:8]) for one in digests], dtype=torch.float32)
+        embeddings = torch.tensor([list(one[:8]) for one in digests], dtype=torch.float32)
         return Captioned(
             tuple(one.hex() for one in digests),
             tuple(str(one[0]) for one in digests),
-            told[:, :4],
-            told[:, 4:],
+            embeddings[:, :4],
+            embeddings[:, 4:],
         )
 
 
@@ -69,7 +69,7 @@ def content(folder):
 
 @pytest.fixture
 def whole(faces, tmp_path):
-    """What a run writes that nobody stops."""
+    """The files of an uninterrupted run."""
     run(faces, tmp_path / "whole")
     return content(tmp_path / "whole")
 
@@ -90,7 +90,7 @@ def test_every_face_has_a_row_found_by_the_content_of_its_file(faces, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(faces, tmp_path, whole):
+def test_an_interrupted_run_resumes_to_the_same_bytes(faces, tmp_path, whole):
     folder = tmp_path / "c"
     for stops in (0, 2):
         with pytest.raises(KeyboardInterrupt):
@@ -98,26 +98,26 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(faces, tmp_path, whole)
         assert not (folder / INDEX).exists()
     rest = Stand()
     assert run(faces, folder, rest).added == COUNT - 2 * BATCH
-    assert rest.asked == [2, 1]
+    assert rest.batches == [2, 1]
     assert content(folder) == whole
     assert not (folder / ".parts").exists()
 
 
-def test_a_run_over_a_finished_cache_asks_nobody_and_changes_nothing(faces, tmp_path, whole):
+def test_a_run_over_a_finished_cache_changes_nothing(faces, tmp_path, whole):
     again = Stand()
     report = run(faces, tmp_path / "whole", again)
-    assert (report.captioned, report.added, again.asked) == (COUNT, 0, [])
+    assert (report.captioned, report.added, again.batches) == (COUNT, 0, [])
     assert content(tmp_path / "whole") == whole
 
 
-def test_only_new_and_changed_pictures_are_asked_about(faces, tmp_path, whole):
+def test_only_new_and_changed_pictures_are_captioned(faces, tmp_path, whole):
     save_png(faces / "3.png", face(100), {})
     save_png(faces / "9.png", face(9), {})
     again = Stand()
     report = run(faces, tmp_path / "whole", again)
-    assert (report.captioned, report.added, sum(again.asked)) == (COUNT + 1, 2, 2)
+    assert (report.captioned, report.added, sum(again.batches)) == (COUNT + 1, 2, 2)
     cache = read_captions(tmp_path / "whole")
-    assert len(cache) == COUNT + 2  # what was said of the old picture stays, found by its content
+    assert len(cache) == COUNT + 2  # the caption of the old picture stays
 
 
 @pytest.mark.parametrize("file", [INDEX, EMBEDDINGS])
@@ -140,7 +140,7 @@ def test_a_run_killed_between_its_two_files_loses_nothing(
             read_captions(folder)
     again = Stand()
     run(faces, folder, again)
-    assert again.asked == []
+    assert again.batches == []
     run(faces, tmp_path / "fresh")
     assert content(folder) == content(tmp_path / "fresh")
 
@@ -149,7 +149,7 @@ def test_captions_of_another_model_are_refused_before_any_work(faces, tmp_path, 
     other = Stand("r2")
     with pytest.raises(UsageError, match="holds captions by another model: revision `r1`"):
         run(faces, tmp_path / "whole", other)
-    assert other.asked == []
+    assert other.batches == []
     assert content(tmp_path / "whole") == whole
     with pytest.raises(KeyboardInterrupt):
         run(faces, tmp_path / "c", Stand(stops=1))
@@ -157,7 +157,7 @@ def test_captions_of_another_model_are_refused_before_any_work(faces, tmp_path, 
         run(faces, tmp_path / "c", other)
 
 
-def test_another_way_to_cut_faces_is_another_maker(faces, tmp_path):
+def test_another_face_crop_is_another_maker(faces, tmp_path):
     plan = planned(faces, tmp_path / "c", Stand())
     cut = replace(plan, aligned=False)
     assert plan.maker != cut.maker
@@ -171,15 +171,15 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(faces, tmp_
     assert list(report.left_out) == ["2"]
     again = Stand()
     assert run(faces, tmp_path / "c", again).captioned == COUNT - 1
-    assert again.asked == []
+    assert again.batches == []
 
 
-def test_equal_pictures_are_told_once_under_the_first_name(faces, tmp_path):
+def test_equal_pictures_are_captioned_once_under_the_first_name(faces, tmp_path):
     (faces / "a").mkdir()
     (faces / "a" / "copy.png").write_bytes((faces / "5.png").read_bytes())
-    asked = Stand()
-    assert run(faces, tmp_path / "c", asked).captioned == COUNT
-    assert sum(asked.asked) == COUNT
+    captioner = Stand()
+    assert run(faces, tmp_path / "c", captioner).captioned == COUNT
+    assert sum(captioner.batches) == COUNT
     lines = (tmp_path / "c" / INDEX).read_text().splitlines()
     assert [json.loads(one)["image_id"] for one in lines] == list("0123456")
     (faces / "5.png").unlink()

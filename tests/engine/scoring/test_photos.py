@@ -42,26 +42,26 @@ def photographs():
     """Public-domain photos of people that libraries bring along, and one more where it is here."""
     with cbook.get_sample_data("grace_hopper.jpg") as file:
         hopper = Image.open(file).convert("RGB")
-    found = {"astronaut": Image.fromarray(data.astronaut()), "hopper": hopper}
+    photos = {"astronaut": Image.fromarray(data.astronaut()), "hopper": hopper}
     mother = SHARED / "photos" / "migrant_mother_1936.jpg"
     if mother.is_file():
-        found["mother"] = Image.open(mother).convert("RGB")
-    return found
+        photos["mother"] = Image.open(mother).convert("RGB")
+    return photos
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """Two or three people, each as a photo and five variants of it, their faces aligned."""
     folder = tmp_path_factory.mktemp("people")
-    found = {}
+    sources = {}
     for name, photo in photographs().items():
         photo.thumbnail((600, 600))
         for number, one in enumerate([photo, *variants(photo)]):
             path = folder / f"{name}_{number}.png"
             save_png(path, np.asarray(one), {})
             subject = find_subject(path, FaceChoice(), Detection())
-            found.setdefault(name, []).append(Source(subject))
-    return found
+            sources.setdefault(name, []).append(Source(subject))
+    return sources
 
 
 @pytest.fixture(scope="module")

@@ -115,12 +115,12 @@ def test_shuffled_people_are_verified_no_better_than_strangers():
     rng = np.random.default_rng(0)
     people = rng.normal(size=(200, 32))
     people /= np.linalg.norm(people, axis=1, keepdims=True)
-    seen = people + 0.05 * rng.normal(size=people.shape)
+    embeddings = people + 0.05 * rng.normal(size=people.shape)
     impostors = rng.normal(size=(50, 32))
     impostors /= np.linalg.norm(impostors, axis=1, keepdims=True)
-    right = verification((seen * people).sum(1).tolist(), seen, impostors, Cosine())
+    right = verification((embeddings * people).sum(1).tolist(), embeddings, impostors, Cosine())
     shuffled = people[rng.permutation(200)]
-    wrong = verification((seen * shuffled).sum(1).tolist(), seen, impostors, Cosine())
+    wrong = verification((embeddings * shuffled).sum(1).tolist(), embeddings, impostors, Cosine())
     assert right["true_accept_rate"] > 0.95 > 0.05 > wrong["true_accept_rate"]
     assert wrong["auc"] == pytest.approx(0.5, abs=0.06)
 
