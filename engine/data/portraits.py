@@ -139,7 +139,7 @@ def view_of(plan: PortraitPlan, photo: int) -> Scene:
     Measured with dlib on 90 renders: side of the square -2 +- 6.6 %, centre 0.6 % of the side,
     angle 0.7 degrees.
     """
-    view = scene(photo, pose=plan.pose, wild=plan.wild)
+    view = scene(photo, pose=plan.pose, unaligned=plan.wild)
     if not plan.loose:
         return view
     side, across, down, angle = np.random.default_rng([19, photo]).standard_normal(4).clip(-2, 2)

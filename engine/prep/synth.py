@@ -84,7 +84,7 @@ def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[in
 def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
     """Render and save one picture with its truth."""
     view_seed = scene_seed(shot.person, SHARED_PHOTO if plan.same_scene else shot.index)
-    view = scene(view_seed, wild=plan.wild)
+    view = scene(view_seed, unaligned=plan.wild)
     portrait = render(identity(shot.person), shot.age, view, plan.size)
     truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}
     path = plan.out / shot.output

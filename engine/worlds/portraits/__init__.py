@@ -1,4 +1,4 @@
-"""The portrait world: people who age, drawn with known age, identity, pose and landmarks."""
+"""The portrait world: a renderer of faces with known age, identity, pose and landmarks."""
 
 from engine.worlds.portraits.render import Portrait, render
 from engine.worlds.portraits.scene import Scene, scene

@@ -1,6 +1,6 @@
 """The ageing model: how a person's traits and an age become a face. Nothing else reads an age.
 
-Everyone passes the same stages of life; the five style traits say when and how strongly each person
+Everyone passes the same stages of life; the five style traits set when and how strongly each person
 greys, wrinkles, thins, gains weight and sags.
 """
 
@@ -24,8 +24,8 @@ from engine.worlds.portraits.face import (
 from engine.worlds.portraits.palette import blend, hair_colour, iris_colour, skin_colour
 from engine.worlds.portraits.traits import GEOMETRY, Identity
 
-# dlib's descriptor tells people apart by eyes, brows, nose and mouth far more than by the outline,
-# which is held closer to the mean so that no face turns into a caricature.
+# dlib's descriptor depends on eyes, brows, nose and mouth far more than on the outline, which is
+# held closer to the mean so that no face turns into a caricature.
 OUTLINE_GAIN, FEATURE_GAIN = 1.1, 2.0
 OUTLINE = ("face_width", "face_height", "jaw", "chin", "cheek", "forehead", "ear")
 

@@ -77,7 +77,7 @@ def surface(x: np.ndarray, y: np.ndarray, nose_y: float) -> np.ndarray:
 
 
 def camera(face: Face, points: np.ndarray, view: Scene, size: int) -> Camera:
-    """Frame a face by its landmarks (68, 2) the FFHQ way, then move it as the scene says."""
+    """Frame a face by its landmarks (68, 2) as FFHQ does, then move it by the scene's framing."""
     turn = rotation(view)
     depth = surface(points[:, 0], points[:, 1], face.nose.y)
     turned = (np.column_stack([points, depth]) @ turn.T)[:, :2]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 HALF_WIDTH = 1.56
 TOP, BOTTOM = -2.16, 2.04
-# The head is painted slightly smaller than it is shown: a sixth of the time saved, nothing seen.
+# The head is painted slightly smaller than it is shown, which saves a sixth of the time.
 RESOLUTION = 0.85
 SUBPIXEL_BITS = 4
 STRENGTH_STEPS = 12
@@ -75,13 +75,13 @@ class Canvas:
 
     def draw(self, strokes: Sequence[Stroke], blur: float = 0.8) -> Stamp | None:
         """Soft strokes, or nothing where none is strong enough to be seen."""
-        seen = [stroke for stroke in strokes if stroke.strength > 0.02]
-        if not seen:
+        visible = [stroke for stroke in strokes if stroke.strength > 0.02]
+        if not visible:
             return None
-        window, alpha, placed = self._window([stroke.points for stroke in seen], blur)
+        window, alpha, placed = self._window([stroke.points for stroke in visible], blur)
         # Equal pens are drawn in one call, faint ones first.
         pens: dict[tuple[int, int], list[np.ndarray]] = {}
-        for line, stroke in zip(placed, seen, strict=True):
+        for line, stroke in zip(placed, visible, strict=True):
             level = int(min(stroke.strength, 1.0) * STRENGTH_STEPS + 0.5)
             thickness = max(1, round(stroke.width * self.scale / 64))
             pens.setdefault((level, thickness), []).append(line)

@@ -1,4 +1,4 @@
-"""The numbers of one face at one moment: all that the painters may know of who it is and how old.
+"""The parameters of one face at one age: the whole input of the painters.
 
 Lengths are in face units, strengths about 0..1, colours display RGB in 0..1.
 """

@@ -1,4 +1,4 @@
-"""Six reference renders, stored as thumbnails: the fingerprint of this version of the world.
+"""Six reference renders, stored as thumbnails: by which a change of the renderer shows.
 
 `python -m engine.worlds.portraits.reference` writes the file anew; that calls for a new `VERSION`.
 """
@@ -36,9 +36,11 @@ class Drift(NamedTuple):
 
 def thumbnails() -> np.ndarray:
     """Render the six references afresh, uint8 (6, 32, 32, 3)."""
-    pictures = [render(identity(who), age, scene(view)).picture for who, age, view in SITTINGS]
+    shots = [render(identity(person), age, scene(view)) for person, age, view in SITTINGS]
     side = (THUMBNAIL, THUMBNAIL)
-    return np.stack([cv2.resize(shot, side, interpolation=cv2.INTER_AREA) for shot in pictures])
+    return np.stack(
+        [cv2.resize(shot.picture, side, interpolation=cv2.INTER_AREA) for shot in shots]
+    )
 
 
 def stored() -> np.ndarray:

@@ -1,14 +1,14 @@
-"""Which identity seeds may be used for what, so that no judge or test has met its people before."""
+"""Which identity seeds are for what: no evaluator or test shares people with a training."""
 
 TRAIN = range(200_000)  # generator, encoder, prior and the nets used in losses
-JUDGE = range(200_000, 400_000)  # nets that only score
+EVALUATORS = range(200_000, 400_000)  # independent evaluators
 VALIDATION = range(400_000, 450_000)
-IMPOSTORS = range(450_000, 460_000)  # strangers in identity banks
+IMPOSTORS = range(450_000, 460_000)  # other people in identity banks
 TEST_START = 900_000  # from here on: never trained or tuned on
 DEMO_PERSON = 900_000
 PERSONAL_TEST = range(900_001, 900_006)
 SHARED_PHOTO = 999
-"""Number of the photograph that shows a person at every age; none of the others is like it."""
+"""Number of the photograph that shows a person at every age; different from all others."""
 
 
 def scene_seed(person: int, photo: int) -> int:

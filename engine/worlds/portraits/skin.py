@@ -1,4 +1,4 @@
-"""Skin: its colour, marks and beard, and how it looks in linear light (display squared)."""
+"""Skin: its colour, marks and beard, in linear light (display squared)."""
 
 import cv2
 import numpy as np

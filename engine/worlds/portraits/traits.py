@@ -1,4 +1,4 @@
-"""Who a person is: body, colouring, hair and own way of ageing, in numbers that last for life."""
+"""The traits of a person: geometry, colours, hair, marks and style of ageing."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ STYLE_TRAITS = ("greying", "wrinkling", "thinning", "fat", "sagging")
 TRAITS = (*GEOMETRY, *COLOUR, *HAIR, *MARKS, *STYLE_TRAITS)
 LIMIT = 2.0
 
-_PLACE = {name: place for place, name in enumerate(TRAITS)}
+_INDEX = {name: index for index, name in enumerate(TRAITS)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class Identity:
     vector: np.ndarray
 
     def __getitem__(self, trait: str) -> float:
-        return float(self.vector[_PLACE[trait]])
+        return float(self.vector[_INDEX[trait]])
 
     @property
     def style(self) -> dict[str, float]:
@@ -59,23 +59,23 @@ class Identity:
 
     @property
     def sex(self) -> str:
-        """`male` or `female`; the trait's size says how strongly it shows."""
+        """`male` or `female`; the size of the trait is its strength."""
         return "male" if self["sex"] > 0 else "female"
 
     def changed(self, **traits: float) -> "Identity":
         """The same person with some traits set to other values."""
         vector = self.vector.copy()
         for trait, value in traits.items():
-            vector[_PLACE[trait]] = value
+            vector[_INDEX[trait]] = value
         return Identity(self.seed, _frozen(vector))
 
     def layout(self) -> np.random.Generator:
-        """Random stream for what stays put over a lifetime: moles' neighbours, course of lines."""
+        """Random stream for what does not change with age: small moles, the course of lines."""
         return np.random.default_rng(np.abs(self.vector[:8] * 1e4).astype(np.int64))
 
 
 def identity(seed: int) -> Identity:
-    """Draw the person who belongs to a seed."""
+    """The person of a seed."""
     random = np.random.default_rng([7, seed])
     normal = random.standard_normal(len(TRAITS)).tolist()
     drawn = {trait: _cut(value) for trait, value in zip(TRAITS, normal, strict=True)}

@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import pytest
 import torch
+from rounding import assert_equal_but_for_rounding
 
 from engine.nets.adapter import Adapter, AdapterSpec
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder, with_age_plane
@@ -97,9 +98,8 @@ def test_a_personal_model_is_the_adapter_on_the_priors_codes(model, fill):
 
 def test_one_photo_at_many_ages_is_that_photo_repeated(model):
     photo = photos(1)
-    torch.testing.assert_close(
-        model(photo, AGES).w_plus, model(photo.expand(3, -1, -1, -1), AGES).w_plus
-    )
+    one, repeated = (model(x, AGES).w_plus for x in (photo, photo.expand(3, -1, -1, -1)))
+    assert_equal_but_for_rounding(one, repeated, layers=30, fan_in=9 * 16)
 
 
 def test_six_ages_cost_one_inversion_and_one_batch(model):

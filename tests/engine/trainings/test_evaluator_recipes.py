@@ -4,7 +4,7 @@ import pytest
 
 from engine.config.load import load_recipe
 from engine.core.errors import RecipeError
-from engine.worlds.portraits.seeds import JUDGE, TRAIN, VALIDATION
+from engine.worlds.portraits.seeds import EVALUATORS, TRAIN, VALIDATION
 
 NAMES = ["identity", "age", "age_judge", "landmarks"]
 
@@ -36,7 +36,7 @@ def test_no_two_networks_have_met_the_same_person():
 @pytest.mark.parametrize("name", NAMES)
 def test_people_are_learned_from_and_checked_on_in_their_own_ranges(name):
     learn, check = _plans(name)
-    own = JUDGE if name == "age_judge" else TRAIN
+    own = EVALUATORS if name == "age_judge" else TRAIN
     assert set(people(learn)) <= set(own)
     assert set(people(check)) <= set(VALIDATION)
 

@@ -18,7 +18,7 @@ from engine.worlds.portraits.traits import TRAITS
 DIGEST = """
 import hashlib
 from engine.worlds.portraits import identity, render, scene
-shots = [render(identity(s), 9.0 * s, scene(s, wild=s % 2), 128).picture for s in range(6)]
+shots = [render(identity(s), 9.0 * s, scene(s, unaligned=s % 2), 128).picture for s in range(6)]
 print(hashlib.sha256(b"".join(shot.tobytes() for shot in shots)).hexdigest())
 """
 
@@ -117,7 +117,7 @@ def test_every_size_shows_the_same_picture(size):
 
 
 def test_zero_pose_and_zero_wildness_mean_none():
-    view = scene(3, pose=0.0, wild=0.0)
+    view = scene(3, pose=0.0, unaligned=0.0)
     assert (view.yaw, view.pitch, view.roll) == (0, 0, 0)
     assert (view.shift_x, view.shift_y, view.zoom) == (0, 0, 1)
 
@@ -138,7 +138,7 @@ def test_the_eyes_stand_where_ffhq_puts_them():
 
 
 def test_seed_ranges_share_no_person():
-    ranges = [seeds.TRAIN, seeds.JUDGE, seeds.VALIDATION, seeds.IMPOSTORS]
+    ranges = [seeds.TRAIN, seeds.EVALUATORS, seeds.VALIDATION, seeds.IMPOSTORS]
     ends = [(span.start, span.stop) for span in ranges]
     assert ends == [(0, 200_000), (200_000, 400_000), (400_000, 450_000), (450_000, 460_000)]
     assert seeds.TEST_START == seeds.DEMO_PERSON == 900_000

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rounding import assert_equal_but_for_rounding
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.core.errors import WeightsError
@@ -21,6 +22,9 @@ SMALL = SlimSpec(
     shared_channels=4,
     window=4,
 )
+DEEP = {"layers": 40, "fan_in": 9 * 64, "gain": 2}
+"""About 40 products on the longest path of `SMALL`, of up to 9 x 64 inputs; the colours are scaled
+by a factor that is predicted too, so a relative change counts twice."""
 TEN = torch.eye(10)[None]
 PUBLISHED = 429.8e9
 """Operations of the published network for one age at 128 px, counted from its layers."""
@@ -28,8 +32,13 @@ PUBLISHED = 429.8e9
 
 @pytest.fixture
 def net(fill):
+    """Every parameter has a value of its own; the flow stays within about a pixel, as in a trained
+    network: a larger one would multiply rounding by the contrast of the pixels it passes.
+    """
     with torch.no_grad():
-        return fill(SlimTransformer(SMALL).eval(), 0.1)
+        net = fill(SlimTransformer(SMALL).eval(), 0.1)
+        net.flow.weight.mul_(0.01)
+        return net
 
 
 def operations(run):
@@ -45,7 +54,7 @@ def test_all_ages_in_one_call_are_the_pictures_of_single_calls(net):
     assert together.shape == (2, 3, 3, 32, 32)
     for age in range(3):
         alone = net(photo[1:], weights[:, age : age + 1])
-        torch.testing.assert_close(together[1:, age], alone[:, 0], atol=1e-4, rtol=1e-3)
+        assert_equal_but_for_rounding(together[1:, age], alone[:, 0], **DEEP)
     assert (together[:, 0] - together[:, 2]).abs().mean() > 1e-3
 
 
@@ -54,7 +63,7 @@ def test_every_face_may_have_ages_of_its_own(net):
     photo, weights = torch.rand(2, 3, 32, 32), torch.rand(2, 2, 3).softmax(-1)
     both = net(photo, weights)
     second = net(photo[1:], weights[1:])
-    torch.testing.assert_close(both[1:], second, atol=1e-4, rtol=1e-3)
+    assert_equal_but_for_rounding(both[1:], second, **DEEP)
 
 
 @torch.no_grad()
@@ -132,7 +141,7 @@ def test_the_published_network_costs_what_is_said_of_it():
 
 
 @torch.no_grad()
-def test_the_critic_judges_at_the_age_asked_and_tells_one():
+def test_the_discriminator_is_linear_in_the_target_and_predicts_an_age():
     discriminator = SlimDiscriminator(3, (8, 8, 8))
     picture = torch.rand(2, 3, 32, 32)
     young, old = (discriminator(picture, torch.eye(3)[[age, age]]) for age in (0, 2))
@@ -145,4 +154,5 @@ def test_the_critic_judges_at_the_age_asked_and_tells_one():
     assert torch.equal(young.ages, old.ages)
     assert not torch.equal(young.logits[0], old.logits[0])
     halfway = discriminator(picture, torch.tensor([[0.5, 0, 0.5]] * 2)).logits[0]
-    torch.testing.assert_close(halfway, (young.logits[0] + old.logits[0]) / 2, atol=1e-5, rtol=1e-4)
+    mean = (young.logits[0] + old.logits[0]) / 2
+    assert_equal_but_for_rounding(halfway, mean, layers=4, fan_in=72, gain=4)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rounding import assert_equal_but_for_rounding
 
 from engine.core.errors import WeightsError
 from engine.nets.loading import frozen
@@ -65,9 +66,12 @@ def test_the_slope_reaches_every_pixel_of_a_larger_picture(family):
 
 
 @pytest.mark.parametrize("family", NETS)
-def test_a_portrait_is_judged_alike_alone_and_in_a_batch(family):
+def test_the_output_does_not_depend_on_the_batch(family):
     net, portraits = lived(family), torch.rand(3, 3, 40, 40) * 2 - 1
-    torch.testing.assert_close(net(portraits)[1:2], net(portraits[1:2]), rtol=1e-4, atol=1e-5)
+    # At most 9 convolutions of up to 9 x 8 inputs, and a linear layer.
+    assert_equal_but_for_rounding(
+        net(portraits)[1:2], net(portraits[1:2]), layers=10, fan_in=72, gain=4
+    )
 
 
 def test_all_of_them_together_have_at_most_3_5_million_parameters():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from rounding import assert_equal_but_for_rounding
 
 from engine.core.errors import WeightsError
 from engine.nets.loading import frozen
@@ -37,7 +38,8 @@ def test_pictures_equal_those_of_the_plain_form(fill, batch, size):
         net = fill(Generator(spec))
         fast, slow = net(w_plus), synthesise(net, w_plus, net.stored_noise())
     assert fast.shape == (batch, 3, size, size)
-    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4 * slow.abs().max())
+    # Two convolutions and a blur for each of up to four doublings; 9 x 24 inputs.
+    assert_equal_but_for_rounding(fast, slow, layers=20, fan_in=216)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -84,9 +86,8 @@ def test_the_generator_compiles_as_one_graph(net):
 def test_a_batch_is_its_samples(net):
     w_plus = codes(3)
     with torch.no_grad():
-        torch.testing.assert_close(
-            net(w_plus), torch.cat([net(one[None]) for one in w_plus]), rtol=1e-4, atol=1e-4
-        )
+        alone = torch.cat([net(one[None]) for one in w_plus])
+        assert_equal_but_for_rounding(net(w_plus), alone, layers=20, fan_in=216)
 
 
 def test_given_noise_replaces_the_stored_noise(net):
