@@ -14,7 +14,7 @@ from engine.core.numbers import Span
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, FaceFinder
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 from engine.images.saving import save_png

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.places import weights_folder
+from engine.data.domains import Domain
 from engine.nets.foreign import architectures, spandrel
 from engine.nets.loading import frozen
 from engine.nets.nano.enhancers import NanoColour, NanoFace
@@ -26,8 +27,6 @@ from engine.weights.tensors import opened_safetensors
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
-Domain = Literal["portraits", "photos"]
-
 OURS = "that of tm"
 UNKNOWN = "not known to tm"
 NANO = {"face": "NanoFace", "colour": "NanoColour"}
@@ -39,10 +38,10 @@ the other a wrong size (its documentation says neither)."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A network with its papers.
+    """A network and where it comes from.
 
     architecture: as spandrel calls it, or `NanoFace`, `NanoColour`; domain: what it was trained
-    on; stand_in: whether it is here for want of a published one.
+    on; stand_in: whether it replaces a published one that is missing.
     """
 
     name: str
@@ -58,11 +57,6 @@ class Model:
     domain: Domain = "photos"
     stand_in: bool = False
 
-    def told(self) -> dict[str, Any]:
-        """The papers as JSON."""
-        told = ("name", "architecture", "sha256", "licence", "domain", "stand_in")
-        return {key: getattr(self, key) for key in told}
-
 
 class Described(nn.Module):
     """A network as spandrel calls it: (1, 3, h, w) to (1, 3, s h, s w), both in [0, 1]."""
@@ -76,11 +70,11 @@ class Described(nn.Module):
         return self._call(picture)
 
 
-def found_file(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
-    """The name and file of a step's weights: those asked for, else the first published ones that
-    are here, else the nano network in the package.
+def weights_of(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
+    """The name and file of a step's weights: those given, else the first published ones that are
+    installed, else the nano network in the package.
 
-    WeightsError says where to get what is not here.
+    WeightsError says where to get missing ones.
     """
     if weights is not None:
         return weights, find_weights(weights)

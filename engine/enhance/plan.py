@@ -1,6 +1,6 @@
-"""What is to be made of a folder, and whether it may be."""
+"""The plan of a batch of enhancements, and the checks of its paths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,13 @@ from typing import Any
 import torch
 
 from engine.core.digest import file_sha256, settings_digest
-from engine.core.errors import InputError, UsageError
+from engine.core.errors import UsageError
 from engine.enhance.album import Album
 from engine.enhance.base import StepChoice
 from engine.enhance.chain import Chain
-from engine.enhance.guard import EvaluatorFactory, Guarding
+from engine.enhance.guard import FaceEvaluatorFactory, GuardLimits
 from engine.faces.detect import Detection
-from engine.images.naming import stems
-from engine.images.reading import find_pictures
+from engine.images.naming import output_stems
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,10 @@ class EnhancePlan:
     source: Path
     out: Path
     choices: tuple[StepChoice, ...]
-    summon: EvaluatorFactory
+    evaluators: Callable[[], FaceEvaluatorFactory]
+    """Builds the factory of evaluators; called once in each process."""
     device: str
-    guarding: Guarding = Guarding()
+    guard: GuardLimits = GuardLimits()
     detection: Detection = Detection()
     album: Album = Album()
     force: bool = False
@@ -43,44 +43,43 @@ class EnhancePlan:
         return Chain(
             self.choices,
             torch.device(self.device),
-            guarding=self.guarding,
+            guard=self.guard,
             detection=self.detection,
-            summon=self.summon,
+            evaluators=self.evaluators(),
             force=self.force,
         )
 
-    def seen(self, photo: Path) -> Path:
+    def relative(self, photo: Path) -> Path:
         """A photo's path below the source."""
         return photo.relative_to(self.source) if photo != self.source else Path(photo.name)
 
 
 def digest_of(
     choices: Sequence[StepChoice],
-    guarding: Guarding,
+    guard: GuardLimits,
     detection: Detection,
     *,
     side: int | None,
     force: bool,
 ) -> str:
-    """What changes whenever a rerun could give other pixels."""
-    told: dict[str, Any] = {
+    """Changes whenever a rerun could give other pixels."""
+    settings: dict[str, Any] = {
         "steps": [choice.dump() for choice in choices],
         "weights": [file_sha256(choice.file()[1]) for choice in choices],
-        "guard": guarding.dump(),
+        "guard": guard.dump(),
         "detection": detection.dump(),
         "side": side,
         "force": force,
     }
-    return settings_digest(told)
+    return settings_digest(settings)
 
 
 def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
-    """Each picture of the source and where its result goes, without suffix.
+    """Each picture of the source, and the path of its result without suffix.
 
-    UsageError where a result would lie on a source or, for raw albums, among the raw data.
+    UsageError where the source does not exist, or a result would lie on a source or, for raw
+    albums, among the raw data; InputError for a source without pictures.
     """
-    if not plan.source.exists():
-        raise UsageError(f"`{plan.source}` does not exist")
     source, out = plan.source.resolve(), plan.out.resolve()
     if source == out:
         raise UsageError(
@@ -91,15 +90,11 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
             f"`{plan.source}` is raw data: `{plan.out}` may lie neither in it nor around it",
             hint="name a folder beside it, such as `data/processed/caf_enhanced`",
         )
-    found = find_pictures(plan.source)
-    photos = [path for path in found.pictures if out not in path.resolve().parents]
-    if not photos:
-        raise InputError(f"nothing to enhance in `{plan.source}`: {found.explanation}")
-    places = {photo: plan.out / stem for photo, stem in stems(photos, plan.source).items()}
-    sources = {photo.resolve() for photo in photos}
-    for photo, stem in places.items():
+    stems = output_stems(plan.source, plan.out, verb="enhance")
+    sources = {photo.resolve() for photo in stems}
+    for photo, stem in stems.items():
         if stem.with_name(f"{stem.name}.png").resolve() in sources:
             raise UsageError(
                 f"the result of `{photo}` would replace a source", hint="name another folder"
             )
-    return places
+    return stems

@@ -13,8 +13,8 @@ from engine.core.table import one_of
 from engine.enhance.album import Album
 from engine.enhance.base import ENHANCERS, StepChoice
 from engine.enhance.chain import require_steps
-from engine.enhance.face_evaluators import panel
-from engine.enhance.guard import Guarding
+from engine.enhance.face_evaluators import FaceEvaluators
+from engine.enhance.guard import GuardLimits
 from engine.enhance.plan import EnhancePlan, digest_of
 from engine.faces.detect import Detection
 from engine.runtime.device import Compute
@@ -31,8 +31,8 @@ class EnhanceRecipe(Recipe):
 
     kind: Literal["enhance"] = "enhance"  # pyright: ignore[reportIncompatibleVariableOverride]
     steps: tuple[StepValue, ...]
-    """In their order: names, or tables with `kind` and the step's own keys."""
-    guard: Guarding = Guarding()
+    """In this order: names, or tables with `kind` and the keys of the step."""
+    guard: GuardLimits = GuardLimits()
     detection: Detection = Detection()
     album: Album = Album()
     side: int | None = Field(default=None, ge=16)
@@ -43,15 +43,18 @@ class EnhanceRecipe(Recipe):
     max_output_megapixels: float = Field(default=1_000.0, gt=0)
 
     def plan(self, source: Path, out: Path, compute: Compute) -> EnhancePlan:
-        """What the engine needs; WeightsError for a step whose weights are not here."""
+        """The plan of a batch on a device.
+
+        UsageError without steps, WeightsError for a step whose weights are missing.
+        """
         require_steps(self.steps)
         return EnhancePlan(
             source=source,
             out=out,
             choices=self.steps,
-            summon=partial(panel, str(compute.device)),
+            evaluators=partial(FaceEvaluators, str(compute.device)),
             device=str(compute.device),
-            guarding=self.guard,
+            guard=self.guard,
             detection=self.detection,
             album=self.album,
             force=self.force,

@@ -13,7 +13,7 @@ from engine.data.ages import AgeSource, age_in_name
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures, read_picture
 from engine.inference.folder import RESULTS

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.data.manifest import MANIFEST, Row, read_manifest
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
 from engine.inference.subject import MEGAPIXELS
 from engine.scoring.material import Source, Task

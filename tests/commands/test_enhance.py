@@ -106,4 +106,4 @@ def test_a_folder_of_none_of_ours_cannot_be_audited(tm, tmp_path):
 def test_both_places_are_needed(tm, old):
     told = tm("enhance", old)
     assert told.code == 2
-    assert "where to?" in told.err
+    assert "SRC and OUT are required" in told.err

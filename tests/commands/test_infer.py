@@ -18,7 +18,7 @@ from engine.images.saving import provenance_of
 
 skimage_data = pytest.importorskip("skimage.data")
 
-OFF = ("--set", "judge=false")
+OFF = ("--set", "evaluate=false")
 
 
 def pixels(path):
@@ -193,7 +193,7 @@ def test_a_claim_of_alignment_is_checked(tm, containers, photo, tmp_path):
     Image.fromarray(loose).save(tmp_path / "loose.png")
     bad = tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "bad")
     assert bad.code == 3
-    assert "not aligned the FFHQ way" in bad.err
+    assert "not aligned as in FFHQ" in bad.err
     assert tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "x", "--force").code == 0
 
 

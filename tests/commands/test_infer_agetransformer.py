@@ -15,7 +15,7 @@ from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 
 SIZE = 32
-OFF = ("--aligned", "--force", "--set", "judge=false")
+OFF = ("--aligned", "--force", "--set", "evaluate=false")
 SLIM = SlimSpec(
     size=SIZE,
     stem=4,
@@ -138,7 +138,7 @@ def test_a_judged_row_says_why_there_is_no_plain_inversion(tm, files, face, tmp_
     (row,) = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert row["identity"] is not None
     assert row["identity_reconstruction"] is None
-    assert "only at an age" in row["why_null"]
+    assert "only faces at an age" in row["why_null"]
 
 
 @pytest.mark.parametrize("name", ["v1", "v2"])

@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.core.errors import UsageError
+from engine.data.domains import Domain
 from engine.enhance.base import ENHANCERS, Made, StepChoice
-from engine.enhance.models import Domain, Model
+from engine.enhance.models import Model
 from engine.images.raster import Raster, enlarged_plane
 from engine.images.tiles import Tiling, tiled
 from engine.runtime.memory import free_memory, is_out_of_memory
@@ -54,7 +55,7 @@ class EsrganChoice(StepChoice):
 
 
 class Esrgan:
-    """A network over tiles, its result brought to the scale that is asked for."""
+    """A network over tiles, its result reduced to the scale of the recipe."""
 
     def __init__(
         self, choice: EsrganChoice, model: Model, scale: int, device: torch.device
@@ -90,7 +91,7 @@ class Esrgan:
 
     @property
     def tile(self) -> int:
-        """The side of a tile: as asked for, else what a quarter of the free memory allows."""
+        """Side of a tile in px: the recipe's, else what a quarter of the free memory allows."""
         if self._tile is None:
             free = free_memory(self.device)
             self._tile = LARGEST if free is None else tile_for(

@@ -45,7 +45,7 @@ def plan(tmp_path, album, compact_file, face_file):
 
 
 def settled(plan):
-    digest = digest_of(plan.choices, plan.guarding, Detection(), side=plan.side, force=plan.force)
+    digest = digest_of(plan.choices, plan.guard, Detection(), side=plan.side, force=plan.force)
     return replace(plan, settings=digest)
 
 
@@ -193,9 +193,9 @@ def test_a_picture_that_would_be_too_large_is_left_out(plan):
 
 
 def test_what_is_not_the_person_any_more_is_marked(plan):
-    guarded = replace(plan, summon=partial(Fixed, cosine=0.2))
-    off = guarded.guarding.model_copy(update={"on": False})
-    run(replace(guarded, guarding=off))
+    guarded = replace(plan, evaluators=partial(Fixed, cosine=0.2))
+    off = guarded.guard.model_copy(update={"on": False})
+    run(replace(guarded, guard=off))
     told = sidecar(plan, "ann/20_1")
     assert told["verdict"] == "drop"
     assert told["reasons"] == ["identity 0.20 to its source"]

@@ -6,7 +6,7 @@ import torch
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.enhance import models
 from engine.enhance.base import ENHANCERS
-from engine.enhance.models import found_file, read_model
+from engine.enhance.models import read_model, weights_of
 from engine.images.raster import Raster
 from engine.nets.foreign import spandrel
 from engine.weights.checkpoint import Checkpoint
@@ -170,7 +170,7 @@ def test_published_weights_go_before_the_shipped_ones(tmp_path, monkeypatch):
     torch.save({"params": compact().state_dict()}, tmp_path / "GFPGANv1.3.pth")
     name, path = step.file()
     assert (name, path.name) == ("gfpgan-1.3", "GFPGANv1.3.pth")
-    assert found_file(str(ours.parent / "GFPGANv1.3.pth"), (), "x")[1] == path
+    assert weights_of(str(ours.parent / "GFPGANv1.3.pth"), (), "x")[1] == path
 
 
 def test_the_licence_is_that_of_the_manifest(tmp_path):

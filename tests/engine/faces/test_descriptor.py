@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import SAME_PERSON, describe_aligned, describe_face, distances
 from engine.faces.detect import FaceFinder
-from engine.faces.turning import turned
+from engine.faces.rotation import rotated
 from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 
@@ -50,7 +50,7 @@ def test_small_pictures_are_enlarged_to_256_first(found):
 
 def test_a_turned_picture_keeps_the_descriptor(found):
     pixels, _, reference = found
-    sideways = turned(pixels, 90)
+    sideways = rotated(pixels, 90)
     (face,) = FaceFinder().find(sideways)
     assert gap(describe_face(sideways, face), reference) < 0.25
 

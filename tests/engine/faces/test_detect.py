@@ -1,4 +1,4 @@
-"""Faces are found upright, turned, small and in profile, with points as published."""
+"""Faces are found upright, rotated, small and in profile, with points as published."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.faces.crop import crop_face
 from engine.faces.descriptor import aligned_box
 from engine.faces.detect import Detection, FaceFinder
 from engine.faces.fitting import fit_points
-from engine.faces.turning import box_back, box_turned, points_back, turned
+from engine.faces.rotation import rotated, rotated_box, unrotated_box, unrotated_points
 from engine.geometry.ffhq import is_aligned, quad_of
 from engine.geometry.landmarks import eyes, mean_error
 from engine.images.reading import read_picture
@@ -74,7 +74,7 @@ def test_a_street_has_no_face(name):
 @pytest.mark.parametrize("every", [True, False])
 def test_the_astronaut_is_found_once_and_frontal(every):
     (face,) = FaceFinder().find(astronaut(), every=every)
-    assert (face.detector, face.turn, face.profile) == ("hog", 0, False)
+    assert (face.detector, face.rotation, face.profile) == ("hog", 0, False)
     assert abs(face.yaw) < 10
     assert face.landmarks.shape == (68, 2)
     assert face.landmarks.dtype == np.float32
@@ -87,22 +87,22 @@ def test_the_aligned_astronaut_counts_as_aligned():
     assert is_aligned(fit_points(crop, aligned_box(256)), 256)
 
 
-@pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_turned_picture_gives_the_same_points_where_they_now_are(turn):
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_turned_picture_gives_the_same_points_where_they_now_are(rotation):
     pixels = astronaut()
     (upright,) = FaceFinder().find(pixels)
-    (face,) = FaceFinder().find(turned(pixels, turn))
-    assert face.turn == (360 - turn) % 360
-    back = points_back(face.landmarks.astype(np.float64), turn, *pixels.shape[1::-1])
+    (face,) = FaceFinder().find(rotated(pixels, rotation))
+    assert face.rotation == (360 - rotation) % 360
+    back = unrotated_points(face.landmarks.astype(np.float64), rotation, *pixels.shape[1::-1])
     assert mean_error(back, upright.landmarks) < 0.02
     assert quad_of(back).against(quad_of(upright.landmarks)).centre < 0.01
     assert abs(face.yaw - upright.yaw) < 5
-    assert overlap(box_back(face.box, turn, *pixels.shape[1::-1]), upright.box) > 0.6
+    assert overlap(unrotated_box(face.box, rotation, *pixels.shape[1::-1]), upright.box) > 0.6
 
 
 def test_turned_pictures_are_left_alone_when_rotations_are_off():
     finder = FaceFinder(Detection(rotations=False))
-    assert finder.find(turned(astronaut(), 90)) == []
+    assert finder.find(rotated(astronaut(), 90)) == []
 
 
 def test_a_small_face_beside_a_large_one_is_found_when_every_face_counts():
@@ -141,18 +141,20 @@ def test_impossible_settings_are_refused():
 
 
 def test_boxes_survive_a_turn_and_back():
-    for turn in (0, 90, 180, 270):
+    for rotation in (0, 90, 180, 270):
         box = (3.0, 5.0, 20.0, 40.0)
-        assert box_back(box_turned(box, turn, 60, 70), turn, 60, 70) == box
+        assert unrotated_box(rotated_box(box, rotation, 60, 70), rotation, 60, 70) == box
 
 
-@pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_marked_pixel_is_where_the_turn_says(turn):
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_marked_pixel_is_where_the_turn_says(rotation):
     pixels = np.zeros((30, 40, 3), np.uint8)
     pixels[7, 11] = 255
-    copy = turned(pixels, turn)
+    copy = rotated(pixels, rotation)
     y, x = np.argwhere(copy[..., 0] == 255)[0]
-    np.testing.assert_array_equal(points_back(np.array([[x, y]], float), turn, 40, 30), [[11, 7]])
+    np.testing.assert_array_equal(
+        unrotated_points(np.array([[x, y]], float), rotation, 40, 30), [[11, 7]]
+    )
 
 
 def test_of_overlapping_boxes_the_best_stays():

@@ -9,7 +9,7 @@ from skimage.data import astronaut
 
 from engine.faces.crop import crop_face
 from engine.faces.detect import FaceFinder
-from engine.faces.quality import QualityLimits, score_face, verdict
+from engine.faces.quality import QualityLimits, quality_faults, score_face
 from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import flip
 
@@ -31,7 +31,7 @@ def scored(face, size=256, change=lambda crop: crop, **more):
 @pytest.mark.parametrize("size", [256, 512, 1024])
 def test_a_good_face_passes_at_every_size(found, size):
     scores = scored(found, size)
-    assert verdict(scores, LIMITS) == []
+    assert quality_faults(scores, LIMITS) == []
     assert scores.side == pytest.approx(173, abs=5)
     assert scores.padding == 0
 
@@ -48,11 +48,11 @@ def blurred(sigma):
 
 def test_blur_needs_both_measures_low(found):
     scores = scored(found, change=blurred(4))
-    (reason,) = verdict(scores, LIMITS)
+    (reason,) = quality_faults(scores, LIMITS)
     assert reason.startswith("blurry: Laplacian")
     assert "Tenengrad" in reason
-    assert verdict(replace(scores, laplacian=500.0), LIMITS) == []
-    assert verdict(replace(scores, tenengrad=9000.0), LIMITS) == []
+    assert quality_faults(replace(scores, laplacian=500.0), LIMITS) == []
+    assert quality_faults(replace(scores, tenengrad=9000.0), LIMITS) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_blur_needs_both_measures_low(found):
     ],
 )
 def test_exposure_and_colour_faults_are_named(found, change, reason):
-    told = verdict(scored(found, change=change), LIMITS)
+    told = quality_faults(scored(found, change=change), LIMITS)
     assert any(one.startswith(reason) for one in told)
 
 
@@ -80,20 +80,20 @@ def test_exposure_and_colour_faults_are_named(found, change, reason):
     ],
 )
 def test_geometry_faults_are_named(found, fault, reason):
-    assert verdict(replace(scored(found), **fault), LIMITS) == [reason]
+    assert quality_faults(replace(scored(found), **fault), LIMITS) == [reason]
 
 
 def test_several_faults_are_all_told_and_limits_are_the_callers(found):
     scores = replace(scored(found), side=50.0, gray=True, profile=True)
-    assert len(verdict(scores, LIMITS)) == 3
+    assert len(quality_faults(scores, LIMITS)) == 3
     lenient = QualityLimits(min_side=40, allow_gray=True, allow_profiles=True)
-    assert verdict(scores, lenient) == []
+    assert quality_faults(scores, lenient) == []
 
 
 def test_without_a_source_what_is_unknown_is_left_out(found):
     scores = score_face(crop_face(astronaut(), quad_of(found.landmarks), 256))
     assert (scores.yaw, scores.padding, scores.side) == (None, None, None)
-    assert verdict(scores, LIMITS) == []
+    assert quality_faults(scores, LIMITS) == []
     assert set(scores.dump()) == {"laplacian", "tenengrad", "brightness", "contrast", "crushed",
                                   "blown", "gray", "profile"}  # fmt: skip
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from engine.core.errors import PictureError
-from engine.images.reading import picture_header, read_picture
+from engine.images.reading import read_picture
 
 LIMIT = 100.0
 
@@ -265,7 +265,7 @@ def test_things_that_are_not_files_are_reasons(tmp_path):
 def test_names_beyond_ascii_and_wrong_extensions_are_read(tmp_path):
     Image.fromarray(colourful()).save(tmp_path / "фото 写真.png")
     (tmp_path / "фото 写真.png").rename(tmp_path / "фото 写真.JPG")
-    assert read(tmp_path / "фото 写真.JPG").format == "PNG"
+    assert read(tmp_path / "фото 写真.JPG").pixels.shape == colourful().shape
 
 
 def test_reading_leaves_pillow_and_the_warning_filters_as_they_were(tmp_path):
@@ -273,10 +273,3 @@ def test_reading_leaves_pillow_and_the_warning_filters_as_they_were(tmp_path):
     before = (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
     read(tmp_path / "a.png")
     assert before == (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
-
-
-def test_the_header_tells_the_size_without_decoding(tmp_path):
-    (tmp_path / "a.png").write_bytes(png(9000, 9000, 8, 2, []))
-    header = picture_header(tmp_path / "a.png")
-    assert (header.width, header.height, header.format) == (9000, 9000, "PNG")
-    assert header.megapixels == 81.0
