@@ -31,6 +31,7 @@ from engine.data.degradation import Degradation, degraded_pixels
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.enhance.base import ENHANCERS
 from engine.enhance.folder import enhance_folder
+from engine.enhance.plan import EnhancePlan
 from engine.enhance.recipe import load_enhance
 from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.faces.crop import crop_face
@@ -70,8 +71,8 @@ def degrade(people: int, folder: Path, *, first: int = FIRST) -> tuple[np.ndarra
 def enhanced(source: Path, out: Path, count: int, *settings: str, workers: int) -> np.ndarray:
     """The results of the command for a folder."""
     recipe = load_enhance("enhance/old_photo", settings, steps=STEPS)
-    plan = recipe.plan(source, out, choose("cpu"))
-    report = enhance_folder(plan, "", Silence(), workers=workers)
+    plan = EnhancePlan.of(recipe, source, out, choose("cpu"))
+    report = enhance_folder(plan, Silence(), workers=workers)
     if report.count("done") != count:
         raise SystemExit(f"{report.count('done')} of {count} were enhanced")
     return np.stack([np.asarray(Image.open(out / f"{i:04d}.png")) for i in range(count)])
@@ -188,7 +189,7 @@ def one(megapixels: int, steps: str) -> dict[str, Any]:
         Image.fromarray(ramp).save(folder / "large.png", compress_level=1)
         del ramp
         recipe = load_enhance("enhance/old_photo", ["max_output_megapixels=2000"], steps=steps)
-        plan = recipe.plan(folder / "large.png", folder / "out", choose("cpu"))
+        plan = EnhancePlan.of(recipe, folder / "large.png", folder / "out", choose("cpu"))
         job, chain = Job(folder / "large.png", folder / "out" / "large"), plan.chain()
         torch.set_num_threads(1)
         began = time.perf_counter()
@@ -253,8 +254,9 @@ def speed(count: int, workers: int, steps: str = "esrgan,gfpgan") -> dict[str, A
             for number in sorted({1, workers}):
                 clock = Clock()
                 recipe = load_enhance("enhance/old_photo", settings, steps=steps)
-                plan = recipe.plan(folder / "degraded", folder / f"{label}{number}", choose("cpu"))
-                enhance_folder(plan, "", clock, workers=number)
+                out = folder / f"{label}{number}"
+                plan = EnhancePlan.of(recipe, folder / "degraded", out, choose("cpu"))
+                enhance_folder(plan, clock, workers=number)
                 result[f"{label}, {number} processes"] = clock.rates()
     return result
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.config.write import recipe_toml
 from engine.core.batch import BatchReport
 from engine.core.errors import InputError
 from engine.core.progress import Progress, Silence
@@ -74,15 +73,15 @@ def enhance(request: EnhanceRequest, progress: Progress | None = None) -> Enhanc
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Silence() if progress is None else progress
-    recipe, plan, models, _ = _prepared(request, progress)
+    plan, models, _ = _prepared(request, progress)
     workers = cores() if request.workers is None else request.workers
-    report = enhance_folder(plan, recipe_toml(recipe), progress, workers=workers)
+    report = enhance_folder(plan, progress, workers=workers)
     return EnhanceResult(report, models)
 
 
 def forecast_enhance(request: EnhanceRequest, progress: Progress | None = None) -> EnhanceForecast:
     """Check a request and count its photos; nothing is written. Raises as `enhance` does."""
-    _, plan, models, compute = _prepared(request, Silence() if progress is None else progress)
+    plan, models, compute = _prepared(request, Silence() if progress is None else progress)
     return EnhanceForecast(len(pictures_of(plan)), models, compute)
 
 
@@ -114,7 +113,7 @@ def audit_results(
         recipe=str(own) if recipe is None else recipe,
         settings=settings,
     )
-    plan = _recipe(request).plan(folder, folder, choose(device))
+    plan = EnhancePlan.of(_recipe(request), folder, folder, choose(device))
     return audit_folder(plan, Silence() if progress is None else progress)
 
 
@@ -125,9 +124,9 @@ def _recipe(request: EnhanceRequest) -> EnhanceRecipe:
 
 def _prepared(
     request: EnhanceRequest, progress: Progress
-) -> tuple[EnhanceRecipe, EnhancePlan, tuple[dict[str, Any], ...], Compute]:
+) -> tuple[EnhancePlan, tuple[dict[str, Any], ...], Compute]:
     recipe, compute = _recipe(request), choose(request.device)
-    plan = recipe.plan(request.source, request.out, compute)
+    plan = EnhancePlan.of(recipe, request.source, request.out, compute)
     models = tuple(_model(choice) for choice in recipe.steps)
     missing = ", ".join(f"`{model['for']}`" for model in models if model["stand_in"])
     if missing:
@@ -135,7 +134,7 @@ def _prepared(
             f"the weights {missing} are missing: small networks for drawn portraits stand in "
             "(`tm weights list` says where to get the published ones)"
         )
-    return recipe, plan, models, compute
+    return plan, models, compute
 
 
 def _model(choice: StepChoice) -> dict[str, Any]:

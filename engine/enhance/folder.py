@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.batch import PROCESS_DIED, BatchReport, Finished, fault_row, is_current, run_batch
 from engine.core.errors import PictureError
@@ -23,12 +24,10 @@ WORTH_PROCESSES = 12
 """Pictures from which loading the networks once more in every process is worth its seconds."""
 
 
-def enhance_folder(
-    plan: EnhancePlan, recipe: str, progress: Progress, *, workers: int = 1
-) -> BatchReport:
+def enhance_folder(plan: EnhancePlan, progress: Progress, *, workers: int = 1) -> BatchReport:
     """Enhance every picture that the manifest does not hold yet under the same settings.
 
-    recipe: the resolved one as TOML, kept beside the results; workers: processes, on a CPU.
+    The resolved recipe is kept beside the results; workers: processes, on a CPU.
     """
     jobs = [Job(photo, stem) for photo, stem in pictures_of(plan).items()]
 
@@ -37,7 +36,7 @@ def enhance_folder(
             yield job, [ManifestRow.model_validate(row).dump()]
 
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        write_text(plan.out / RECIPE, recipe)
+        write_text(plan.out / RECIPE, recipe_toml(plan.recipe))
         return run_batch(
             jobs,
             ledger,

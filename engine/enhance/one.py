@@ -70,7 +70,7 @@ def read_one(job: Job, plan: EnhancePlan) -> Read:
     digest: str | None = None
     try:
         digest = file_sha256(job.photo)
-        raster, origin = read_raster(job.photo, max_megapixels=plan.max_megapixels)
+        raster, origin = read_raster(job.photo, max_megapixels=plan.recipe.max_megapixels)
     except INPUT_FAULTS as error:
         return Read(digest, fault=fault_row(error))
     return Read(digest, raster, raster.width, raster.height, origin)
@@ -83,16 +83,16 @@ def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | Non
     before = np.array(read.raster.shrunk(SIDE))
     try:
         made = read.width * read.height * chain.scale**2 / 1e6
-        if made > plan.max_output_megapixels:
+        if made > plan.recipe.max_output_megapixels:
             raise PictureError(
                 f"would become {made:.0f} megapixels, over the limit of"
-                f" {plan.max_output_megapixels:g}"
+                f" {plan.recipe.max_output_megapixels:g}"
             )
         enhanced = chain.run(read.take, used)
     except INPUT_FAULTS as error:
         return Worked(read, fault=fault_row(error))
-    if plan.side is not None:
-        enhanced.picture = resized(enhanced.picture, plan.side)
+    if plan.recipe.side is not None:
+        enhanced.picture = resized(enhanced.picture, plan.recipe.side)
     after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
     metrics = figures(before, after, enhanced, _distance())
     return Worked(read, enhanced, metrics)
@@ -107,7 +107,7 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
     """Write the picture and its sidecar; returns the row of the manifest."""
     source = seen_from(plan.out, job.photo)
     relative = plan.relative(job.photo)
-    place = plan.album.place(relative)
+    place = plan.recipe.album.place(relative)
     row: Row = {
         "source": source,
         "sha256": worked.read.sha256,
@@ -158,7 +158,7 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
         "threads": torch.get_num_threads(),
         "tool_version": tool_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": plan.album.seed,
+        "seed": plan.recipe.album.seed,
     }
     write_json(sidecar, content)
     skipped = {s["name"]: s["skipped_reason"] for s in enhanced.steps if "skipped_reason" in s}
@@ -185,7 +185,7 @@ def named(stem: Path, suffix: str) -> Path:
 def _guards(enhanced: Enhanced, plan: EnhancePlan) -> dict[str, str | None] | None:
     """The estimators of the guard; None without a face or a guard."""
     evaluator = enhanced.evaluator
-    if evaluator is None or not plan.guard.on:
+    if evaluator is None or not plan.recipe.guard.on:
         return None
     return {"identity": evaluator.identity_by, "age": evaluator.age_by}
 
@@ -206,7 +206,7 @@ def _provenance(worked: Worked, plan: EnhancePlan) -> dict[str, Any]:
 
 def _reasons(enhanced: Enhanced, plan: EnhancePlan) -> list[str]:
     """Why the picture should not be trained on, none if it may be."""
-    comparison, limits = enhanced.comparison, plan.guard
+    comparison, limits = enhanced.comparison, plan.recipe.guard
     reasons: list[str] = []
     if comparison.identity is not None and comparison.identity < limits.reject_identity:
         reasons.append(f"identity {comparison.identity:.2f} to its source")

@@ -1,7 +1,6 @@
 """Recipes for enhancing old photos."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,12 +11,8 @@ from engine.config.load import load_recipe_as
 from engine.core.table import one_of
 from engine.enhance.album import Album
 from engine.enhance.base import ENHANCERS, StepChoice
-from engine.enhance.chain import require_steps
-from engine.enhance.face_evaluators import FaceEvaluators
 from engine.enhance.guard import GuardLimits
-from engine.enhance.plan import EnhancePlan, digest_of
 from engine.faces.detect import Detection
-from engine.runtime.device import Compute
 
 StepValue = Annotated[
     SerializeAsAny[StepChoice],
@@ -41,30 +36,6 @@ class EnhanceRecipe(Recipe):
     """Let networks that know drawn portraits work on photographs, too."""
     max_megapixels: float = Field(default=250.0, gt=0)
     max_output_megapixels: float = Field(default=1_000.0, gt=0)
-
-    def plan(self, source: Path, out: Path, compute: Compute) -> EnhancePlan:
-        """The plan of a batch on a device.
-
-        UsageError without steps, WeightsError for a step whose weights are missing.
-        """
-        require_steps(self.steps)
-        return EnhancePlan(
-            source=source,
-            out=out,
-            choices=self.steps,
-            evaluators=partial(FaceEvaluators, str(compute.device)),
-            device=str(compute.device),
-            guard=self.guard,
-            detection=self.detection,
-            album=self.album,
-            force=self.force,
-            side=self.side,
-            max_megapixels=self.max_megapixels,
-            max_output_megapixels=self.max_output_megapixels,
-            settings=digest_of(
-                self.steps, self.guard, self.detection, side=self.side, force=self.force
-            ),
-        )
 
 
 def load_enhance(
