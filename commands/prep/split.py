@@ -9,7 +9,7 @@ import typer
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
 
-HELP = "Split a prepared folder into train and test: by content, in every age band alike."
+HELP = "Split a prepared folder into train and test: by content, stratified by age band."
 EXAMPLE = "tm prep split aligned/ --test 0.1"
 
 

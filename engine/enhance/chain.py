@@ -74,8 +74,8 @@ class Chain:
     def run(self, take: Callable[[], Raster], used: Sequence[Used] | None = None) -> Enhanced:
         """Enhance one picture.
 
-        take: gives the picture away; its pixels are written to, and nobody else holds them while
-        larger ones are made. used: the steps of an earlier run's sidecar, to be repeated.
+        take: gives the picture away; its pixels are overwritten, and freed before larger ones are
+        made. used: the steps of an earlier run's sidecar, to be repeated.
         """
         state = _State(take(), self)
         rows: list[dict[str, Any]] = []

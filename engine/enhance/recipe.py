@@ -13,6 +13,7 @@ from engine.enhance.album import Album
 from engine.enhance.base import ENHANCERS, StepChoice
 from engine.enhance.guard import GuardLimits
 from engine.faces.detect import Detection
+from engine.images.reading import MAX_MEGAPIXELS
 
 StepValue = Annotated[
     SerializeAsAny[StepChoice],
@@ -34,7 +35,7 @@ class EnhanceRecipe(Recipe):
     """Long side that results are shrunk to; as large as they come out if absent."""
     force: bool = False
     """Let networks that know drawn portraits work on photographs, too."""
-    max_megapixels: float = Field(default=250.0, gt=0)
+    max_megapixels: float = Field(default=MAX_MEGAPIXELS, gt=0)
     max_output_megapixels: float = Field(default=1_000.0, gt=0)
 
 

@@ -15,7 +15,6 @@ from engine.faces.detect import Face, FaceFinder
 from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
 
-REFERENCE_MEGAPIXELS = 250.0
 HINT = "write `largest`, `all`, a number from 1, or `like:PHOTO`"
 
 
@@ -73,14 +72,14 @@ class FaceChoice:
         if self.kind == "all":
             return ordered
         if self.reference is not None:
-            return [self._most_alike(ordered, pixels, reference_descriptor(self.reference))]
+            return [self._most_similar(ordered, pixels, reference_descriptor(self.reference))]
         if self.number > len(ordered):
             raise PictureError(
                 f"face {self.number} was requested, {len(ordered)} found", status="skipped"
             )
         return [ordered[self.number - 1]]
 
-    def _most_alike(self, faces: list[Face], pixels: Pixels, wanted: Descriptor) -> Face:
+    def _most_similar(self, faces: list[Face], pixels: Pixels, wanted: Descriptor) -> Face:
         described = np.stack([describe_face(pixels, face) for face in faces])
         to_reference = distances(described, wanted)
         best = int(to_reference.argmin())
@@ -98,7 +97,7 @@ class FaceChoice:
 def reference_descriptor(reference: Path) -> Descriptor:
     """Describe the largest face of a photo, once per process."""
     try:
-        pixels = read_picture(reference, max_megapixels=REFERENCE_MEGAPIXELS).pixels
+        pixels = read_picture(reference).pixels
     except PictureError as error:
         raise InputError(f"the reference `{reference}` {error.reason}") from error
     faces = FaceFinder().find(pixels, every=False)

@@ -29,6 +29,8 @@ EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
 ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
          8: (1, False)}  # fmt: skip
 ORIENTATION, EXIF_TABLE, ORIGINAL, DIGITIZED, CHANGED = 0x0112, 0x8769, 0x9003, 0x9004, 0x0132
+MAX_MEGAPIXELS = 250.0
+"""Larger pictures are refused before they are decoded: they may be decompression bombs."""
 EARLIEST = datetime.date(1826, 1, 1)
 BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error)
 
@@ -48,7 +50,7 @@ class Picture:
     taken: datetime.date | None
 
 
-def read_picture(path: Path, *, max_megapixels: float) -> Picture:
+def read_picture(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Decode the first frame at full resolution, or raise `PictureError` with the reason."""
     with opened(path) as image:
         require_size(image, max_megapixels)

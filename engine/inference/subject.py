@@ -15,7 +15,6 @@ from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad, is_aligned, quad_of
 from engine.images.reading import read_picture
 
-MEGAPIXELS = 250.0
 LEAST_FACE = 32
 
 
@@ -80,7 +79,7 @@ def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subje
 
 
 def _read(path: Path) -> tuple[str, Pixels]:
-    photo = read_picture(path, max_megapixels=MEGAPIXELS).pixels
+    photo = read_picture(path).pixels
     if min(photo.shape[:2]) < LEAST_FACE:
         raise PictureError(f"is {photo.shape[1]} x {photo.shape[0]} px: too small for a face")
     return file_sha256(path), photo

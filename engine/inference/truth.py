@@ -7,7 +7,6 @@ from engine.core.errors import InputError, PictureError
 from engine.data.manifest import read_manifest
 from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
-from engine.inference.subject import MEGAPIXELS
 
 
 def read_truth(folder: Path) -> Mapping[float, Pixels]:
@@ -25,7 +24,7 @@ def read_truth(folder: Path) -> Mapping[float, Pixels]:
                 hint="the truth is one photograph at several ages: `tm prep synth --same-scene`",
             )
         try:
-            pictures[row.age] = read_picture(folder / row.output, max_megapixels=MEGAPIXELS).pixels
+            pictures[row.age] = read_picture(folder / row.output).pixels
         except PictureError as error:
             raise InputError(f"the truth `{folder / row.output}` {error.reason}") from error
     if not pictures:

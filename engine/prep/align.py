@@ -34,7 +34,7 @@ from engine.faces.detect import Detection, Face, FaceFinder
 from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import yaw
 from engine.images.naming import output_stems
-from engine.images.reading import Picture, read_picture
+from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
 from engine.images.saving import save_png
 from engine.prep.advice import Advice, advise
 from engine.runtime.pool import in_processes
@@ -44,15 +44,15 @@ PHOTOS_A_WORKER = 4
 
 
 class Reading(Table):
-    """What is accepted as a photo."""
+    """Limits of a photo."""
 
-    max_megapixels: float = Field(default=250.0, gt=0)
-    """Larger pictures are refused before they are decoded: they may be bombs."""
+    max_megapixels: float = Field(default=MAX_MEGAPIXELS, gt=0)
+    """Larger pictures are refused before they are decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlignPlan:
-    """Everything that decides what an alignment run leaves behind."""
+    """What is aligned, and how."""
 
     source: Path
     out: Path
@@ -154,7 +154,7 @@ def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignR
 
 
 def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
-    """Find, choose, crop and save the faces of one photo; a reason where there is none."""
+    """Detect, choose, crop and save the faces of one photo; else one row with the reason."""
     about: dict[str, Any] = {"source": seen_from(plan.out, job.photo), "settings": settings}
     try:
         about["sha256"] = file_sha256(job.photo)
@@ -211,7 +211,7 @@ def _given_face(points: NDArray[np.float32], profile_yaw: float) -> Face:
 
 
 def _worth(workers: int, photos: int, plan: AlignPlan) -> int:
-    """As many workers as earn back their start: each loads 100 MB of model files first."""
+    """The workers that are worth their start: each loads 100 MB of model files first."""
     each = 1 if plan.thorough else PHOTOS_A_WORKER
     return min(workers, max(photos // each, 1))
 

@@ -27,8 +27,6 @@ from engine.geometry.ffhq import Quad
 from engine.images.reading import read_picture
 from engine.runtime.pool import in_processes
 
-MEGAPIXELS = 250.0
-
 
 class Similarity(Table):
     """Which pictures are duplicates, and which faces are impostors."""
@@ -90,7 +88,7 @@ def score_row(row: Row, *, folder: Path) -> Row:
     """Measure one aligned picture: quality, hash, identity descriptor."""
     path = folder / str(row.output)
     try:
-        picture = read_picture(path, max_megapixels=MEGAPIXELS)
+        picture = read_picture(path)
         content = file_sha256(path)
     except PictureError as error:
         undecided = {"verdict": None, "reasons": None, "duplicate_of": None}
@@ -120,7 +118,7 @@ def score_row(row: Row, *, folder: Path) -> Row:
 def picture_dhash(path: Path) -> str | None:
     """The dHash of a picture as 16 hexadecimal digits; None if it cannot be read."""
     try:
-        return _hexadecimal(dhash(read_picture(path, max_megapixels=MEGAPIXELS).pixels))
+        return _hexadecimal(dhash(read_picture(path).pixels))
     except PictureError:
         return None
 

@@ -13,7 +13,6 @@ from engine.images.saving import save_png
 from engine.images.sheet import contact_sheet
 
 MOST = 2_000
-MEGAPIXELS = 250.0
 
 
 def rows_of_sheet(folder: Path) -> list[Row]:
@@ -51,7 +50,7 @@ def draw_sheet(folder: Path, path: Path, *, columns: int, cell: int, progress: P
 
 
 def _shrunk(path: Path, cell: int) -> np.ndarray:
-    picture = Image.fromarray(read_picture(path, max_megapixels=MEGAPIXELS).pixels)
+    picture = Image.fromarray(read_picture(path).pixels)
     return np.asarray(picture.resize((cell, cell), Image.Resampling.LANCZOS))
 
 

@@ -34,28 +34,28 @@ def test_where_the_truth_is_known_it_is_shown_and_compared_with(tm, containers, 
     assert known.shape[0] > 1.7 * plain.shape[0]
 
 
-def test_portrait_photo_and_truth_are_judged_at_one_size(
+def test_portrait_photo_and_truth_are_measured_at_one_size(
     tm, containers, photo, tmp_path, monkeypatch
 ):
-    truth, seen = tmp_path / "truth", []
+    truth, sides = tmp_path / "truth", []
     made = ("--people", 1, "--per-person", 1, "--ages", "40..40", "--size", 96, "--same-scene")
     assert tm("prep", "synth", truth, *made).code == 0
     embedding = PhotoEvaluators.embedding
 
-    def noted(judges, portrait):
-        seen.append(portrait.shape[-1])
-        return embedding(judges, portrait)
+    def noted(evaluators, portrait):
+        sides.append(portrait.shape[-1])
+        return embedding(evaluators, portrait)
 
     monkeypatch.setattr(PhotoEvaluators, "embedding", noted)
     argv = ("--ages", "40", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
     assert tm("infer", photo, *argv, "--set", f"truth='{truth}'").code == 0
     side = pixels(tmp_path / "out" / "eve_age40.png").shape[0]
-    assert seen == [side] * 4, "photo, inversion, truth, portrait"
+    assert sides == [side] * 4, "photo, inversion, truth, portrait"
 
 
 def test_a_truth_of_several_photographs_is_refused(tm, containers, photo, tmp_path):
     made = ("--people", 2, "--per-person", 2, "--ages", "20..70", "--size", 32)
     assert tm("prep", "synth", tmp_path / "truth", *made).code == 0
     argv = ("--ages", "20", "--out", tmp_path / "out", "--weights", containers[0] / "sam.pt")
-    told = tm("infer", photo, *argv, "--set", f"truth='{tmp_path / 'truth'}'")
-    assert (told.code, "two pictures of the age 20" in told.err) == (3, True)
+    result = tm("infer", photo, *argv, "--set", f"truth='{tmp_path / 'truth'}'")
+    assert (result.code, "two pictures of the age 20" in result.err) == (3, True)

@@ -15,8 +15,8 @@ SMALL = ("--world", "landscapes", "--people", 2, "--per-person", 2, "--size", 16
 
 def test_scenes_are_rendered_in_several_moods_with_their_truth(tm, tmp_path):
     out = tmp_path / "w"
-    told = tm("prep", "synth", out, "--seed", 900_000, *SMALL)
-    assert (told.code, told.json["done"], told.json["world"]) == (0, 4, "landscapes")
+    result = tm("prep", "synth", out, "--seed", 900_000, *SMALL)
+    assert (result.code, result.json["done"], result.json["world"]) == (0, 4, "landscapes")
     names = sorted(path.name for path in out.glob("*.png"))
     assert names == [f"90000{scene}_{mood}.png" for scene in (0, 1) for mood in (0, 1)]
     rows = {row.output: row for row in read_manifest(out)}
@@ -31,8 +31,8 @@ def test_a_rerun_renders_what_is_missing_only(tm, tmp_path):
     out = tmp_path / "w"
     tm("prep", "synth", out, *SMALL)
     (out / "000001_0.png").unlink()
-    told = tm("prep", "synth", out, *SMALL).json
-    assert (told["done"], told["kept"]) == (1, 3)
+    result = tm("prep", "synth", out, *SMALL).json
+    assert (result["done"], result["kept"]) == (1, 3)
 
 
 def test_the_table_beside_the_pictures_is_one_that_trainings_read(tm, tmp_path):
@@ -49,10 +49,10 @@ def test_the_table_beside_the_pictures_is_one_that_trainings_read(tm, tmp_path):
     "words",
     [("--ages", "20..30"), ("--unaligned", 1), ("--same-scene",), ("--size", 8), ("--seed", -1)],
 )
-def test_what_landscapes_do_not_have_is_told(tm, tmp_path, words):
-    told = tm("prep", "synth", tmp_path / "w", *SMALL, *words)
-    assert told.code == 2
-    assert told.err.startswith("error:")
+def test_options_of_portraits_are_errors_for_landscapes(tm, tmp_path, words):
+    result = tm("prep", "synth", tmp_path / "w", *SMALL, *words)
+    assert result.code == 2
+    assert result.err.startswith("error:")
     assert not (tmp_path / "w").exists()
 
 

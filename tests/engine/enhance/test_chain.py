@@ -33,7 +33,7 @@ def level(picture):
     return picture.pixels.astype(float)
 
 
-def test_every_kind_is_found_by_itself():
+def test_every_kind_is_registered():
     assert list(ENHANCERS) == ["ddcolor", "esrgan", "gfpgan"]
 
 
@@ -71,7 +71,7 @@ def test_strength_lies_between_plain_enlargement_and_all_of_it(portrait, compact
     assert np.abs(made[1] - plain).max() > 5
 
 
-def test_a_face_that_turns_into_someone_else_is_left_alone(portrait, face_file):
+def test_a_face_whose_identity_changes_is_skipped(portrait, face_file):
     made = chain(step("gfpgan", face_file), evaluator=Fixed(cosine=0.3)).run(raster(portrait))
     assert np.array_equal(made.picture.pixels, portrait)
     (row,) = made.steps

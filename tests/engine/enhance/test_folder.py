@@ -63,22 +63,22 @@ def kinds(plan, **more):
     return sorted(finding.kind for finding in audit_folder(plan, Silence(), **more).findings)
 
 
-def test_a_folder_becomes_pictures_with_papers(plan):
+def test_a_folder_becomes_pictures_with_sidecars(plan):
     report = run(plan)
     assert (report.count("done"), report.count("failed"), report.kept) == (3, 1, 0)
-    told = sidecar(plan, "ann/20_1")
-    assert set(told) >= SIDECAR
-    assert all(set(step) >= STEP for step in told["steps"])
-    assert told["source"]["relpath"] == "ann/20_1.png"
-    assert told["source"]["sha256"] == file_sha256(plan.source / "ann" / "20_1.png")
-    assert told["output"]["sha256"] == file_sha256(plan.out / "ann" / "20_1.png")
-    assert (told["output"]["width"], told["source"]["width"]) == (384, 192)
-    assert (told["subject_id"], told["age_true"], told["age_group"]) == ("ann", 20.0, 5)
+    content = sidecar(plan, "ann/20_1")
+    assert set(content) >= SIDECAR
+    assert all(set(step) >= STEP for step in content["steps"])
+    assert content["source"]["relpath"] == "ann/20_1.png"
+    assert content["source"]["sha256"] == file_sha256(plan.source / "ann" / "20_1.png")
+    assert content["output"]["sha256"] == file_sha256(plan.out / "ann" / "20_1.png")
+    assert (content["output"]["width"], content["source"]["width"]) == (384, 192)
+    assert (content["subject_id"], content["age_true"], content["age_group"]) == ("ann", 20.0, 5)
     assert {"identity", "age_shift", "mean_abs_dL", "chroma_before", "chroma_after",
             "laplacian_var_before", "laplacian_var_after",
-            "lpips"} <= set(told["metrics"])  # fmt: skip
-    assert told["metrics"]["lpips"] is None
-    assert "lpips-alex" in told["metrics"]["why_null"]["lpips"]
+            "lpips"} <= set(content["metrics"])  # fmt: skip
+    assert content["metrics"]["lpips"] is None
+    assert "lpips-alex" in content["metrics"]["why_null"]["lpips"]
     made = provenance_of(plan.out / "ann" / "20_1.png")
     assert made is not None
     assert (made["made"], made["synthetic"]) == ("enhanced", True)
@@ -182,7 +182,7 @@ def test_raw_data_stays_untouched(plan, tmp_path):
         pictures_of(replace(plan, source=tmp_path / "empty"))
 
 
-def test_results_are_shrunk_to_the_side_asked_for(plan):
+def test_results_are_shrunk_to_the_requested_side(plan):
     run(changed(plan, side=100))
     with Image.open(plan.out / "ann" / "20_1.png") as made:
         assert made.size == (100, 100)
@@ -197,9 +197,9 @@ def test_a_picture_that_would_be_too_large_is_left_out(plan):
 def test_what_is_not_the_person_any_more_is_marked(plan):
     guarded = replace(plan, evaluators=partial(Fixed, cosine=0.2))
     run(changed(guarded, guard=GuardLimits(on=False)))
-    told = sidecar(plan, "ann/20_1")
-    assert told["verdict"] == "drop"
-    assert told["reasons"] == ["identity 0.20 to its source"]
+    content = sidecar(plan, "ann/20_1")
+    assert content["verdict"] == "drop"
+    assert content["reasons"] == ["identity 0.20 to its source"]
 
 
 def test_an_untouched_folder_passes_the_audit(plan):
@@ -229,9 +229,9 @@ def test_the_audit_finds_sources_that_are_gone_or_changed(plan):
 def test_the_audit_finds_a_changed_parameter(plan):
     run(plan)
     path = plan.out / "ann" / "20_1.json"
-    told = json.loads(path.read_text("utf-8"))
-    told["steps"][0]["params"]["strength"] = 0.5
-    path.write_text(json.dumps(told), "utf-8")
+    content = json.loads(path.read_text("utf-8"))
+    content["steps"][0]["params"]["strength"] = 0.5
+    path.write_text(json.dumps(content), "utf-8")
     assert kinds(plan) == ["changed sidecar"]
 
 
@@ -252,12 +252,12 @@ def test_the_audit_finds_orphans(plan):
 
 
 def test_the_audit_finds_what_cannot_be_made_again(plan, compact_file):
-    """A lie that all papers agree upon: only making the picture again finds it."""
+    """A wrong setting in all files: only making the picture again detects it."""
     run(plan)
     first, second = plan.recipe.steps
     other = (first.model_copy(update={"strength": 0.3}), second)
-    lying = replace(plan, recipe=plan.recipe.model_copy(update={"steps": other}))
-    assert kinds(lying) == ["not reproduced"]
+    wrong = replace(plan, recipe=plan.recipe.model_copy(update={"steps": other}))
+    assert kinds(wrong) == ["not reproduced"]
 
 
 def test_only_results_can_be_audited(plan, tmp_path):

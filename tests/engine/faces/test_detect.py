@@ -1,4 +1,4 @@
-"""Faces are found upright, rotated, small and in profile, with points as published."""
+"""Faces are detected upright, rotated, small and in profile, with points as published."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_migrant_mother_is_aligned_as_the_public_code_aligns_her(every):
 
 
 @needs_photos
-def test_both_profiles_are_found_by_the_thorough_search_only_and_marked():
+def test_profiles_are_detected_and_marked_by_the_thorough_search_only():
     pixels = photo("keller_chaplin_1919.jpg")
     assert FaceFinder().find(pixels) == []
     faces = FaceFinder(thorough=True).find(pixels)
@@ -72,7 +72,7 @@ def test_a_street_has_no_face(name):
 
 
 @pytest.mark.parametrize("every", [True, False])
-def test_the_astronaut_is_found_once_and_frontal(every):
+def test_the_astronaut_is_detected_once_and_frontal(every):
     (face,) = FaceFinder().find(astronaut(), every=every)
     assert (face.detector, face.rotation, face.profile) == ("hog", 0, False)
     assert abs(face.yaw) < 10
@@ -88,7 +88,7 @@ def test_the_aligned_astronaut_counts_as_aligned():
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_turned_picture_gives_the_same_points_where_they_now_are(rotation):
+def test_points_follow_the_rotation_of_the_picture(rotation):
     pixels = astronaut()
     (upright,) = FaceFinder().find(pixels)
     (face,) = FaceFinder().find(rotated(pixels, rotation))
@@ -100,12 +100,12 @@ def test_a_turned_picture_gives_the_same_points_where_they_now_are(rotation):
     assert overlap(unrotated_box(face.box, rotation, *pixels.shape[1::-1]), upright.box) > 0.6
 
 
-def test_turned_pictures_are_left_alone_when_rotations_are_off():
+def test_without_rotations_rotated_faces_are_not_detected():
     finder = FaceFinder(Detection(rotations=False))
     assert finder.find(rotated(astronaut(), 90)) == []
 
 
-def test_a_small_face_beside_a_large_one_is_found_when_every_face_counts():
+def test_every_face_includes_a_small_one_beside_a_large_one():
     small = cv2.resize(astronaut()[:300, 80:380], (220, 220), interpolation=cv2.INTER_AREA)
     scene = on_canvas(cv2.resize(astronaut(), (1024, 1024)), 2400, 1600, 100, 200)
     scene[1000:1220, 1900:2120] = small
@@ -116,7 +116,7 @@ def test_a_small_face_beside_a_large_one_is_found_when_every_face_counts():
     assert overlap(largest.box, faces[0].box) > 0.6
 
 
-def test_a_lone_small_face_in_a_large_picture_is_found_either_way():
+def test_a_lone_small_face_in_a_large_picture_is_detected():
     small = cv2.resize(astronaut()[:300, 80:380], (200, 200), interpolation=cv2.INTER_AREA)
     scene = on_canvas(small, 3000, 2000, 1500, 900)
     for every in (True, False):
@@ -140,14 +140,14 @@ def test_impossible_settings_are_refused():
         Detection.model_validate({"min_scor": 0.1})
 
 
-def test_boxes_survive_a_turn_and_back():
+def test_rotated_boxes_map_back():
     for rotation in (0, 90, 180, 270):
         box = (3.0, 5.0, 20.0, 40.0)
         assert unrotated_box(rotated_box(box, rotation, 60, 70), rotation, 60, 70) == box
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_marked_pixel_is_where_the_turn_says(rotation):
+def test_a_marked_pixel_maps_back(rotation):
     pixels = np.zeros((30, 40, 3), np.uint8)
     pixels[7, 11] = 255
     copy = rotated(pixels, rotation)
@@ -166,7 +166,7 @@ def test_of_overlapping_boxes_the_best_stays():
     assert grown((0.0, 0.0, 10.0, 20.0), 0.5) == (-5.0, -10.0, 15.0, 30.0)
 
 
-def test_a_doubtful_find_stays_only_if_a_second_look_satisfies():
+def test_a_doubtful_detection_is_verified():
     (face,) = FaceFinder().find(astronaut())
     stricter = face.score + 0.05
     (rescued,) = FaceFinder(Detection(min_score=stricter)).find(astronaut())

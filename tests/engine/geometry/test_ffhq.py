@@ -52,7 +52,7 @@ def test_corners_run_from_top_left_through_bottom_left():
 
 
 @pytest.mark.parametrize("angle", [-170, -90, -20, 0, 33, 90])
-def test_the_quad_turns_with_the_face(angle):
+def test_the_quad_rotates_with_the_face(angle):
     assert quad_of(face(angle=angle)).angle == pytest.approx(angle)
 
 

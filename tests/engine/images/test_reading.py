@@ -51,7 +51,7 @@ def png(width, height, depth, colour, rows, extra=b""):
 
 @pytest.mark.parametrize("orientation", list(range(1, 9)))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, suffix):
+def test_every_exif_orientation_becomes_upright(tmp_path, orientation, suffix):
     image = Image.fromarray(colourful())
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -159,7 +159,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize(("data", "reason"), list(CONTENTS.values()), ids=list(CONTENTS))
-def test_what_is_no_picture_says_what_it_is(tmp_path, data, reason):
+def test_other_files_are_reported_as_what_they_are(tmp_path, data, reason):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(PictureError, match=reason):
         read(tmp_path / "a.jpg")
@@ -175,7 +175,7 @@ def test_a_cut_file_is_a_reason_at_every_length(tmp_path, suffix):
         survives(tmp_path / f"cut{suffix}")
 
 
-def test_a_truncated_jpeg_is_told_as_cut_short(tmp_path):
+def test_a_truncated_jpeg_is_reported_as_cut_short(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.jpg")
     whole = (tmp_path / "a.jpg").read_bytes()
