@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/align.py [--rounds 2] [--json]
 
-Both read the same JPEG files and make 256 px crops that are thrown away. They take turns batch by
+Both read the same JPEG files and make 256 px crops that are thrown away. They alternate batch by
 batch in one run, the order of the pair alternating; models are loaded and processes started before
 the clock. Two tasks: the largest face of a picture (the published code keeps its last detection),
-and all its faces. Composites know where their faces are; finds elsewhere count as false.
+and all its faces. Composites know where their faces are; detections elsewhere count as false.
 """
 
 import argparse
@@ -38,10 +38,10 @@ from engine.worlds import portraits
 
 PROCESSES, SIZE, BATCH = 2, 256, 6
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
-# Validation seeds of the portrait world (contract).
+# Validation seeds of the portrait world.
 FIRST_SEED = 400_000
 KNOWN = {"migrant_mother_1936": [(448.0, 390.0, 265.0)], "astronaut": [(221.0, 122.0, 90.0)]}
-# Long side, and how many faces of which width; 0 renders one wild portrait frame-filling.
+# Long side, and how many faces of which width; 0 renders one unaligned portrait frame-filling.
 LAYOUTS = [
     (800, [90]), (800, [300]), (900, [70, 200]), (1000, [120]), (1000, [64, 90, 130]),
     (1200, [400]), (1200, [100, 60]), (1400, [250, 80]), (1500, [500]), (1600, [70] * 6),
@@ -96,15 +96,15 @@ def composite(number: int, long: int, widths: Sequence[int]) -> tuple[np.ndarray
 
 @cache
 def portrait(number: int) -> tuple[np.ndarray, Face]:
-    """Give every third face to the astronaut, the others to the portrait world in the wild."""
+    """Give every third face to the astronaut, the others to the portrait world unaligned."""
     if number % 3 == 0:
         return astronaut()[0:300, 80:380].copy(), (141.0, 122.0, 90.0)
     seed = FIRST_SEED + number
-    shot = portraits.render(
+    rendering = portraits.render(
         portraits.identity(seed), 20.0 + seed % 50, portraits.scene(seed, unaligned=1.0), 512
     )
-    (left, top), (right, bottom) = shot.landmarks.min(axis=0), shot.landmarks.max(axis=0)
-    return shot.picture, (
+    (left, top), (right, bottom) = rendering.landmarks.min(axis=0), rendering.landmarks.max(axis=0)
+    return rendering.picture, (
         float(left + right) / 2, float(top + bottom) / 2, float(right - left),
     )  # fmt: skip
 
@@ -156,7 +156,7 @@ def published(task: Task, every: bool) -> list[Box]:
 
 
 def published_crop(image: Image.Image, points: np.ndarray) -> Image.Image:
-    """Shrink, crop, pad and warp as published (`specs/mytm.md` 1.4)."""
+    """Shrink, crop, pad and warp as published (`align_all_parallel.py` of SAM)."""
     corners = quad_of(points)
     quad, side = corners.corners.copy(), corners.side
     shrink = int(np.floor(side / SIZE * 0.5))
@@ -193,22 +193,22 @@ def published_crop(image: Image.Image, points: np.ndarray) -> Image.Image:
 
 
 def matched(boxes: Sequence[Box], faces: Sequence[Face]) -> tuple[set[int], int]:
-    """Tell which known faces were found, and how many boxes show none."""
-    found, wrong = set(), 0
+    """The known faces that were detected, and the number of false boxes."""
+    hits, wrong = set(), 0
     for left, top, right, bottom in boxes:
         x, y = (left + right) / 2, (top + bottom) / 2
         near = [
             n for n, (fx, fy, width) in enumerate(faces) if np.hypot(x - fx, y - fy) < width / 2
         ]
-        found.update(near[:1])
+        hits.update(near[:1])
         wrong += not near
-    return found, wrong
+    return hits, wrong
 
 
 def measure(
     tasks: list[Task], pool: ProcessPoolExecutor, every: bool, rounds: int
 ) -> dict[str, Any]:
-    """Let both work through the same batches in turn; seconds are medians over rounds, summed."""
+    """Run both on the same batches, alternating; seconds are medians over rounds, summed."""
     sides: dict[str, Callable[[list[Task]], list[list[Box]]]] = {
         "published": lambda batch: [published(task, every) for task in batch],
         "ours": lambda batch: list(pool.map(partial(ours, every=every), batch)),
@@ -227,15 +227,15 @@ def measure(
     report: dict[str, Any] = {"pictures": len(tasks), "known": sum(len(t.faces) for t in tasks)}
     hits: dict[str, set[tuple[int, int]]] = {}
     for name in sides:
-        told = [matched(found, task.faces) for found, task in zip(boxes[name], tasks, strict=True)]
-        hits[name] = {(at, face) for at, (faces, _) in enumerate(told) for face in faces}
+        matches = [matched(own, task.faces) for own, task in zip(boxes[name], tasks, strict=True)]
+        hits[name] = {(at, face) for at, (faces, _) in enumerate(matches) for face in faces}
         total = sum(statistics.median(times) for times in seconds[name])
         report[name] = {
             "seconds": round(total, 2),
             "pictures_per_second": round(len(tasks) / total, 2),
-            "pictures_with_a_face": sum(bool(faces) for faces, _ in told),
+            "pictures_with_a_face": sum(bool(faces) for faces, _ in matches),
             "faces": len(hits[name]),
-            "false": sum(wrong for _, wrong in told),
+            "false": sum(wrong for _, wrong in matches),
         }
     missed = sorted(hits["published"] - hits["ours"]) if every else []
     report["found_by_published_only"] = [[tasks[at].path.stem, face] for at, face in missed]
@@ -247,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool,
@@ -257,23 +257,23 @@ def main() -> None:
         list(pool.map(partial(ours, every=True), warm))
         published(tasks[0], every=True)
         report = {
-            name: measure(tasks, pool, every, asked.rounds)
+            name: measure(tasks, pool, every, options.rounds)
             for name, every in (("largest", False), ("all", True))
         }
-    if asked.json:
+    if options.json:
         json.dump(report, sys.stdout, indent=1)
         return
-    for name, told in report.items():
-        print(f"{name}: {told['pictures']} pictures, {told['known']} known faces")
+    for name, result in report.items():
+        print(f"{name}: {result['pictures']} pictures, {result['known']} known faces")
         print("             pictures/s  pictures with a face  faces  false")
         for side in ("published", "ours"):
-            row = told[side]
+            row = result[side]
             print(
                 f"  {side:<10} {row['pictures_per_second']:>10} {row['pictures_with_a_face']:>21}"
                 f" {row['faces']:>6} {row['false']:>6}"
             )
-        missed = told["found_by_published_only"]
-        print(f"  {told['times_as_fast']} times as fast; found by the published only: {missed}")
+        missed = result["found_by_published_only"]
+        print(f"  {result['times_as_fast']} times as fast; found by the published only: {missed}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""One portrait at six ages: `tm infer`'s way against a transcription of the published inference.
+"""One portrait at six ages: `tm infer` against a transcription of the published inference.
 
-The published way (`inference_unified.py`, told in the README of this lineage) aligns anew for every
+The published script (`inference_unified.py` of MyTimeMachine) aligns anew for every
 age, encodes twice with both encoders, decodes twice for codes alone and once for the picture, with
 the generator in its plain form. Ours encodes a photo once and decodes a picture once. Same random
 weights, same threads, same precision; at strength 1 both must give the same pictures.
@@ -39,7 +39,7 @@ def random_machine(size: int) -> TimeMachine:
 
 @torch.inference_mode()
 def published(machine: TimeMachine, photo: Tensor) -> list[Tensor]:
-    """Three decodes and two double encodings for every age (`specs/mytm.md` 6)."""
+    """Three decodes and two double encodings for every age as the published script does."""
     pictures: list[Tensor] = []
     noise = machine.decoder.stored_noise()
 
@@ -68,16 +68,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     compute = choose("cpu")
-    machine, photo = random_machine(asked.size), torch.rand(1, 3, 256, 256) * 2 - 1
+    machine, photo = random_machine(options.size), torch.rand(1, 3, 256, 256) * 2 - 1
     reager = Reager(machine, compute, batch=1)
     gap = max(
         float((one - other).abs().max() / other.abs().max())
         for one, other in zip(ours(reager, photo), published(machine, photo), strict=True)
     )
     times: list[tuple[float, float]] = []
-    for _ in range(asked.rounds):
+    for _ in range(options.rounds):
         start = time.perf_counter()
         published(machine, photo)
         middle = time.perf_counter()
@@ -85,21 +85,21 @@ def main() -> None:
         times.append((middle - start, time.perf_counter() - middle))
     theirs, own = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)
-    told = {
-        "size": asked.size,
+    result = {
+        "size": options.size,
         "ages": len(AGES),
         "compute": str(compute),
-        "rounds": asked.rounds,
+        "rounds": options.rounds,
         "published_s": round(theirs, 2),
         "ours_s": round(own, 2),
         "ratio": round(ratio, 2),
         "largest_relative_difference": gap,
     }
-    if asked.json:
-        print(json.dumps(told))
+    if options.json:
+        print(json.dumps(result))
         return
-    print(f"infer: one portrait, {asked.size} px, {len(AGES)} ages, {compute}")
-    print(f"  published way  {theirs:7.1f} s")
+    print(f"infer: one portrait, {options.size} px, {len(AGES)} ages, {compute}")
+    print(f"  published      {theirs:7.1f} s")
     print(f"  tm infer       {own:7.1f} s   {ratio:.2f}x, difference {gap:.1e} of the range")
 
 

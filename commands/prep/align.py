@@ -1,7 +1,8 @@
 """Photos to aligned faces."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -9,10 +10,14 @@ from rich.markup import escape
 from commands._console import detail, emit_json, say, warn
 from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
-from commands.prep._report import leave, tell_rows
 
-HELP = "Find the faces in photos and align them the FFHQ way."
+if TYPE_CHECKING:
+    from engine.app.prep import AlignReport
+
+HELP = "Find the faces in photos and align them as FFHQ does."
 EXAMPLE = "tm prep align photos/ aligned/ --size 1024"
+NOTHING_USABLE = 3
+EXAMPLES = 3
 
 
 def run(
@@ -23,7 +28,7 @@ def run(
         str, typer.Option(help="Which face: `largest`, `all`, a number, or `like:PHOTO`.")
     ] = "largest",
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Where nothing is found, try the slow CNN detector.")
+        bool, typer.Option("--thorough", help="Use the slow CNN detector where no face is found.")
     ] = False,
     landmarks: Annotated[
         Path | None, typer.Option(help="Another 68-point model file for dlib.")
@@ -42,48 +47,54 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.data.ages import AgeSource, parse_born, read_age_csv
-    from engine.faces.choose import FaceChoice
-    from engine.prep.advice import advise
-    from engine.prep.align import AlignPlan, align_photos, plan_jobs
-    from engine.prep.recipe import load_prep
-    from engine.runtime.device import require_cpu
-    from engine.runtime.pool import cores
+    from engine.app.prep import AlignRequest, align, forecast_align
 
-    require_cpu(device, "face detection")
-    loaded = load_prep(recipe, settings or ())
-    plan = AlignPlan(
+    request = AlignRequest(
         source=source,
         out=out,
         size=size,
-        choice=FaceChoice.parse(face),
+        face=face,
         thorough=thorough,
-        landmarks_file=landmarks,
-        ages=AgeSource(
-            listed=read_age_csv(ages) if ages is not None else {},
-            born=parse_born(born) if born is not None else None,
-        ),
-        reading=loaded.reading,
-        detection=loaded.detection,
+        landmarks=landmarks,
+        ages=ages,
+        born=born,
+        workers=workers,
+        device=device,
+        recipe=recipe,
+        settings=settings or (),
     )
-    processes = cores() if workers is None else workers
     if dry_run:
-        jobs = plan_jobs(plan)
-        told = {"photos": len(jobs), "out": str(out), "size": size, "processes": processes}
+        jobs, processes = forecast_align(request), request.processes
         if as_json:
-            emit_json({"dry_run": True, **told})
+            record = {"photos": len(jobs), "out": str(out), "size": size, "processes": processes}
+            emit_json({"dry_run": True, **record})
         place = f"`{escape(str(out))}`, with {processes} processes"
         say(f"would align {len(jobs)} photos to {size} px in {place}")
         for job in jobs:
             detail(escape(f"{job.photo} -> {job.output}.png"))
         return
-    report = align_photos(plan, workers=processes, progress=LiveProgress())
-    advice = advise(report.rows, loaded.advice)
-    fresh = [row for row in report.rows if row.source in report.fresh]
+    report = align(request, LiveProgress())
     if as_json:
-        counts = {state: report.count(state) for state in ("done", "skipped", "failed")}
-        emit_json({"out": str(out), **counts, "kept": report.kept, "warnings": advice})
-    tell_rows(fresh, kept=report.kept, out=out)
-    for text in advice:
+        counts = {**report.run.counts, "kept": report.kept}
+        emit_json({"out": str(out), **counts, "warnings": report.warnings})
+    _show(report, out)
+    done = any(row.status == "done" for row in report.rows)
+    if not done or (strict and any(row.status != "done" for row in report.rows)):
+        raise typer.Exit(NOTHING_USABLE)
+
+
+def _show(report: "AlignReport", out: Path) -> None:
+    """Print the counts, the reasons for what was left out, and the warnings."""
+    before = f", {report.kept} kept from an earlier run" if report.kept else ""
+    manifest = escape(str(out / "manifest.jsonl"))
+    say(f"[green]{report.run.count('done')} aligned[/]{before}; manifest in `{manifest}`")
+    rows = [row for row in report.new_rows if row.status != "done"]
+    reasons = Counter((row.status, row.reason) for row in rows)
+    for (status, reason), count in reasons.most_common():
+        names = [str(row.source) for row in rows if (row.status, row.reason) == (status, reason)]
+        more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
+        say(f"  {status}: {escape(str(reason))}: {escape(', '.join(names[:EXAMPLES]))}{more}")
+        for name in names[EXAMPLES:]:
+            detail(f"  {status}: {escape(name)}")
+    for text in report.warnings:
         warn(text)
-    leave(report.rows, strict=strict)

@@ -11,7 +11,7 @@ from commands._console import detail, emit_json, say, warn
 from commands._options import AsJson, DryRun, Settings, Workers
 from commands._progress import LiveProgress
 
-HELP = "Judge the pictures of a prepared folder; verdicts go into its manifest, nothing is deleted."
+HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
 EXAMPLE = "tm prep filter aligned/ --out chosen/ --set quality.allow_gray=true"
 
 
@@ -26,33 +26,30 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.prep.advice import advise
-    from engine.prep.filter import FilterPlan, copy_kept, filter_folder, pictures_of
-    from engine.prep.recipe import load_prep
-    from engine.runtime.pool import cores
+    from engine.app.prep import FilterRequest, filter_pictures, forecast_filter
 
-    loaded = load_prep(recipe, settings or ())
+    request = FilterRequest(
+        folder=folder, out=out, workers=workers, recipe=recipe, settings=settings or ()
+    )
     if dry_run:
-        count = len(pictures_of(folder))
+        count = forecast_filter(request)
         if as_json:
             emit_json({"dry_run": True, "pictures": count})
-        say(f"would judge {count} pictures in `{escape(str(folder))}`")
+        say(f"would filter {count} pictures in `{escape(str(folder))}`")
         return
-    plan = FilterPlan(folder, loaded.quality, loaded.likeness)
-    processes = cores() if workers is None else workers
-    rows = filter_folder(plan, workers=processes, progress=LiveProgress())
-    copied = copy_kept(folder, out) if out is not None else None
-    advice = advise(rows, loaded.advice)
-    verdicts = Counter(row.verdict for row in rows)
-    reasons = Counter(text.partition(":")[0] for row in rows for text in row.reasons or ())
+    result = filter_pictures(request, LiveProgress())
+    verdicts = Counter(row.verdict for row in result.rows)
+    reasons = Counter(text.partition(":")[0] for row in result.rows for text in row.reasons or ())
     if as_json:
-        told = {"keep": verdicts["keep"], "drop": verdicts["drop"], "copied": copied}
-        emit_json({"folder": str(folder), **told, "reasons": reasons, "warnings": advice})
+        counts = {"keep": verdicts["keep"], "drop": verdicts["drop"], "copied": result.copied}
+        emit_json(
+            {"folder": str(folder), **counts, "reasons": reasons, "warnings": result.warnings}
+        )
     say(f"[green]{verdicts['keep']} kept[/], {verdicts['drop']} dropped")
     for reason, count in reasons.most_common():
         say(f"  {count} {escape(reason)}")
-    for row in rows:
+    for row in result.rows:
         if row.reasons:
             detail(f"  {escape(str(row.output))}: {escape('; '.join(row.reasons))}")
-    for text in advice:
+    for text in result.warnings:
         warn(text)

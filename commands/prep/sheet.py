@@ -10,7 +10,7 @@ from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
 from commands._progress import LiveProgress
 
-HELP = "Draw a contact sheet of a prepared folder: every picture, its age and its verdict."
+HELP = "Draw a contact sheet of a prepared folder: pictures, ages, and what the filter decided."
 EXAMPLE = "tm prep sheet aligned/ --out sheet.png"
 
 
@@ -24,7 +24,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.prep.sheet import draw_sheet, rows_of_sheet
+    from engine.app.prep import draw_sheet, rows_of_sheet
 
     path = folder.with_name(f"{folder.resolve().name}-sheet.png") if out is None else out
     if dry_run:

@@ -9,7 +9,7 @@ import typer
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
 
-HELP = "Split a prepared folder into train and test: by content, in every age band alike."
+HELP = "Split a prepared folder into train and test: by content, stratified by age band."
 EXAMPLE = "tm prep split aligned/ --test 0.1"
 
 
@@ -20,13 +20,13 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.prep.split import split_folder
+    from engine.app.prep import split_folder
 
     rows = split_folder(folder, test=test, seed=seed, write=not dry_run)
     sides = Counter(row.split for row in rows)
-    told = {"train": sides["train"], "test": sides["test"], "unused": sides[None]}
+    counts = {"train": sides["train"], "test": sides["test"], "unused": sides[None]}
     if as_json:
-        emit_json({"folder": str(folder), "dry_run": dry_run, **told})
+        emit_json({"folder": str(folder), "dry_run": dry_run, **counts})
     would = "would be " if dry_run else ""
-    left = f", {told['unused']} unused" if told["unused"] else ""
-    say(f"{would}{told['train']} to train on, {told['test']} to test with{left}")
+    left = f", {counts['unused']} unused" if counts["unused"] else ""
+    say(f"{would}{counts['train']} to train on, {counts['test']} to test with{left}")

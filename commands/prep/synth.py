@@ -12,8 +12,6 @@ from commands._progress import LiveProgress
 
 HELP = "Render a procedural world with its truth: people at known ages, landscapes of known mood."
 EXAMPLE = "tm prep synth world/ --people 10 --ages 20..50 --per-person 12"
-PORTRAITS_ONLY = {"ages": "5..95", "wild": 0.0, "same_scene": False}
-SIZES = {"portraits": 256, "landscapes": 128}
 
 
 def run(
@@ -26,8 +24,8 @@ def run(
         typer.Option(help="Side of the pictures in pixels.", show_default="256, landscapes 128"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Number of the first person or scene.")] = 0,
-    wild: Annotated[
-        float, typer.Option(help="0: framed like aligned faces; 1: loose snapshots.")
+    unaligned: Annotated[
+        float, typer.Option(help="0: framed like aligned faces; 1: like snapshots.")
     ] = 0.0,
     same_scene: Annotated[
         bool, typer.Option("--same-scene", help="One photograph of each, at every age.")
@@ -39,35 +37,29 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.core.errors import UsageError
-    from engine.prep.landscapes import LandscapePlan, synthesise_landscapes
-    from engine.prep.synth import SynthPlan, parse_ages, synthesise
-    from engine.runtime.pool import cores
+    from engine.app.prep import SynthRequest, forecast_synth, synth
 
-    side = SIZES[world] if size is None else size
-    if world == "landscapes":
-        given = {"ages": ages, "wild": wild, "same_scene": same_scene}
-        strange = [name for name, usual in PORTRAITS_ONLY.items() if given[name] != usual]
-        if strange:
-            raise UsageError(f"landscapes have no `--{strange[0].replace('_', '-')}`")
-        plan, what = LandscapePlan(out, people, per_person, side, seed), "scenes"
-    else:
-        plan = SynthPlan(out, people, per_person, parse_ages(ages), side, seed, wild, same_scene)
-        what = "people"
-    total = people * per_person
+    request = SynthRequest(
+        out=out,
+        people=people,
+        per_person=per_person,
+        ages=ages,
+        size=size,
+        seed=seed,
+        unaligned=unaligned,
+        same_scene=same_scene,
+        world=world,
+        workers=workers,
+    )
     if dry_run:
+        total, side = forecast_synth(request)
         if as_json:
             emit_json({"dry_run": True, "pictures": total, "out": str(out)})
-        say(
-            f"would render {total} pictures of {people} {what} at {side} px in `{escape(str(out))}`"
-        )
+        subjects = f"{people} {'people' if world == 'portraits' else 'scenes'}"
+        say(f"would render {total} pictures of {subjects} at {side} px in `{escape(str(out))}`")
         return
-    processes = cores() if workers is None else workers
-    if isinstance(plan, LandscapePlan):
-        fresh, stood = synthesise_landscapes(plan, workers=processes, progress=LiveProgress())
-    else:
-        fresh, stood = synthesise(plan, workers=processes, progress=LiveProgress())
+    rendered, kept = synth(request, LiveProgress())
     if as_json:
-        emit_json({"out": str(out), "world": world, "done": fresh, "kept": stood})
-    before = f", {stood} stood already" if stood else ""
-    say(f"[green]{fresh} rendered[/]{before}; truth in `{escape(str(out / 'manifest.jsonl'))}`")
+        emit_json({"out": str(out), "world": world, "done": rendered, "kept": kept})
+    before = f", {kept} kept from an earlier run" if kept else ""
+    say(f"[green]{rendered} rendered[/]{before}; truth in `{escape(str(out / 'manifest.jsonl'))}`")

@@ -321,7 +321,9 @@ def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path
         )
     file = find_weights(str(run))
     checkpoint = read_checkpoint(file)
-    reager = Reager(time_machine(checkpoint), compute, known=TrainingDomain.of(checkpoint))
+    reager = Reager(
+        time_machine(checkpoint), compute, training_domain=TrainingDomain.of(checkpoint)
+    )
     photos = Path(recipe.photos)
     if not photos.is_dir():
         raise InputError(
@@ -342,7 +344,7 @@ def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path
         ages=tuple(ages),
         aligned=True,
         force=True,
-        judge=False,
+        evaluate=False,
         settings=stamp,
     )
     reage_photos(plan, reager, progress)

@@ -16,7 +16,6 @@ from engine.images.ranges import to_tensor
 from engine.images.reading import read_picture
 from engine.images.srgb import Pixels
 
-MEGAPIXELS = 250.0
 SIDE = 256
 """px to which larger pictures are averaged down, the input size of the losses."""
 NO_AGE = "the age is unknown"
@@ -52,7 +51,7 @@ def faces_in(folder: Path, ages: AgeSource) -> list[Face]:
 
 def read_portrait(path: Path) -> Tensor:
     """Read an aligned picture as `portrait_of` returns it; PictureError if that fails."""
-    return portrait_of(read_picture(path, max_megapixels=MEGAPIXELS).pixels)
+    return portrait_of(read_picture(path).pixels)
 
 
 def portrait_of(pixels: Pixels) -> Tensor:

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from engine.banks.bank import Bank
-from engine.banks.faces import MEGAPIXELS, SIDE, portrait_of
+from engine.banks.faces import SIDE, portrait_of
 from engine.banks.search import Engine, nearest
 from engine.core.errors import InputError, PictureError
 from engine.core.numbers import Span
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, FaceFinder
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 from engine.images.saving import save_png
@@ -37,7 +37,7 @@ class Impostor:
 def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
     """The aligned face of a photo, uint8 (s, s, 3); InputError if there is none."""
     try:
-        pixels = read_picture(photo, max_megapixels=MEGAPIXELS).pixels
+        pixels = read_picture(photo).pixels
     except PictureError as error:
         raise InputError(f"`{photo}` {error.reason}") from error
     if aligned:
@@ -93,7 +93,7 @@ def draw_strip(
         try:
             if one.source is None:
                 raise PictureError("the bank has no paths of its pictures")
-            tiles.append(read_picture(folder / one.source, max_megapixels=MEGAPIXELS).pixels)
+            tiles.append(read_picture(folder / one.source).pixels)
             caption = "/".join(Path(one.source).parts[-2:])  # a folder is often a person
         except PictureError:
             tiles.append(ABSENT)

@@ -1,4 +1,4 @@
-"""What happened to each input of a batch, kept so that a rerun goes on where the last one ended."""
+"""The status of each input of a batch on disk: a rerun continues where the last run ended."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -12,11 +12,11 @@ Row = dict[str, Any]
 
 
 class Ledger:
-    """Rows of JSON, one file that is always whole and a journal for the run that is under way.
+    """Rows of JSON: one file that is always complete, and a journal for the current run.
 
     Rows are appended to `<name>.journal` as they come; `close` folds them into the file in one
-    step. A killed run leaves the journal behind, and the next one reads both. The last row of a
-    key is the one that counts.
+    step. A killed run leaves the journal behind, and the next one reads both. Of several rows with
+    one key the last one counts.
     """
 
     def __init__(self, path: Path, *, key: Callable[[Row], str]) -> None:
@@ -45,7 +45,7 @@ class Ledger:
         self.save()
 
     def add(self, row: Row) -> None:
-        """Record what happened to one input, at once and on the disk."""
+        """Append a row to the journal at once; DiskError or UsageError if it cannot be written."""
         if self._file is None:
             raise ValueError("the ledger is not open")
         try:
@@ -56,9 +56,15 @@ class Ledger:
         self.rows[self._key(row)] = row
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Forget rows whose inputs are being done again."""
+        """Remove rows by their keys."""
         for key in list(keys):
             self.rows.pop(key, None)
+
+    def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
+        """Remove the rows that an input had before, and record its new ones."""
+        self.drop(self._key(row) for row in old)
+        for row in new:
+            self.add(row)
 
     def save(self) -> None:
         """Write all rows to the file in the order of their keys, then drop the journal."""

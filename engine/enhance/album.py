@@ -13,7 +13,7 @@ from engine.data.splits import held_out
 
 
 class Place(NamedTuple):
-    """What the path of a picture says of it."""
+    """Subject, age in years, age group and side of the split of a picture, from its path."""
 
     subject: str | None
     age: float | None
@@ -26,7 +26,7 @@ class Album(Table):
 
     subject: str | None = None
     """`folder` (the first below the source), or a regular expression on the path with the named
-    groups `subject` and, if ages stand there, `age`; nobody is told apart if absent."""
+    groups `subject` and, if the path holds ages, `age`; subjects are unknown if absent."""
     test: float = Field(default=0.0, ge=0, lt=1)
     """Share of the subjects that go to the test side, with all of their pictures."""
     seed: int = 0
@@ -47,19 +47,19 @@ class Album(Table):
         return subject
 
     def place(self, path: Path) -> Place:
-        """Read the path of a picture, seen from the source."""
+        """Parse the path of a picture relative to the source."""
         subject, age = None, age_in_name(path.name)
         if self.subject == "folder":
             subject = path.parts[0] if len(path.parts) > 1 else None
-        elif self.subject is not None and (found := re.search(self.subject, path.as_posix())):
-            subject = found["subject"]
-            told = found.groupdict().get("age")
-            age = age if told is None else float(told)
+        elif self.subject is not None and (match := re.search(self.subject, path.as_posix())):
+            subject = match["subject"]
+            years = match.groupdict().get("age")
+            age = age if years is None else float(years)
         group = None if age is None else group_of(age)  # CAF has the groups of FFHQ-Aging
         return Place(subject, age, group, None if subject is None else self.side(subject))
 
     def side(self, subject: str) -> str | None:
-        """The side of the split a subject is on, whoever else there is; None without a split."""
+        """The side of the split of a subject, from its name alone; None without a split."""
         if not self.test:
             return None
         return "test" if held_out(f"{self.seed} {subject}", self.test) else "train"

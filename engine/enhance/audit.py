@@ -1,4 +1,4 @@
-"""Whether a folder of enhanced pictures is still what its papers say."""
+"""Check a folder of enhanced pictures against its manifest and sidecars."""
 
 import json
 import tempfile
@@ -24,7 +24,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as the papers say."""
+    """A difference between a folder and its manifest or sidecars."""
 
     file: str
     kind: Kind
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was looked at, and what was found; `repeated` is the picture that was made again."""
+    """The number of pictures, the findings, and the picture that was made again (`repeated`)."""
 
     pictures: int
     findings: tuple[Finding, ...]
@@ -51,21 +51,21 @@ def audit_folder(plan: EnhancePlan, progress: Progress, *, repeat: bool = True) 
     rows = [row for row in read_manifest(folder) if row.status == "done"]
     if not any("sidecar" in (row.model_extra or {}) for row in rows):
         raise InputError(
-            f"`{folder / MANIFEST}` speaks of no enhanced picture", hint="audit the OUT of a run"
+            f"`{folder / MANIFEST}` holds no enhanced picture", hint="audit the OUT of a run"
         )
     findings: list[Finding] = []
     sound: list[Row] = []
     with reported(progress, "Auditing", len(rows)):
         for row in rows:
-            found = _row(row, plan)
-            findings += found
-            if not found:
+            faults = _row(row, plan)
+            findings += faults
+            if not faults:
                 sound.append(row)
             progress.advance(str(row.output))
     findings += _orphans(folder, rows)
-    repeated, why = None, "no picture is whole enough to be made again"
+    repeated, why = None, "no picture is intact"
     if not repeat:
-        why = "not asked for"
+        why = "not requested"
     elif sound:
         repeated, why = str(sound[0].output), None
         findings += _again(sound[0], plan)
@@ -73,73 +73,71 @@ def audit_folder(plan: EnhancePlan, progress: Progress, *, repeat: bool = True) 
 
 
 def _row(row: Row, plan: EnhancePlan) -> list[Finding]:
-    folder, told = plan.out, row.model_extra or {}
-    output, sidecar = str(row.output), str(told.get("sidecar"))
-    found: list[Finding] = []
+    folder, extra = plan.out, row.model_extra or {}
+    output, sidecar = str(row.output), str(extra.get("sidecar"))
+    findings: list[Finding] = []
     for name, digest, kind in (
         (str(row.source), row.sha256, "source"),
-        (output, told.get("output_sha256"), "output"),
-        (sidecar, told.get("sidecar_sha256"), "sidecar"),
+        (output, extra.get("output_sha256"), "output"),
+        (sidecar, extra.get("sidecar_sha256"), "sidecar"),
     ):
         path = folder / name
         if not path.is_file():
-            found.append(Finding(name, _kind("missing", kind), "is not there"))
+            findings.append(Finding(name, _kind("missing", kind), "is missing"))
         elif file_sha256(path) != digest:
-            found.append(
-                Finding(name, _kind("changed", kind), "is not what it was when it was made")
-            )
+            findings.append(Finding(name, _kind("changed", kind), "has changed"))
     if (folder / sidecar).is_file():
-        found += _papers(row, folder / sidecar, sidecar)
+        findings += _contradictions(row, folder / sidecar, sidecar)
     if row.settings != plan.settings:
-        found.append(Finding(output, "stale", "was made with other steps, parameters or weights"))
-    return found
+        findings.append(Finding(output, "stale", "has other steps, settings or weights"))
+    return findings
 
 
 def _kind(what: str, of: str) -> Kind:
     return f"{what} {of}"  # pyright: ignore[reportReturnType] - every pair is one of them
 
 
-def _papers(row: Row, path: Path, name: str) -> list[Finding]:
-    """Whether sidecar and manifest say the same."""
-    told = row.model_extra or {}
+def _contradictions(row: Row, path: Path, name: str) -> list[Finding]:
+    """The finding where sidecar and manifest differ."""
+    extra = row.model_extra or {}
     try:
-        papers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = (
-            papers["source"]["sha256"] == row.sha256
-            and papers["output"]["sha256"] == told.get("output_sha256")
-            and papers["settings"] == row.settings
+            content["source"]["sha256"] == row.sha256
+            and content["output"]["sha256"] == extra.get("output_sha256")
+            and content["settings"] == row.settings
         )
     except (ValueError, KeyError, TypeError) as error:
         return [Finding(name, "contradiction", f"is no sidecar: {error}")]
-    return [] if same else [Finding(name, "contradiction", "and the manifest say different things")]
+    return [] if same else [Finding(name, "contradiction", "and the manifest differ")]
 
 
 def _orphans(folder: Path, rows: list[Row]) -> list[Finding]:
-    """Pictures and sidecars that the manifest does not speak of."""
-    spoken = {(folder / str(row.output)).resolve() for row in rows}
-    spoken |= {(folder / str((row.model_extra or {}).get("sidecar"))).resolve() for row in rows}
-    there = [*find_pictures(folder).pictures]
-    there += [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
+    """Pictures and sidecars that are not in the manifest."""
+    listed = {(folder / str(row.output)).resolve() for row in rows}
+    listed |= {(folder / str((row.model_extra or {}).get("sidecar"))).resolve() for row in rows}
+    files = [*find_pictures(folder).pictures]
+    files += [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
     return [
         Finding(path.relative_to(folder).as_posix(), "orphan", "is in no row of the manifest")
-        for path in there
-        if path.resolve() not in spoken
+        for path in files
+        if path.resolve() not in listed
     ]
 
 
 def _again(row: Row, plan: EnhancePlan) -> list[Finding]:
     """Make a picture again as it was made, with as many threads, and compare the files."""
     sidecar = plan.out / str((row.model_extra or {})["sidecar"])
-    papers = json.loads(sidecar.read_text(encoding="utf-8"))
+    content = json.loads(sidecar.read_text(encoding="utf-8"))
     threads = torch.get_num_threads()
-    torch.set_num_threads(int(papers["threads"]))
+    torch.set_num_threads(int(content["threads"]))
     try:
         with tempfile.TemporaryDirectory() as name:
             there = replace(plan, out=Path(name))
             job = Job(plan.out / str(row.source), there.out / "again")
-            # Where it lies says nothing about its pixels; its place in the album does not count.
+            # The path of a picture decides nothing about its pixels.
             there = replace(there, source=job.photo)
-            worked = work_one(read_one(job, there), there.chain(), there, papers["steps"])
+            worked = work_one(read_one(job, there), there.chain(), there, content["steps"])
             fresh = write_one(job, worked, there)
     finally:
         torch.set_num_threads(threads)

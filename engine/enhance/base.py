@@ -1,4 +1,4 @@
-"""What a step of the chain is: chosen by a recipe, built once, asked picture after picture."""
+"""A step of the chain: chosen by a recipe, built once, applied to picture after picture."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -12,29 +12,29 @@ from torch import Tensor
 from engine.core.registry import Registry
 from engine.core.table import Table
 from engine.data.domains import Domain
-from engine.enhance.models import Model, found_file, read_model
+from engine.enhance.models import Model, read_model, weights_of
 from engine.images.raster import Raster
 
 ENHANCERS: Registry["StepChoice"] = Registry("step", package="engine.enhance.steps")
 
 
 class StepChoice(Table, ABC):
-    """A step as a recipe names it; its class builds what works."""
+    """A step in a recipe."""
 
     kind: str
     strength: float = Field(default=1.0, ge=0, le=1)
-    """0 leaves the picture as it is (enlarged plainly where the step enlarges), 1 is all of it."""
+    """0 leaves the picture as it is (bicubic where the step enlarges), 1 is the full effect."""
     weights: str | None = None
-    """A file, or a name of `tm weights list`; the best that is here if absent."""
+    """A file, or a name of `tm weights list`; the best of the installed ones if absent."""
 
     published: ClassVar[tuple[str, ...]]
-    """Names of the published weights it was made for, best first."""
+    """Names of the published weights of the step, best first."""
     shipped: ClassVar[str]
-    """The nano network of the package that stands in for them."""
+    """The nano network in the package that is used without them."""
 
     def file(self) -> tuple[str, Path]:
         """The name and file of its weights; WeightsError where there are none."""
-        return found_file(self.weights, self.published, self.shipped)
+        return weights_of(self.weights, self.published, self.shipped)
 
     def model(self, device: torch.device) -> Model:
         """Load the network, frozen, to its device."""
@@ -46,11 +46,11 @@ class StepChoice(Table, ABC):
 
     @abstractmethod
     def build(self, model: Model, device: torch.device) -> "PictureStep | FaceStep":
-        """Put it to work."""
+        """The step on a device; UsageError for a network of another kind."""
 
 
-def unfamiliar(model: Model, domain: Domain, *, force: bool) -> str | None:
-    """Why a network that knows drawn portraits only should leave this picture alone."""
+def out_of_domain(model: Model, domain: Domain, *, force: bool) -> str | None:
+    """Why a network trained on drawn portraits skips a picture; None if it does not."""
     if model.domain == "portraits" and domain != "portraits" and not force:
         return f"`{model.name}` knows drawn portraits only"
     return None
@@ -58,7 +58,7 @@ def unfamiliar(model: Model, domain: Domain, *, force: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """What a step made of a picture at full strength, and what it used for it."""
+    """The result of a step at full strength, and the settings that were chosen for it."""
 
     picture: Raster
     used: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -73,11 +73,11 @@ class PictureStep(Protocol):
     """How many times longer the sides become."""
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
-        """Why this picture is not for this step; None if it is."""
+        """Why the step skips this picture; None if it does not."""
         ...
 
     def apply(self, picture: Raster, used: dict[str, Any] | None = None) -> Made:
-        """The picture at full strength; `used`, of an earlier run, is repeated where it matters."""
+        """The picture at full strength; `used` is that of an earlier run, to be repeated."""
         ...
 
 
@@ -89,7 +89,7 @@ class FaceStep(Protocol):
     side: int
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
-        """Why this picture is not for this step; None if it is."""
+        """Why the step skips this picture; None if it does not."""
         ...
 
     def restore(self, face: Tensor) -> Tensor:

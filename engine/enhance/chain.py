@@ -1,4 +1,4 @@
-"""One picture through the steps of a chain, each held back by the guard as far as it must be."""
+"""One picture through the steps of a chain, each at the largest strength that the guard allows."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,13 @@ from engine.enhance.base import FaceStep, Made, PictureStep, StepChoice
 from engine.enhance.faces import change_face, changed_crop, cut_face, find_faces
 from engine.enhance.guard import (
     SIDE,
-    EvaluatorFactory,
+    Comparison,
     FaceEvaluator,
+    FaceEvaluatorFactory,
     FaceMeasurement,
-    Guarding,
-    Verdict,
-    judged,
+    GuardLimits,
+    compare,
 )
-from engine.enhance.models import Model
 from engine.faces.detect import Detection
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_floats, white_of
@@ -38,15 +37,14 @@ Used = Mapping[str, Any]
 
 @dataclass(slots=True, eq=False)
 class Enhanced:
-    """A finished picture: its steps as JSON, and its faces before and after."""
+    """A finished picture: its steps as JSON, and its faces compared with those of the source."""
 
     picture: Raster
     steps: list[dict[str, Any]]
     domain: Domain
     faces: int
-    witness: FaceEvaluator | None
-    verdict: Verdict
-    """Of the whole chain, against the source."""
+    evaluator: FaceEvaluator | None
+    comparison: Comparison
 
 
 class Chain:
@@ -57,21 +55,16 @@ class Chain:
         choices: Sequence[StepChoice],
         device: torch.device,
         *,
-        guarding: Guarding,
+        guard: GuardLimits,
         detection: Detection,
-        summon: EvaluatorFactory,
+        evaluators: FaceEvaluatorFactory,
         force: bool = False,
     ) -> None:
-        self.device, self.guarding, self.detection = device, guarding, detection
+        self.device, self.guard, self.detection = device, guard, detection
         self.force = force
         self.choices = list(choices)
         self.steps = [choice.build(choice.model(device), device) for choice in choices]
-        self.witnesses = summon()
-
-    @property
-    def models(self) -> list[Model]:
-        """The networks of the steps."""
-        return [step.model for step in self.steps]
+        self.evaluators = evaluators
 
     @property
     def scale(self) -> int:
@@ -79,16 +72,17 @@ class Chain:
         return int(np.prod([getattr(step, "scale", 1) for step in self.steps]))
 
     def run(self, take: Callable[[], Raster], used: Sequence[Used] | None = None) -> Enhanced:
-        """Enhance the picture that `take` gives away: its pixels may be written to, and nobody else
-        holds them while larger ones are made. `used` repeats an earlier run.
+        """Enhance one picture.
+
+        take: gives the picture away; its pixels are overwritten, and freed before larger ones are
+        made. used: the steps of an earlier run's sidecar, to be repeated.
         """
         state = _State(take(), self)
-        told: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         for index, (choice, step) in enumerate(zip(self.choices, self.steps, strict=True)):
-            began, size = time.perf_counter(), [state.picture.width, state.picture.height]
-            before = None if used is None else used[index]
-            row = _do(state, choice, step, before)
-            told.append(
+            started, size = time.perf_counter(), [state.picture.width, state.picture.height]
+            row = _apply(state, choice, step, None if used is None else used[index])
+            rows.append(
                 {
                     "name": choice.kind,
                     "model": step.model.name,
@@ -102,63 +96,65 @@ class Chain:
                     "out_size": [state.picture.width, state.picture.height],
                     "device": str(self.device),
                     "dtype": "float32",
-                    "seconds": round(time.perf_counter() - began, 3),
+                    "seconds": round(time.perf_counter() - started, 3),
                 }
             )
-        verdict = Verdict(None, None, None)
-        if state.witness is not None:
-            if not self.guarding.on:  # nobody has looked on the way
-                state.last = state.looks()
-            verdict = judged(state.first, state.last, state.witness, self.guarding)
-        return Enhanced(state.picture, told, state.domain, len(state.quads), state.witness, verdict)
+        comparison, faces = Comparison(), len(state.quads)
+        if state.evaluator is not None:
+            if not self.guard.on:  # no step has measured the faces
+                state.last = state.measurements()
+            comparison = compare(state.first, state.last, state.evaluator, self.guard)
+        return Enhanced(state.picture, rows, state.domain, faces, state.evaluator, comparison)
 
 
 @dataclass(slots=True)
 class _State:
-    """A picture on its way."""
+    """A picture between two steps."""
 
     picture: Raster
     chain: Chain
     quads: list[Quad] = field(init=False)
     domain: Domain = field(init=False)
-    witness: FaceEvaluator | None = field(init=False)
+    evaluator: FaceEvaluator | None = field(init=False)
     first: list[FaceMeasurement] = field(init=False)
     """The faces of the source."""
     last: list[FaceMeasurement] = field(init=False)
-    """The faces as they stand."""
+    """The faces after the last step."""
 
     def __post_init__(self) -> None:
         self.quads = [
             quad
             for quad in find_faces(self.picture, self.chain.detection)
-            if _crop(self.picture, quad) is not None
+            if _lies_inside(self.picture, quad)
         ]
-        limits, witnesses = self.chain.guarding, self.chain.witnesses
+        limits, evaluators = self.chain.guard, self.chain.evaluators
         if limits.domain != "auto":
             self.domain = limits.domain
         elif self.quads:
-            self.domain = witnesses.domain_of(cut_face(self.picture, self.quads[0], SIDE))
+            self.domain = evaluators.domain_of(cut_face(self.picture, self.quads[0], SIDE))
         else:
             self.domain = "photos"
-        self.witness = witnesses.of(self.domain) if self.quads else None
-        self.first = self.last = self.looks()
+        self.evaluator = evaluators.for_domain(self.domain) if self.quads else None
+        self.first = self.last = self.measurements()
 
     def crops(self) -> list[np.ndarray]:
+        """The aligned faces (SIDE, SIDE, 3)."""
         return [cut_face(self.picture, quad, SIDE) for quad in self.quads]
 
-    def looks(self) -> list[FaceMeasurement]:
-        return [] if self.witness is None else [self.witness.look(face) for face in self.crops()]
+    def measurements(self) -> list[FaceMeasurement]:
+        """Identity and age of every face; none without an evaluator."""
+        return [] if self.evaluator is None else [self.evaluator.measure(f) for f in self.crops()]
 
     @property
     def guard(self) -> FaceEvaluator | None:
-        """Who holds steps back, if anybody does."""
-        return self.witness if self.chain.guarding.on else None
+        """The evaluator, if the guard is on and there is a face."""
+        return self.evaluator if self.chain.guard.on else None
 
 
-def _do(
+def _apply(
     state: _State, choice: StepChoice, step: PictureStep | FaceStep, used: Used | None
 ) -> dict[str, Any]:
-    """One step over the state; returns what the sidecar says of it."""
+    """Apply one step; returns its figures for the sidecar."""
     reason = "strength 0" if choice.strength == 0 else None
     if reason is None and isinstance(step, FaceStep) and not state.quads:
         reason = "no face found"
@@ -166,9 +162,9 @@ def _do(
         reason = step.declines(state.picture, state.domain, force=state.chain.force)
     if isinstance(step, PictureStep):
         if reason is not None:
-            state.picture = _plain(state.picture, step.scale)
+            state.picture = _enlarged(state.picture, step.scale)
             state.quads = [quad.scaled(step.scale) for quad in state.quads]
-            return {"strength": 0.0, "skipped_reason": _enlarged_all_the_same(reason, step.scale)}
+            return {"strength": 0.0, "skipped_reason": _with_enlargement(reason, step.scale)}
         return _whole(state, choice, step, used)
     if reason is not None:
         return {"strength": 0.0, "skipped_reason": reason}
@@ -181,57 +177,36 @@ def _whole(
     before, crops = state.picture, state.crops()
     made: Made = step.apply(before, None if used is None else used.get("used"))
     quads = [quad.scaled(step.scale) for quad in state.quads]
-    strength, verdict, fault = choice.strength, Verdict(None, None, None), None
-    if state.guard is not None:
+    allowed = Allowed(choice.strength, Comparison())
+    if (guard := state.guard) is not None:
         after = [cut_face(made.picture, quad, SIDE) for quad in quads]
-        strength, verdict, fault = _held(state, choice, crops, after)
+
+        def measure(strength: float) -> list[FaceMeasurement]:
+            pairs = zip(crops, after, strict=True)
+            return [guard.measure(_blend(one, other, strength)) for one, other in pairs]
+
+        allowed = _largest_allowed(
+            choice.strength, measure, state.first, state.last, guard, state.chain.guard
+        )
+        state.last = allowed.faces
+    strength = allowed.strength
     if strength == 0:
-        state.picture = _plain(before, step.scale)
+        state.picture = _enlarged(before, step.scale)
     elif strength < 1:
         state.picture = _mixed(before, made.picture, strength, step.scale)
     else:
         state.picture = made.picture
     state.quads = quads
-    row: dict[str, Any] = {"strength": strength, "used": made.used, "guard": verdict.told()}
+    row: dict[str, Any] = {
+        "strength": strength,
+        "used": made.used,
+        "guard": allowed.comparison.dump(),
+    }
     if strength == 0:
-        row["skipped_reason"] = _enlarged_all_the_same(f"the guard: {fault}", step.scale)
-    elif fault is not None:
-        row["held_back"] = fault
+        row["skipped_reason"] = _with_enlargement(f"the guard: {allowed.fault}", step.scale)
+    elif allowed.fault is not None:
+        row["held_back"] = allowed.fault
     return row
-
-
-def _held(
-    state: _State, choice: StepChoice, before: list[np.ndarray], after: list[np.ndarray]
-) -> tuple[float, Verdict, str | None]:
-    """The largest strength at which the faces stay who they are, 0 if none does; and why."""
-    assert state.guard is not None
-    fault = None
-    for share in state.chain.guarding.ladder:
-        strength = share * choice.strength
-        blends = [_blend(one, other, strength) for one, other in zip(before, after, strict=True)]
-        looks = [state.guard.look(face) for face in blends]
-        verdict = _kept(state.first, state.last, looks, state)
-        if verdict.fault is None:
-            state.last = looks
-            return strength, verdict, fault
-        fault = verdict.fault if fault is None else fault
-    return 0.0, judged(state.last, state.last, state.guard, state.chain.guarding), fault
-
-
-def _kept(
-    first: Sequence[FaceMeasurement],
-    last: Sequence[FaceMeasurement],
-    looks: Sequence[FaceMeasurement],
-    state: _State,
-) -> Verdict:
-    """The verdict on a step; small drifts of several steps may not add up to a large one."""
-    assert state.guard is not None
-    verdict = judged(last, looks, state.guard, state.chain.guarding)
-    if verdict.fault is None:
-        whole = judged(first, looks, state.guard, state.chain.guarding)
-        if whole.fault is not None:
-            verdict = replace(verdict, fault=f"{whole.fault}, against the source")
-    return verdict
 
 
 def _faces(state: _State, choice: StepChoice, step: FaceStep) -> dict[str, Any]:
@@ -245,32 +220,72 @@ def _faces(state: _State, choice: StepChoice, step: FaceStep) -> dict[str, Any]:
 
 
 def _face(state: _State, choice: StepChoice, step: FaceStep, index: int) -> dict[str, Any]:
-    picture, guard, limits = state.picture, state.guard, state.chain.guarding
-    quad = state.quads[index]
+    picture, guard, quad = state.picture, state.guard, state.quads[index]
     face = to_floats(cut_face(picture, quad, step.side))
     change = ((step.restore(face) - face) * HALF_RANGE)[0].permute(1, 2, 0).numpy()
     if guard is None:
         change_face(picture, change, quad, choice.strength)
         return {"strength": choice.strength}
-    before, fault = cut_face(picture, quad, SIDE), None
-    for share in limits.ladder:
-        strength = share * choice.strength
-        after = guard.look(changed_crop(before, change, strength))
-        verdict = _kept([state.first[index]], [state.last[index]], [after], state)
-        if verdict.fault is None:
-            state.last = [*state.last[:index], after, *state.last[index + 1 :]]
-            change_face(picture, change, quad, strength)
-            told = {"strength": strength, **verdict.told()}
-            return told if fault is None else told | {"held_back": fault}
-        fault = verdict.fault if fault is None else fault
-    return {"strength": 0.0, "held_back": f"the guard: {fault}"}
+    before = cut_face(picture, quad, SIDE)
+
+    def measure(strength: float) -> list[FaceMeasurement]:
+        return [guard.measure(changed_crop(before, change, strength))]
+
+    first, last = [state.first[index]], [state.last[index]]
+    allowed = _largest_allowed(choice.strength, measure, first, last, guard, state.chain.guard)
+    if allowed.strength == 0:
+        return {"strength": 0.0, "held_back": f"the guard: {allowed.fault}"}
+    state.last = [*state.last[:index], *allowed.faces, *state.last[index + 1 :]]
+    change_face(picture, change, quad, allowed.strength)
+    row = {"strength": allowed.strength, **allowed.comparison.dump()}
+    return row if allowed.fault is None else row | {"held_back": allowed.fault}
 
 
-def _crop(picture: Raster, quad: Quad) -> np.ndarray | None:
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The strength of a step that the guard allows, and the faces at it.
+
+    fault: why the largest strength was not allowed, None if it was.
+    """
+
+    strength: float
+    comparison: Comparison
+    faces: list[FaceMeasurement] = field(default_factory=list[FaceMeasurement])
+    fault: str | None = None
+
+
+def _largest_allowed(
+    strength: float,
+    measure: Callable[[float], list[FaceMeasurement]],
+    first: list[FaceMeasurement],
+    last: list[FaceMeasurement],
+    evaluator: FaceEvaluator,
+    limits: GuardLimits,
+) -> Allowed:
+    """The first strength of the backoff at which the faces stay within the limits; 0 if none is.
+
+    They are compared with the faces before the step (`last`) and with those of the source
+    (`first`): small drifts of several steps may not add up to a large one.
+    """
+    fault = None
+    for share in limits.backoff:
+        faces = measure(share * strength)
+        comparison = compare(last, faces, evaluator, limits)
+        if comparison.fault is None:
+            overall = compare(first, faces, evaluator, limits)
+            if overall.fault is None:
+                return Allowed(share * strength, comparison, faces, fault)
+            comparison = replace(comparison, fault=f"{overall.fault}, against the source")
+        fault = comparison.fault if fault is None else fault
+    return Allowed(0.0, compare(last, last, evaluator, limits), last, fault)
+
+
+def _lies_inside(picture: Raster, quad: Quad) -> bool:
     try:
-        return cut_face(picture, quad, SIDE)
+        cut_face(picture, quad, SIDE)
     except PictureError:
-        return None
+        return False
+    return True
 
 
 def _blend(one: np.ndarray, other: np.ndarray, strength: float) -> np.ndarray:
@@ -278,8 +293,8 @@ def _blend(one: np.ndarray, other: np.ndarray, strength: float) -> np.ndarray:
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
-def _plain(picture: Raster, scale: int) -> Raster:
-    """What is left of a step that is not taken: the size it would give, by bicubic enlargement."""
+def _enlarged(picture: Raster, scale: int) -> Raster:
+    """The picture at the size that a skipped step would give, by bicubic enlargement."""
     if scale == 1:
         return picture
     alpha = None if picture.alpha is None else enlarged_plane(picture.alpha, scale)
@@ -296,7 +311,7 @@ def _mixed(before: Raster, after: Raster, strength: float, scale: int) -> Raster
     return after
 
 
-def _enlarged_all_the_same(reason: str, scale: int) -> str:
+def _with_enlargement(reason: str, scale: int) -> str:
     return reason if scale == 1 else f"{reason}; enlarged {scale} times by bicubic instead"
 
 

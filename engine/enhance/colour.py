@@ -1,4 +1,4 @@
-"""Colours over a picture's own light: is it grey, and how do a and b come to its full size."""
+"""Chroma of a picture, and new colours over its own lightness."""
 
 import cv2
 import numpy as np
@@ -10,8 +10,8 @@ from engine.images.lab import from_lab, to_lab
 from engine.images.ranges import from_floats, to_floats
 from engine.images.raster import Raster
 
-LOOKED_AT = 256
-"""Side of the copy by which a picture's colours are judged."""
+CHROMA_SIDE = 256
+"""Long side of the copy on which chroma is measured."""
 STRIP = 1 << 18
 """Pixels that are coloured at once."""
 DEGREE = 3
@@ -23,16 +23,16 @@ def chroma(picture: Raster) -> float:
 
 
 def own_colour(picture: Raster) -> float:
-    """Mean chroma that the light does not explain: a toned print has chroma and no colours.
+    """Mean chroma that lightness does not explain: a toned print has chroma and no colours.
 
-    In sepia, cyanotype and yellowed prints a and b are functions of L; what is left after a cubic
-    in L is colour that shows things.
+    In sepia, cyanotype and yellowed prints a and b are functions of L; the residual of a cubic in
+    L is the colour of the scene.
     """
     light, *planes = _small_lab(picture).flatten(1)
     powers = torch.stack([(light / 50 - 1) ** n for n in range(DEGREE + 1)], dim=1).double()
     values = torch.stack(planes, dim=1).double()
-    found = torch.linalg.lstsq(powers, values, driver="gelsd").solution
-    return float((values - powers @ found).norm(dim=1).mean())
+    coefficients = torch.linalg.lstsq(powers, values, driver="gelsd").solution
+    return float((values - powers @ coefficients).norm(dim=1).mean())
 
 
 def gray_square(picture: Raster, side: int) -> Tensor:
@@ -68,4 +68,4 @@ def ab_rows(ab: Tensor, top: int, bottom: int, height: int, width: int) -> Tenso
 
 def _small_lab(picture: Raster) -> Tensor:
     """(3, h, w) of a small copy."""
-    return to_lab(to_floats(np.ascontiguousarray(picture.shrunk(LOOKED_AT))))[0]
+    return to_lab(to_floats(np.ascontiguousarray(picture.shrunk(CHROMA_SIDE))))[0]

@@ -1,4 +1,4 @@
-"""The faces of a picture that is being enhanced: found, cut out, and changed in their place."""
+"""The faces of a picture that is being enhanced: detected, cropped, and changed in place."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from engine.images.raster import Raster
 SEARCHED = 2048
 """Long side of the copy that is searched, so that memory does not grow with the picture."""
 MOST = 8
-"""Faces that are looked at, the largest first."""
+"""Faces that are enhanced, the largest first."""
 REACH = 0.75
-"""How far beyond its quad a face is cut, in sides: what the crop's padding looks at."""
+"""How far beyond its quad a face is read, in sides: the context of the crop's padding."""
 
 STRIP = 256
 """Rows that are changed at once."""
@@ -29,9 +29,9 @@ Floats = NDArray[np.float32]
 
 
 def find_faces(picture: Raster, detection: Detection) -> list[Quad]:
-    """The FFHQ squares of the faces, largest first; profiles are left out, their points guesses."""
+    """The FFHQ squares of the faces, largest first; without profiles, whose points are guesses."""
     small = np.ascontiguousarray(picture.shrunk(SEARCHED))
-    if max(small.shape) < SMALLEST:  # as dlib's own judges see them
+    if max(small.shape) < SMALLEST:  # as the descriptor enlarges small faces
         scale = SMALLEST / max(small.shape)
         size = (round(small.shape[1] * scale), round(small.shape[0] * scale))
         small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -54,7 +54,7 @@ def cut_face(picture: Raster, quad: Quad, size: int) -> Pixels:
 
 
 def changed_crop(face: Pixels, change: Floats, strength: float) -> Pixels:
-    """What an aligned face (n, n, 3) looks like after `strength` times the change."""
+    """An aligned face (n, n, 3) after `strength` times the change."""
     size = face.shape[0]
     how = cv2.INTER_AREA if change.shape[0] > size else cv2.INTER_CUBIC
     layers = cv2.resize(_faded(change), (size, size), interpolation=how)

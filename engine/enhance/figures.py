@@ -1,4 +1,4 @@
-"""What enhancement did to a picture, in figures; measured on copies of one size."""
+"""Metrics of an enhanced picture against its source, measured on copies of one size."""
 
 from typing import Any
 
@@ -25,18 +25,18 @@ LPIPS, COMPARED = "lpips-alex", 256
 Pixels = NDArray[np.uint8]
 
 
-def lpips_here() -> Distance | None:
-    """LPIPS on the processor, if the backbone it needs is among the weights here."""
+def installed_lpips() -> Distance | None:
+    """LPIPS on the CPU, None if its backbone is not installed."""
     folder = weights_folder()
-    here = status_of(known_weights(folder)[LPIPS], folder).here
-    return load_lpips(torch.device("cpu")) if here else None
+    installed = status_of(known_weights(folder)[LPIPS], folder).here
+    return load_lpips(torch.device("cpu")) if installed else None
 
 
 @torch.inference_mode()
 def figures(
     source: Pixels, made: Pixels, enhanced: Enhanced, distance: Distance | None
 ) -> dict[str, Any]:
-    """Figures of small copies (h, w, 3) of the source and of what was made of it.
+    """Metrics of small copies (h, w, 3) of the source and of the enhanced picture.
 
     L in 0..100 and chroma in CIELAB; sharpness is the variance of the Laplacian of the luma, in
     levels of 255, at the size of the source's copy.
@@ -44,31 +44,32 @@ def figures(
     height, width = source.shape[:2]
     made = np.asarray(cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     one, other = (to_lab(to_floats(np.ascontiguousarray(p)))[0] for p in (source, made))
-    witness, verdict = enhanced.witness, enhanced.verdict
+    evaluator, comparison = enhanced.evaluator, enhanced.comparison
     why: dict[str, str] = {}
-    if witness is None:
+    if evaluator is None:
         why["identity"] = why["age_shift"] = "no face found"
-    elif verdict.drift is None and witness.why_no_age is not None:
-        why["age_shift"] = witness.why_no_age
-    apart = None
+    elif comparison.drift is None and evaluator.why_no_age is not None:
+        why["age_shift"] = evaluator.why_no_age
+    perceptual = None
     if distance is None:
         why["lpips"] = f"the weights `{LPIPS}` are missing"
     else:
         square = [np.asarray(cv2.resize(p, (COMPARED, COMPARED)), np.uint8) for p in (source, made)]
-        apart = _round(float(distance(to_tensor(square[0]), to_tensor(square[1]))))
-    told: dict[str, Any] = {
-        "identity": verdict.told()["identity"],
-        "age_shift": verdict.told()["age_drift"],
-        "identity_by": None if witness is None else witness.identity_by,
-        "age_by": None if witness is None else witness.age_by,
-        "lpips": apart,
+        perceptual = _round(float(distance(to_tensor(square[0]), to_tensor(square[1]))))
+    changes = comparison.dump()
+    metrics: dict[str, Any] = {
+        "identity": changes["identity"],
+        "age_shift": changes["age_drift"],
+        "identity_by": None if evaluator is None else evaluator.identity_by,
+        "age_by": None if evaluator is None else evaluator.age_by,
+        "lpips": perceptual,
         "mean_abs_dL": _round(float((one[0] - other[0]).abs().mean())),
         "chroma_before": _round(float(one[1:].norm(dim=0).mean())),
         "chroma_after": _round(float(other[1:].norm(dim=0).mean())),
         "laplacian_var_before": _round(_sharpness(source)),
         "laplacian_var_after": _round(_sharpness(made)),
     }
-    return told | ({"why_null": why} if why else {})
+    return metrics | ({"why_null": why} if why else {})
 
 
 def _sharpness(pixels: Pixels) -> float:

@@ -1,19 +1,20 @@
-"""A folder of old photos: resumed by content, over the cores or ahead of the GPU."""
+"""A batch of enhancements, resumable: over processes on a CPU, else reading and writing ahead."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
-from engine.core.digest import file_sha256
+from engine.core.batch import PROCESS_DIED, BatchReport, Finished, fault_row, is_current, run_batch
+from engine.core.errors import PictureError
+from engine.core.ledger import Row
 from engine.core.lock import locked
-from engine.core.progress import Progress, reported
-from engine.data.manifest import Row as Seen
+from engine.core.progress import Progress
+from engine.data.manifest import Row as ManifestRow
 from engine.data.manifest import ledger_of, seen_from
 from engine.enhance.chain import Chain
-from engine.enhance.one import Job, Read, Row, read_one, work_one, write_one
+from engine.enhance.one import Job, Read, Worked, read_one, work_one, write_one
 from engine.enhance.plan import EnhancePlan, pictures_of
 from engine.runtime.pool import in_processes
 
@@ -23,71 +24,62 @@ WORTH_PROCESSES = 12
 """Pictures from which loading the networks once more in every process is worth its seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnhanceReport:
-    """The rows of this run, and how many pictures an earlier one had done already."""
-
-    rows: tuple[Row, ...]
-    kept: int
-
-    def count(self, status: str) -> int:
-        """How many rows have a status."""
-        return sum(row["status"] == status for row in self.rows)
-
-
-def enhance_folder(
-    plan: EnhancePlan, recipe: str, progress: Progress, *, workers: int = 1
-) -> EnhanceReport:
+def enhance_folder(plan: EnhancePlan, progress: Progress, *, workers: int = 1) -> BatchReport:
     """Enhance every picture that the manifest does not hold yet under the same settings.
 
-    recipe: the resolved one as TOML, kept beside the results; workers: processes, on a CPU.
+    The resolved recipe is kept beside the results; workers: processes, on a CPU.
     """
     jobs = [Job(photo, stem) for photo, stem in pictures_of(plan).items()]
-    fresh: list[Row] = []
+
+    def work(jobs: Sequence[Job]) -> Iterator[Finished[Job]]:
+        for job, row in _rows(jobs, plan, workers):
+            yield job, [ManifestRow.model_validate(row).dump()]
+
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        write_text(plan.out / RECIPE, recipe)
-        standing = {row["source"]: row for row in ledger.rows.values()}
-        left = [job for job in jobs if not _stands(job, plan, standing)]
-        with reported(progress, "Enhancing", len(left)):
-            for row in _rows(left, plan, workers):
-                whole = Seen.model_validate(row).dump()
-                ledger.add(whole)
-                fresh.append(whole)
-                progress.advance(str(row["source"]))
-    return EnhanceReport(tuple(fresh), len(jobs) - len(left))
+        write_text(plan.out / RECIPE, recipe_toml(plan.recipe))
+        return run_batch(
+            jobs,
+            ledger,
+            name=lambda job: seen_from(plan.out, job.photo),
+            is_finished=lambda job, rows: is_current(job.photo, rows, plan.out, plan.settings),
+            work=work,
+            task="Enhancing",
+            progress=progress,
+        )
 
 
-def _rows(jobs: Sequence[Job], plan: EnhancePlan, workers: int) -> Iterator[Row]:
+def _rows(jobs: Sequence[Job], plan: EnhancePlan, workers: int) -> Iterator[tuple[Job, Row]]:
     if not jobs:
         return
     if plan.device == "cpu" and workers > 1 and len(jobs) >= WORTH_PROCESSES:
         work = partial(_alone, plan=plan)
         for outcome in in_processes(work, jobs, workers=min(workers, len(jobs))):
-            yield _died(outcome.item, plan) if outcome.result is None else outcome.result
+            job, row = outcome.item, outcome.result
+            yield job, _died(job, plan) if row is None else row
         return
     yield from overlapped(jobs, plan, plan.chain())
 
 
-def overlapped(jobs: Sequence[Job], plan: EnhancePlan, chain: Chain) -> Iterator[Row]:
+def overlapped(jobs: Sequence[Job], plan: EnhancePlan, chain: Chain) -> Iterator[tuple[Job, Row]]:
     """Compute here while one thread reads the next picture and another writes the last one."""
     with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
         upcoming: Future[Read] = reading.submit(read_one, jobs[0], plan)
-        before: Future[Row] | None = None
+        written: Future[Row] | None = None
         for index, job in enumerate(jobs):
             read = upcoming.result()
             if index + 1 < len(jobs):
                 upcoming = reading.submit(read_one, jobs[index + 1], plan)
             worked = work_one(read, chain, plan)
-            if before is not None:
-                yield before.result()
-            before = writing.submit(write_one, job, worked, plan)
+            if written is not None:
+                yield jobs[index - 1], written.result()
+            written = writing.submit(write_one, job, worked, plan)
             del read, worked
-        assert before is not None
-        yield before.result()
+        assert written is not None
+        yield jobs[-1], written.result()
 
 
 def _alone(job: Job, plan: EnhancePlan) -> Row:
-    """Everything about one picture, in a process that has a chain of its own."""
+    """Read, enhance and write one picture, in a process with a chain of its own."""
     return write_one(job, work_one(read_one(job, plan), _chain_of(plan), plan), plan)
 
 
@@ -95,27 +87,11 @@ _chains: dict[str, Chain] = {}
 
 
 def _chain_of(plan: EnhancePlan) -> Chain:
-    """The chain of this process; every job brings a copy of the plan, so it goes by its digest."""
+    """The chain of this process; every job carries a copy of the plan, so the key is its digest."""
     if plan.settings not in _chains:
         _chains[plan.settings] = plan.chain()
     return _chains[plan.settings]
 
 
 def _died(job: Job, plan: EnhancePlan) -> Row:
-    source = seen_from(plan.out, job.photo)
-    reason = "its process died, most likely for want of memory"
-    return {"source": source, "output": None, "status": "failed", "reason": reason}
-
-
-def _stands(job: Job, plan: EnhancePlan, rows: dict[str, dict[str, Any]]) -> bool:
-    """Whether a result is there, whole, of this very picture and these settings."""
-    row = rows.get(seen_from(plan.out, job.photo))
-    if row is None or row["status"] != "done" or row.get("settings") != plan.settings:
-        return False
-    output, sidecar = plan.out / str(row["output"]), plan.out / str(row.get("sidecar"))
-    return (
-        output.is_file()
-        and sidecar.is_file()
-        and row["sha256"] == file_sha256(job.photo)
-        and row.get("output_sha256") == file_sha256(output)
-    )
+    return write_one(job, Worked(Read(None), fault=fault_row(PictureError(PROCESS_DIED))), plan)

@@ -37,10 +37,10 @@ the other a wrong size (its documentation says neither)."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A network with its papers.
+    """A network and where it comes from.
 
     architecture: as spandrel calls it, or `NanoFace`, `NanoColour`; domain: what it was trained
-    on; stand_in: whether it is here for want of a published one.
+    on; stand_in: whether it replaces a published one that is missing.
     """
 
     name: str
@@ -56,11 +56,6 @@ class Model:
     domain: Domain = "photos"
     stand_in: bool = False
 
-    def told(self) -> dict[str, Any]:
-        """The papers as JSON."""
-        told = ("name", "architecture", "sha256", "licence", "domain", "stand_in")
-        return {key: getattr(self, key) for key in told}
-
 
 class Described(nn.Module):
     """A network as spandrel calls it: (1, 3, h, w) to (1, 3, s h, s w), both in [0, 1]."""
@@ -74,11 +69,11 @@ class Described(nn.Module):
         return self._call(picture)
 
 
-def found_file(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
-    """The name and file of a step's weights: those asked for, else the first published ones that
-    are here, else the nano network in the package.
+def weights_of(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
+    """The name and file of a step's weights: those given, else the first published ones that are
+    installed, else the nano network in the package.
 
-    WeightsError says where to get what is not here.
+    WeightsError says where to get missing ones.
     """
     if weights is not None:
         return weights, find_weights(weights)

@@ -1,4 +1,4 @@
-"""One picture of a batch: read, enhanced, written with its sidecar; in whichever process."""
+"""One picture of a batch: read, enhanced, written with its sidecar."""
 
 import json
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from engine.core.atomic import write_json, written
+from engine.core.batch import INPUT_FAULTS, fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
+from engine.core.ledger import Row
 from engine.data.manifest import seen_from
 from engine.enhance.chain import Chain, Enhanced, Used
-from engine.enhance.figures import SIDE, figures, lpips_here
+from engine.enhance.figures import SIDE, figures, installed_lpips
 from engine.enhance.plan import EnhancePlan
 from engine.images.png import write_png
 from engine.images.raster import Origin, Raster, read_raster, resized
@@ -23,7 +25,6 @@ from engine.images.saving import KEY, tool_version
 from engine.nets.protocols import Distance
 
 SCHEMA = 1
-Row = dict[str, Any]
 
 
 class Job(NamedTuple):
@@ -35,14 +36,17 @@ class Job(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A decoded picture, or why there is none; `raster` is given away once it is worked on."""
+    """A decoded picture, or `status` and `reason` of a fault.
+
+    `raster` is given away once it is worked on; sha256 is None for a file that cannot be read.
+    """
 
     sha256: str | None
     raster: Raster | None = None
     width: int = 0
     height: int = 0
     origin: Origin | None = None
-    fault: PictureError | None = None
+    fault: Row | None = None
 
     def take(self) -> Raster:
         """Give the picture away."""
@@ -53,24 +57,22 @@ class Read:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worked:
-    """What became of a picture, ready to be written."""
+    """An enhanced picture, ready to be written, or `status` and `reason` of a fault."""
 
     read: Read
     enhanced: Enhanced | None = None
     metrics: dict[str, Any] | None = None
-    fault: PictureError | None = None
+    fault: Row | None = None
 
 
 def read_one(job: Job, plan: EnhancePlan) -> Read:
-    """Decode a picture; a fault is kept for the ledger."""
+    """Decode a picture at its own depth."""
     digest: str | None = None
     try:
         digest = file_sha256(job.photo)
-        raster, origin = read_raster(job.photo, max_megapixels=plan.max_megapixels)
-    except PictureError as error:
-        return Read(digest, fault=error)
-    except OSError as error:
-        return Read(digest, fault=PictureError(f"cannot be read: {error.strerror or error}"))
+        raster, origin = read_raster(job.photo, max_megapixels=plan.recipe.max_megapixels)
+    except INPUT_FAULTS as error:
+        return Read(digest, fault=fault_row(error))
     return Read(digest, raster, raster.width, raster.height, origin)
 
 
@@ -81,18 +83,16 @@ def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | Non
     before = np.array(read.raster.shrunk(SIDE))
     try:
         made = read.width * read.height * chain.scale**2 / 1e6
-        if made > plan.max_output_megapixels:
+        if made > plan.recipe.max_output_megapixels:
             raise PictureError(
                 f"would become {made:.0f} megapixels, over the limit of"
-                f" {plan.max_output_megapixels:g}"
+                f" {plan.recipe.max_output_megapixels:g}"
             )
         enhanced = chain.run(read.take, used)
-    except PictureError as error:
-        return Worked(read, fault=error)
-    except MemoryError as error:
-        return Worked(read, fault=PictureError(f"needs more memory than there is: {error}"))
-    if plan.side is not None:
-        enhanced.picture = resized(enhanced.picture, plan.side)
+    except INPUT_FAULTS as error:
+        return Worked(read, fault=fault_row(error))
+    if plan.recipe.side is not None:
+        enhanced.picture = resized(enhanced.picture, plan.recipe.side)
     after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
     metrics = figures(before, after, enhanced, _distance())
     return Worked(read, enhanced, metrics)
@@ -100,13 +100,14 @@ def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | Non
 
 @cache
 def _distance() -> Distance | None:
-    return lpips_here()
+    return installed_lpips()
 
 
 def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
     """Write the picture and its sidecar; returns the row of the manifest."""
     source = seen_from(plan.out, job.photo)
-    place = plan.album.place(plan.seen(job.photo))
+    relative = plan.relative(job.photo)
+    place = plan.recipe.album.place(relative)
     row: Row = {
         "source": source,
         "sha256": worked.read.sha256,
@@ -117,8 +118,8 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
         **({"split": place.split} if place.split is not None else {}),
     }
     if worked.enhanced is None or worked.metrics is None:
-        fault = worked.fault if worked.fault is not None else PictureError("was not worked on")
-        return row | {"output": None, "status": fault.status, "reason": fault.reason}
+        assert worked.fault is not None
+        return row | {"output": None, **worked.fault}
     enhanced, metrics = worked.enhanced, worked.metrics
     path, sidecar = named(job.output, ".png"), named(job.output, ".json")
     with written(path) as file:
@@ -127,10 +128,10 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
     digest, origin = file_sha256(path), worked.read.origin
     assert origin is not None
     reasons = _reasons(enhanced, plan)
-    told = {
+    content = {
         "schema": SCHEMA,
         "source": {
-            "relpath": plan.seen(job.photo).as_posix(),
+            "relpath": relative.as_posix(),
             "sha256": worked.read.sha256,
             "width": worked.read.width,
             "height": worked.read.height,
@@ -157,9 +158,9 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
         "threads": torch.get_num_threads(),
         "tool_version": tool_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": plan.album.seed,
+        "seed": plan.recipe.album.seed,
     }
-    write_json(sidecar, told)
+    write_json(sidecar, content)
     skipped = {s["name"]: s["skipped_reason"] for s in enhanced.steps if "skipped_reason" in s}
     return row | {
         "output": seen_from(plan.out, path),
@@ -171,26 +172,26 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
         "enhanced": True,
         "skipped_steps": skipped,
         "guarded_by": _guards(enhanced, plan),
-        "verdict": told["verdict"],
+        "verdict": content["verdict"],
         "reasons": reasons,
     }
 
 
 def named(stem: Path, suffix: str) -> Path:
-    """The stem with a suffix added, never in place of one: `a.b` is a name, too."""
+    """The stem with a suffix appended: `a.b` is a stem, too."""
     return stem.with_name(f"{stem.name}{suffix}")
 
 
 def _guards(enhanced: Enhanced, plan: EnhancePlan) -> dict[str, str | None] | None:
-    """Who held the steps back; None where nobody could or should."""
-    witness = enhanced.witness
-    if witness is None or not plan.guarding.on:
+    """The estimators of the guard; None without a face or a guard."""
+    evaluator = enhanced.evaluator
+    if evaluator is None or not plan.recipe.guard.on:
         return None
-    return {"identity": witness.identity_by, "age": witness.age_by}
+    return {"identity": evaluator.identity_by, "age": evaluator.age_by}
 
 
 def _provenance(worked: Worked, plan: EnhancePlan) -> dict[str, Any]:
-    """What the picture says of itself: nothing that another run of the same would change."""
+    """The text inside the PNG: only what another run with the same settings repeats."""
     assert worked.enhanced is not None
     kept = ("name", "model", "weights_sha256", "strength")
     return {
@@ -204,11 +205,11 @@ def _provenance(worked: Worked, plan: EnhancePlan) -> dict[str, Any]:
 
 
 def _reasons(enhanced: Enhanced, plan: EnhancePlan) -> list[str]:
-    """Why the picture should not be trained on."""
-    verdict, limits = enhanced.verdict, plan.guarding
+    """Why the picture should not be trained on, none if it may be."""
+    comparison, limits = enhanced.comparison, plan.recipe.guard
     reasons: list[str] = []
-    if verdict.identity is not None and verdict.identity < limits.reject_identity:
-        reasons.append(f"identity {verdict.identity:.2f} to its source")
-    if verdict.drift is not None and abs(verdict.drift) > limits.reject_drift:
-        reasons.append(f"age moved by {verdict.drift:+.1f} years")
+    if comparison.identity is not None and comparison.identity < limits.reject_identity:
+        reasons.append(f"identity {comparison.identity:.2f} to its source")
+    if comparison.drift is not None and abs(comparison.drift) > limits.reject_drift:
+        reasons.append(f"age moved by {comparison.drift:+.1f} years")
     return reasons

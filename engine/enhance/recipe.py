@@ -1,7 +1,6 @@
 """Recipes for enhancing old photos."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,12 +11,9 @@ from engine.config.load import load_recipe_as
 from engine.core.table import one_of
 from engine.enhance.album import Album
 from engine.enhance.base import ENHANCERS, StepChoice
-from engine.enhance.chain import require_steps
-from engine.enhance.face_evaluators import panel
-from engine.enhance.guard import Guarding
-from engine.enhance.plan import EnhancePlan, digest_of
+from engine.enhance.guard import GuardLimits
 from engine.faces.detect import Detection
-from engine.runtime.device import Compute
+from engine.images.reading import MAX_MEGAPIXELS
 
 StepValue = Annotated[
     SerializeAsAny[StepChoice],
@@ -31,37 +27,16 @@ class EnhanceRecipe(Recipe):
 
     kind: Literal["enhance"] = "enhance"  # pyright: ignore[reportIncompatibleVariableOverride]
     steps: tuple[StepValue, ...]
-    """In their order: names, or tables with `kind` and the step's own keys."""
-    guard: Guarding = Guarding()
+    """In this order: names, or tables with `kind` and the keys of the step."""
+    guard: GuardLimits = GuardLimits()
     detection: Detection = Detection()
     album: Album = Album()
     side: int | None = Field(default=None, ge=16)
     """Long side that results are shrunk to; as large as they come out if absent."""
     force: bool = False
     """Let networks that know drawn portraits work on photographs, too."""
-    max_megapixels: float = Field(default=250.0, gt=0)
+    max_megapixels: float = Field(default=MAX_MEGAPIXELS, gt=0)
     max_output_megapixels: float = Field(default=1_000.0, gt=0)
-
-    def plan(self, source: Path, out: Path, compute: Compute) -> EnhancePlan:
-        """What the engine needs; WeightsError for a step whose weights are not here."""
-        require_steps(self.steps)
-        return EnhancePlan(
-            source=source,
-            out=out,
-            choices=self.steps,
-            summon=partial(panel, str(compute.device)),
-            device=str(compute.device),
-            guarding=self.guard,
-            detection=self.detection,
-            album=self.album,
-            force=self.force,
-            side=self.side,
-            max_megapixels=self.max_megapixels,
-            max_output_megapixels=self.max_output_megapixels,
-            settings=digest_of(
-                self.steps, self.guard, self.detection, side=self.side, force=self.force
-            ),
-        )
 
 
 def load_enhance(

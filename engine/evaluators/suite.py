@@ -22,7 +22,7 @@ from engine.evaluators.photographs import (
     weights_here,
 )
 from engine.faces.descriptor import SAME_PERSON
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.ranges import to_tensors
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.set_distances import INCEPTION

@@ -6,13 +6,14 @@ Box = tuple[float, float, float, float]
 
 
 def area(box: Box) -> float:
+    """Area in square pixels, 0 for an empty box."""
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def overlap(one: Box, other: Box) -> float:
     """Return the larger of intersection over union and intersection over the smaller box.
 
-    The second finds a box inside a box, which detectors at several scales like to report.
+    The second detects a box inside a box, which detectors at several scales report.
     """
     left, top = max(one[0], other[0]), max(one[1], other[1])
     shared = area((left, top, min(one[2], other[2]), min(one[3], other[3])))

@@ -12,10 +12,9 @@ import numpy as np
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.faces.descriptor import SAME_PERSON, Descriptor, describe_face, distances
 from engine.faces.detect import Face, FaceFinder
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
 
-REFERENCE_MEGAPIXELS = 250.0
 HINT = "write `largest`, `all`, a number from 1, or `like:PHOTO`"
 
 
@@ -73,22 +72,22 @@ class FaceChoice:
         if self.kind == "all":
             return ordered
         if self.reference is not None:
-            return [self._most_alike(ordered, pixels, reference_descriptor(self.reference))]
+            return [self._most_similar(ordered, pixels, reference_descriptor(self.reference))]
         if self.number > len(ordered):
             raise PictureError(
-                f"face {self.number} was asked for, {len(ordered)} found", status="skipped"
+                f"face {self.number} was requested, {len(ordered)} found", status="skipped"
             )
         return [ordered[self.number - 1]]
 
-    def _most_alike(self, faces: list[Face], pixels: Pixels, wanted: Descriptor) -> Face:
+    def _most_similar(self, faces: list[Face], pixels: Pixels, wanted: Descriptor) -> Face:
         described = np.stack([describe_face(pixels, face) for face in faces])
-        gaps = distances(described, wanted)
-        best = int(gaps.argmin())
-        if gaps[best] > SAME_PERSON:
+        to_reference = distances(described, wanted)
+        best = int(to_reference.argmin())
+        if to_reference[best] > SAME_PERSON:
             # Rounding up keeps 0.6004 from reading as the limit itself.
-            told = math.ceil(float(gaps[best]) * 100) / 100
+            nearest = math.ceil(float(to_reference[best]) * 100) / 100
             raise PictureError(
-                f"nobody like the reference: nearest distance {told:.2f}, limit {SAME_PERSON}",
+                f"no face like the reference: nearest distance {nearest:.2f}, limit {SAME_PERSON}",
                 status="skipped",
             )
         return faces[best]
@@ -98,7 +97,7 @@ class FaceChoice:
 def reference_descriptor(reference: Path) -> Descriptor:
     """Describe the largest face of a photo, once per process."""
     try:
-        pixels = read_picture(reference, max_megapixels=REFERENCE_MEGAPIXELS).pixels
+        pixels = read_picture(reference).pixels
     except PictureError as error:
         raise InputError(f"the reference `{reference}` {error.reason}") from error
     faces = FaceFinder().find(pixels, every=False)

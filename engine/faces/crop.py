@@ -1,8 +1,8 @@
-"""Cutting a quad out of a picture at the size asked for, without aliasing and without edges.
+"""Crop a quad out of a picture at a given size, without aliasing and without edges.
 
-FFHQ's procedure (`specs/mytm.md` 1.4) with its steps in another order: shrink by Gaussian halves,
-pad by reflection and blur, warp on a finer grid, average down. FFHQ itself warps to 4096 and
-averages to 1024; the ancestors warped straight to 256 and aliased (D33).
+The procedure of FFHQ (Karras et al. 2019, `recreate_aligned_images`) with its steps in another
+order: shrink by Gaussian halves, pad by reflection and blur, warp on a finer grid, average down.
+FFHQ itself warps to 4096 and averages to 1024; the scripts of SAM warp straight to 256 and alias.
 """
 
 import math
@@ -74,7 +74,7 @@ def _reach(quad: Quad) -> tuple[int, int, int, int]:
 
 
 def _surroundings(pixels: Pixels, quad: Quad) -> tuple[Pixels, Quad]:
-    """Cut what the quad and its border touch, so that no step sees the whole of a huge picture."""
+    """Crop the quad with its border, so that no step processes the whole of a huge picture."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = _reach(quad)
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)

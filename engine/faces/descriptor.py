@@ -7,12 +7,12 @@ from engine.faces import dlib_nets
 from engine.faces.boxes import Box, grown
 from engine.faces.detect import Face
 from engine.faces.fitting import cut, fit_points, resized
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 
 SAME_PERSON = 0.6
 SMALLEST = 256
-"""Smaller pictures are enlarged to this before dlib sees them (contract, on identity)."""
+"""Smaller pictures are enlarged to this before dlib describes them."""
 
 # Where dlib's detector puts its box on FFHQ-aligned photos, in shares of the side.
 ALIGNED_BOX = (0.21, 0.29, 0.77, 0.85)
@@ -21,7 +21,7 @@ Descriptor = NDArray[np.float32]
 
 
 def describe_face(pixels: Pixels, face: Face) -> Descriptor:
-    """Embed a found face of an RGB picture: (128,) float32."""
+    """Embed a detected face of an RGB picture: (128,) float32."""
     patch, left, top = cut(pixels, grown(face.box, 1.0))
     return _describe(patch, face.landmarks - np.array([left, top]))
 
@@ -46,7 +46,7 @@ def describe_aligned(
 
 
 def aligned_box(size: int) -> Box:
-    """Return dlib's usual box on an aligned picture of that size."""
+    """dlib's usual box on an aligned picture of that size."""
     left, top, right, bottom = (share * size for share in ALIGNED_BOX)
     return left, top, right, bottom
 

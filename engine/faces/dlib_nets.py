@@ -20,38 +20,31 @@ Box = tuple[float, float, float, float]
 # Half a detector window: nothing thinner shows a face, and dlib refuses the strides of one column.
 THINNEST = 40
 
-# dlib's own margin around the face in the 150 px chip that its net sees.
+# dlib's own margin around the face in the 150 px chip that its network reads.
 CHIP_PADDING = 0.25
 
 
 class Hit(NamedTuple):
-    """A detection: box (l, t, r, b) with r and b exclusive, dlib's score, HOG sub-detector."""
+    """A detection: box (l, t, r, b) with r and b exclusive, and dlib's score."""
 
     box: Box
     score: float
-    view: int
 
 
 def hog_hits(pixels: Pixels, threshold: float) -> list[Hit]:
-    """Run the frontal HOG detector on uint8 (h, w) or (h, w, 3); sees faces from 80 px on.
-
-    Views: 0 front, 1 and 2 turned to a side, 3 and 4 front but tilted.
-    """
+    """Run the frontal HOG detector on uint8 (h, w) or (h, w, 3); detects faces from 80 px on."""
     if min(pixels.shape[:2]) < THINNEST:
         return []
-    boxes, scores, views = _hog().run(np.ascontiguousarray(pixels), 0, threshold)
-    return [
-        Hit(_box(box), float(score), int(view))
-        for box, score, view in zip(boxes, scores, views, strict=True)
-    ]
+    boxes, scores, _ = _hog().run(np.ascontiguousarray(pixels), 0, threshold)
+    return [Hit(_box(box), float(score)) for box, score in zip(boxes, scores, strict=True)]
 
 
 def cnn_hits(pixels: Pixels) -> list[Hit]:
     """Run the CNN detector on (h, w, 3) uint8 RGB; about 4 s a megapixel on one core."""
     if min(pixels.shape[:2]) < THINNEST:
         return []
-    found = _cnn()(np.ascontiguousarray(pixels), 0)
-    return [Hit(_box(one.rect), float(one.confidence), 0) for one in found]
+    detections = _cnn()(np.ascontiguousarray(pixels), 0)
+    return [Hit(_box(one.rect), float(one.confidence)) for one in detections]
 
 
 def points_68(pixels: Pixels, box: Box, file: Path | None) -> NDArray[np.float64]:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.faces.quality import Scores
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 
 HASH_LIMIT = 4
 # Recompressing, halving or cropping a photo moves its descriptor by 0.02-0.19, and so may a
-# second shot of the same sitting; its hash moves by 0-10 bits, by 7 or more for a second shot.
-DESCRIPTOR_LIMIT, ALIKE_HASH_LIMIT = 0.2, 8
+# second photo of the same sitting; its hash moves by 0-10 bits, by 7 or more for a second photo.
+DESCRIPTOR_LIMIT, SIMILAR_HASH_LIMIT = 0.2, 8
 # Comparisons held at once: 8 M float32 are 32 MB.
 BLOCK = 8_000_000
 
@@ -34,7 +34,7 @@ def dhash(pixels: Pixels) -> np.uint64:
 
 def best_first(scores: Sequence[Scores], reasons: Sequence[Sequence[str]]) -> Indices:
     """Order by fewest reasons, then by detail of the source, then sharpness, then position."""
-    faults = np.array([len(told) for told in reasons], dtype=np.int64)
+    faults = np.array([len(own) for own in reasons], dtype=np.int64)
     sides = np.array([0.0 if score.side is None else score.side for score in scores])
     sharpness = np.array([score.laplacian for score in scores])
     return np.lexsort((np.arange(len(scores)), -sharpness, -sides, faults))
@@ -54,14 +54,14 @@ def kept_by_descriptor(
     hashes: Hashes,
     order: Indices,
     limit: float = DESCRIPTOR_LIMIT,
-    hash_limit: int = ALIKE_HASH_LIMIT,
+    hash_limit: int = SIMILAR_HASH_LIMIT,
     ages: NDArray[np.float64] | None = None,
 ) -> Indices:
     """Name for each of (n, 128) descriptors the one kept for it.
 
-    The Euclidean distance alone would call two shots of one sitting copies, so the pictures must
-    look alike too: hashes within `hash_limit` bits. Photos known to be taken at different `ages`,
-    (n,) years with NaN for unknown, are no copies however alike.
+    Two photos of one sitting are close in Euclidean distance and no duplicates, so the hashes must
+    lie within `hash_limit` bits, too. Photos known to be taken at different `ages`, (n,) years with
+    NaN for unknown, are never duplicates.
     """
     norms = (descriptors**2).sum(axis=1)
     years = ages if ages is not None else np.full(len(descriptors), np.nan)
@@ -69,27 +69,27 @@ def kept_by_descriptor(
     def near(rows: Indices) -> NDArray[np.bool_]:
         products = descriptors[rows] @ descriptors.T
         same_face = norms[rows, None] + norms[None, :] - 2 * products <= limit**2
-        same_look = np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= hash_limit
+        similar = np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= hash_limit
         other_age = np.abs(years[rows, None] - years[None, :]) >= 1
-        return same_face & same_look & ~other_age
+        return same_face & similar & ~other_age
 
     return _kept(len(descriptors), order, near)
 
 
 def _kept(count: int, order: Indices, near: Callable[[Indices], NDArray[np.bool_]]) -> Indices:
     """Let each picture, best first, claim what is near it and not yet claimed."""
-    keeper = np.full(count, -1, dtype=np.int64)
+    kept_for = np.full(count, -1, dtype=np.int64)
     step = max(BLOCK // max(count, 1), 1)
     at = 0
     while at < count:
-        # Duplicates found so far need no row of their own.
+        # Duplicates so far need no row of their own.
         rows = order[at:]
-        rows = rows[keeper[rows] < 0][:step]
+        rows = rows[kept_for[rows] < 0][:step]
         if len(rows) == 0:
             break
         at = int(np.flatnonzero(order == rows[-1])[0]) + 1
         for row, close in zip(rows, near(rows), strict=True):
-            if keeper[row] < 0:
-                keeper[close & (keeper < 0)] = row
-                keeper[row] = row
-    return keeper
+            if kept_for[row] < 0:
+                kept_for[close & (kept_for < 0)] = row
+                kept_for[row] = row
+    return kept_for

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.faces.boxes import Box, grown
 from engine.faces.dlib_nets import points_68
-from engine.faces.turning import Pixels, box_turned, points_back, turned
+from engine.faces.rotation import Pixels, rotated, rotated_box, unrotated_points
 
 # The points shift by 1-2% of the eye distance with the box they start from; the mean over a
 # cross of five starts halves that for 5 ms. Offsets are in box widths.
@@ -19,24 +19,24 @@ MARGIN = 0.6
 
 
 def fit_points(
-    pixels: Pixels, box: Box, *, turn: int = 0, file: Path | None = None
+    pixels: Pixels, box: Box, *, rotation: int = 0, file: Path | None = None
 ) -> NDArray[np.float64]:
     """Fit (68, 2) points to the face in `box` of an RGB picture, in that picture's pixels.
 
-    turn: the clockwise quarter turn, in degrees, that puts the face upright.
+    rotation: the clockwise quarter rotation, in degrees, that puts the face upright.
     """
     patch, left, top = cut(pixels, grown(box, MARGIN))
     scale = FITTING_WIDTH / max(box[2] - box[0], 1.0)
     copy = resized(patch, scale)
     height, width = copy.shape[:2]
-    # The copy has whole pixels, so its true scales differ a little from the one asked for.
+    # The copy has whole pixels, so its true scales differ a little from the requested one.
     scales = np.array([width / patch.shape[1], height / patch.shape[0]])
     inside = np.array([[box[0] - left, box[1] - top], [box[2] - left, box[3] - top]]) * scales
-    start = box_turned((*inside[0].tolist(), *inside[1].tolist()), turn, width, height)
-    upright = turned(copy, turn)
+    start = rotated_box((*inside[0].tolist(), *inside[1].tolist()), rotation, width, height)
+    upright = rotated(copy, rotation)
     fits = [points_68(upright, _moved(start, x, y), file) for x, y in STARTS]
-    found = points_back(np.mean(fits, axis=0), turn, width, height)
-    return (found + 0.5) / scales - 0.5 + [left, top]
+    fitted = unrotated_points(np.mean(fits, axis=0), rotation, width, height)
+    return (fitted + 0.5) / scales - 0.5 + [left, top]
 
 
 def cut(pixels: Pixels, box: Box) -> tuple[Pixels, int, int]:

@@ -1,15 +1,15 @@
-"""Strangers among the photos of one person, found from identity descriptors alone."""
+"""Impostors among the photos of one person, by identity descriptors alone."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Fewer faces cannot outvote a stranger.
+# Fewer faces cannot outvote an impostor.
 FEWEST = 5
-# dlib tells people apart at 0.6 between two photos; the centre of a person lies nearer to each
-# of their photos than the photos to one another, so a stranger stands out from 0.5 on.
-NEAREST_STRANGER = 0.5
+# dlib's threshold between people is 0.6 for two photos; the centre of a person lies nearer to each
+# of their photos than the photos to one another, so an impostor stands out from 0.5 on.
+NEAREST_IMPOSTOR = 0.5
 SPREADS = 4.0
 # Turns a median absolute deviation into a standard deviation, for normal data.
 TO_SIGMA = 1.4826
@@ -18,7 +18,7 @@ CANDIDATES = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImpostorDistances:
-    """Distances (n,) to the person's centre, the limit, and who lies beyond it."""
+    """Distances (n,) to the person's centre, the limit, and whether each exceeds it."""
 
     distances: NDArray[np.float32]
     limit: float
@@ -36,20 +36,22 @@ def find_impostors(descriptors: NDArray[np.float32]) -> ImpostorDistances:
         return ImpostorDistances(
             np.zeros(count, np.float32), float("inf"), np.zeros(count, np.bool_)
         )
-    near_medoid = _gaps(descriptors, descriptors[_medoid(descriptors)])
+    near_medoid = _to_centre(descriptors, descriptors[_medoid(descriptors)])
     core = descriptors[near_medoid <= np.median(near_medoid)]
-    gaps = _gaps(descriptors, core.mean(axis=0))
-    middle = float(np.median(gaps))
-    sigma = TO_SIGMA * float(np.median(np.abs(gaps - middle)))
-    limit = max(NEAREST_STRANGER, middle + SPREADS * sigma)
-    return ImpostorDistances(gaps, limit, gaps > limit)
+    to_centre = _to_centre(descriptors, core.mean(axis=0))
+    middle = float(np.median(to_centre))
+    sigma = TO_SIGMA * float(np.median(np.abs(to_centre - middle)))
+    limit = max(NEAREST_IMPOSTOR, middle + SPREADS * sigma)
+    return ImpostorDistances(to_centre, limit, to_centre > limit)
 
 
 def _medoid(descriptors: NDArray[np.float32]) -> int:
     """Return the index whose median distance to all is least, among evenly spread candidates."""
     tried = np.unique(np.linspace(0, len(descriptors) - 1, CANDIDATES).astype(np.int64))
-    return int(min(tried, key=lambda index: np.median(_gaps(descriptors, descriptors[index]))))
+    return int(min(tried, key=lambda index: np.median(_to_centre(descriptors, descriptors[index]))))
 
 
-def _gaps(descriptors: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+def _to_centre(
+    descriptors: NDArray[np.float32], centre: NDArray[np.float32]
+) -> NDArray[np.float32]:
     return np.linalg.norm(descriptors - centre, axis=1).astype(np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.faces.crop import crop_face
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 
 # The head in FFHQ's square, as a rounded oval; beyond it the photo's own background stays.

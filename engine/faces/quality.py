@@ -1,4 +1,4 @@
-"""How good an aligned face is to learn from: scores, and the reasons that speak against it."""
+"""Quality of an aligned face as training data: scores, and the reasons to drop it."""
 
 from dataclasses import asdict, dataclass
 
@@ -9,19 +9,19 @@ from pydantic import Field
 
 from engine.core.table import Table
 from engine.faces.crop import padding_share
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import yaw
 
-# Every face is judged at this size, so that sharpness does not depend on the size of the file;
-# the inner face is the central 65%, as in the fork's `face_inner` (`specs/mytm.md` 1.5).
+# Every face is scored at this size, so that sharpness does not depend on the size of the file;
+# the inner face is the central 65%, as in the preprocessing of MyTimeMachine.
 SCALE, INNER = 256, 0.65
 BLACK, WHITE = 4, 251
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What was measured; None where the source is not known."""
+    """Measured values; None where the source is not known."""
 
     laplacian: float
     """Variance of the Laplacian of the inner face, levels squared."""
@@ -51,7 +51,7 @@ class Scores:
 
 
 class QualityLimits(Table):
-    """When a face is not worth learning from. Sharpness fails only if both its measures do."""
+    """When to drop a face. Sharpness fails only if both its measures do."""
 
     min_side: float = Field(default=128, ge=0)
     """Pixels of the photo across the FFHQ square: below, even the smallest stack invents."""
@@ -83,7 +83,7 @@ def score_face(
     """Measure an aligned (s, s, 3) RGB face.
 
     landmarks and quad are in source pixels, photo_size is (width, height) of the source; `gray`
-    None means to look at the pixels.
+    None means to decide by the pixels.
     """
     inner = inner_luma(pixels)
     across = cv2.Sobel(inner, cv2.CV_32F, 1, 0, ksize=3)
@@ -112,8 +112,8 @@ def inner_luma(pixels: Pixels) -> Pixels:
     return gray[edge : SCALE - edge, edge : SCALE - edge]
 
 
-def verdict(scores: Scores, limits: QualityLimits) -> list[str]:
-    """List every reason against a face; empty means keep."""
+def quality_faults(scores: Scores, limits: QualityLimits) -> list[str]:
+    """Every reason to drop a face; empty to keep it."""
     reasons: list[str] = []
     if scores.side is not None and scores.side < limits.min_side:
         reasons.append(f"too small: {scores.side:.0f} px across, at least {limits.min_side:g}")

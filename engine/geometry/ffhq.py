@@ -1,4 +1,4 @@
-"""The square that FFHQ cuts around a face (Karras et al. 2019, `specs/mytm.md` 1.4)."""
+"""The square that FFHQ crops around a face (Karras et al. 2019, `recreate_aligned_images`)."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +40,7 @@ class Quad:
 
     @classmethod
     def of(cls, corners: ArrayLike) -> Self:
+        """A quad of (4, 2) corners; ValueError for anything else."""
         return cls(np.asarray(corners, dtype=np.float64))
 
     @classmethod
@@ -68,7 +69,7 @@ class Quad:
 
     @cached_property
     def angle(self) -> float:
-        """Degrees by which the top edge is turned, clockwise on the screen."""
+        """Rotation of the top edge in degrees, clockwise on the screen."""
         return float(np.degrees(np.arctan2(self.across[1], self.across[0])))
 
     @cached_property
@@ -95,13 +96,14 @@ class Quad:
         return type(self)((self.corners + 0.5) * factor - 0.5)
 
     def moved(self, x: float, y: float) -> Self:
+        """Shift by x and y pixels."""
         return type(self)(self.corners + np.array([x, y]))
 
     def against(self, other: "Quad") -> Difference:
         """Compare with a reference: centre offset, side ratio minus one, angle difference."""
         offset = float(np.hypot(*(self.centre - other.centre))) / other.side
-        turn = (self.angle - other.angle + 180) % 360 - 180
-        return Difference(offset, self.side / other.side - 1, turn)
+        rotation = (self.angle - other.angle + 180) % 360 - 180
+        return Difference(offset, self.side / other.side - 1, rotation)
 
 
 def quad_of(points: Points) -> Quad:
@@ -121,31 +123,17 @@ def quad_of(points: Points) -> Quad:
     return Quad.of([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
 
 
-class Template(NamedTuple):
-    """Where an upright symmetric face has its features inside the unit square."""
-
-    left_eye: tuple[float, float]
-    right_eye: tuple[float, float]
-    mouth: tuple[float, float]
-
-
-def template(drop: float) -> Template:
-    """Solve the quad's equations for a face whose mouth lies `drop` eye distances below the eyes.
-
-    FFHQ fixes no eye position: whichever of 4 eye distances and 3.6 drops is larger is the side.
-    """
-    side = 2 * max(EYE_SCALE, MOUTH_SCALE * drop)
-    half, height = 0.5 / side, drop / side
-    eye_line = 0.5 - CENTRE_DROP * height
-    return Template((0.5 - half, eye_line), (0.5 + half, eye_line), (0.5, eye_line + height))
-
-
 def is_aligned(
     points: Points, size: int, *, centre: float = 0.04, side: float = 0.08, angle: float = 4.0
 ) -> bool:
-    """Tell whether a square picture already shows its face the FFHQ way, within tolerances.
+    """Whether a square picture is aligned as in FFHQ, within tolerances.
 
-    The quad that the points ask for must then be the frame of the picture itself.
+    The quad of the points must be the frame of the picture. centre and side are shares of the
+    side, angle is in degrees.
     """
-    gap = quad_of(points).against(Quad.frame(size, size))
-    return gap.centre <= centre and abs(gap.side) <= side and abs(gap.angle) <= angle
+    difference = quad_of(points).against(Quad.frame(size, size))
+    return (
+        difference.centre <= centre
+        and abs(difference.side) <= side
+        and abs(difference.angle) <= angle
+    )

@@ -1,6 +1,6 @@
-"""The 68 points of iBUG 300-W: which is which, and what they say about the pose.
+"""The 68 points of iBUG 300-W: their order, and the pose that follows from them.
 
-Left and right are those of the picture, as one looks at it: the left eye has the smaller x.
+Left and right are those of the viewer: the left eye has the smaller x.
 """
 
 from typing import NamedTuple
@@ -65,13 +65,13 @@ def mouth_centre(points: Points) -> Vector:
 
 
 def roll(points: Points) -> float:
-    """Return the in-plane turn of the eye line in degrees, positive clockwise on the screen."""
+    """In-plane rotation of the eye line in degrees, positive clockwise on the screen."""
     left, right = eyes(points)
     return float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
 
 
 def yaw(points: Points) -> float:
-    """Estimate the turn of the head in degrees, positive when the nose points to the right.
+    """Estimate the yaw of the head in degrees, positive when the nose points to the right.
 
     Under weak perspective the eye distance is D cos(yaw) and the nose tip leaves the line from
     eye centre to mouth centre by NOSE_DEPTH D sin(yaw), so yaw = atan(offset / distance / depth).
@@ -94,5 +94,6 @@ def flip(points: Points, width: int) -> Points:
 
 def mean_error(points: Points, truth: Points) -> float:
     """Average the point distances in units of the true eye distance."""
-    gaps = np.linalg.norm(np.asarray(points, np.float64) - np.asarray(truth, np.float64), axis=1)
-    return float(gaps.mean() / eyes(truth).distance)
+    one, other = np.asarray(points, np.float64), np.asarray(truth, np.float64)
+    errors = np.linalg.norm(one - other, axis=1)
+    return float(errors.mean() / eyes(truth).distance)

@@ -1,4 +1,4 @@
-"""How our diagrams look, whoever draws them: quiet axes, one gray for the frame, one for words."""
+"""The style of diagrams: muted axes, one gray for the frame, one for text."""
 
 from typing import Any
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.core.errors import PictureError
-from engine.images.reading import ORIENTATION, exif_tags, header_of, opened, upright
+from engine.images.reading import ORIENTATION, exif_tags, opened, require_size, upright
 from engine.images.srgb import srgb_and_alpha
 
 DEEP = ";16"
 """What Pillow's raw modes of 16-bit channels have in common; it would halve their depth."""
 MARGIN = 8
-"""Rows beyond a strip that bicubic enlargement looks at."""
+"""Rows beyond a strip that bicubic enlargement reads."""
 
 Levels = NDArray[Any]
 """uint8 or uint16."""
@@ -42,7 +42,7 @@ class Raster:
         return 8 * self.pixels.dtype.itemsize
 
     def bytes_of(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
-        """A part in 8 bits, which is all that detectors and identity_nets take."""
+        """A part in 8 bits, which is all that detectors and identity networks take."""
         part = self.pixels[top:bottom, left:right]
         return part if part.dtype == np.uint8 else (part >> 8).astype(np.uint8)
 
@@ -58,7 +58,7 @@ class Raster:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file says of itself: its mode and orientation as stored, its size in bytes."""
+    """Mode and EXIF orientation of a file as stored, and its size in bytes."""
 
     mode: str
     orientation: int
@@ -71,27 +71,22 @@ def read_raster(path: Path, *, max_megapixels: float) -> tuple[Raster, Origin]:
     Raises PictureError with the reason. 16-bit colours are taken as sRGB whatever their profile.
     """
     with opened(path) as image:
-        header = header_of(image)
-        if header.megapixels > max_megapixels:
-            raise PictureError(
-                f"holds {header.width} x {header.height} pixels, over the limit of"
-                f" {max_megapixels:g} megapixels"
-            )
+        require_size(image, max_megapixels)
         # Before the tags: looking for them may decode a PNG, and then its depth is forgotten.
         deep, mode = _is_deep(image), image.mode
         exif = exif_tags(image).get(ORIENTATION, 1)
-        turn = exif if isinstance(exif, int) else 1
+        orientation = exif if isinstance(exif, int) else 1
         if deep:
             pixels, alpha = _deep(path)
         else:
             image.load()
             pixels, alpha = srgb_and_alpha(image)
-    pixels = upright(pixels, turn)
+    pixels = upright(pixels, orientation)
     if not pixels.flags.writeable:  # Pillow lends its own memory, and steps work in place
         pixels = pixels.copy()
-    alpha = None if alpha is None else upright(alpha, turn)
+    alpha = None if alpha is None else upright(alpha, orientation)
     kind = f"{mode};16" if deep and DEEP not in mode else mode
-    return Raster(pixels, alpha), Origin(kind, turn, path.stat().st_size)
+    return Raster(pixels, alpha), Origin(kind, orientation, path.stat().st_size)
 
 
 def resized(raster: Raster, side: int) -> Raster:
@@ -140,14 +135,14 @@ def _args(tile: Any) -> tuple[Any, ...]:
 
 def _deep(path: Path) -> tuple[Levels, Levels | None]:
     """16-bit channels, which Pillow gives in 8 bits where there are several of them."""
-    # Not imread, which takes no names outside the system's code page.
-    found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.dtype != np.uint16:
+    # Not imread, which accepts no names outside the system's code page.
+    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16:
         raise PictureError("has 16-bit channels in a form that cannot be read")
-    if found.ndim == 2 or found.shape[2] == 1:
-        gray = found.reshape(found.shape[:2])
+    if decoded.ndim == 2 or decoded.shape[2] == 1:
+        gray = decoded.reshape(decoded.shape[:2])
         return np.repeat(gray[..., None], 3, axis=2), None
-    if found.shape[2] == 2:
-        return np.repeat(found[..., :1], 3, axis=2), np.ascontiguousarray(found[..., 1])
-    alpha = np.ascontiguousarray(found[..., 3]) if found.shape[2] == 4 else None
-    return np.ascontiguousarray(found[..., 2::-1]), alpha
+    if decoded.shape[2] == 2:
+        return np.repeat(decoded[..., :1], 3, axis=2), np.ascontiguousarray(decoded[..., 1])
+    alpha = np.ascontiguousarray(decoded[..., 3]) if decoded.shape[2] == 4 else None
+    return np.ascontiguousarray(decoded[..., 2::-1]), alpha

@@ -26,9 +26,11 @@ PLAIN_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", "
 RARE_EXTENSIONS = (".jpe", ".jfif", ".mpo", ".apng", ".ppm", ".pgm", ".pbm", ".jp2")
 EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
 # EXIF orientation -> quarter turns anticlockwise, after a left-right mirroring or not.
-TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
+ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
          8: (1, False)}  # fmt: skip
 ORIENTATION, EXIF_TABLE, ORIGINAL, DIGITIZED, CHANGED = 0x0112, 0x8769, 0x9003, 0x9004, 0x0132
+MAX_MEGAPIXELS = 250.0
+"""Larger pictures are refused before they are decoded: they may be decompression bombs."""
 EARLIEST = datetime.date(1826, 1, 1)
 BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error)
 
@@ -41,54 +43,29 @@ _quiet_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A decoded picture: (h, w, 3) uint8 sRGB, turned upright, transparency laid on mid-grey."""
+    """A decoded picture: (h, w, 3) uint8 sRGB, upright, transparency over mid-grey."""
 
     pixels: Pixels
     gray: bool
     taken: datetime.date | None
-    format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a picture says of itself before any pixel is decoded; the size is as stored."""
-
-    width: int
-    height: int
-    format: str
-
-    @property
-    def megapixels(self) -> float:
-        return self.width * self.height / 1e6
-
-
-def picture_header(path: Path) -> Header:
-    """Read the size and format only, whatever the size."""
-    with opened(path) as image:
-        return header_of(image)
-
-
-def read_picture(path: Path, *, max_megapixels: float) -> Picture:
+def read_picture(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Decode the first frame at full resolution, or raise `PictureError` with the reason."""
     with opened(path) as image:
-        header = header_of(image)
-        if header.megapixels > max_megapixels:
-            raise PictureError(
-                f"holds {header.width} x {header.height} pixels, over the limit of"
-                f" {max_megapixels:g} megapixels"
-            )
+        require_size(image, max_megapixels)
         image.load()
         exif = exif_tags(image)
         was_gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
         pixels = upright(to_srgb(image), exif.get(ORIENTATION, 1))
         if was_gray:
             pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
-        return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif), header.format)
+        return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif))
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The pictures of a folder in a stable order, and how much else was met on the way."""
+    """The pictures of a folder in order, the number of other files, and unreadable folders."""
 
     pictures: tuple[Path, ...]
     others: int
@@ -96,13 +73,13 @@ class Listing:
 
     @property
     def explanation(self) -> str:
-        """Say in one clause what a listing without pictures has seen."""
-        seen = "the folder is empty"
+        """Why a listing has no pictures, in one clause."""
+        content = "the folder is empty"
         if self.others:
-            seen = f"no pictures among {self.others} file(s)"
+            content = f"no pictures among {self.others} file(s)"
         if self.unreadable:
-            seen += f", {len(self.unreadable)} folder(s) unreadable"
-        return f"{seen}; looked for {' '.join(sorted(EXTENSIONS))}"
+            content += f", {len(self.unreadable)} folder(s) unreadable"
+        return f"{content}; looked for {' '.join(sorted(EXTENSIONS))}"
 
 
 def find_pictures(folder: Path) -> Listing:
@@ -117,8 +94,8 @@ def find_pictures(folder: Path) -> Listing:
     pictures: list[Path] = []
     others = 0
     unreadable: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    # Links wait until every real folder was seen, so that a picture keeps its real path.
+    visited: set[tuple[int, int]] = set()
+    # Links come after all real folders, so that a picture keeps its real path.
     waiting, links = [folder], []
     while waiting or links:
         place = waiting.pop() if waiting else links.pop(0)
@@ -128,9 +105,9 @@ def find_pictures(folder: Path) -> Listing:
         except OSError:
             unreadable.append(place)
             continue
-        if (identity.st_dev, identity.st_ino) in seen:
+        if (identity.st_dev, identity.st_ino) in visited:
             continue
-        seen.add((identity.st_dev, identity.st_ino))
+        visited.add((identity.st_dev, identity.st_ino))
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -233,9 +210,13 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded: {text} ({type(error).__name__})"
 
 
-def header_of(image: Image.Image) -> Header:
-    kind = image.format if image.format is not None else "unknown"
-    return Header(image.width, image.height, kind)
+def require_size(image: Image.Image, max_megapixels: float) -> None:
+    """PictureError for a picture with more pixels, before it is decoded."""
+    if image.width * image.height / 1e6 > max_megapixels:
+        raise PictureError(
+            f"holds {image.width} x {image.height} pixels, over the limit of"
+            f" {max_megapixels:g} megapixels"
+        )
 
 
 def exif_tags(image: Image.Image) -> dict[int, Any]:
@@ -261,18 +242,19 @@ def _taken(exif: dict[int, Any]) -> datetime.date | None:
 
 
 def upright(pixels: Pixels, orientation: object) -> Pixels:
-    turns, mirrored = (
-        TURNS.get(orientation, (0, False)) if isinstance(orientation, int) else (0, False)
+    """Rotate and mirror a picture (h, w, ...) as its EXIF orientation demands."""
+    quarter_turns, mirrored = (
+        ROTATIONS.get(orientation, (0, False)) if isinstance(orientation, int) else (0, False)
     )
     if mirrored:
         pixels = np.flip(pixels, axis=1)
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
 
 
 def _is_gray(pixels: Pixels) -> bool:
-    # A sparse look settles colour photos, sparing two passes over millions of pixels.
-    for look in (pixels[::37, ::41], pixels):
-        red, green, blue = look[..., 0], look[..., 1], look[..., 2]
+    # A sparse sample settles colour photos, sparing two passes over millions of pixels.
+    for sample in (pixels[::37, ::41], pixels):
+        red, green, blue = sample[..., 0], sample[..., 1], sample[..., 2]
         if not (np.array_equal(red, green) and np.array_equal(red, blue)):
             return False
     return True

@@ -1,4 +1,4 @@
-"""Pictures to files: lossless, whole or absent, with what made them written inside."""
+"""Pictures to PNG files: atomically written, with their provenance inside."""
 
 import json
 from importlib.metadata import PackageNotFoundError, version
@@ -35,14 +35,14 @@ def png_bytes(pixels: np.ndarray, provenance: dict[str, Any]) -> bytes:
 
 
 def provenance_of(path: Path) -> dict[str, Any] | None:
-    """What a PNG of ours says of itself; None for any other picture."""
+    """The provenance in a PNG of ours; None for any other picture."""
     with Image.open(path) as picture:
-        told = picture.info.get(KEY)
-    return json.loads(told) if told is not None else None
+        text = picture.info.get(KEY)
+    return json.loads(text) if text is not None else None
 
 
 def tool_version() -> str:
-    """The version that files name as their maker."""
+    """The version of tm that files record."""
     try:
         return version("tm-toolkit")
     except PackageNotFoundError:  # run from a source tree that was never installed

@@ -33,7 +33,7 @@ def srgb_and_alpha(image: Image.Image) -> tuple[Pixels, Pixels | None]:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale deep grey by its own range: 16 bits by 65535, float and 32 bits as `_unit` says."""
+    """Scale deep grey by its own range: 16 bits by 65535, float and 32 bits by `_unit`."""
     if image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.float32) / 65535
     elif image.mode in ("I", "F"):

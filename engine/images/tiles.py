@@ -32,7 +32,7 @@ class Tiling:
 
     @property
     def whole(self) -> int:
-        """Side of what the network sees at once."""
+        """Side of the input of the network."""
         return self.tile + 2 * self.pad
 
 
@@ -40,7 +40,7 @@ def tiled(source: NDArray[Any], target: NDArray[Any], net: Network, tiling: Tili
     """Fill `target` (s h, s w, 3) with what `net` makes of `source` (h, w, 3), s times as large.
 
     Both are uint8, uint16 or float32 in [-1, 1]. Every tile has the same size; beyond the picture
-    it sees its reflection. Beside both arrays there is memory for one tile.
+    it holds the reflection. Beside both arrays one tile is in memory.
     """
     height, width = source.shape[:2]
     scale = target.shape[0] // height

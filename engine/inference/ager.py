@@ -1,4 +1,4 @@
-"""What ages a face, whatever it is made of: the model of codes, or an AgeTransformer."""
+"""The interface of models that age a face: a model of latent codes, or an AgeTransformer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from engine.runtime.device import Compute
 
 
 class AgedFace(Protocol):
-    """One face at the ages that were asked for."""
+    """One face at the target ages."""
 
     def pictures(self) -> Iterator[Tensor]:
         """A picture (3, size, size), about [-1, 1], for each age."""
         ...
 
     def plain(self) -> Tensor | None:
-        """The face as the model draws it without ageing it; None for a model that cannot."""
+        """The plain inversion of the face (3, size, size); None for a model without one."""
         ...
 
     def frames(self, between: int) -> Iterator[Tensor]:
@@ -27,7 +27,7 @@ class AgedFace(Protocol):
 
 
 class Ager(Protocol):
-    """Ages faces with one model; it keeps nothing of a photo from one call to the next."""
+    """Ages faces with one model; holds no state of a photo between calls."""
 
     @property
     def compute(self) -> Compute:
@@ -35,8 +35,8 @@ class Ager(Protocol):
         ...
 
     @property
-    def known(self) -> TrainingDomain:
-        """What the model was trained on."""
+    def training_domain(self) -> TrainingDomain:
+        """The domain that the model was trained on."""
         ...
 
     @property
@@ -50,11 +50,11 @@ class Ager(Protocol):
         ...
 
     def require(self, face: Tensor) -> None:
-        """PictureError for a face (1, 3, s, s) that is none of those the model knows."""
+        """PictureError for a face (1, 3, s, s) that is out of domain."""
         ...
 
-    def mixed_in(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
-        """What the recipe's mixing takes layers from; None where nothing is mixed."""
+    def mixing_codes(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
+        """The codes (1, n, width) of the recipe's style mixing; None without mixing."""
         ...
 
     def aged(

@@ -24,8 +24,8 @@ from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 
 TASK, PART = "agetransformer", "generator"
-LIKENESS = "nano-generator"
-"""The weights whose encoder tells drawn portraits from photographs."""
+DOMAIN_ENCODER = "nano-generator"
+"""The weights whose encoder classifies faces as drawn or photographed."""
 
 
 def is_agetransformer(checkpoint: Checkpoint) -> bool:
@@ -46,7 +46,7 @@ def anchors_of(checkpoint: Checkpoint) -> Anchors:
 
 
 def transformer_of(checkpoint: Checkpoint) -> PublishedTransformer | SlimTransformer:
-    """The network of a checkpoint, by its keys; WeightsError names every key that is off."""
+    """The network of a checkpoint, by its keys; WeightsError names every key that does not fit."""
     state, facts = checkpoint.part(PART), checkpoint.facts
     architecture = architecture_of(state, TASK)
     sides = {"size": int(facts.get("size", 128)), "window": int(facts.get("window", 8))}
@@ -61,7 +61,7 @@ def transformer_of(checkpoint: Checkpoint) -> PublishedTransformer | SlimTransfo
 
 @dataclass(frozen=True, slots=True)
 class AnchoredFace:
-    """One face of an `AnchorAger`: weights (ages, k), and what draws some of them."""
+    """One face of an `AnchorAger`: the weights of its k anchors (ages, k), and the decoder."""
 
     ager: "AnchorAger"
     weights: Tensor
@@ -78,11 +78,11 @@ class AnchoredFace:
         yield from self._drawn(torch.stack(list(interpolate(self.weights, between))))
 
     def _drawn(self, weights: Tensor) -> Iterator[Tensor]:
-        def some(rows: Sequence[Tensor]) -> Sequence[Tensor]:
+        def batch(rows: Sequence[Tensor]) -> Sequence[Tensor]:
             return list(self.draw(torch.stack(list(rows))))
 
         ager = self.ager
-        yield from in_batches(some, list(weights), batch=ager.batch, shrunk=ager.shrunk)
+        yield from in_batches(batch, list(weights), batch=ager.batch, shrunk=ager.shrunk)
 
 
 class AnchorAger:
@@ -99,10 +99,10 @@ class AnchorAger:
         self.net = frozen(transformer_of(checkpoint)).to(compute.device)
         self.anchors = anchors_of(checkpoint)
         self.compute = compute
-        self.known = TrainingDomain.of(checkpoint)
+        self.training_domain = TrainingDomain.of(checkpoint)
         self.batch = batch
         self.shrunk = shrunk
-        self._likeness: NanoEncoder | None = None
+        self._domain_encoder: NanoEncoder | None = None
 
     @property
     def size(self) -> int:
@@ -120,25 +120,25 @@ class AnchorAger:
         return [age for age in ages if not low <= age <= high]
 
     def require(self, face: Tensor) -> None:
-        """PictureError for a photograph where only drawn portraits are known."""
-        if self.known.ood_threshold is None:
+        """PictureError for a photograph, where the model was trained on drawn portraits."""
+        if self.training_domain.ood_threshold is None:
             return
-        if self._likeness is None:
-            state = read_checkpoint(find_weights(LIKENESS)).part("encoder")
-            self._likeness = frozen(NanoEncoder.from_state(state)).to(self.compute.device)
-        encoder = self._likeness
-        self.known.require_in_domain(
+        if self._domain_encoder is None:
+            state = read_checkpoint(find_weights(DOMAIN_ENCODER)).part("encoder")
+            self._domain_encoder = frozen(NanoEncoder.from_state(state)).to(self.compute.device)
+        encoder = self._domain_encoder
+        self.training_domain.require_in_domain(
             encoder, resized(face.to(self.compute.device), encoder.spec.base.size)
         )
 
-    def mixed_in(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
+    def mixing_codes(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
         return None
 
     @torch.inference_mode()
     def aged(
         self, face: Tensor, ages: Sequence[float], content: int, other: Tensor | None = None
     ) -> AnchoredFace:
-        """A face (1, 3, s, s) at ages in years, drawn when it is asked for its pictures."""
+        """A face (1, 3, s, s) at ages in years; its pictures are computed when iterated."""
         device, net = self.compute.device, self.net
         face = face.to(device)
         weights = self.anchors.weights(torch.tensor(list(ages), device=device))

@@ -1,4 +1,4 @@
-"""Weights to what ages faces with them."""
+"""From a checkpoint to the model that ages faces."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def ager_of(
 ) -> Ager:
     """The model that a checkpoint holds, recognised by its content.
 
-    WeightsError for one that ages nobody; UsageError for an edit of codes that it does not have.
+    WeightsError for one without an ageing model; UsageError for an edit of codes that it lacks.
     """
     if is_agetransformer(checkpoint):
         if strength != 1 or edit not in (None, Edit()):
@@ -41,6 +41,6 @@ def ager_of(
         strength=strength,
         noise=noise,
         batch=batch,
-        known=TrainingDomain.of(checkpoint),
+        training_domain=TrainingDomain.of(checkpoint),
         shrunk=shrunk,
     )

@@ -1,24 +1,29 @@
-"""A photo, or a folder of them, to portraits: files, ledger, resumable."""
+"""A photo, or a folder of them, to portraits: files and a ledger, resumable."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from engine.core.digest import file_sha256
-from engine.core.errors import InputError, PictureError, UsageError
-from engine.core.ledger import Ledger
+from engine.core.batch import (
+    INPUT_FAULTS,
+    BatchReport,
+    Finished,
+    fault_row,
+    is_current,
+    run_batch,
+)
+from engine.core.errors import InputError, PictureError
+from engine.core.ledger import Ledger, Row
 from engine.core.lock import locked
-from engine.core.progress import Progress, reported
+from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.evaluators.photographs import PhotoEvaluators
-from engine.faces.turning import Pixels
-from engine.images.naming import stems
+from engine.faces.rotation import Pixels
+from engine.images.naming import output_stems
 from engine.images.ranges import to_pixels, to_tensor
-from engine.images.reading import find_pictures
 from engine.images.saving import save_png
 from engine.inference.ager import AgedFace, Ager
 from engine.inference.outputs import at_size, provenance, save_beside, save_morph, save_strip
@@ -29,51 +34,49 @@ from engine.inference.truth import read_truth
 RESULTS = "results.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class InferReport:
-    """The rows of this run, and how many photos an earlier one had done already."""
+def photos_of(plan: InferPlan) -> dict[Path, Path]:
+    """The photos of the source, and the path of their outputs without suffix.
 
-    rows: tuple[dict[str, Any], ...]
-    kept: int
-
-    def count(self, status: str) -> int:
-        """How many rows have a status."""
-        return sum(row["status"] == status for row in self.rows)
+    UsageError if the source does not exist, InputError if it holds no picture.
+    """
+    return output_stems(plan.source, plan.out, verb="age")
 
 
-def photos_of(plan: InferPlan) -> list[Path]:
-    """The photos of the source, those it made itself left out; InputError explains an empty one."""
-    if not plan.source.exists():
-        raise UsageError(f"`{plan.source}` does not exist")
-    found = find_pictures(plan.source)
-    out = plan.out.resolve()
-    photos = [path for path in found.pictures if out not in path.resolve().parents]
-    if not photos:
-        raise InputError(f"nothing to age in `{plan.source}`: {found.explanation}")
-    return photos
+def reage_photos(plan: InferPlan, ager: Ager, progress: Progress) -> BatchReport:
+    """Age every photo that the ledger does not hold yet under the same settings.
 
-
-def reage_photos(plan: InferPlan, ager: Ager, progress: Progress) -> InferReport:
-    """Age every photo that the ledger does not hold yet under the same settings."""
-    photos, digest = photos_of(plan), plan.digest
+    Raises UsageError or InputError for a source, a reference or a truth that cannot be used.
+    """
+    outputs, digest = photos_of(plan), plan.digest
     truth = read_truth(plan.truth) if plan.truth is not None else {}
-    judges = PhotoEvaluators(ager.compute.device, ager.known.domain) if plan.judge else None
-    other = ager.mixed_in(lambda path: _reference(path, plan, ager))
-    fresh: list[dict[str, Any]] = []
+    evaluators = (
+        PhotoEvaluators(ager.compute.device, ager.training_domain.domain) if plan.evaluate else None
+    )
+    other = ager.mixing_codes(lambda path: _reference(path, plan, ager))
+
+    def is_finished(photo: Path, rows: Sequence[Row]) -> bool:
+        ages = {row["target_age"] for row in rows}
+        return ages == set(plan.ages) and is_current(photo, rows, plan.out, digest)
+
+    def work(photos: Sequence[Path]) -> Iterator[Finished[Path]]:
+        for photo in photos:
+            try:
+                rows = _reage_one(photo, outputs[photo], plan, ager, evaluators, other, truth)
+            except INPUT_FAULTS as error:
+                rows = [{"output": None, **fault_row(error), "target_age": None}]
+            source = seen_from(plan.out, photo)
+            yield photo, [{"source": source, **row, "settings": digest} for row in rows]
+
     with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
-        places = stems(photos, plan.source)
-        left = [photo for photo in photos if not _stands(photo, plan, digest, ledger)]
-        with reported(progress, "Ageing", len(left)):
-            for photo in left:
-                rows = _reage_one(photo, plan.out / places[photo], plan, ager, judges, other, truth)
-                source = seen_from(plan.out, photo)
-                ledger.drop([key for key, row in ledger.rows.items() if row["source"] == source])
-                rows = [{"source": source, **row, "settings": digest} for row in rows]
-                for row in rows:
-                    ledger.add(row)
-                fresh += rows
-                progress.advance(photo.name)
-    return InferReport(tuple(fresh), len(photos) - len(left))
+        return run_batch(
+            list(outputs),
+            ledger,
+            name=lambda photo: seen_from(plan.out, photo),
+            is_finished=is_finished,
+            work=work,
+            task="Ageing",
+            progress=progress,
+        )
 
 
 def _reage_one(
@@ -81,87 +84,86 @@ def _reage_one(
     stem: Path,
     plan: InferPlan,
     ager: Ager,
-    judges: PhotoEvaluators | None,
+    evaluators: PhotoEvaluators | None,
     other: Tensor | None,
     truth: Mapping[float, Pixels],
-) -> list[dict[str, Any]]:
-    try:
-        subject = _subject(photo, plan)
-        face = to_tensor(subject.face(ager.input_size))
-        if not plan.force:
-            ager.require(face)
-    except PictureError as error:
-        return [
-            {"output": None, "status": error.status, "reason": error.reason, "target_age": None}
-        ]
+) -> list[Row]:
+    subject = _subject(photo, plan)
+    face = to_tensor(subject.face(ager.input_size))
+    if not plan.force:
+        ager.require(face)
     started = time.perf_counter()
     truth = {age: subject.framed(pixels) for age, pixels in truth.items()}
     aged = ager.aged(face, plan.ages, subject.content, other)
-    judged = Judged(judges, subject, aged, ager.size) if judges is not None else None
+    evaluation = (
+        Evaluation(evaluators, subject, aged, ager.size) if evaluators is not None else None
+    )
     quad = subject.quad.corners.round(3).tolist()
-    rows: list[dict[str, Any]] = []
-    shown: list[Pixels] = []
+    rows: list[Row] = []
+    portraits: list[Pixels] = []
     for age, picture in zip(plan.ages, aged.pictures(), strict=True):
         pixels = at_size(to_pixels(picture), plan.size)
-        beyond = ager.known.beyond(age)
+        beyond = ager.training_domain.beyond(age)
         made = provenance(subject, plan, age, beyond)
         path = stem.with_name(f"{stem.name}_age{age:g}.png")
         save_png(path, pixels, made)
         save_beside(path, pixels, subject, plan, made)
-        shown.append(pixels)
+        portraits.append(pixels)
         row = {
             "output": seen_from(plan.out, path),
             "status": "done",
             "reason": None,
             "target_age": age,
         }
-        row |= judged.row(picture, truth.get(age)) if judged is not None else NOT_JUDGED
+        row |= NOT_EVALUATED if evaluation is None else evaluation.row(picture, truth.get(age))
         row |= {"extrapolated_years": beyond, "sha256": subject.sha256, "quad": quad}
         rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
         started = time.perf_counter()
     if plan.strip:
-        save_strip(stem, subject, shown, plan, rows, truth)
+        save_strip(stem, subject, portraits, plan, rows, truth)
     if plan.film is not None:
         save_morph(stem, aged, plan)
     return rows
 
 
-NOT_JUDGED = {
+NOT_EVALUATED = {
     **dict.fromkeys(("predicted_age", "age_by", "identity", "identity_reconstruction")),
     "identity_by": None,
-    "why_null": "judging was turned off",
+    "why_null": "evaluation was turned off",
 }
 
 
-class Judged:
-    """The judges' view of one photo: its own face and its plain inversion, looked at once.
+class Evaluation:
+    """Age and identity of the portraits of one photo, by named evaluators.
 
-    Everything is looked at in the size of the model's pictures: finer pixels are no likeness.
+    Photo, plain inversion and portraits are measured at the size of the model's pictures.
     """
 
     def __init__(
-        self, judges: PhotoEvaluators, subject: Subject, aged: AgedFace, size: int
+        self, evaluators: PhotoEvaluators, subject: Subject, aged: AgedFace, size: int
     ) -> None:
-        self.judges = judges
-        self.own = judges.embedding(to_tensor(subject.face(size)))
+        self.evaluators = evaluators
+        self.source = evaluators.embedding(to_tensor(subject.face(size)))
         plain = aged.plain()
         self.reconstruction = (
             None
             if plain is None
-            else judges.identity(judges.embedding(plain[None]), self.own).value
+            else evaluators.identity(evaluators.embedding(plain[None]), self.source).value
         )
 
     def row(self, picture: Tensor, truth: Pixels | None) -> dict[str, Any]:
-        """The columns of `results.jsonl` that are estimates; identity is to the truth if known."""
-        portrait = picture[None]
-        reference = self.own
+        """The estimates of `results.jsonl` for a picture (3, s, s); identity to the truth if known,
+        else to the photo.
+        """
+        evaluators, portrait = self.evaluators, picture[None]
+        reference = self.source
         if truth is not None:
-            reference = self.judges.embedding(to_tensor(at_size(truth, picture.shape[-1])))
-        identity = self.judges.identity(self.judges.embedding(portrait), reference)
-        age = self.judges.age(portrait)
+            reference = evaluators.embedding(to_tensor(at_size(truth, picture.shape[-1])))
+        identity = evaluators.identity(evaluators.embedding(portrait), reference)
+        age = evaluators.age(portrait)
         row: dict[str, Any] = {
             "predicted_age": None if age is None else round(age, 2),
-            "age_by": self.judges.age_by,
+            "age_by": evaluators.age_by,
             "identity": round(identity.value, 4),
             "identity_reconstruction": _rounded(self.reconstruction),
             "identity_by": identity.evaluator,
@@ -170,9 +172,9 @@ class Judged:
             row["identity_to"] = "truth"
         if identity.impostor_distance is not None:
             row["identity_strangers"] = identity.impostor_distance
-        missing = [self.judges.why_no_age] if self.judges.why_no_age is not None else []
+        missing = [evaluators.why_no_age] if evaluators.why_no_age is not None else []
         if self.reconstruction is None:
-            missing.append("these weights draw no face as it is, only at an age")
+            missing.append("these weights have no plain inversion, only faces at an age")
         return row | ({"why_null": "; ".join(missing)} if missing else {})
 
 
@@ -195,16 +197,5 @@ def _reference(path: Path, plan: InferPlan, ager: Ager) -> Tensor:
     return to_tensor(reference.face(ager.input_size))
 
 
-def _key(row: dict[str, Any]) -> str:
+def _key(row: Row) -> str:
     return f"{row['source']} {row['target_age']}"
-
-
-def _stands(photo: Path, plan: InferPlan, digest: str, ledger: Ledger) -> bool:
-    source = seen_from(plan.out, photo)
-    rows = [row for row in ledger.rows.values() if row["source"] == source]
-    if not rows or any(row["settings"] != digest or row["status"] != "done" for row in rows):
-        return False
-    if {row["target_age"] for row in rows} != set(plan.ages):
-        return False
-    whole = all((plan.out / str(row["output"])).is_file() for row in rows)
-    return whole and rows[0]["sha256"] == file_sha256(photo)

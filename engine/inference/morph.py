@@ -1,4 +1,4 @@
-"""A face ageing as a film: codes interpolate between the ages, the noise stays."""
+"""A film across the ages: codes are interpolated, the noise stays."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.core.atomic import written
 from engine.core.errors import UsageError
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 
 Film = Literal["gif", "mp4"]
 FRAMES_A_SECOND = 20

@@ -1,4 +1,4 @@
-"""The files made of one photo: portraits, pairs, the photo with its new face, strip, film."""
+"""The files of one photo: portraits, pairs, the photo with the new face, strip, film."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from engine.faces.paste import paste_face
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
 from engine.images.sheet import PAPER, contact_sheet
@@ -19,6 +19,7 @@ from engine.inference.subject import Subject
 
 
 def at_size(pixels: Pixels, size: int | None) -> Pixels:
+    """A square picture resized to (size, size, 3); unchanged for None."""
     if size is None or size == pixels.shape[0]:
         return pixels
     picture = Image.fromarray(pixels)
@@ -28,8 +29,12 @@ def at_size(pixels: Pixels, size: int | None) -> Pixels:
 def provenance(
     subject: Subject, plan: InferPlan, age: float, beyond: float | None
 ) -> dict[str, Any]:
-    told = {"extrapolated_years": beyond} if beyond else {}
-    return told | {
+    """The text inside a portrait's PNG.
+
+    beyond: years from the age to the person's photos, None for a model of anybody.
+    """
+    extrapolated = {"extrapolated_years": beyond} if beyond else {}
+    return extrapolated | {
         "made": "re-aged",
         "synthetic": True,
         "target_age": age,
@@ -41,6 +46,7 @@ def provenance(
 def save_beside(
     path: Path, pixels: Pixels, subject: Subject, plan: InferPlan, made: dict[str, Any]
 ) -> None:
+    """Write the pair of input and portrait, and the photo with the portrait pasted in."""
     if plan.coupled:
         pair = np.hstack([subject.face(pixels.shape[0]), pixels])
         save_png(path.with_name(f"{path.stem}_coupled.png"), pair, made)
@@ -52,14 +58,15 @@ def save_beside(
 def save_strip(
     stem: Path,
     subject: Subject,
-    shown: Sequence[Pixels],
+    portraits: Sequence[Pixels],
     plan: InferPlan,
     rows: Sequence[dict[str, Any]],
     truth: Mapping[float, Pixels],
 ) -> None:
-    cell = min(max(shown[0].shape[0], 192), 256)
+    """Write the input and its portraits in a row, and below them the truth where it is known."""
+    cell = min(max(portraits[0].shape[0], 192), 256)
     captions = ["input\n", *(_caption(row) for row in rows)]
-    pictures = [at_size(picture, cell) for picture in (subject.face(cell), *shown)]
+    pictures = [at_size(picture, cell) for picture in (subject.face(cell), *portraits)]
     columns = len(pictures)
     if truth:
         blank = np.full((cell, cell, 3), PAPER, np.uint8)
@@ -71,14 +78,17 @@ def save_strip(
 
 
 def _caption(row: dict[str, Any]) -> str:
-    told = [f"looks {row['predicted_age']:.0f}"] if row["predicted_age"] is not None else []
+    estimates = []
+    if row["predicted_age"] is not None:
+        estimates.append(f"looks {row['predicted_age']:.0f}")
     if row["identity"] is not None:
-        told.append(f"identity {row['identity']:.2f}")
+        estimates.append(f"identity {row['identity']:.2f}")
     extrapolated = ", extrapolated" if row["extrapolated_years"] else ""
-    return f"{row['target_age']:g} years{extrapolated}\n{', '.join(told)}"
+    return f"{row['target_age']:g} years{extrapolated}\n{', '.join(estimates)}"
 
 
 def save_morph(stem: Path, aged: AgedFace, plan: InferPlan) -> None:
+    """Write the film across the ages."""
     assert plan.film is not None
     frames: list[Pixels] = []
     for picture in aged.frames(plan.morphing.frames):

@@ -1,4 +1,4 @@
-"""What is to be made of each photo."""
+"""The plan of a batch of re-ageing."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -23,25 +23,27 @@ class Morphing(Table):
     frames: int = Field(default=8, ge=1, le=240)
     """Pictures from one age to the next."""
     side: int = Field(default=512, ge=32)
-    """A film of the whole 1024 px would be large."""
+    """Side in px: a film of the whole 1024 px would be large."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferPlan:
-    """What is made of each photo."""
+    """The outputs of every photo; ages in years."""
 
     source: Path
     out: Path
     ages: tuple[float, ...]
     strength: float = 1.0
     size: int | None = None
+    """Side of the portraits in px; the generator's if None."""
     coupled: bool = False
     strip: bool = False
     film: Film | None = None
     aligned: bool = False
     paste: bool = False
     force: bool = False
-    judge: bool = True
+    evaluate: bool = True
+    """Estimate age and identity of every portrait."""
     choice: FaceChoice = FaceChoice()
     detection: Detection = Detection()
     morphing: Morphing = Morphing()
@@ -62,15 +64,12 @@ class InferPlan:
     @property
     def digest(self) -> str:
         """Changes whenever a rerun would give other pictures."""
-        told = {name: str(getattr(self, name)) for name in self.__dataclass_fields__}
-        told = {
-            name: value for name, value in told.items() if name not in ("source", "out", "ages")
-        }
-        return settings_digest(told)
+        names = [n for n in self.__dataclass_fields__ if n not in ("source", "out", "ages")]
+        return settings_digest({name: str(getattr(self, name)) for name in names})
 
 
 def parse_ages(text: str) -> tuple[float, ...]:
-    """Target ages such as `20,40,60`, each of them once."""
+    """Target ages such as `20,40,60`, duplicates removed; UsageError for anything else."""
     try:
         ages = tuple(parse_number(part) for part in text.split(","))
     except ValueError:

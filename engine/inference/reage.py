@@ -1,4 +1,4 @@
-"""One aligned face to portraits at many ages, no network run more often than is needed."""
+"""One aligned face to portraits at many ages, with as few passes as possible."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class CodedFace:
 
 
 class Reager:
-    """Ages faces with one model; it keeps nothing of a photo from one call to the next."""
+    """Ages faces with a model of latent codes; holds no state of a photo between calls."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Reager:
         noise: Noise = "stored",
         batch: int = 4,
         shrunk: Callable[[int], None] | None = None,
-        known: TrainingDomain | None = None,
+        training_domain: TrainingDomain | None = None,
     ) -> None:
         self.machine = machine.to(compute.device).eval().requires_grad_(False)
         self.compute = compute
@@ -68,7 +68,7 @@ class Reager:
         self.noise: Noise = noise
         self.batch = batch
         self.shrunk = shrunk
-        self.known = known if known is not None else TrainingDomain()
+        self.training_domain = training_domain if training_domain is not None else TrainingDomain()
 
     @property
     def size(self) -> int:
@@ -81,8 +81,8 @@ class Reager:
         return self.machine.psp.shape.size
 
     def require(self, face: Tensor) -> None:
-        """PictureError for a face (1, 3, s, s) that is none of those the model knows."""
-        self.known.require(self.machine, face)
+        """PictureError for a face (1, 3, s, s) that is out of domain."""
+        self.training_domain.require(self.machine, face)
 
     def aged(
         self, face: Tensor, ages: Sequence[float], content: int, other: Tensor | None = None
@@ -90,8 +90,8 @@ class Reager:
         """A face (1, 3, s, s) at ages in years."""
         return CodedFace(self, self.codes(face, ages, other), content)
 
-    def mixed_in(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
-        """What the recipe's mixing takes layers from: a reference's inversion, or a random draw."""
+    def mixing_codes(self, face_of: Callable[[Path], Tensor]) -> Tensor | None:
+        """The codes (1, n, width) of style mixing: a reference's inversion, or a random draw."""
         mixing = self.edit.mixing
         if mixing is None:
             return None
@@ -103,7 +103,7 @@ class Reager:
     def codes(self, face: Tensor, ages: Sequence[float], other: Tensor | None = None) -> Codes:
         """Codes of a face (1, 3, s, s) in [-1, 1]: one pSp pass, and one SAM pass for each age.
 
-        `other` (1, n, width) is what the recipe's mixing takes layers from.
+        `other` (1, n, width): the codes of the recipe's style mixing.
         """
         face = face.to(self.compute.device)
         with self.compute.precision():

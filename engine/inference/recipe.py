@@ -16,7 +16,7 @@ from engine.runtime.device import Precision
 
 @RECIPES.register("infer")
 class InferRecipe(Recipe):
-    """What happens between a face and its portraits."""
+    """How a face becomes portraits at other ages."""
 
     kind: Literal["infer"] = "infer"  # pyright: ignore[reportIncompatibleVariableOverride]
     face: str = "largest"
@@ -27,13 +27,13 @@ class InferRecipe(Recipe):
     """`stored` as published; `content` draws it anew for each photo, the same at every age."""
     precision: Precision = "auto"
     batch: int = Field(default=2, ge=1)
-    """Pictures at once; halved by itself when memory runs out."""
-    judge: bool = True
-    """Estimate age and identity of every output with the judges that are here."""
+    """Pictures in a batch; halved when memory runs out."""
+    evaluate: bool = True
+    """Estimate age and identity of every portrait with the installed evaluators."""
     morphing: Morphing = Morphing()
     truth: str | None = None
-    """A folder that holds the very photograph at other ages, as `tm prep synth --same-scene` makes
-    it: outputs are compared with the picture of their age, and strips show both."""
+    """A folder with the same photograph at other ages, as `tm prep synth --same-scene` renders
+    it: portraits are compared with the picture of their age, and strips show both."""
 
 
 def load_infer(name: str, settings: Sequence[str] = ()) -> InferRecipe:

@@ -1,4 +1,4 @@
-"""The face that is to be aged, and where in its photo it was."""
+"""The face that is to be aged, and its place in the photo."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,10 @@ from engine.core.errors import PictureError
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, FaceFinder
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad, is_aligned, quad_of
 from engine.images.reading import read_picture
 
-MEGAPIXELS = 250.0
 LEAST_FACE = 32
 
 
@@ -30,7 +29,7 @@ class Subject:
 
     @property
     def content(self) -> int:
-        """A number that belongs to the photo's content: what seeds its noise."""
+        """The seed of the noise, from the photo's content."""
         return int(self.sha256[:15], 16)
 
     def face(self, size: int) -> Pixels:
@@ -42,7 +41,7 @@ class Subject:
         return crop_face(self.photo, self.quad, size)
 
     def framed(self, other: Pixels) -> Pixels:
-        """Another picture of this photograph, cut as the face is; one of another size whole."""
+        """Another picture of this photograph, cropped like the face if it has its size."""
         if other.shape != self.photo.shape:
             return other
         return Subject(self.path, self.sha256, other, self.quad).face(other.shape[0])
@@ -59,8 +58,8 @@ def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subjec
 def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subject:
     """Take a whole picture as an aligned face.
 
-    Unless it is trusted, the claim is checked: PictureError where a face is found that the FFHQ
-    square would cut otherwise, or where none is found to check it by.
+    Unless it is trusted, its alignment is checked: PictureError where the FFHQ square of the
+    detected face is another one, or where no face is detected.
     """
     digest, photo = _read(path)
     height, width = photo.shape[:2]
@@ -71,16 +70,16 @@ def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subje
         if not faces:
             raise PictureError("no face found to check the alignment by", status="skipped")
         if not is_aligned(faces[0].landmarks, width):
-            gap = quad_of(faces[0].landmarks).against(Quad.frame(width, height))
+            off = quad_of(faces[0].landmarks).against(Quad.frame(width, height))
             raise PictureError(
-                f"is not aligned the FFHQ way: its face is off by {gap.centre:.0%} of the side, "
-                f"{gap.side:+.0%} in size, {gap.angle:+.0f} degrees"
+                f"is not aligned as in FFHQ: its face is off by {off.centre:.0%} of the side, "
+                f"{off.side:+.0%} in size, {off.angle:+.0f} degrees"
             )
     return Subject(path, digest, photo, Quad.frame(width, height))
 
 
 def _read(path: Path) -> tuple[str, Pixels]:
-    photo = read_picture(path, max_megapixels=MEGAPIXELS).pixels
+    photo = read_picture(path).pixels
     if min(photo.shape[:2]) < LEAST_FACE:
         raise PictureError(f"is {photo.shape[1]} x {photo.shape[0]} px: too small for a face")
     return file_sha256(path), photo

@@ -1,4 +1,4 @@
-"""What to say about a set of photos before anybody trains on it."""
+"""Warnings about a set of photos before anybody trains on it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from engine.data.manifest import Row
 
 
 class Advice(Table):
-    """From when on a set of photos is too thin to learn a person's ageing from."""
+    """The limits below which a set of photos is too small to learn a person's ageing from."""
 
     fewest_photos: int = Field(default=20, ge=0)
     narrowest_span: float = Field(default=10.0, ge=0)
@@ -17,12 +17,12 @@ class Advice(Table):
 
 
 def advise(rows: Sequence[Row], advice: Advice) -> list[str]:
-    """Warnings about the usable pictures among `rows`, none if they will do."""
+    """Warnings about the usable pictures among `rows`, none if they suffice."""
     usable = [row for row in rows if row.usable]
     ages = [row.age for row in usable if row.age is not None]
     warnings: list[str] = []
     if not usable:
-        return warnings  # that nothing came of it is told already, and why
+        return warnings  # the report gives the reasons
     if len(usable) < advice.fewest_photos:
         few = "1 usable picture is" if len(usable) == 1 else f"{len(usable)} usable pictures are"
         warnings.append(f"{few} few to learn a person from; {advice.fewest_photos} or more help")
@@ -34,6 +34,6 @@ def advise(rows: Sequence[Row], advice: Advice) -> list[str]:
     if ages and max(ages) - min(ages) < advice.narrowest_span:
         warnings.append(
             f"the ages span {min(ages):g} to {max(ages):g}, less than {advice.narrowest_span:g} "
-            "years: how the person ages can hardly be seen in them"
+            "years: they hardly show how the person ages"
         )
     return warnings

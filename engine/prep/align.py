@@ -1,6 +1,6 @@
 """A folder of photos to a folder of aligned faces, resumable, one ledger row for each face."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from engine.core.batch import (
+    INPUT_FAULTS,
+    PROCESS_DIED,
+    BatchReport,
+    Finished,
+    fault_row,
+    is_current,
+    run_batch,
+)
 from engine.core.digest import file_sha256, settings_digest
-from engine.core.errors import InputError, PictureError, UsageError
-from engine.core.ledger import Ledger
+from engine.core.errors import PictureError, UsageError
 from engine.core.lock import locked
-from engine.core.progress import Progress, reported
+from engine.core.progress import Progress
 from engine.core.table import Table
 from engine.data.ages import AgeSource
 from engine.data.manifest import Point, Row, ledger_of, seen_from
@@ -25,9 +33,10 @@ from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, Face, FaceFinder
 from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import yaw
-from engine.images.naming import stems
-from engine.images.reading import Picture, find_pictures, read_picture
+from engine.images.naming import output_stems
+from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
 from engine.images.saving import save_png
+from engine.prep.advice import Advice, advise
 from engine.runtime.pool import in_processes
 
 SMALLEST, LARGEST = 32, 4096
@@ -35,15 +44,15 @@ PHOTOS_A_WORKER = 4
 
 
 class Reading(Table):
-    """What is accepted as a photo."""
+    """Limits of a photo."""
 
-    max_megapixels: float = Field(default=250.0, gt=0)
-    """Larger pictures are refused before they are decoded: they may be bombs."""
+    max_megapixels: float = Field(default=MAX_MEGAPIXELS, gt=0)
+    """Larger pictures are refused before they are decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlignPlan:
-    """Everything that decides what an alignment run leaves behind."""
+    """What is aligned, and how."""
 
     source: Path
     out: Path
@@ -54,6 +63,7 @@ class AlignPlan:
     ages: AgeSource = AgeSource()
     reading: Reading = Reading()
     detection: Detection = Detection()
+    advice: Advice = Advice()
 
     def __post_init__(self) -> None:
         if not SMALLEST <= self.size <= LARGEST:
@@ -85,51 +95,66 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class AlignReport:
-    """What a run did: every row of the manifest, and the sources that it worked on now."""
+    """Every row of the manifest, what this run did, and warnings about the set of photos."""
 
     rows: tuple[Row, ...]
-    fresh: frozenset[str]
+    run: BatchReport
+    warnings: tuple[str, ...]
 
-    def count(self, status: str) -> int:
-        """How many rows of this run have a status."""
-        return sum(row.status == status and row.source in self.fresh for row in self.rows)
+    @property
+    def new_rows(self) -> tuple[Row, ...]:
+        """The rows of the photos that this run worked on."""
+        return tuple(Row.model_validate(row) for row in self.run.rows)
 
     @property
     def kept(self) -> int:
-        """How many faces an earlier run had aligned already."""
-        return sum(row.status == "done" and row.source not in self.fresh for row in self.rows)
+        """The number of faces that an earlier run had aligned already."""
+        new = {row["source"] for row in self.run.rows}
+        return sum(row.status == "done" and row.source not in new for row in self.rows)
 
 
 def plan_jobs(plan: AlignPlan) -> list[Job]:
-    """The photos of the source in order of path; InputError explains an empty one."""
-    if not plan.source.exists():
-        raise UsageError(f"`{plan.source}` does not exist")
-    out = plan.out.resolve()
-    found = find_pictures(plan.source)
-    photos = [path for path in found.pictures if out not in path.resolve().parents]
-    if not photos:
-        raise InputError(f"nothing to align in `{plan.source}`: {found.explanation}")
-    return [Job(photo, plan.out / stem) for photo, stem in stems(photos, plan.source).items()]
+    """The photos of the source in order of path.
+
+    UsageError if the source does not exist, InputError if it holds no picture.
+    """
+    stems = output_stems(plan.source, plan.out, verb="align")
+    return [Job(photo, stem) for photo, stem in stems.items()]
 
 
 def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignReport:
     """Align every photo that the ledger does not hold yet under the same settings."""
-    jobs = plan_jobs(plan)
+    jobs, settings = plan_jobs(plan), plan.settings
     plan.choice.check()
+
+    def is_finished(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
+        return is_current(job.photo, rows, plan.out, settings, ("done", "skipped"))
+
+    def work(jobs: Sequence[Job]) -> Iterator[Finished[Job]]:
+        align = partial(align_one, plan=plan, settings=settings)
+        for outcome in in_processes(align, jobs, workers=_worth(workers, len(jobs), plan)):
+            job, rows = outcome.item, outcome.result
+            if rows is None:
+                source = seen_from(plan.out, job.photo)
+                rows = [Row(source=source, status="failed", reason=PROCESS_DIED)]
+            yield job, [row.dump() for row in rows]
+
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        left = list(_left_to_do(jobs, plan, ledger))
-        work = partial(align_one, plan=plan, settings=plan.settings)
-        with reported(progress, "Aligning", len(left)):
-            for outcome in in_processes(work, left, workers=_worth(workers, len(left), plan)):
-                _record(ledger, outcome.item, outcome.result, plan)
-                progress.advance(outcome.item.photo.name)
+        report = run_batch(
+            jobs,
+            ledger,
+            name=lambda job: seen_from(plan.out, job.photo),
+            is_finished=is_finished,
+            work=work,
+            task="Aligning",
+            progress=progress,
+        )
         rows = tuple(Row.model_validate(row) for row in ledger.rows.values())
-        fresh = frozenset(seen_from(plan.out, job.photo) for job in left)
-    return AlignReport(rows, fresh)
+    return AlignReport(rows, report, tuple(advise(rows, plan.advice)))
 
 
 def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
-    """Find, choose, crop and save the faces of one photo; a reason where there is none."""
+    """Detect, choose, crop and save the faces of one photo; else one row with the reason."""
     about: dict[str, Any] = {"source": seen_from(plan.out, job.photo), "settings": settings}
     try:
         about["sha256"] = file_sha256(job.photo)
@@ -141,28 +166,26 @@ def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
         if not faces:
             raise PictureError("no face found", status="skipped")
         chosen = plan.choice.among(faces, picture.pixels)
-    except PictureError as error:
-        return [Row(status=error.status, reason=error.reason, **about)]
-    except OSError as error:
-        return [Row(status="failed", reason=f"cannot be read: {error.strerror}", **about)]
-    numbered = len(chosen) > 1 or plan.choice.every
-    return [
-        _save(face, number, picture, job.output, numbered, plan, about)
-        for number, face in enumerate(chosen, 1)
-    ]
+        numbered = len(chosen) > 1 or plan.choice.every
+        return [
+            _save(face, number if numbered else None, picture, job, plan, about)
+            for number, face in enumerate(chosen, 1)
+        ]
+    except INPUT_FAULTS as error:
+        return [Row(**about, **fault_row(error))]
 
 
 def _save(
     face: Face,
-    number: int,
+    number: int | None,
     picture: Picture,
-    output: Path,
-    numbered: bool,
+    job: Job,
     plan: AlignPlan,
     about: dict[str, Any],
 ) -> Row:
-    name = f"{output.name}_{number}.png" if numbered else f"{output.name}.png"
-    path, quad = output.with_name(name), quad_of(face.landmarks)
+    """Crop and save a face; number: counted from 1 in the file's name, None for the only face."""
+    suffix = ".png" if number is None else f"_{number}.png"
+    path, quad = job.output.with_name(f"{job.output.name}{suffix}"), quad_of(face.landmarks)
     pixels = crop_face(picture.pixels, quad, plan.size)
     made_from = {key: about[key] for key in ("source", "sha256")}
     save_png(path, pixels, {"made": "aligned from a photo", **made_from})
@@ -172,35 +195,15 @@ def _save(
         score=round(face.score, 3),
         landmarks=_rounded_points(face.landmarks),
         quad=_rounded_points(quad.corners)[:4],
-        face=number,
+        face=1 if number is None else number,
         detector=face.detector,
         profile=face.profile,
         **about,
     )
 
 
-def _left_to_do(jobs: list[Job], plan: AlignPlan, ledger: Ledger) -> Iterator[Job]:
-    """The jobs whose photo is new, changed, failed, wanted otherwise, or whose picture is gone."""
-    settings, by_source = plan.settings, dict[str, list[Row]]()
-    for told in ledger.rows.values():
-        row = Row.model_validate(told)
-        by_source.setdefault(str(row.source), []).append(row)
-    for job in jobs:
-        rows = by_source.get(seen_from(plan.out, job.photo), [])
-        if not rows or not all(_stands(row, job, plan, settings) for row in rows):
-            yield job
-
-
-def _stands(row: Row, job: Job, plan: AlignPlan, settings: str) -> bool:
-    if row.status == "failed" or row.settings != settings:
-        return False
-    if row.output is not None and not (plan.out / row.output).is_file():
-        return False
-    return row.sha256 == file_sha256(job.photo)
-
-
 def _given_face(points: NDArray[np.float32], profile_yaw: float) -> Face:
-    """A face whose 68 points somebody else found; its box is drawn around them."""
+    """A face of 68 given points; its box is the box around them."""
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     box = float(left), float(top), float(right), float(bottom)
     angle = yaw(points)
@@ -208,19 +211,9 @@ def _given_face(points: NDArray[np.float32], profile_yaw: float) -> Face:
 
 
 def _worth(workers: int, photos: int, plan: AlignPlan) -> int:
-    """As many workers as earn back their start: each loads 100 MB of model files first."""
+    """The workers that are worth their start: each loads 100 MB of model files first."""
     each = 1 if plan.thorough else PHOTOS_A_WORKER
     return min(workers, max(photos // each, 1))
-
-
-def _record(ledger: Ledger, job: Job, rows: list[Row] | None, plan: AlignPlan) -> None:
-    source = seen_from(plan.out, job.photo)
-    if rows is None:
-        reason = "the process working on it died; the picture may need more memory than there is"
-        rows = [Row(source=source, status="failed", reason=reason)]
-    ledger.drop([key for key, row in ledger.rows.items() if row["source"] == source])
-    for row in rows:
-        ledger.add(row.dump())
 
 
 def _age(plan: AlignPlan, photo: Path, picture: Picture) -> dict[str, Any]:
@@ -229,7 +222,7 @@ def _age(plan: AlignPlan, photo: Path, picture: Picture) -> dict[str, Any]:
 
 
 def _faces(plan: AlignPlan, photo: Path, picture: Picture) -> list[Face]:
-    """The faces of a photo: where the user knows its points, the one they tell of."""
+    """The faces of a photo: the one of its given points, else those that are detected."""
     if plan.landmarks_file is not None and holds_points(plan.landmarks_file):
         points = points_of(photo, read_points(plan.landmarks_file))
         if points is None:

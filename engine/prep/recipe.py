@@ -9,18 +9,18 @@ from engine.faces.detect import Detection
 from engine.faces.quality import QualityLimits
 from engine.prep.advice import Advice
 from engine.prep.align import Reading
-from engine.prep.filter import Likeness
+from engine.prep.filter import Similarity
 
 
 @RECIPES.register("prep")
 class PrepRecipe(Recipe):
-    """How photos are read, searched for faces and judged."""
+    """How photos are read, searched for faces and filtered."""
 
     kind: Literal["prep"] = "prep"  # pyright: ignore[reportIncompatibleVariableOverride]
     reading: Reading = Reading()
     detection: Detection = Detection()
     quality: QualityLimits = QualityLimits()
-    likeness: Likeness = Likeness()
+    similarity: Similarity = Similarity()
     advice: Advice = Advice()
 
 

@@ -1,20 +1,21 @@
-"""Rendered pictures with their truth in a folder: a rerun makes only what is not there yet."""
+"""Rendered pictures with their truth in a folder; a rerun renders only the missing ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from engine.core.batch import Finished, run_batch
 from engine.core.ledger import Ledger
-from engine.core.progress import Progress, reported
+from engine.core.progress import Progress
 from engine.data.manifest import Row
 from engine.runtime.pool import in_processes
 
 WORTH_PROCESSES = 8
-"""Pictures that are rendered before other processes would have started."""
+"""Pictures up to which starting other processes takes longer than rendering."""
 
 
 class Plan(Protocol):
-    """What is to be in a folder."""
+    """The pictures of a folder."""
 
     @property
     def out(self) -> Path:
@@ -27,7 +28,7 @@ class Plan(Protocol):
         ...
 
 
-class Wanted(Protocol):
+class Rendering(Protocol):
     """A picture of a plan."""
 
     @property
@@ -36,31 +37,43 @@ class Wanted(Protocol):
         ...
 
 
-Picture = TypeVar("Picture", bound=Wanted)
+Picture = TypeVar("Picture", bound=Rendering)
 
 
 def render_missing(
-    wanted: Sequence[Picture],
+    pictures: Sequence[Picture],
     plan: Plan,
-    work: Callable[[Picture], Row],
+    render: Callable[[Picture], Row],
     ledger: Ledger,
     *,
     workers: int,
     progress: Progress,
 ) -> tuple[int, int]:
-    """Render by `work` what the folder does not hold yet: how many are new and how many stood."""
+    """Render the pictures that the folder does not hold under the plan's settings.
 
-    def stands(picture: Picture) -> bool:
-        told = ledger.rows.get(Row(output=picture.output).key)
-        known = told is not None and told["settings"] == plan.settings
-        return known and (plan.out / picture.output).is_file()
+    Returns how many are new, and how many an earlier run has rendered. MemoryError if a process
+    dies.
+    """
 
-    left = [picture for picture in wanted if not stands(picture)]
-    workers = workers if len(left) > WORTH_PROCESSES else 1
-    with reported(progress, "Rendering", len(left)):
-        for outcome in in_processes(work, left, workers=workers):
+    def is_finished(picture: Picture, rows: Sequence[dict[str, Any]]) -> bool:
+        current = any(row.get("settings") == plan.settings for row in rows)
+        return current and (plan.out / picture.output).is_file()
+
+    def work(missing: Sequence[Picture]) -> Iterator[Finished[Picture]]:
+        processes = workers if len(missing) > WORTH_PROCESSES else 1
+        for outcome in in_processes(render, missing, workers=processes):
             if outcome.result is None:
                 raise MemoryError(f"the process rendering `{outcome.item.output}` died")
-            ledger.add(outcome.result.dump())
-            progress.advance(outcome.item.output)
-    return len(left), len(wanted) - len(left)
+            yield outcome.item, [outcome.result.dump()]
+
+    report = run_batch(
+        pictures,
+        ledger,
+        name=lambda picture: picture.output,
+        is_finished=is_finished,
+        work=work,
+        task="Rendering",
+        progress=progress,
+        column="output",
+    )
+    return report.count("done"), report.kept

@@ -13,7 +13,6 @@ from engine.images.saving import save_png
 from engine.images.sheet import contact_sheet
 
 MOST = 2_000
-MEGAPIXELS = 250.0
 
 
 def rows_of_sheet(folder: Path) -> list[Row]:
@@ -28,30 +27,30 @@ def rows_of_sheet(folder: Path) -> list[Row]:
 def draw_sheet(folder: Path, path: Path, *, columns: int, cell: int, progress: Progress) -> int:
     """Draw the pictures of a prepared folder by age and write them to `path`; returns how many.
 
-    What cannot be read is told of and left out; InputError if nothing is left.
+    Unreadable pictures are reported and skipped; InputError if none is left.
     """
     rows = rows_of_sheet(folder)
-    shown: list[tuple[np.ndarray, str]] = []
+    cells: list[tuple[np.ndarray, str]] = []
     with reported(progress, "Drawing", len(rows)):
         for row in rows:
             try:
-                shown.append((_shrunk(folder / str(row.output), cell), _caption(row)))
+                cells.append((_shrunk(folder / str(row.output), cell), _caption(row)))
             except PictureError as error:
-                progress.remark(f"`{row.output}` {error.reason}: left out")
+                progress.remark(f"`{row.output}` {error.reason}: skipped")
             progress.advance(str(row.output))
-    if not shown:
+    if not cells:
         raise InputError(f"none of the pictures in `{folder}` can be read")
-    pictures, captions = zip(*shown, strict=True)
-    title = f"{folder.resolve().name}: {len(shown)} pictures"
+    pictures, captions = zip(*cells, strict=True)
+    title = f"{folder.resolve().name}: {len(cells)} pictures"
     sheet = contact_sheet(
-        pictures, captions, columns=min(columns, len(shown)), cell=cell, title=title
+        pictures, captions, columns=min(columns, len(cells)), cell=cell, title=title
     )
     save_png(path, sheet, {"made": "contact sheet"})
-    return len(shown)
+    return len(cells)
 
 
 def _shrunk(path: Path, cell: int) -> np.ndarray:
-    picture = Image.fromarray(read_picture(path, max_megapixels=MEGAPIXELS).pixels)
+    picture = Image.fromarray(read_picture(path).pixels)
     return np.asarray(picture.resize((cell, cell), Image.Resampling.LANCZOS))
 
 

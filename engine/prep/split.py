@@ -1,4 +1,4 @@
-"""Train and test photos: by content, in every age band, copies on the same side."""
+"""Train and test photos: by content, in every age band, duplicates on the same side."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from engine.faces.duplicates import kept_by_hash
 from engine.prep.filter import picture_dhash
 
 BAND = 5
-"""Width in years of the age bands that are split alike."""
+"""Width in years of the age bands that are split one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures that may not be separated: one photo and its copies."""
+    """Pictures that may not be separated: one photo and its duplicates."""
 
     keys: tuple[str, ...]
     band: int
@@ -47,7 +47,7 @@ def split_rows(rows: Sequence[Row], *, test: float, seed: int) -> list[Row]:
 
 
 def _hashed(folder: Path, rows: list[Row]) -> list[Row]:
-    """The rows with the dHash of every usable picture: copies show without a filter run, too."""
+    """The rows with the dHash of every usable picture, which a filter run computes, too."""
     return [
         row.model_copy(update={"dhash": picture_dhash(folder / str(row.output))})
         if row.usable and row.dhash is None
@@ -57,10 +57,10 @@ def _hashed(folder: Path, rows: list[Row]) -> list[Row]:
 
 
 def _groups(rows: Sequence[Row], seed: int) -> list[Group]:
-    """Usable pictures grouped with their copies, in an order that depends on content alone."""
+    """Usable pictures grouped with their duplicates, in an order that depends on content alone."""
     usable = sorted((row for row in rows if row.usable), key=lambda row: str(row.sha256))
     members: dict[int, list[Row]] = defaultdict(list)
-    for row, first in zip(usable, _first_alike(usable), strict=True):
+    for row, first in zip(usable, _first_of_duplicates(usable), strict=True):
         members[first].append(row)
     groups: list[Group] = []
     for same in members.values():
@@ -72,16 +72,16 @@ def _groups(rows: Sequence[Row], seed: int) -> list[Group]:
     return sorted(groups, key=lambda group: (group.band, group.draw))
 
 
-def _first_alike(rows: Sequence[Row]) -> list[int]:
+def _first_of_duplicates(rows: Sequence[Row]) -> list[int]:
     """For each row the index of the first that is the same photo or, by its dHash, nearly so."""
     hashed = [index for index, row in enumerate(rows) if row.dhash is not None]
     codes = np.array([int(str(rows[index].dhash), 16) for index in hashed], np.uint64)
-    keepers = kept_by_hash(codes, np.arange(len(hashed)))
+    kept_for = kept_by_hash(codes, np.arange(len(hashed)))
     first: dict[str, int] = {}
-    alike = [first.setdefault(str(row.sha256), index) for index, row in enumerate(rows)]
-    for index, keeper in zip(hashed, keepers, strict=True):
-        alike[index] = min(alike[index], alike[hashed[keeper]])
-    return alike
+    representatives = [first.setdefault(str(row.sha256), index) for index, row in enumerate(rows)]
+    for index, kept in zip(hashed, kept_for, strict=True):
+        representatives[index] = min(representatives[index], representatives[hashed[kept]])
+    return representatives
 
 
 def _choose(groups: list[Group], test: float) -> set[str]:
@@ -91,16 +91,16 @@ def _choose(groups: list[Group], test: float) -> set[str]:
     inside a band the lowest draws go, so a photo added later moves at most its neighbours.
     """
     chosen: set[str] = set()
-    owed = 0.0
+    due = 0.0
     for _, band in groupby(groups, key=lambda group: group.band):
         members = list(band)
-        owed += test * sum(len(group.keys) for group in members)
+        due += test * sum(len(group.keys) for group in members)
         for group in members:
-            if owed < len(group.keys) / 2:
+            if due < len(group.keys) / 2:
                 break
             chosen.update(group.keys)
-            owed -= len(group.keys)
-    # A share too small or too large for so few pictures still leaves both sides somebody.
+            due -= len(group.keys)
+    # Both sides get a group, even where the share is too small or too large for so few pictures.
     by_draw = sorted(groups, key=lambda group: group.draw)
     if not chosen:
         chosen.update(by_draw[0].keys)
@@ -114,7 +114,10 @@ def _side(row: Row, chosen: set[str]) -> str:
 
 
 def split_folder(folder: Path, *, test: float, seed: int, write: bool) -> list[Row]:
-    """Split a prepared folder and note the sides in its manifest, unless only to tell them."""
+    """Split a prepared folder; `write` puts the sides into its manifest.
+
+    Raises as `split_rows`, and InputError for a folder without a manifest.
+    """
     rows = split_rows(_hashed(folder, read_manifest(folder)), test=test, seed=seed)
     if write:
         with locked(folder), ledger_of(folder) as ledger:

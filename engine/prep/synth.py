@@ -1,4 +1,4 @@
-"""Portraits rendered from nothing, whose truth is known: people, ages, photos of each."""
+"""Procedural portraits with their truth: people, ages, photos of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SMALLEST, LARGEST = 16, 2048
 
 @dataclass(frozen=True, slots=True)
 class SynthPlan:
-    """Everything that decides what is rendered."""
+    """The pictures to render."""
 
     out: Path
     people: int
@@ -30,10 +30,10 @@ class SynthPlan:
     ages: Span = Span(5, 95)
     size: int = 256
     seed: int = 0
-    wild: float = 0.0
-    """0: framed as if aligned already; 1: loose snapshots that have to be aligned."""
+    unaligned: float = 0.0
+    """0: framed like aligned faces; 1: snapshots that have to be aligned."""
     same_scene: bool = False
-    """Every picture of a person is one photograph, which no other plan shows, at another age."""
+    """All pictures of a person are one photograph at several ages, in no other plan."""
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.per_person < 1:
@@ -42,21 +42,21 @@ class SynthPlan:
             raise UsageError(f"the ages {self.ages} are outside 0..{OLDEST_RENDERED}")
         if not SMALLEST <= self.size <= LARGEST:
             raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
-        if not 0 <= self.wild <= 1:
-            raise UsageError(f"`wild` is {self.wild:g}, outside 0..1")
+        if not 0 <= self.unaligned <= 1:
+            raise UsageError(f"`unaligned` is {self.unaligned:g}, outside 0..1")
         if self.seed < 0:
             raise UsageError(f"the seed {self.seed} is negative")
 
     @property
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures of the same names."""
-        told = {"version": VERSION, "size": self.size, "wild": self.wild}
-        return settings_digest(told | ({"same_scene": SHARED_PHOTO} if self.same_scene else {}))
+        settings = {"version": VERSION, "size": self.size, "wild": self.unaligned}
+        return settings_digest(settings | ({"same_scene": SHARED_PHOTO} if self.same_scene else {}))
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One picture to render: who, how old, which scene, and where it goes."""
+class PortraitJob:
+    """One picture to render: person, age, scene, and its path in the folder."""
 
     person: int
     age: int
@@ -64,46 +64,46 @@ class Shot:
     output: str
 
 
-def plan_shots(plan: SynthPlan) -> Iterator[Shot]:
+def plan_portraits(plan: SynthPlan) -> Iterator[PortraitJob]:
     """The pictures of a plan: each person's ages are spread evenly over the range."""
     for person in range(plan.seed, plan.seed + plan.people):
         for index in range(plan.per_person):
             share = index / (plan.per_person - 1) if plan.per_person > 1 else 0.5
             age = round(plan.ages.low + share * (plan.ages.high - plan.ages.low))
-            yield Shot(person, age, index, f"{person:06d}/{age}_{index}.png")
+            yield PortraitJob(person, age, index, f"{person:06d}/{age}_{index}.png")
 
 
 def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[int, int]:
-    """Render what the folder does not hold yet; returns how many are new and how many stood."""
-    shots = list(plan_shots(plan))
+    """Render the missing pictures; returns how many are new, and how many were there already."""
+    portraits = list(plan_portraits(plan))
     with locked(plan.out), ledger_of(plan.out) as ledger:
-        work = partial(render_shot, plan=plan)
-        return render_missing(shots, plan, work, ledger, workers=workers, progress=progress)
+        work = partial(render_portrait, plan=plan)
+        return render_missing(portraits, plan, work, ledger, workers=workers, progress=progress)
 
 
-def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
+def render_portrait(job: PortraitJob, *, plan: SynthPlan) -> Row:
     """Render and save one picture with its truth."""
-    view_seed = scene_seed(shot.person, SHARED_PHOTO if plan.same_scene else shot.index)
-    view = scene(view_seed, unaligned=plan.wild)
-    portrait = render(identity(shot.person), shot.age, view, plan.size)
-    truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}
-    path = plan.out / shot.output
+    view_seed = scene_seed(job.person, SHARED_PHOTO if plan.same_scene else job.index)
+    view = scene(view_seed, unaligned=plan.unaligned)
+    portrait = render(identity(job.person), job.age, view, plan.size)
+    truth = {**portrait.truth, "person": job.person, "scene": view_seed, "wild": plan.unaligned}
+    path = plan.out / job.output
     made = {"made": "rendered", "synthetic": True, "world": f"portraits {VERSION}", "truth": truth}
     save_png(path, portrait.picture, made)
     return Row(
-        output=shot.output,
+        output=job.output,
         sha256=file_sha256(path),
-        age=shot.age,
+        age=job.age,
         age_by="truth",
         landmarks=tuple((round(float(x), 2), round(float(y), 2)) for x, y in portrait.landmarks),
         settings=plan.settings,
-        person=str(shot.person),
+        person=str(job.person),
         truth=truth,
     )
 
 
 def parse_ages(text: str) -> Span:
-    """A range of ages such as `20..50`, or one age."""
+    """A range of ages in years such as `20..50`, or one age; UsageError for anything else."""
     try:
         return Span.parse(text if ".." in text else f"{text}..{text}")
     except ValueError as error:

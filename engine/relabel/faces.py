@@ -20,7 +20,6 @@ from engine.inference.subject import Subject, find_subject
 from engine.relabel.source import Job
 from engine.runtime.pool import in_processes, in_threads
 
-MEGAPIXELS = 250.0
 PREFETCH = 2
 """Chunks that are decoded ahead."""
 PROBED = 5
@@ -68,7 +67,7 @@ def are_aligned(jobs: Sequence[Job], reading: FaceReading) -> bool:
     finder, aligned = FaceFinder(reading.detection), list[bool]()
     for job in jobs[::step][:PROBED]:
         try:
-            pixels = read_picture(job.path, max_megapixels=MEGAPIXELS).pixels
+            pixels = read_picture(job.path).pixels
         except PictureError:
             continue
         if pixels.shape[0] != pixels.shape[1]:
@@ -99,7 +98,7 @@ def read_aligned(job: Job) -> LoadedFace:
     """A whole picture as an aligned face."""
     try:
         digest = file_sha256(job.path)
-        pixels = read_picture(job.path, max_megapixels=MEGAPIXELS).pixels
+        pixels = read_picture(job.path).pixels
         if pixels.shape[0] != pixels.shape[1]:
             size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
             raise PictureError(f"is no aligned face: {size} is no square")

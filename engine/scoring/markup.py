@@ -8,7 +8,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.scoring.material import at_side
 
 SHOWN = 264

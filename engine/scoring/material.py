@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.inference.subject import Subject
 
 Years = NDArray[np.float64]

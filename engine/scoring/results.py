@@ -13,11 +13,11 @@ from engine.data.ages import AgeSource, age_in_name
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures, read_picture
 from engine.inference.folder import RESULTS
-from engine.inference.subject import MEGAPIXELS, Subject, find_subject
+from engine.inference.subject import Subject, find_subject
 from engine.scoring.material import Method, PersonPhotos, Source, Task
 
 LEVELS = 3
@@ -108,6 +108,6 @@ def _source(folder: Path, row: Mapping[str, Any]) -> Source:
 
 def _opened(path: Path) -> Pixels:
     try:
-        return read_picture(path, max_megapixels=MEGAPIXELS).pixels
+        return read_picture(path).pixels
     except PictureError as error:
         raise InputError(f"`{path}` {error.reason}") from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.core.progress import Progress, reported
 from engine.evaluators.suite import EvaluatorSuite, IdentityEvaluator, Measurements, Vectors
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.ranges import to_tensor
 from engine.metrics.energy import BANDS, laplacian
 from engine.scoring.material import COPIED, Material, Method, PersonPhotos, Task, at_side

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.sheet import FAINT, INK, PAPER
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.material import NOTHING, TRUTH, Method, Task

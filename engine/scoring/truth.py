@@ -7,9 +7,8 @@ from pathlib import Path
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.data.manifest import MANIFEST, Row, read_manifest
-from engine.faces.turning import Pixels
+from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
-from engine.inference.subject import MEGAPIXELS
 from engine.scoring.material import Source, Task
 
 HINT = "the truth is one photograph at several ages: `tm prep synth --same-scene`"
@@ -96,6 +95,6 @@ def _photograph(folder: Path, person: str | None, rows: list[Row]) -> Photograph
 
 def _opened(path: Path) -> Pixels:
     try:
-        return read_picture(path, max_megapixels=MEGAPIXELS).pixels
+        return read_picture(path).pixels
     except PictureError as error:
         raise InputError(f"the truth `{path}` {error.reason}") from error

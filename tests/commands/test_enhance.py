@@ -28,23 +28,23 @@ def old(tmp_path, drawn):
 
 def test_one_command_colours_enlarges_and_restores(tm, old, tmp_path):
     out = tmp_path / "out"
-    told = tm("enhance", old, out, "--steps", "ddcolor,esrgan,gfpgan", "--json")
-    assert told.code == 0
-    assert (told.json["done"], told.json["failed"]) == (1, 1)
-    assert [model["model"] for model in told.json["models"]] == [
+    result = tm("enhance", old, out, "--steps", "ddcolor,esrgan,gfpgan", "--json")
+    assert result.code == 0
+    assert (result.json["done"], result.json["failed"]) == (1, 1)
+    assert [model["model"] for model in result.json["models"]] == [
         "nano-colour", "nano-x2", "nano-face",
     ]  # fmt: skip
-    assert "stand in" in told.err
-    assert "licence: that of tm" in told.err
+    assert "stand in" in result.err
+    assert "licence: that of tm" in result.err
     with Image.open(out / "gray.png") as picture:
         made = np.asarray(picture).astype(int)
     assert made.shape == (192, 192, 3)
     assert np.ptp(made, axis=2).mean() > 3
-    papers = json.loads((out / "gray.json").read_text("utf-8"))
-    assert papers["domain"] == "portraits"
-    assert papers["faces"] == 1
-    assert all(step["stand_in"] for step in papers["steps"])
-    assert papers["metrics"]["identity_by"] == "nano-identity"
+    sidecar = json.loads((out / "gray.json").read_text("utf-8"))
+    assert sidecar["domain"] == "portraits"
+    assert sidecar["faces"] == 1
+    assert all(step["stand_in"] for step in sidecar["steps"])
+    assert sidecar["metrics"]["identity_by"] == "nano-identity"
 
     again = tm("enhance", old, out, "--steps", "ddcolor,esrgan,gfpgan", "--json")
     assert (again.json["kept"], again.json["done"]) == (1, 0)
@@ -58,16 +58,16 @@ def test_one_command_colours_enlarges_and_restores(tm, old, tmp_path):
     assert "changed output" in broken.err
 
 
-def test_strict_tells_what_was_left_out(tm, old, tmp_path):
-    told = tm("enhance", old, tmp_path / "out", "--steps", "esrgan", "--strict", "--no-guard")
-    assert told.code == 3
-    assert "odd.jpg" in told.err
+def test_strict_names_what_failed(tm, old, tmp_path):
+    result = tm("enhance", old, tmp_path / "out", "--steps", "esrgan", "--strict", "--no-guard")
+    assert result.code == 3
+    assert "odd.jpg" in result.err
 
 
 def test_a_dry_run_touches_nothing(tm, old, tmp_path):
-    told = tm("enhance", old, tmp_path / "out", "--dry-run", "--json")
-    assert told.code == 0
-    assert told.json["pictures"] == 2
+    result = tm("enhance", old, tmp_path / "out", "--dry-run", "--json")
+    assert result.code == 0
+    assert result.json["pictures"] == 2
     assert not (tmp_path / "out").exists()
 
 
@@ -81,29 +81,29 @@ def test_a_dry_run_touches_nothing(tm, old, tmp_path):
         (("--set", "steps=[{kind='esrgan', weights='none.pth'}]"), 2, "unknown weights"),
     ],
 )
-def test_faults_are_told_in_one_sentence(tm, old, tmp_path, given, code, words):
-    told = tm("enhance", old, tmp_path / "out", *given)
-    assert told.code == code
-    assert words in told.err
-    assert "Traceback" not in told.err
+def test_faults_are_one_sentence(tm, old, tmp_path, given, code, words):
+    result = tm("enhance", old, tmp_path / "out", *given)
+    assert result.code == code
+    assert words in result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_web_page_in_place_of_weights_is_exit_4(tm, old, tmp_path):
     page = tmp_path / "RealESRGAN_x4plus.pth"
     page.write_text("<html>Quota exceeded</html>")
     step = f"steps=[{{kind='esrgan', weights='{page}'}}]"
-    told = tm("enhance", old, tmp_path / "out", "--set", step)
-    assert told.code == 4
-    assert "is a web page" in told.err
+    result = tm("enhance", old, tmp_path / "out", "--set", step)
+    assert result.code == 4
+    assert "is a web page" in result.err
 
 
 def test_a_folder_of_none_of_ours_cannot_be_audited(tm, tmp_path):
-    told = tm("enhance", "--audit", tmp_path)
-    assert told.code == 3
-    assert "holds no results" in told.err
+    result = tm("enhance", "--audit", tmp_path)
+    assert result.code == 3
+    assert "holds no results" in result.err
 
 
 def test_both_places_are_needed(tm, old):
-    told = tm("enhance", old)
-    assert told.code == 2
-    assert "where to?" in told.err
+    result = tm("enhance", old)
+    assert result.code == 2
+    assert "SRC and OUT are required" in result.err

@@ -18,7 +18,7 @@ from engine.images.saving import provenance_of
 
 skimage_data = pytest.importorskip("skimage.data")
 
-OFF = ("--set", "judge=false")
+OFF = ("--set", "evaluate=false")
 
 
 def pixels(path):
@@ -58,12 +58,12 @@ def test_each_container_gives_the_picture_that_its_networks_give(
     assert np.mean((young == 0) | (young == 255)) < 0.5
 
 
-def test_a_generator_alone_cannot_age_and_says_so(tm, containers, photo, tmp_path):
+def test_a_generator_alone_cannot_age(tm, containers, photo, tmp_path):
     weights = containers[0] / "rosinality.pt"
-    told = tm("infer", photo, "--ages", "20", "--out", tmp_path / "out", "--weights", weights)
-    assert told.code == 4
-    assert "cannot age a face" in told.err
-    assert "`encoder`, `pretrained_encoder`" in told.err
+    result = tm("infer", photo, "--ages", "20", "--out", tmp_path / "out", "--weights", weights)
+    assert result.code == 4
+    assert "cannot age a face" in result.err
+    assert "`encoder`, `pretrained_encoder`" in result.err
 
 
 def renamed(state):
@@ -91,9 +91,9 @@ def test_one_wrong_key_ends_with_4_and_is_named(tm, containers, photo, tmp_path,
     harm(content["state_dict"])
     torch.save(content, tmp_path / "harmed.pt")
     argv = ("--ages", "20", "--out", tmp_path / "out", "--weights", tmp_path / "harmed.pt")
-    told = tm("infer", photo, *argv)
-    assert told.code == 4
-    assert key in told.err
+    result = tm("infer", photo, *argv)
+    assert result.code == 4
+    assert key in result.err
 
 
 def test_strength_goes_from_the_inversion_to_the_target(tm, containers, photo, tmp_path):
@@ -120,26 +120,26 @@ def test_strength_goes_from_the_inversion_to_the_target(tm, containers, photo, t
 
 def test_a_strength_beyond_is_warned_about(tm, containers, photo, tmp_path):
     argv = ("--weights", containers[0] / "sam.pt", "--strength", 1.5, *OFF)
-    told = tm("infer", photo, "--ages", "70", "--out", tmp_path / "out", *argv)
-    assert told.code == 0
-    assert "outside 0..1" in told.err
+    result = tm("infer", photo, "--ages", "70", "--out", tmp_path / "out", *argv)
+    assert result.code == 0
+    assert "outside 0..1" in result.err
 
 
-def test_every_extra_is_made_and_says_that_it_is_synthetic(tm, containers, photo, tmp_path):
+def test_every_extra_is_written_and_marked_as_synthetic(tm, containers, photo, tmp_path):
     out = tmp_path / "out"
     argv = ("--coupled", "--strip", "--morph", "gif", "--paste", "--size", 48, *OFF)
-    told = tm(
+    result = tm(
         *("infer", photo, "--ages", "20,50", "--out", out, "--weights", containers[0] / "sam.pt"),
         *(*argv, "--set", "morphing.frames=2", "--json"),
     )
-    assert (told.code, told.json["done"]) == (0, 2)
+    assert (result.code, result.json["done"]) == (0, 2)
     names = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     each = {f"eve_age{age}{part}.png" for age in (20, 50) for part in ("", "_coupled", "_pasted")}
     assert names == {*each, "eve_strip.png", "eve_morph.gif", "results.jsonl"}
     for name in each:
-        told = provenance_of(out / name)
-        assert told["synthetic"] is True
-        assert told["target_age"] in (20.0, 50.0)
+        result = provenance_of(out / name)
+        assert result["synthetic"] is True
+        assert result["target_age"] in (20.0, 50.0)
     assert pixels(out / "eve_age20.png").shape == (48, 48, 3)
     assert pixels(out / "eve_age20_coupled.png").shape == (48, 96, 3)
     assert pixels(out / "eve_age20_pasted.png").shape == (512, 512, 3)
@@ -147,7 +147,7 @@ def test_every_extra_is_made_and_says_that_it_is_synthetic(tm, containers, photo
         assert film.n_frames >= 3
 
 
-def test_a_row_tells_the_judges_and_why_there_is_no_age(tm, containers, photo, tmp_path):
+def test_a_row_names_its_evaluators_and_why_there_is_no_age(tm, containers, photo, tmp_path):
     out = tmp_path / "out"
     tm("infer", photo, "--ages", "20", "--out", out, "--weights", containers[0] / "sam.pt")
     (row,) = rows_of(out)
@@ -166,8 +166,13 @@ def test_good_bad_and_faceless_photos_each_get_their_row(tm, containers, photo, 
     out = tmp_path / "out"
     argv = ("infer", photo.parent, "--ages", "20,70", "--out", out)
     weights = ("--weights", containers[0] / "sam.pt", *OFF)
-    told = tm(*argv, *weights, "--json")
-    assert (told.code, told.json["done"], told.json["skipped"], told.json["failed"]) == (0, 2, 1, 1)
+    result = tm(*argv, *weights, "--json")
+    assert (result.code, result.json["done"], result.json["skipped"], result.json["failed"]) == (
+        0,
+        2,
+        1,
+        1,
+    )
     by_source = {Path(row["source"]).name: row for row in rows_of(out)}
     assert by_source["wall.png"]["reason"] == "no face found"
     assert by_source["text.jpg"]["status"] == "failed"
@@ -183,7 +188,7 @@ def test_nothing_usable_exits_3(tm, containers, tmp_path):
     assert tm("infer", tmp_path / "wall.png", *argv).code == 3
 
 
-def test_a_claim_of_alignment_is_checked(tm, containers, photo, tmp_path):
+def test_alignment_is_checked(tm, containers, photo, tmp_path):
     argv = ("--ages", "20", "--weights", containers[0] / "sam.pt", "--aligned", *OFF)
     tm("prep", "align", photo, tmp_path / "aligned", "--size", 256)
     good = tm("infer", tmp_path / "aligned" / "eve.png", *argv, "--out", tmp_path / "good")
@@ -193,7 +198,7 @@ def test_a_claim_of_alignment_is_checked(tm, containers, photo, tmp_path):
     Image.fromarray(loose).save(tmp_path / "loose.png")
     bad = tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "bad")
     assert bad.code == 3
-    assert "not aligned the FFHQ way" in bad.err
+    assert "not aligned as in FFHQ" in bad.err
     assert tm("infer", tmp_path / "loose.png", *argv, "--out", tmp_path / "x", "--force").code == 0
 
 
@@ -207,13 +212,13 @@ def test_a_claim_of_alignment_is_checked(tm, containers, photo, tmp_path):
         ("--weights", "nowhere", "nowhere"),
     ],
 )
-def test_what_cannot_be_done_is_told(tm, photo, tmp_path, option, value, words):
+def test_invalid_values_are_errors(tm, photo, tmp_path, option, value, words):
     if option == "--device" and torch.cuda.is_available():
         pytest.skip("there is a cuda device here")
     argv = {"--ages": "20", "--out": tmp_path / "out", option: value}
-    told = tm("infer", photo, *(part for pair in argv.items() for part in pair))
-    assert told.code in (2, 4)
-    assert words in told.err
+    result = tm("infer", photo, *(part for pair in argv.items() for part in pair))
+    assert result.code in (2, 4)
+    assert words in result.err
 
 
 def test_mixing_takes_layers_from_a_reference_or_a_draw(tm, containers, photo, tmp_path):
@@ -282,7 +287,7 @@ def test_an_interrupted_folder_keeps_what_was_done(tm, containers, photo, tmp_pa
     assert process.returncode == 130
     before = {row["source"] for row in rows_of(out)}
     assert len(before) >= 1
-    told = tm(*argv, "--json")
-    assert told.json["kept"] == len(before)
-    assert told.json["kept"] + told.json["done"] == 13
+    result = tm(*argv, "--json")
+    assert result.json["kept"] == len(before)
+    assert result.json["kept"] + result.json["done"] == 13
     assert not [name for name in os.listdir(out) if name.endswith(".partial")]

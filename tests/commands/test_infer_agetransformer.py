@@ -15,7 +15,7 @@ from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 
 SIZE = 32
-OFF = ("--aligned", "--force", "--set", "judge=false")
+OFF = ("--aligned", "--force", "--set", "evaluate=false")
 SLIM = SlimSpec(
     size=SIZE,
     stem=4,
@@ -95,9 +95,9 @@ def directly(net, face, weights):
 )
 def test_without_ages_every_anchor_is_drawn(tm, nets, files, face, tmp_path, file, version, ages):
     out = tmp_path / "out"
-    told = tm("infer", face, "--out", out, "--weights", files[file], "--strip", *OFF, "--json")
-    assert told.code == 0
-    assert told.json["done"] == 10
+    result = tm("infer", face, "--out", out, "--weights", files[file], "--strip", *OFF, "--json")
+    assert result.code == 0
+    assert result.json["done"] == 10
     assert {path.name for path in out.glob("*_age*.png")} == {f"eve_age{age}.png" for age in ages}
     assert (out / "eve_strip.png").is_file()
     for at in (0, 4, 9):
@@ -110,12 +110,12 @@ def test_without_ages_every_anchor_is_drawn(tm, nets, files, face, tmp_path, fil
 
 def test_ages_between_anchors_are_shares_of_both(tm, nets, files, face, tmp_path):
     out = tmp_path / "out"
-    told = tm("infer", face, "--out", out, "--weights", files["v2"], "--ages", "42.5,98", *OFF)
-    assert told.code == 0
+    result = tm("infer", face, "--out", out, "--weights", files["v2"], "--ages", "42.5,98", *OFF)
+    assert result.code == 0
     weights = torch.zeros(10)
     weights[3], weights[4] = 0.25, 0.75
     assert np.abs(pixels(out / "eve_age42.5.png") - directly(nets["v2"], face, weights)).max() <= 1
-    assert "98 lies beyond the anchors" in told.err
+    assert "98 lies beyond the anchors" in result.err
     oldest = directly(nets["v2"], face, torch.eye(10)[9])
     assert np.abs(pixels(out / "eve_age98.png") - oldest).max() <= 1
 
@@ -123,37 +123,37 @@ def test_ages_between_anchors_are_shares_of_both(tm, nets, files, face, tmp_path
 def test_a_film_and_pictures_of_another_size_come_too(tm, files, face, tmp_path):
     out = tmp_path / "out"
     argv = ("--ages", "5,95", "--morph", "gif", "--size", "48", "--coupled")
-    told = tm("infer", face, "--out", out, "--weights", files["v2"], *argv, *OFF)
-    assert told.code == 0
+    result = tm("infer", face, "--out", out, "--weights", files["v2"], *argv, *OFF)
+    assert result.code == 0
     assert pixels(out / "eve_age5.png").shape == (48, 48, 3)
     with Image.open(out / "eve_morph.gif") as film:
         assert film.n_frames > 8
     assert (out / "eve_age95_coupled.png").is_file()
 
 
-def test_a_judged_row_says_why_there_is_no_plain_inversion(tm, files, face, tmp_path):
+def test_a_row_explains_the_missing_plain_inversion(tm, files, face, tmp_path):
     out = tmp_path / "out"
     argv = ("--ages", "45", "--aligned", "--force")
     assert tm("infer", face, "--out", out, "--weights", files["v2"], *argv).code == 0
     (row,) = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert row["identity"] is not None
     assert row["identity_reconstruction"] is None
-    assert "only at an age" in row["why_null"]
+    assert "only faces at an age" in row["why_null"]
 
 
 @pytest.mark.parametrize("name", ["v1", "v2"])
 def test_codes_that_it_does_not_have_cannot_be_edited(tm, files, face, tmp_path, name):
     argv = ("--out", tmp_path / "out", "--weights", files[name], "--ages", "20", *OFF)
     for more in (("--strength", "0.5"), ("--set", 'edit.pose="strict"')):
-        told = tm("infer", face, *argv, *more)
-        assert told.code == 2
-        assert "no codes to edit" in told.err
+        result = tm("infer", face, *argv, *more)
+        assert result.code == 2
+        assert "no codes to edit" in result.err
 
 
 def test_other_weights_have_no_ages_of_their_own(tm, face, tmp_path):
-    told = tm("infer", face, "--out", tmp_path / "out", *OFF)
-    assert told.code == 2
-    assert "no target age was given" in told.err
+    result = tm("infer", face, "--out", tmp_path / "out", *OFF)
+    assert result.code == 2
+    assert "no target age was given" in result.err
 
 
 def lost(content):
@@ -161,7 +161,7 @@ def lost(content):
     return "layers.0.blocks.1.mlp.fc1.bias"
 
 
-def strange(content):
+def unexpected(content):
     content["g_ema"]["layers.0.odd"] = torch.zeros(1)
     return "layers.0.odd"
 
@@ -177,13 +177,13 @@ def shorter(content):
     return "double as often"
 
 
-@pytest.mark.parametrize("harm", [lost, strange, misshapen, shorter])
-def test_a_published_file_that_is_off_ends_with_4_and_says_where(tm, files, face, tmp_path, harm):
+@pytest.mark.parametrize("harm", [lost, unexpected, misshapen, shorter])
+def test_a_damaged_published_file_ends_with_4_and_names_the_key(tm, files, face, tmp_path, harm):
     content = torch.load(files["v1"])
     named = harm(content)
     torch.save(content, tmp_path / "harmed.pt")
     argv = ("--out", tmp_path / "out", "--weights", tmp_path / "harmed.pt", *OFF)
-    told = tm("infer", face, *argv)
-    assert told.code == 4
-    assert named in " ".join(told.err.split())
+    result = tm("infer", face, *argv)
+    assert result.code == 4
+    assert named in " ".join(result.err.split())
     assert not list((tmp_path / "out").glob("*.png"))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from engine.evaluators.photographs import PhotoEvaluators
 
-OFF = ("--set", "judge=false")
+OFF = ("--set", "evaluate=false")
 
 
 def pixels(path):

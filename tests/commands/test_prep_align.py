@@ -38,11 +38,11 @@ def rows_of(folder):
     return {Path(row.source).name: row for row in read_manifest(folder)}
 
 
-def test_a_photo_is_aligned_and_its_row_tells_everything(tm, photos, tmp_path):
+def test_a_photo_is_aligned_and_its_row_is_complete(tm, photos, tmp_path):
     out = tmp_path / "out"
-    told = tm("prep", "align", photos, out, "--size", 64, "--json")
-    assert told.code == 0
-    assert told.json["done"] == 1
+    result = tm("prep", "align", photos, out, "--size", 64, "--json")
+    assert result.code == 0
+    assert result.json["done"] == 1
     row = json.loads((out / "manifest.jsonl").read_text().splitlines()[0])
     assert (row["source"], row["output"]) == ("../photos/30_1.jpg", "30_1.png")
     assert (row["status"], row["reason"], row["age"]) == ("done", None, 30.0)
@@ -73,8 +73,8 @@ def test_a_second_run_does_only_what_is_new_or_changed(tm, photos, tmp_path, fac
 
 
 def test_a_dry_run_touches_nothing(tm, photos, tmp_path):
-    told = tm("prep", "align", photos, tmp_path / "out", "--dry-run", "--json")
-    assert (told.code, told.json["photos"]) == (0, 1)
+    result = tm("prep", "align", photos, tmp_path / "out", "--dry-run", "--json")
+    assert (result.code, result.json["photos"]) == (0, 1)
     assert not (tmp_path / "out").exists()
 
 
@@ -84,7 +84,7 @@ def jpeg(pixels, mode="RGB"):
     return buffer.getvalue()
 
 
-def test_every_horror_has_its_reason_and_the_good_photo_is_done(tm, photos, tmp_path, face):
+def test_unusable_files_have_a_reason_and_good_photos_are_aligned(tm, photos, tmp_path, face):
     wide = np.zeros((20, 20_000, 3), np.uint8)
     horrors = {
         "truncated.jpg": jpeg(face)[:9_000],
@@ -108,8 +108,8 @@ def test_every_horror_has_its_reason_and_the_good_photo_is_done(tm, photos, tmp_
     (photos / "loop").symlink_to(photos)
     (photos / "gone.jpg").symlink_to(photos / "nowhere.jpg")
     out = tmp_path / "out"
-    told = tm("prep", "align", photos, out, "--size", 64, "--json")
-    assert told.code == 0
+    result = tm("prep", "align", photos, out, "--size", 64, "--json")
+    assert result.code == 0
     rows = rows_of(out)
     done = {name for name, row in rows.items() if row.status == "done"}
     assert done == {
@@ -134,24 +134,24 @@ def test_a_folder_without_pictures_is_explained(tm, tmp_path, files):
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_text(content)
-    told = tm("prep", "align", folder, tmp_path / "out")
-    assert told.code == 3
-    assert "nothing to align" in told.err
+    result = tm("prep", "align", folder, tmp_path / "out")
+    assert result.code == 3
+    assert "nothing to align" in result.err
 
 
 def test_a_source_that_does_not_exist_is_a_usage_error(tm, tmp_path):
-    told = tm("prep", "align", tmp_path / "nowhere", tmp_path / "out")
-    assert told.code == 2
-    assert "does not exist" in told.err
+    result = tm("prep", "align", tmp_path / "nowhere", tmp_path / "out")
+    assert result.code == 2
+    assert "does not exist" in result.err
 
 
 def test_no_face_in_any_photo_exits_3(tm, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     Image.fromarray(skimage_data.brick()).save(folder / "wall.png")
-    told = tm("prep", "align", folder, tmp_path / "out", "--size", 64)
-    assert told.code == 3
-    assert "no face found" in told.err
+    result = tm("prep", "align", folder, tmp_path / "out", "--size", 64)
+    assert result.code == 3
+    assert "no face found" in result.err
 
 
 def test_strict_exits_3_when_anything_was_left_out(tm, photos, tmp_path):
@@ -169,8 +169,8 @@ def test_every_face_gets_its_number(tm, tmp_path, face):
     pair[:, :512], pair[:384, 512:] = face, small
     Image.fromarray(pair).save(folder / "pair.png")
     out = tmp_path / "out"
-    told = tm("prep", "align", folder, out, "--size", 64, "--face", "all", "--json")
-    assert told.json["done"] == 2
+    result = tm("prep", "align", folder, out, "--size", 64, "--face", "all", "--json")
+    assert result.json["done"] == 2
     assert sorted(path.name for path in out.glob("*.png")) == ["pair_1.png", "pair_2.png"]
     boxes = [row.box for row in sorted(read_manifest(out), key=lambda row: row.face)]
     assert boxes[0][0] < 512 < boxes[1][0]
@@ -181,9 +181,9 @@ def test_every_face_gets_its_number(tm, tmp_path, face):
 
 @pytest.mark.parametrize("rule", ["biggest", "0", "-1", "like:", "like:nowhere.jpg"])
 def test_a_rule_that_is_none_is_refused(tm, photos, tmp_path, rule):
-    told = tm("prep", "align", photos, tmp_path / "out", "--face", rule)
-    assert told.code in (2, 3)
-    assert told.err.startswith("error:")
+    result = tm("prep", "align", photos, tmp_path / "out", "--face", rule)
+    assert result.code in (2, 3)
+    assert result.err.startswith("error:")
 
 
 def test_two_photos_of_one_name_keep_apart(tm, photos, tmp_path, face):
@@ -192,8 +192,8 @@ def test_two_photos_of_one_name_keep_apart(tm, photos, tmp_path, face):
     Image.fromarray(face).save(photos / "more" / "30_1.png")
     out = tmp_path / "out"
     assert tm("prep", "align", photos, out, "--size", 64, "--json").json["done"] == 3
-    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
-    assert found == ["30_1-png.png", "30_1.png", "more/30_1.png"]
+    names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert names == ["30_1-png.png", "30_1.png", "more/30_1.png"]
 
 
 def test_ages_come_from_a_table_and_from_dates(tm, tmp_path, face):
@@ -205,33 +205,33 @@ def test_ages_come_from_a_table_and_from_dates(tm, tmp_path, face):
     Image.fromarray(face).save(folder / "IMG_2.jpg")
     (tmp_path / "ages.csv").write_text("path,age\nIMG_2.jpg,0\n")
     argv = ("--ages", tmp_path / "ages.csv", "--born", "1975", "--size", 64)
-    told = tm("prep", "align", folder, tmp_path / "out", *argv)
+    result = tm("prep", "align", folder, tmp_path / "out", *argv)
     rows = rows_of(tmp_path / "out")
     assert (rows["IMG_1.jpg"].age, rows["IMG_1.jpg"].age_by) == (30.0, "date")
     assert (rows["IMG_2.jpg"].age, rows["IMG_2.jpg"].age_by) == (0.0, "csv")
-    assert "few to learn a person from" in told.err
+    assert "few to learn a person from" in result.err
 
 
 def test_unknown_ages_and_a_narrow_span_are_warned_about(tm, photos, tmp_path, face):
     Image.fromarray(face).save(photos / "x.png")
-    told = tm("prep", "align", photos, tmp_path / "out", "--size", 64, "--json")
-    assert any("age is unknown in 1 of 2" in text for text in told.json["warnings"])
-    assert any("less than 10 years" in text for text in told.json["warnings"])
+    result = tm("prep", "align", photos, tmp_path / "out", "--size", 64, "--json")
+    assert any("age is unknown in 1 of 2" in text for text in result.json["warnings"])
+    assert any("less than 10 years" in text for text in result.json["warnings"])
 
 
 def test_known_points_take_the_place_of_the_detector(tm, tmp_path):
     truth = tmp_path / "world"
     tm("prep", "synth", truth, "--people", 1, "--per-person", 2, "--size", 128, "--seed", 400_000)
     argv = ("--landmarks", truth / "manifest.jsonl", "--size", 64, "--json")
-    told = tm("prep", "align", truth, tmp_path / "out", *argv)
-    assert told.json["done"] == 2
+    result = tm("prep", "align", truth, tmp_path / "out", *argv)
+    assert result.json["done"] == 2
     assert {row.detector for row in read_manifest(tmp_path / "out")} == {"given"}
 
 
 def test_a_device_that_cannot_serve_is_refused(tm, photos, tmp_path):
-    told = tm("prep", "align", photos, tmp_path / "out", "--device", "cuda")
-    assert told.code == 2
-    assert "runs on the processor" in told.err
+    result = tm("prep", "align", photos, tmp_path / "out", "--device", "cuda")
+    assert result.code == 2
+    assert "runs on the processor" in result.err
 
 
 def test_an_unreadable_photo_is_failed_with_its_reason(tm, photos, tmp_path, monkeypatch, face):
@@ -279,9 +279,9 @@ def test_a_disk_that_refuses_ends_the_batch_and_loses_nothing(
         return real(self, mode, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", refuse)
-    told = tm(*align)
-    assert told.code == exit_code
-    assert words in told.err
+    result = tm(*align)
+    assert result.code == exit_code
+    assert words in result.err
     monkeypatch.undo()
     assert {name for name, row in rows_of(out).items() if row.status == "done"} == {
         *("30_1.jpg", "31_1.png")
@@ -295,9 +295,9 @@ def test_two_runs_on_one_folder_do_not_mix(tm, photos, tmp_path):
 
     out = tmp_path / "out"
     with locked(out):
-        told = tm("prep", "align", photos, out)
-    assert told.code == 2
-    assert f"in use by process {os.getpid()} " in told.err
+        result = tm("prep", "align", photos, out)
+    assert result.code == 2
+    assert f"in use by process {os.getpid()} " in result.err
 
 
 def start(photos, out, *more):
@@ -322,7 +322,7 @@ def wait_for_rows(out, count):
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_run_that_is_stopped_goes_on_where_it_was(tm, photos, tmp_path, face, how, code):
-    # Each a little darker: copies would be hashed alike, not that anything here minds.
+    # Each a little darker, so that no two are equal.
     for number in range(20):
         Image.fromarray(face - np.minimum(face, number)).save(photos / f"{number}_1.png")
     out = tmp_path / "out"
@@ -331,9 +331,9 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tm, photos, tmp_path, face, 
     os.killpg(process.pid, how)
     process.communicate(timeout=60)
     assert process.returncode == code
-    told = tm("prep", "align", photos, out, "--size", 64, "--json")
-    assert told.code == 0
-    assert told.json["kept"] >= 3
-    assert told.json["kept"] + told.json["done"] == 21
+    result = tm("prep", "align", photos, out, "--size", 64, "--json")
+    assert result.code == 0
+    assert result.json["kept"] >= 3
+    assert result.json["kept"] + result.json["done"] == 21
     assert len(list(out.glob("*.png"))) == 21
     assert not list(out.rglob("*.partial"))

@@ -42,8 +42,8 @@ def faces(album, tmp_path):
 
 def test_every_fault_is_named_and_nothing_is_deleted(tm, faces):
     before = sorted(path.name for path in faces.iterdir())
-    told = tm("prep", "filter", faces, "--json", "--workers", 1)
-    assert told.code == 0
+    result = tm("prep", "filter", faces, "--json", "--workers", 1)
+    assert result.code == 0
     rows = {row.output: row for row in read_manifest(faces)}
     heads = {
         name: {text.partition(":")[0] for text in row.reasons or ()} for name, row in rows.items()
@@ -59,7 +59,7 @@ def test_every_fault_is_named_and_nothing_is_deleted(tm, faces):
     assert sorted(p.name for p in faces.iterdir() if p.name[0] not in ".m") == before
 
 
-def test_photos_of_other_ages_are_no_copies(tm, faces):
+def test_photos_of_other_ages_are_no_duplicates(tm, faces):
     tm("prep", "filter", faces, "--workers", 1)
     untouched = [
         row
@@ -71,7 +71,7 @@ def test_photos_of_other_ages_are_no_copies(tm, faces):
     assert [row.duplicate_of for row in real if row.duplicate_of not in (None, "40_90.jpg")] == []
 
 
-def test_a_second_run_scores_nothing_again_and_says_the_same(tm, faces, monkeypatch):
+def test_a_second_run_scores_nothing_and_decides_the_same(tm, faces, monkeypatch):
     first = tm("prep", "filter", faces, "--json", "--workers", 1)
     before = read_manifest(faces)
 
@@ -83,7 +83,7 @@ def test_a_second_run_scores_nothing_again_and_says_the_same(tm, faces, monkeypa
     assert read_manifest(faces) == before
 
 
-def test_other_limits_judge_again(tm, faces):
+def test_other_limits_change_the_decision(tm, faces):
     strict = tm("prep", "filter", faces, "--json", "--workers", 1)
     lenient = tm("prep", "filter", faces, "--json", "--set", "quality.allow_gray=true")
     assert lenient.json["reasons"].get("grey") is None
@@ -91,50 +91,50 @@ def test_other_limits_judge_again(tm, faces):
 
 
 def test_what_is_kept_is_copied_with_its_rows(tm, faces, tmp_path):
-    told = tm("prep", "filter", faces, "--out", tmp_path / "kept", "--json", "--workers", 1).json
-    assert told["copied"] == told["keep"] > 0
+    result = tm("prep", "filter", faces, "--out", tmp_path / "kept", "--json", "--workers", 1).json
+    assert result["copied"] == result["keep"] > 0
     rows = read_manifest(tmp_path / "kept")
-    assert len(rows) == told["keep"]
+    assert len(rows) == result["keep"]
     assert all((tmp_path / "kept" / row.output).is_file() for row in rows)
 
 
 def test_a_dry_run_only_counts(tm, faces):
-    told = tm("prep", "filter", faces, "--dry-run", "--json")
-    assert told.json["pictures"] == 13
+    result = tm("prep", "filter", faces, "--dry-run", "--json")
+    assert result.json["pictures"] == 13
     assert not (faces / "manifest.jsonl").exists()
 
 
 @pytest.mark.parametrize("content", [None, ""])
-def test_a_folder_with_nothing_to_judge_is_told(tm, tmp_path, content):
+def test_a_folder_without_pictures_is_an_error(tm, tmp_path, content):
     folder = tmp_path / "x"
     if content is not None:
         folder.mkdir()
-    told = tm("prep", "filter", folder)
-    assert told.code in (2, 3)
-    assert told.err.startswith("error:")
+    result = tm("prep", "filter", folder)
+    assert result.code in (2, 3)
+    assert result.err.startswith("error:")
 
 
-def test_the_split_is_noted_and_can_be_told_first(tm, faces):
+def test_the_split_is_written_unless_it_is_a_dry_run(tm, faces):
     tm("prep", "filter", faces, "--workers", 1)
     dry = tm("prep", "split", faces, "--test", 0.25, "--dry-run", "--json").json
     assert {row.split for row in read_manifest(faces)} == {None}
-    told = tm("prep", "split", faces, "--test", 0.25, "--json").json
-    assert (told["train"], told["test"]) == (dry["train"], dry["test"])
+    result = tm("prep", "split", faces, "--test", 0.25, "--json").json
+    assert (result["train"], result["test"]) == (dry["train"], dry["test"])
     rows = read_manifest(faces)
     assert {row.split for row in rows if row.usable} == {"train", "test"}
     assert {row.split for row in rows if not row.usable} == {None}
 
 
 def test_a_folder_that_was_never_prepared_cannot_be_split(tm, tmp_path):
-    told = tm("prep", "split", tmp_path)
-    assert told.code == 3
-    assert "no manifest.jsonl" in told.err
+    result = tm("prep", "split", tmp_path)
+    assert result.code == 3
+    assert "no manifest.jsonl" in result.err
 
 
 def test_the_sheet_shows_every_picture(tm, faces, tmp_path):
     tm("prep", "filter", faces, "--workers", 1)
-    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--columns", 4, "--json")
-    assert told.json["pictures"] == 12
+    result = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--columns", 4, "--json")
+    assert result.json["pictures"] == 12
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.width == 10 + 4 * 170
         assert np.asarray(sheet).std() > 20
@@ -142,8 +142,8 @@ def test_the_sheet_shows_every_picture(tm, faces, tmp_path):
 
 def test_a_dry_run_of_a_sheet_writes_nothing(tm, faces, tmp_path):
     tm("prep", "filter", faces, "--workers", 1)
-    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--dry-run", "--json")
-    assert told.json == {"dry_run": True, "sheet": str(tmp_path / "s.png"), "pictures": 12}
+    result = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--dry-run", "--json")
+    assert result.json == {"dry_run": True, "sheet": str(tmp_path / "s.png"), "pictures": 12}
     assert not (tmp_path / "s.png").exists()
 
 
@@ -152,10 +152,10 @@ def test_pictures_gone_since_are_neither_drawn_nor_kept(tm, faces, tmp_path):
     chosen = [row.output for row in read_manifest(faces) if row.verdict == "keep"]
     (faces / chosen[0]).unlink()
     (faces / chosen[1]).write_bytes(b"broken")
-    told = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--json")
-    assert (told.code, told.json["pictures"]) == (0, 10)
-    assert f"`{chosen[0]}`" in told.err
-    assert f"`{chosen[1]}`" in told.err
+    result = tm("prep", "sheet", faces, "--out", tmp_path / "s.png", "--json")
+    assert (result.code, result.json["pictures"]) == (0, 10)
+    assert f"`{chosen[0]}`" in result.err
+    assert f"`{chosen[1]}`" in result.err
     tm("prep", "filter", faces, "--workers", 1)
     verdicts = {row.output: row.verdict for row in read_manifest(faces)}
     assert [verdicts[name] for name in chosen[:2]] == [None, None]

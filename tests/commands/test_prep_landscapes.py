@@ -47,9 +47,9 @@ def test_trainings_can_read_the_table_of_ratings(tm, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [("--ages", "20..30"), ("--wild", 1), ("--same-scene",), ("--size", 8), ("--seed", -1)],
+    [("--ages", "20..30"), ("--unaligned", 1), ("--same-scene",), ("--size", 8), ("--seed", -1)],
 )
-def test_options_of_portraits_are_refused(tm, tmp_path, words):
+def test_options_of_portraits_are_errors_for_landscapes(tm, tmp_path, words):
     result = tm("prep", "synth", tmp_path / "w", *SMALL, *words)
     assert result.code == 2
     assert result.err.startswith("error:")

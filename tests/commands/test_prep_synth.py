@@ -10,9 +10,9 @@ from engine.images.saving import provenance_of
 SMALL = ("--people", 2, "--per-person", 3, "--ages", "20..50", "--size", 64, "--json")
 
 
-def test_people_and_ages_are_as_asked_for_and_the_truth_stands_beside(tm, tmp_path):
-    told = tm("prep", "synth", tmp_path / "w", "--seed", 900_000, *SMALL)
-    assert (told.code, told.json["done"]) == (0, 6)
+def test_people_ages_and_truth_are_those_requested(tm, tmp_path):
+    result = tm("prep", "synth", tmp_path / "w", "--seed", 900_000, *SMALL)
+    assert (result.code, result.json["done"]) == (0, 6)
     names = sorted(path.relative_to(tmp_path / "w").as_posix() for path in tmp_path.rglob("*.png"))
     assert names == [
         f"90000{p}/{age}_{k}.png" for p in (0, 1) for k, age in enumerate((20, 35, 50))
@@ -39,8 +39,8 @@ def test_a_rerun_renders_only_what_is_missing(tm, tmp_path):
     out = tmp_path / "w"
     tm("prep", "synth", out, *SMALL)
     (out / "000000" / "35_1.png").unlink()
-    told = tm("prep", "synth", out, *SMALL).json
-    assert (told["done"], told["kept"]) == (1, 5)
+    result = tm("prep", "synth", out, *SMALL).json
+    assert (result["done"], result["kept"]) == (1, 5)
 
 
 def test_one_scene_shows_the_same_photograph_at_every_age(tm, tmp_path):
@@ -65,26 +65,26 @@ def test_one_scene_shows_the_same_photograph_at_every_age(tm, tmp_path):
         ("--ages", "5..150"),
         ("--ages", "old"),
         ("--size", 5_000),
-        ("--wild", 2),
+        ("--unaligned", 2),
         ("--people", 0),
         ("--seed", -1),
     ],
 )
-def test_what_cannot_be_rendered_is_told(tm, tmp_path, option, value):
-    told = tm("prep", "synth", tmp_path / "w", *SMALL[:8], option, value)
-    assert told.code == 2
-    assert told.err.startswith("error:")
+def test_values_out_of_range_are_errors(tm, tmp_path, option, value):
+    result = tm("prep", "synth", tmp_path / "w", *SMALL[:8], option, value)
+    assert result.code == 2
+    assert result.err.startswith("error:")
     assert not (tmp_path / "w").exists()
 
 
 def test_a_dry_run_renders_nothing(tm, tmp_path):
-    told = tm("prep", "synth", tmp_path / "w", *SMALL, "--dry-run")
-    assert told.json["pictures"] == 6
+    result = tm("prep", "synth", tmp_path / "w", *SMALL, "--dry-run")
+    assert result.json["pictures"] == 6
     assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
-def test_a_folder_in_brackets_is_told_by_its_whole_name(tm, tmp_path, more):
+def test_brackets_in_a_folder_name_are_printed(tm, tmp_path, more):
     out = tmp_path / "world [b]"
-    told = tm("prep", "synth", out, "--people", 1, "--per-person", 1, "--size", 64, *more)
-    assert str(out) in told.err
+    result = tm("prep", "synth", out, "--people", 1, "--per-person", 1, "--size", 64, *more)
+    assert str(out) in result.err

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from engine.core.errors import UsageError
 from engine.data.domains import Domain
-from engine.enhance.base import ENHANCERS, Made, StepChoice, unfamiliar
+from engine.enhance.base import ENHANCERS, Made, StepChoice, out_of_domain
 from engine.enhance.colour import gray_square, lay_colours, own_colour
 from engine.enhance.models import Model
 from engine.images.raster import Raster
 
 SIDE = 512
-"""DDColor's own pipeline; spandrel cannot read it off the weights and says 256."""
+"""Input side of DDColor's published pipeline; spandrel assumes 256."""
 
 
 @ENHANCERS.register("ddcolor")
@@ -30,7 +30,7 @@ class DdcolorChoice(StepChoice):
     gain: float = Field(default=1.0, ge=0, le=3)
     """What the network's colours are multiplied by."""
     side: int = Field(default=SIDE, ge=64, le=2048)
-    """Side of the square that DDColor looks at."""
+    """Side of the input square of DDColor."""
 
     def build(self, model: Model, device: torch.device) -> "Ddcolor":
         if model.architecture not in ("DDColor", "NanoColour"):
@@ -51,11 +51,11 @@ class Ddcolor:
             net.input_size = (self.side, self.side)
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
-        told = own_colour(picture)
-        if told > self.choice.gray and not self.choice.always:
-            return f"has colours already (chroma {told:.1f}, grey is up to {self.choice.gray:g})"
-        # Without a face in the middle it would paint one's colours there all the same.
-        return unfamiliar(self.model, domain, force=force)
+        chroma = own_colour(picture)
+        if chroma > self.choice.gray and not self.choice.always:
+            return f"has colours already (chroma {chroma:.1f}, grey is up to {self.choice.gray:g})"
+        # The nano network would put the colours of a face into any picture.
+        return out_of_domain(self.model, domain, force=force)
 
     @torch.inference_mode()
     def apply(self, picture: Raster, used: dict[str, Any] | None = None) -> Made:

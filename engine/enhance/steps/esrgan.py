@@ -55,7 +55,7 @@ class EsrganChoice(StepChoice):
 
 
 class Esrgan:
-    """A network over tiles, its result brought to the scale that is asked for."""
+    """A network over tiles, its result reduced to the scale of the recipe."""
 
     def __init__(
         self, choice: EsrganChoice, model: Model, scale: int, device: torch.device
@@ -91,7 +91,7 @@ class Esrgan:
 
     @property
     def tile(self) -> int:
-        """The side of a tile: as asked for, else what a quarter of the free memory allows."""
+        """Side of a tile in px: the recipe's, else what a quarter of the free memory allows."""
         if self._tile is None:
             free = free_memory(self.device)
             self._tile = LARGEST if free is None else tile_for(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.core.errors import UsageError
 from engine.data.domains import Domain
-from engine.enhance.base import ENHANCERS, StepChoice, unfamiliar
+from engine.enhance.base import ENHANCERS, StepChoice, out_of_domain
 from engine.enhance.models import Model
 from engine.images.raster import Raster
 
@@ -34,7 +34,7 @@ class Gfpgan:
         self.model, self.side, self.device = model, model.size, device
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
-        return unfamiliar(self.model, domain, force=force)
+        return out_of_domain(self.model, domain, force=force)
 
     @torch.inference_mode()
     def restore(self, face: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Tiny real networks in the published containers, and witnesses that can be told what to see."""
+"""Tiny real networks in the published containers, and evaluators with set results."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -20,47 +20,45 @@ PERSON = 903_000
 
 @dataclass
 class Fixed:
-    """A witness and its panel: whoever was changed is `cosine` like before."""
+    """An evaluator and its factory: a changed face has the identity `cosine` to before."""
 
     cosine: float = 1.0
     drawn: str = "portraits"
     identity_by: str = "fixed"
     age_by: str | None = "fixed"
     why_no_age: str | None = None
-    seen: list = field(default_factory=list)
 
     def domain_of(self, face):
         return self.drawn
 
-    def of(self, domain):
-        self.seen.append(domain)
+    def for_domain(self, domain):
         return self
 
-    def look(self, face):
+    def measure(self, face):
         return FaceMeasurement(face.astype(float), 40.0)
 
     def _change(self, one, other):
         return float(np.abs(one.identity - other.identity).mean())
 
-    def alike(self, one, other):
+    def similarity(self, one, other):
         return self.cosine if self._change(one, other) else 1.0
 
 
 class Linear(Fixed):
-    """Sees less of the person with every level that a face changes by."""
+    """Identity falls with every level that a face changes by."""
 
     def __init__(self, loss):
         super().__init__()
         self.loss = loss
 
-    def alike(self, one, other):
+    def similarity(self, one, other):
         return 1 - self.loss * self._change(one, other)
 
 
 class Ageing(Fixed):
-    """Sees a year for every level that the mean of a face rises."""
+    """The age rises a year for every level of the mean of a face."""
 
-    def look(self, face):
+    def measure(self, face):
         return FaceMeasurement(face.astype(float), 30 + float(face.mean()))
 
 

@@ -6,7 +6,7 @@ import torch
 
 from engine.enhance.base import ENHANCERS
 from engine.enhance.chain import Chain
-from engine.enhance.guard import Guarding
+from engine.enhance.guard import GuardLimits
 from engine.faces.detect import Detection
 from engine.images.raster import Raster, enlarged_plane
 from tests.engine.enhance.conftest import Ageing, Fixed, Linear
@@ -14,11 +14,10 @@ from tests.engine.enhance.conftest import Ageing, Fixed, Linear
 CPU = torch.device("cpu")
 
 
-def chain(*choices, witness=None, force=False, **guarding):
-    panel = Fixed() if witness is None else witness
+def chain(*choices, evaluator=None, force=False, **limits):
     return Chain(
-        choices, CPU, guarding=Guarding(**guarding), detection=Detection(),
-        summon=lambda: panel, force=force,
+        choices, CPU, guard=GuardLimits(**limits), detection=Detection(),
+        evaluators=Fixed() if evaluator is None else evaluator, force=force,
     )  # fmt: skip
 
 
@@ -34,7 +33,7 @@ def level(picture):
     return picture.pixels.astype(float)
 
 
-def test_every_kind_is_found_by_itself():
+def test_every_kind_is_registered():
     assert list(ENHANCERS) == ["ddcolor", "esrgan", "gfpgan"]
 
 
@@ -72,8 +71,8 @@ def test_strength_lies_between_plain_enlargement_and_all_of_it(portrait, compact
     assert np.abs(made[1] - plain).max() > 5
 
 
-def test_a_face_that_turns_into_someone_else_is_left_alone(portrait, face_file):
-    made = chain(step("gfpgan", face_file), witness=Fixed(cosine=0.3)).run(raster(portrait))
+def test_a_face_whose_identity_changes_is_skipped(portrait, face_file):
+    made = chain(step("gfpgan", face_file), evaluator=Fixed(cosine=0.3)).run(raster(portrait))
     assert np.array_equal(made.picture.pixels, portrait)
     (row,) = made.steps
     assert row["strength"] == 0
@@ -81,24 +80,24 @@ def test_a_face_that_turns_into_someone_else_is_left_alone(portrait, face_file):
 
 
 def test_without_the_guard_it_is_restored_all_the_same(portrait, face_file):
-    witness = Fixed(cosine=0.3)
-    made = chain(step("gfpgan", face_file), witness=witness, on=False).run(raster(portrait))
+    evaluator = Fixed(cosine=0.3)
+    made = chain(step("gfpgan", face_file), evaluator=evaluator, on=False).run(raster(portrait))
     assert not np.array_equal(made.picture.pixels, portrait)
-    assert made.verdict.identity == 0.3
+    assert made.comparison.identity == 0.3
 
 
 def test_strength_is_lowered_until_the_face_holds(portrait, face_file):
-    gentle = chain(step("gfpgan", face_file), witness=Linear(1e-3), on=False)
-    change = (1 - gentle.run(raster(portrait)).verdict.identity) / 1e-3
-    built = chain(step("gfpgan", face_file), witness=Linear(0.5 / change))
+    gentle = chain(step("gfpgan", face_file), evaluator=Linear(1e-3), on=False)
+    change = (1 - gentle.run(raster(portrait)).comparison.identity) / 1e-3
+    built = chain(step("gfpgan", face_file), evaluator=Linear(0.5 / change))
     made = built.run(raster(portrait))
     assert made.steps[0]["strength"] == 0.75
     assert "identity 0.5" in made.steps[0]["faces"][0]["held_back"]
-    assert made.verdict.identity == pytest.approx(1 - 0.5 * 0.75, abs=0.05)
+    assert made.comparison.identity == pytest.approx(1 - 0.5 * 0.75, abs=0.05)
 
 
 def test_age_drift_holds_an_enlargement_back(portrait, compact_file):
-    built = chain(step("esrgan", compact_file), witness=Ageing(), max_drift=3.0)
+    built = chain(step("esrgan", compact_file), evaluator=Ageing(), max_drift=3.0)
     built.steps[0]._enlarge = lambda tile: (
         torch.nn.functional.interpolate(tile, scale_factor=2, mode="bicubic") + 0.06
     ).clamp(-1, 1)
@@ -108,7 +107,7 @@ def test_age_drift_holds_an_enlargement_back(portrait, compact_file):
     assert row["held_back"].startswith("age moved by +")
     assert row["guard"]["age_drift"] <= 3
     assert made.picture.pixels.shape == (384, 384, 3)
-    free = chain(step("esrgan", compact_file), witness=Ageing(), max_drift=50.0)
+    free = chain(step("esrgan", compact_file), evaluator=Ageing(), max_drift=50.0)
     free.steps[0]._enlarge = built.steps[0]._enlarge
     assert free.run(raster(portrait)).steps[0]["strength"] == 1
 
@@ -116,7 +115,7 @@ def test_age_drift_holds_an_enlargement_back(portrait, compact_file):
 def test_drifts_of_several_steps_do_not_add_up(portrait, compact_file):
     """Each of two steps makes the face a year and a half older; two years are allowed in all."""
     steps = [step("esrgan", compact_file) for _ in range(2)]
-    built = chain(*steps, witness=Ageing(), max_drift=2.0)
+    built = chain(*steps, evaluator=Ageing(), max_drift=2.0)
     for one in built.steps:
         one._enlarge = lambda tile: (
             torch.nn.functional.interpolate(tile, scale_factor=2, mode="bicubic") + 1.5 / 127.5
@@ -126,15 +125,15 @@ def test_drifts_of_several_steps_do_not_add_up(portrait, compact_file):
     assert first["strength"] == 1
     assert 0 <= second["strength"] < 0.5
     assert "against the source" in str(second)
-    assert made.verdict.drift <= 2
+    assert made.comparison.drift <= 2
 
 
 def test_a_step_that_never_holds_still_gives_its_size(portrait, compact_file):
-    built = chain(step("esrgan", compact_file), witness=Fixed(cosine=0.1))
+    built = chain(step("esrgan", compact_file), evaluator=Fixed(cosine=0.1))
     made = built.run(raster(portrait))
     assert np.array_equal(made.picture.pixels, enlarged_plane(portrait, 2))
     assert made.steps[0]["skipped_reason"].endswith("enlarged 2 times by bicubic instead")
-    assert made.verdict.identity == 1 or made.verdict.identity == 0.1
+    assert made.comparison.identity == 1 or made.comparison.identity == 0.1
 
 
 def test_a_zero_strength_is_a_zero(portrait, face_file):
@@ -145,9 +144,9 @@ def test_a_zero_strength_is_a_zero(portrait, face_file):
 
 def test_networks_of_drawn_faces_leave_photographs_alone(portrait, face_file):
     photo = Fixed(drawn="photos")
-    made = chain(step("gfpgan", face_file), witness=photo).run(raster(portrait))
+    made = chain(step("gfpgan", face_file), evaluator=photo).run(raster(portrait))
     assert "knows drawn portraits only" in made.steps[0]["skipped_reason"]
-    forced = chain(step("gfpgan", face_file), witness=photo, force=True).run(raster(portrait))
+    forced = chain(step("gfpgan", face_file), evaluator=photo, force=True).run(raster(portrait))
     assert forced.steps[0]["strength"] == 1
 
 
@@ -156,7 +155,7 @@ def test_without_a_face_there_is_nothing_to_restore(face_file):
     made = chain(step("gfpgan", face_file)).run(lambda: Raster(noise.copy()))
     assert made.steps[0]["skipped_reason"] == "no face found"
     assert np.array_equal(made.picture.pixels, noise)
-    assert made.witness is None
+    assert made.evaluator is None
 
 
 def test_pictures_with_colours_keep_them_and_toned_ones_do_not(portrait, colour_file):

@@ -14,11 +14,12 @@ from engine.core.progress import Silence
 from engine.data.manifest import read_manifest
 from engine.enhance.album import Album
 from engine.enhance.audit import audit_folder
-from engine.enhance.base import ENHANCERS
 from engine.enhance.folder import enhance_folder
-from engine.enhance.plan import EnhancePlan, digest_of, pictures_of
-from engine.faces.detect import Detection
+from engine.enhance.guard import GuardLimits
+from engine.enhance.plan import EnhancePlan, pictures_of
+from engine.enhance.recipe import EnhanceRecipe
 from engine.images.saving import provenance_of
+from engine.runtime.device import choose
 from tests.engine.enhance.conftest import Fixed
 
 SIDECAR = {
@@ -33,24 +34,25 @@ STEP = {
 
 @pytest.fixture
 def plan(tmp_path, album, compact_file, face_file):
-    choices = (
-        ENHANCERS["esrgan"](kind="esrgan", weights=str(compact_file)),
-        ENHANCERS["gfpgan"](kind="gfpgan", weights=str(face_file)),
-    )
-    made = EnhancePlan(
-        album, tmp_path / "out", choices, partial(Fixed), "cpu",
+    recipe = EnhanceRecipe(
+        name="test",
+        steps=[
+            {"kind": "esrgan", "weights": str(compact_file)},
+            {"kind": "gfpgan", "weights": str(face_file)},
+        ],
         album=Album(subject="folder", test=0.5, seed=3),
-    )  # fmt: skip
-    return settled(made)
+    )
+    return EnhancePlan.of(recipe, album, tmp_path / "out", choose("cpu"), partial(Fixed))
 
 
-def settled(plan):
-    digest = digest_of(plan.choices, plan.guarding, Detection(), side=plan.side, force=plan.force)
-    return replace(plan, settings=digest)
+def changed(plan, **settings):
+    """The plan with other settings in its recipe."""
+    recipe = plan.recipe.model_copy(update=settings)
+    return EnhancePlan.of(recipe, plan.source, plan.out, choose("cpu"), plan.evaluators)
 
 
 def run(plan, **more):
-    return enhance_folder(plan, "kind = 'enhance'\n", Silence(), **more)
+    return enhance_folder(plan, Silence(), **more)
 
 
 def sidecar(plan, name):
@@ -61,22 +63,22 @@ def kinds(plan, **more):
     return sorted(finding.kind for finding in audit_folder(plan, Silence(), **more).findings)
 
 
-def test_a_folder_becomes_pictures_with_papers(plan):
+def test_a_folder_becomes_pictures_with_sidecars(plan):
     report = run(plan)
     assert (report.count("done"), report.count("failed"), report.kept) == (3, 1, 0)
-    told = sidecar(plan, "ann/20_1")
-    assert set(told) >= SIDECAR
-    assert all(set(step) >= STEP for step in told["steps"])
-    assert told["source"]["relpath"] == "ann/20_1.png"
-    assert told["source"]["sha256"] == file_sha256(plan.source / "ann" / "20_1.png")
-    assert told["output"]["sha256"] == file_sha256(plan.out / "ann" / "20_1.png")
-    assert (told["output"]["width"], told["source"]["width"]) == (384, 192)
-    assert (told["subject_id"], told["age_true"], told["age_group"]) == ("ann", 20.0, 5)
+    content = sidecar(plan, "ann/20_1")
+    assert set(content) >= SIDECAR
+    assert all(set(step) >= STEP for step in content["steps"])
+    assert content["source"]["relpath"] == "ann/20_1.png"
+    assert content["source"]["sha256"] == file_sha256(plan.source / "ann" / "20_1.png")
+    assert content["output"]["sha256"] == file_sha256(plan.out / "ann" / "20_1.png")
+    assert (content["output"]["width"], content["source"]["width"]) == (384, 192)
+    assert (content["subject_id"], content["age_true"], content["age_group"]) == ("ann", 20.0, 5)
     assert {"identity", "age_shift", "mean_abs_dL", "chroma_before", "chroma_after",
             "laplacian_var_before", "laplacian_var_after",
-            "lpips"} <= set(told["metrics"])  # fmt: skip
-    assert told["metrics"]["lpips"] is None
-    assert "lpips-alex" in told["metrics"]["why_null"]["lpips"]
+            "lpips"} <= set(content["metrics"])  # fmt: skip
+    assert content["metrics"]["lpips"] is None
+    assert "lpips-alex" in content["metrics"]["why_null"]["lpips"]
     made = provenance_of(plan.out / "ann" / "20_1.png")
     assert made is not None
     assert (made["made"], made["synthetic"]) == ("enhanced", True)
@@ -128,7 +130,7 @@ def test_a_second_run_does_nothing_and_a_changed_source_is_done_again(plan):
     with Image.open(plan.source / "ann" / "21_2.jpg") as photo:
         photo.rotate(2).save(plan.source / "ann" / "21_2.jpg")
     assert run(plan).count("done") == 1
-    other = settled(replace(plan, force=True))
+    other = changed(plan, force=True)
     assert run(other).count("done") == 3
 
 
@@ -171,7 +173,7 @@ def test_raw_data_stays_untouched(plan, tmp_path):
     assert before == {p: file_sha256(p) for p in plan.source.rglob("*") if p.is_file()}
     with pytest.raises(UsageError, match="may not lie in"):
         pictures_of(replace(plan, out=plan.source))
-    raw = replace(plan, album=Album(raw=True))
+    raw = changed(plan, album=Album(raw=True))
     for out in (plan.source / "better", plan.source.parent):
         with pytest.raises(UsageError, match="is raw data"):
             pictures_of(replace(raw, out=out))
@@ -180,25 +182,24 @@ def test_raw_data_stays_untouched(plan, tmp_path):
         pictures_of(replace(plan, source=tmp_path / "empty"))
 
 
-def test_results_are_shrunk_to_the_side_asked_for(plan):
-    run(replace(plan, side=100))
+def test_results_are_shrunk_to_the_requested_side(plan):
+    run(changed(plan, side=100))
     with Image.open(plan.out / "ann" / "20_1.png") as made:
         assert made.size == (100, 100)
 
 
 def test_a_picture_that_would_be_too_large_is_left_out(plan):
-    report = run(replace(plan, max_output_megapixels=0.1))
+    report = run(changed(plan, max_output_megapixels=0.1))
     assert report.count("done") == 0
     assert any("over the limit" in str(row["reason"]) for row in report.rows)
 
 
 def test_what_is_not_the_person_any_more_is_marked(plan):
-    guarded = replace(plan, summon=partial(Fixed, cosine=0.2))
-    off = guarded.guarding.model_copy(update={"on": False})
-    run(replace(guarded, guarding=off))
-    told = sidecar(plan, "ann/20_1")
-    assert told["verdict"] == "drop"
-    assert told["reasons"] == ["identity 0.20 to its source"]
+    guarded = replace(plan, evaluators=partial(Fixed, cosine=0.2))
+    run(changed(guarded, guard=GuardLimits(on=False)))
+    content = sidecar(plan, "ann/20_1")
+    assert content["verdict"] == "drop"
+    assert content["reasons"] == ["identity 0.20 to its source"]
 
 
 def test_an_untouched_folder_passes_the_audit(plan):
@@ -228,16 +229,17 @@ def test_the_audit_finds_sources_that_are_gone_or_changed(plan):
 def test_the_audit_finds_a_changed_parameter(plan):
     run(plan)
     path = plan.out / "ann" / "20_1.json"
-    told = json.loads(path.read_text("utf-8"))
-    told["steps"][0]["params"]["strength"] = 0.5
-    path.write_text(json.dumps(told), "utf-8")
+    content = json.loads(path.read_text("utf-8"))
+    content["steps"][0]["params"]["strength"] = 0.5
+    path.write_text(json.dumps(content), "utf-8")
     assert kinds(plan) == ["changed sidecar"]
 
 
 def test_the_audit_finds_stale_results(plan):
     run(plan)
-    choices = (plan.choices[0].model_copy(update={"strength": 0.5}), plan.choices[1])
-    assert kinds(settled(replace(plan, choices=choices))) == ["stale"] * 3
+    first, second = plan.recipe.steps
+    weaker = changed(plan, steps=(first.model_copy(update={"strength": 0.5}), second))
+    assert kinds(weaker) == ["stale"] * 3
 
 
 def test_the_audit_finds_orphans(plan):
@@ -250,11 +252,12 @@ def test_the_audit_finds_orphans(plan):
 
 
 def test_the_audit_finds_what_cannot_be_made_again(plan, compact_file):
-    """A lie that all papers agree upon: only making the picture again finds it."""
+    """A wrong setting in all files: only making the picture again detects it."""
     run(plan)
-    strong = plan.choices[0].model_copy(update={"strength": 0.3})
-    lying = replace(plan, choices=(strong, plan.choices[1]))
-    assert kinds(lying) == ["not reproduced"]
+    first, second = plan.recipe.steps
+    other = (first.model_copy(update={"strength": 0.3}), second)
+    wrong = replace(plan, recipe=plan.recipe.model_copy(update={"steps": other}))
+    assert kinds(wrong) == ["not reproduced"]
 
 
 def test_only_results_can_be_audited(plan, tmp_path):

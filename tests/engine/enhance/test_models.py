@@ -6,7 +6,7 @@ import torch
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.enhance import models
 from engine.enhance.base import ENHANCERS
-from engine.enhance.models import found_file, read_model
+from engine.enhance.models import read_model, weights_of
 from engine.images.raster import Raster
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.formats.spandrel import spandrel
@@ -108,7 +108,7 @@ def test_our_own_compact_is_read_by_everybody(tmp_path):
     assert again.part("compact").keys() == net.state_dict().keys()
 
 
-def test_a_divisor_of_the_scale_may_be_asked_for(tmp_path):
+def test_a_divisor_of_the_scale_is_accepted(tmp_path):
     path = saved(tmp_path, compact(4).state_dict())
     choice = ENHANCERS["esrgan"](kind="esrgan", weights=str(path), scale=2)
     built = choice.build(choice.model(CPU), CPU)
@@ -119,23 +119,23 @@ def test_a_divisor_of_the_scale_may_be_asked_for(tmp_path):
         odd.build(odd.model(CPU), CPU)
 
 
-def test_a_web_page_is_told_as_one(tmp_path):
+def test_a_web_page_is_reported_as_one(tmp_path):
     page = tmp_path / "GFPGANv1.4.pth"
     page.write_text("<!DOCTYPE html><html><title>Quota exceeded</title></html>")
     with pytest.raises(WeightsError, match="is a web page, not a weights file"):
         read_model(page)
 
 
-def test_the_first_gfpgan_is_told_by_name(tmp_path):
+def test_the_first_gfpgan_is_refused_by_name(tmp_path):
     state = {
         "toRGB.0.weight": torch.zeros(3, 8, 1, 1),
         "stylegan_decoder.style_mlp.1.weight": torch.zeros(8, 8),
         "conv_body_first.0.weight": torch.zeros(8, 3, 1, 1),
         "conv_body_first.1.bias": torch.zeros(8),
     }
-    with pytest.raises(WeightsError, match="GFPGANv1") as found:
+    with pytest.raises(WeightsError, match="GFPGANv1") as caught:
         read_model(saved(tmp_path, {"params_ema": state}, "GFPGANv1.pth"))
-    assert "GFPGANv1.4" in str(found.value.hint)
+    assert "GFPGANv1.4" in str(caught.value.hint)
 
 
 def test_other_files_are_refused_with_a_reason(tmp_path):
@@ -170,7 +170,7 @@ def test_published_weights_go_before_the_shipped_ones(tmp_path, monkeypatch):
     torch.save({"params": compact().state_dict()}, tmp_path / "GFPGANv1.3.pth")
     name, path = step.file()
     assert (name, path.name) == ("gfpgan-1.3", "GFPGANv1.3.pth")
-    assert found_file(str(ours.parent / "GFPGANv1.3.pth"), (), "x")[1] == path
+    assert weights_of(str(ours.parent / "GFPGANv1.3.pth"), (), "x")[1] == path
 
 
 def test_the_licence_is_that_of_the_manifest(tmp_path):

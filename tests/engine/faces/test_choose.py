@@ -60,7 +60,7 @@ def test_only_all_gives_several_and_only_largest_may_stop_early():
 
 
 def test_too_few_faces_are_a_reason_to_skip():
-    with pytest.raises(PictureError, match="face 4 was asked for, 3 found") as caught:
+    with pytest.raises(PictureError, match="face 4 was requested, 3 found") as caught:
         FaceChoice.parse("4").among(FACES, BLANK)
     assert caught.value.status == "skipped"
     with pytest.raises(PictureError, match="no face found"):
@@ -81,7 +81,7 @@ def test_like_finds_the_person_of_the_reference_not_the_largest(tmp_path):
     )
     (chosen,) = choice.among([elsewhere, real], pixels)
     assert chosen.box == (left, top, right, bottom)
-    with pytest.raises(PictureError, match="nobody like the reference") as caught:
+    with pytest.raises(PictureError, match="no face like the reference") as caught:
         choice.among([elsewhere], pixels)
     assert caught.value.status == "skipped"
 

@@ -132,7 +132,7 @@ def test_a_zone_plate_shows_no_aliasing_where_naive_bilinear_does(ratio, angle):
 
 
 @pytest.mark.parametrize("period", [2.0, 2.5, 3.0, 4.4])
-def test_fine_stripes_turn_into_even_grey(period):
+def test_fine_stripes_become_even_grey(period):
     wave = 127.5 + 127.5 * np.sin(2 * np.pi * np.arange(1500) / period + 0.4)
     pixels = np.broadcast_to(np.rint(wave)[None, :, None], (1500, 1500, 3)).astype(np.uint8)
     crop = crop_face(pixels, square((750, 750), 1200, 3), 180)

@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import SAME_PERSON, describe_aligned, describe_face, distances
 from engine.faces.detect import FaceFinder
-from engine.faces.turning import turned
+from engine.faces.rotation import rotated
 from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
 
@@ -18,7 +18,7 @@ PHOTOS = Path(__file__).parents[3].parent / "shared" / "photos"
 
 
 @pytest.fixture(scope="module")
-def found():
+def described():
     pixels = astronaut()
     (face,) = FaceFinder().find(pixels)
     return pixels, face, describe_face(pixels, face)
@@ -29,8 +29,8 @@ def gap(one, other):
 
 
 @pytest.mark.parametrize("size", [96, 128, 256, 512])
-def test_the_aligned_crop_has_the_descriptor_of_the_photo(found, size):
-    pixels, face, reference = found
+def test_the_aligned_crop_has_the_descriptor_of_the_photo(described, size):
+    pixels, face, reference = described
     quad = quad_of(face.landmarks)
     crop = crop_face(pixels, quad, size)
     assert reference.shape == (128,)
@@ -39,8 +39,8 @@ def test_the_aligned_crop_has_the_descriptor_of_the_photo(found, size):
     assert gap(describe_aligned(crop), reference) < 0.2
 
 
-def test_small_pictures_are_enlarged_to_256_first(found):
-    pixels, face, _ = found
+def test_small_pictures_are_enlarged_to_256_first(described):
+    pixels, face, _ = described
     crop = crop_face(pixels, quad_of(face.landmarks), 100)
     larger = cv2.resize(crop, (256, 256), interpolation=cv2.INTER_LINEAR)
     points = quad_of(face.landmarks).unit_points(face.landmarks)
@@ -48,15 +48,15 @@ def test_small_pictures_are_enlarged_to_256_first(found):
     np.testing.assert_allclose(one, describe_aligned(larger, points * 256 - 0.5), atol=1e-6)
 
 
-def test_a_turned_picture_keeps_the_descriptor(found):
-    pixels, _, reference = found
-    sideways = turned(pixels, 90)
+def test_a_rotated_picture_keeps_the_descriptor(described):
+    pixels, _, reference = described
+    sideways = rotated(pixels, 90)
     (face,) = FaceFinder().find(sideways)
     assert gap(describe_face(sideways, face), reference) < 0.25
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="no shared photos here")
-def test_two_people_are_further_apart_than_the_limit(found):
+def test_two_people_are_further_apart_than_the_limit(described):
     pixels = read_picture(PHOTOS / "migrant_mother_1936.jpg", max_megapixels=10).pixels
     (face,) = FaceFinder().find(pixels)
-    assert gap(describe_face(pixels, face), found[2]) > SAME_PERSON
+    assert gap(describe_face(pixels, face), described[2]) > SAME_PERSON

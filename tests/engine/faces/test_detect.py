@@ -1,4 +1,4 @@
-"""Faces are found upright, turned, small and in profile, with points as published."""
+"""Faces are detected upright, rotated, small and in profile, with points as published."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.faces.crop import crop_face
 from engine.faces.descriptor import aligned_box
 from engine.faces.detect import Detection, FaceFinder
 from engine.faces.fitting import fit_points
-from engine.faces.turning import box_back, box_turned, points_back, turned
+from engine.faces.rotation import rotated, rotated_box, unrotated_box, unrotated_points
 from engine.geometry.ffhq import is_aligned, quad_of
 from engine.geometry.landmarks import eyes, mean_error
 from engine.images.reading import read_picture
@@ -54,7 +54,7 @@ def test_migrant_mother_is_aligned_as_the_public_code_aligns_her(every):
 
 
 @needs_photos
-def test_both_profiles_are_found_by_the_thorough_search_only_and_marked():
+def test_profiles_are_detected_and_marked_by_the_thorough_search_only():
     pixels = photo("keller_chaplin_1919.jpg")
     assert FaceFinder().find(pixels) == []
     faces = FaceFinder(thorough=True).find(pixels)
@@ -72,9 +72,9 @@ def test_a_street_has_no_face(name):
 
 
 @pytest.mark.parametrize("every", [True, False])
-def test_the_astronaut_is_found_once_and_frontal(every):
+def test_the_astronaut_is_detected_once_and_frontal(every):
     (face,) = FaceFinder().find(astronaut(), every=every)
-    assert (face.detector, face.turn, face.profile) == ("hog", 0, False)
+    assert (face.detector, face.rotation, face.profile) == ("hog", 0, False)
     assert abs(face.yaw) < 10
     assert face.landmarks.shape == (68, 2)
     assert face.landmarks.dtype == np.float32
@@ -87,25 +87,25 @@ def test_the_aligned_astronaut_counts_as_aligned():
     assert is_aligned(fit_points(crop, aligned_box(256)), 256)
 
 
-@pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_turned_picture_gives_the_same_points_where_they_now_are(turn):
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_points_follow_the_rotation_of_the_picture(rotation):
     pixels = astronaut()
     (upright,) = FaceFinder().find(pixels)
-    (face,) = FaceFinder().find(turned(pixels, turn))
-    assert face.turn == (360 - turn) % 360
-    back = points_back(face.landmarks.astype(np.float64), turn, *pixels.shape[1::-1])
+    (face,) = FaceFinder().find(rotated(pixels, rotation))
+    assert face.rotation == (360 - rotation) % 360
+    back = unrotated_points(face.landmarks.astype(np.float64), rotation, *pixels.shape[1::-1])
     assert mean_error(back, upright.landmarks) < 0.02
     assert quad_of(back).against(quad_of(upright.landmarks)).centre < 0.01
     assert abs(face.yaw - upright.yaw) < 5
-    assert overlap(box_back(face.box, turn, *pixels.shape[1::-1]), upright.box) > 0.6
+    assert overlap(unrotated_box(face.box, rotation, *pixels.shape[1::-1]), upright.box) > 0.6
 
 
-def test_turned_pictures_are_left_alone_when_rotations_are_off():
+def test_without_rotations_rotated_faces_are_not_detected():
     finder = FaceFinder(Detection(rotations=False))
-    assert finder.find(turned(astronaut(), 90)) == []
+    assert finder.find(rotated(astronaut(), 90)) == []
 
 
-def test_a_small_face_beside_a_large_one_is_found_when_every_face_counts():
+def test_every_face_includes_a_small_one_beside_a_large_one():
     small = cv2.resize(astronaut()[:300, 80:380], (220, 220), interpolation=cv2.INTER_AREA)
     scene = on_canvas(cv2.resize(astronaut(), (1024, 1024)), 2400, 1600, 100, 200)
     scene[1000:1220, 1900:2120] = small
@@ -116,7 +116,7 @@ def test_a_small_face_beside_a_large_one_is_found_when_every_face_counts():
     assert overlap(largest.box, faces[0].box) > 0.6
 
 
-def test_a_lone_small_face_in_a_large_picture_is_found_either_way():
+def test_a_lone_small_face_in_a_large_picture_is_detected():
     small = cv2.resize(astronaut()[:300, 80:380], (200, 200), interpolation=cv2.INTER_AREA)
     scene = on_canvas(small, 3000, 2000, 1500, 900)
     for every in (True, False):
@@ -140,19 +140,21 @@ def test_impossible_settings_are_refused():
         Detection.model_validate({"min_scor": 0.1})
 
 
-def test_boxes_survive_a_turn_and_back():
-    for turn in (0, 90, 180, 270):
+def test_rotated_boxes_map_back():
+    for rotation in (0, 90, 180, 270):
         box = (3.0, 5.0, 20.0, 40.0)
-        assert box_back(box_turned(box, turn, 60, 70), turn, 60, 70) == box
+        assert unrotated_box(rotated_box(box, rotation, 60, 70), rotation, 60, 70) == box
 
 
-@pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_marked_pixel_is_where_the_turn_says(turn):
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_marked_pixel_maps_back(rotation):
     pixels = np.zeros((30, 40, 3), np.uint8)
     pixels[7, 11] = 255
-    copy = turned(pixels, turn)
+    copy = rotated(pixels, rotation)
     y, x = np.argwhere(copy[..., 0] == 255)[0]
-    np.testing.assert_array_equal(points_back(np.array([[x, y]], float), turn, 40, 30), [[11, 7]])
+    np.testing.assert_array_equal(
+        unrotated_points(np.array([[x, y]], float), rotation, 40, 30), [[11, 7]]
+    )
 
 
 def test_of_overlapping_boxes_the_best_stays():
@@ -164,7 +166,7 @@ def test_of_overlapping_boxes_the_best_stays():
     assert grown((0.0, 0.0, 10.0, 20.0), 0.5) == (-5.0, -10.0, 15.0, 30.0)
 
 
-def test_a_doubtful_find_stays_only_if_a_second_look_satisfies():
+def test_a_doubtful_detection_is_verified():
     (face,) = FaceFinder().find(astronaut())
     stricter = face.score + 0.05
     (rescued,) = FaceFinder(Detection(min_score=stricter)).find(astronaut())

@@ -81,14 +81,14 @@ def test_descriptor_groups_equal_the_double_loop(monkeypatch, block):
     assert 10 <= len(set(expected)) < 120
 
 
-def test_two_shots_that_look_different_are_no_copies_however_alike_the_faces():
+def test_similar_faces_in_different_pictures_are_no_duplicates():
     rows = np.zeros((2, 128), np.float32)
     near, far = (np.array([0, 2**bits - 1], np.uint64) for bits in (8, 9))
     assert kept_by_descriptor(rows, near, np.arange(2)).tolist() == [0, 0]
     assert kept_by_descriptor(rows, far, np.arange(2)).tolist() == [0, 1]
 
 
-def test_photos_of_different_ages_are_no_copies_and_unknown_ages_do_not_matter():
+def test_photos_of_different_known_ages_are_no_duplicates():
     rows, looks = np.zeros((3, 128), np.float32), np.zeros(3, np.uint64)
     ages = np.array([30.0, 31.0, np.nan])
     assert kept_by_descriptor(rows, looks, np.arange(3), ages=ages).tolist() == [0, 1, 0]
@@ -100,8 +100,13 @@ def test_a_chain_of_small_steps_does_not_become_one_group():
 
 
 def test_the_best_of_a_group_stays_by_faults_then_detail_then_sharpness():
-    told = [scores(side=300), scores(side=500), scores(side=500, laplacian=150), scores(side=900)]
-    order = best_first(told, [[], [], [], ["blurry"]])
+    rows = [
+        scores(side=300),
+        scores(side=500),
+        scores(side=500, laplacian=150),
+        scores(side=900),
+    ]
+    order = best_first(rows, [[], [], [], ["blurry"]])
     assert order.tolist() == [2, 1, 0, 3]
     assert kept_by_hash(np.zeros(4, np.uint64), order).tolist() == [2, 2, 2, 2]
 

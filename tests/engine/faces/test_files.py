@@ -1,4 +1,4 @@
-"""dlib's files are found without importing the package that carries them."""
+"""dlib's files are located without importing the package that carries them."""
 
 import importlib.util
 import subprocess
@@ -13,7 +13,7 @@ from engine.faces.files import DLIB_FILES, POINTS_68, dlib_file
 
 
 @pytest.mark.parametrize("purpose", list(DLIB_FILES))
-def test_every_file_is_found_in_the_package(purpose, monkeypatch):
+def test_every_file_is_in_the_package(purpose, monkeypatch):
     monkeypatch.delenv("TM_WEIGHTS", raising=False)
     assert dlib_file(purpose).stat().st_size > 100_000
 

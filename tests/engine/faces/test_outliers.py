@@ -16,22 +16,22 @@ def person(rng, count, spread=0.25):
 
 
 @pytest.mark.parametrize(("own", "others"), [(5, 1), (6, 2), (40, 3), (300, 60), (5000, 100)])
-def test_strangers_and_only_they_are_flagged(own, others):
+def test_only_impostors_are_flagged(own, others):
     rng = np.random.default_rng(own)
-    strangers = np.concatenate([person(rng, 1) for _ in range(others)])
-    mixed = np.concatenate([strangers[:1], person(rng, own), strangers[1:]])
-    found = find_impostors(mixed)
-    assert np.flatnonzero(found.flags).tolist() == [0, *range(own + 1, own + others)]
-    assert found.distances.shape == (own + others,)
+    impostor_rows = np.concatenate([person(rng, 1) for _ in range(others)])
+    mixed = np.concatenate([impostor_rows[:1], person(rng, own), impostor_rows[1:]])
+    impostors = find_impostors(mixed)
+    assert np.flatnonzero(impostors.flags).tolist() == [0, *range(own + 1, own + others)]
+    assert impostors.distances.shape == (own + others,)
 
 
-def test_a_person_alone_has_no_strangers():
+def test_a_person_alone_has_no_impostors():
     rng = np.random.default_rng(0)
     for count in (1, 2, 4, 5, 50, 500):
         assert not find_impostors(person(rng, count)).flags.any()
 
 
-def test_identical_photos_are_no_strangers_to_each_other():
+def test_identical_photos_are_no_impostors():
     one = person(np.random.default_rng(0), 1)
     assert not find_impostors(np.repeat(one, 30, axis=0)).flags.any()
 
@@ -42,7 +42,7 @@ def test_a_crowd_of_different_people_is_never_flagged_whole():
     assert find_impostors(crowd).flags.mean() <= 0.5
 
 
-def test_a_wide_span_of_looks_widens_the_limit():
+def test_a_wide_spread_widens_the_limit():
     rng = np.random.default_rng(2)
     narrow, wide = find_impostors(person(rng, 80, 0.2)), find_impostors(person(rng, 80, 0.55))
     assert narrow.limit == pytest.approx(0.5)

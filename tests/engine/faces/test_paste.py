@@ -23,7 +23,7 @@ def quad(turn=0.0, half=HALF):
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.3, -1.2])
-def test_a_face_put_back_where_it_was_cut_changes_nothing_to_speak_of(turn):
+def test_pasting_a_crop_back_changes_little(turn):
     photo = astronaut()
     face = crop_face(photo, quad(turn), 512)
     back = paste_face(photo, face, quad(turn))

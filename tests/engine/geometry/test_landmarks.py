@@ -7,7 +7,7 @@ from engine.geometry import landmarks as lm
 
 
 def head(yaw=0.0, roll=0.0, distance=60.0):
-    """A symmetric head in three dimensions, turned, then seen under weak perspective.
+    """A symmetric head in three dimensions, rotated, then projected under weak perspective.
 
     Only the points used by the estimates are placed with care: eyes, nose tip, mouth corners.
     """
@@ -43,7 +43,7 @@ def test_eye_centres_distance_and_mouth_centre():
 
 @pytest.mark.parametrize("yaw", [-60, -35, -10, 0, 10, 35, 60])
 @pytest.mark.parametrize("roll", [-30, 0, 20])
-def test_yaw_and_roll_are_recovered_from_a_turned_head(yaw, roll):
+def test_yaw_and_roll_are_recovered(yaw, roll):
     points = head(yaw, roll)
     assert lm.yaw(points) == pytest.approx(yaw, abs=0.01)
     assert lm.roll(points) == pytest.approx(roll, abs=0.01)

@@ -28,10 +28,10 @@ def test_lab_is_that_of_the_reference_table():
 def test_lab_is_that_of_other_libraries_and_comes_back():
     pixels = np.random.default_rng(0).random((32, 48, 3), np.float32)
     ours = torch.from_numpy(pixels).permute(2, 0, 1)[None] * 2 - 1
-    found = to_lab(ours)[0].permute(1, 2, 0).numpy()
-    assert np.abs(found - rgb2lab(pixels)).max() < 0.05
+    lab = to_lab(ours)[0].permute(1, 2, 0).numpy()
+    assert np.abs(lab - rgb2lab(pixels)).max() < 0.05
     # OpenCV reads its own off a table.
-    assert np.abs(found - cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)).max() < 0.6
+    assert np.abs(lab - cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)).max() < 0.6
     assert (from_lab(to_lab(ours)) - ours).abs().max() < 1e-3
 
 

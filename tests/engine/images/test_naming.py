@@ -4,8 +4,8 @@ from engine.images.naming import stems
 
 
 def names(*paths):
-    told = stems([Path("in") / path for path in paths], Path("in"))
-    return [stem.as_posix() for stem in told.values()]
+    named = stems([Path("in") / path for path in paths], Path("in"))
+    return [stem.as_posix() for stem in named.values()]
 
 
 def test_subfolders_stay():

@@ -78,7 +78,7 @@ def test_what_was_read_may_be_written_to(tmp_path):
     assert read(tmp_path / "a.png")[0].pixels.flags.writeable
 
 
-def test_what_is_too_large_is_told_before_it_is_decoded(tmp_path):
+def test_large_pictures_are_refused_before_decoding(tmp_path):
     Image.new("L", (2_000, 1_000)).save(tmp_path / "l.png")
     with pytest.raises(PictureError, match="over the limit of 1 megapixels"):
         read(tmp_path / "l.png")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from engine.core.errors import PictureError
-from engine.images.reading import picture_header, read_picture
+from engine.images.reading import read_picture
 
 LIMIT = 100.0
 
@@ -51,7 +51,7 @@ def png(width, height, depth, colour, rows, extra=b""):
 
 @pytest.mark.parametrize("orientation", list(range(1, 9)))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, suffix):
+def test_every_exif_orientation_becomes_upright(tmp_path, orientation, suffix):
     image = Image.fromarray(colourful())
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -159,7 +159,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize(("data", "reason"), list(CONTENTS.values()), ids=list(CONTENTS))
-def test_what_is_no_picture_says_what_it_is(tmp_path, data, reason):
+def test_other_files_are_reported_as_what_they_are(tmp_path, data, reason):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(PictureError, match=reason):
         read(tmp_path / "a.jpg")
@@ -175,7 +175,7 @@ def test_a_cut_file_is_a_reason_at_every_length(tmp_path, suffix):
         survives(tmp_path / f"cut{suffix}")
 
 
-def test_a_truncated_jpeg_is_told_as_cut_short(tmp_path):
+def test_a_truncated_jpeg_is_reported_as_cut_short(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.jpg")
     whole = (tmp_path / "a.jpg").read_bytes()
@@ -265,7 +265,7 @@ def test_things_that_are_not_files_are_reasons(tmp_path):
 def test_names_beyond_ascii_and_wrong_extensions_are_read(tmp_path):
     Image.fromarray(colourful()).save(tmp_path / "фото 写真.png")
     (tmp_path / "фото 写真.png").rename(tmp_path / "фото 写真.JPG")
-    assert read(tmp_path / "фото 写真.JPG").format == "PNG"
+    assert read(tmp_path / "фото 写真.JPG").pixels.shape == colourful().shape
 
 
 def test_reading_leaves_pillow_and_the_warning_filters_as_they_were(tmp_path):
@@ -273,10 +273,3 @@ def test_reading_leaves_pillow_and_the_warning_filters_as_they_were(tmp_path):
     before = (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
     read(tmp_path / "a.png")
     assert before == (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
-
-
-def test_the_header_tells_the_size_without_decoding(tmp_path):
-    (tmp_path / "a.png").write_bytes(png(9000, 9000, 8, 2, []))
-    header = picture_header(tmp_path / "a.png")
-    assert (header.width, header.height, header.format) == (9000, 9000, "PNG")
-    assert header.megapixels == 81.0

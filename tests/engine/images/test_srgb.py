@@ -72,7 +72,7 @@ def cmyk_profile():
     )
 
 
-def test_gray_is_told_exactly(tmp_path):
+def test_gray_is_detected_exactly(tmp_path):
     flat = np.full((100, 100, 3), 90, np.uint8)
     Image.fromarray(flat).save(tmp_path / "gray.png")
     flat[50, 51, 2] += 1

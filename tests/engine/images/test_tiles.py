@@ -11,7 +11,7 @@ RANDOM = np.random.default_rng(0)
 
 
 class Small(nn.Module):
-    """Three convolutions: nothing farther than 3 px away is seen."""
+    """Three convolutions: the receptive field reaches 3 px."""
 
     def __init__(self, scale):
         super().__init__()
@@ -55,15 +55,15 @@ def test_borders_see_a_reflection():
 def test_bytes_are_what_floats_would_be(kind):
     source = RANDOM.integers(0, np.iinfo(kind).max + 1, (50, 70, 3)).astype(kind)
     target = np.zeros((100, 140, 3), kind)
-    seen = set()
+    shapes = set()
 
     def nearest(tile):
-        seen.add(tuple(tile.shape))
+        shapes.add(tuple(tile.shape))
         return F.interpolate(tile, scale_factor=2, mode="nearest")
 
     tiled(source, target, nearest, Tiling(tile=24, pad=4, feather=8))
     assert np.array_equal(target, source.repeat(2, axis=0).repeat(2, axis=1))
-    assert seen == {(1, 3, 32, 32)}
+    assert shapes == {(1, 3, 32, 32)}
 
 
 def test_seams_of_tiles_that_disagree_are_feathered():

@@ -20,7 +20,7 @@ def test_no_strength_is_the_inversion():
     assert torch.equal(stayed, inverted.expand(3, -1, -1))
 
 
-def test_strength_is_linear_as_the_contract_says():
+def test_strength_is_linear_in_the_codes():
     inverted, target = codes()
     half = moved(inverted, target, layer_strengths(18, 0.5, Edit()))
     assert torch.allclose(half, inverted + 0.5 * (target - inverted))

@@ -34,7 +34,7 @@ def test_a_gif_goes_there_and_back_for_ever(tmp_path):
         assert film.info["loop"] == 0
 
 
-def test_a_film_needs_its_extra_and_says_which(tmp_path, monkeypatch):
+def test_mp4_without_pyav_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(UsageError, match="PyAV") as caught:
         save_film(tmp_path / "a.mp4", frames(), "mp4")

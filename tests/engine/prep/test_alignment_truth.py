@@ -14,8 +14,8 @@ AGES = np.linspace(5, 95, PEOPLE)
 
 
 @pytest.fixture(scope="module")
-def found():
-    """(true points, found points or None) of 400 people at ages 5 to 95, 256 px."""
+def pairs():
+    """(true points, fitted points or None) of 400 people at ages 5 to 95, 256 px."""
     finder, pairs = FaceFinder(), []
     for number, age in enumerate(AGES):
         person = TEST_START + 1_000 + number
@@ -25,18 +25,18 @@ def found():
     return pairs
 
 
-def test_dlib_finds_nearly_every_portrait(found):
-    assert np.mean([points is not None for _, points in found]) >= 0.99
+def test_dlib_detects_nearly_every_portrait(pairs):
+    assert np.mean([points is not None for _, points in pairs]) >= 0.99
 
 
-def test_its_68_points_lie_where_they_are_drawn(found):
-    errors = [mean_error(points, truth) for truth, points in found if points is not None]
+def test_its_68_points_lie_where_they_are_drawn(pairs):
+    errors = [mean_error(points, truth) for truth, points in pairs if points is not None]
     assert np.mean(errors) <= 0.08
 
 
-def test_alignment_from_found_points_is_the_alignment_from_true_points(found):
+def test_alignment_by_fitted_points_is_alignment_by_true_points(pairs):
     gaps = [
-        quad_of(points).against(quad_of(truth)) for truth, points in found if points is not None
+        quad_of(points).against(quad_of(truth)) for truth, points in pairs if points is not None
     ]
     close = [gap.centre <= 0.02 and abs(gap.angle) <= 3.0 for gap in gaps]
     assert np.mean(close) >= 0.95

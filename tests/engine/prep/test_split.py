@@ -46,13 +46,13 @@ def test_a_photo_added_later_moves_few_of_the_others():
     assert sum(after[name] != side for name, side in before.items()) <= 3
 
 
-def test_copies_stay_on_one_side():
+def test_duplicates_stay_on_one_side():
     rows = [photo(f"{n}-{k}.jpg", content=str(n)) for n in range(60) for k in range(3)]
     split = sides(split_rows(rows, test=0.3, seed=0))
     assert all(len({split[f"{n}-{k}.jpg"] for k in range(3)}) == 1 for n in range(60))
 
 
-def test_near_copies_stay_on_one_side():
+def test_near_duplicates_stay_on_one_side():
     close = {n: f"{n * 0x0101010101010101 & (2**64 - 1):016x}" for n in range(40)}
     rows = [photo(f"{n}-{k}.jpg", dhash=close[n]) for n in range(40) for k in range(2)]
     split = sides(split_rows(rows, test=0.3, seed=0))
@@ -67,7 +67,7 @@ def test_what_is_not_usable_gets_no_side():
     assert split["broken.jpg"] is None
 
 
-def test_there_is_always_somebody_on_each_side():
+def test_no_side_is_empty():
     for share in (0.01, 0.99):
         rows = split_rows(people(5), test=share, seed=0)
         assert {row.split for row in rows} == {"train", "test"}
