@@ -24,7 +24,7 @@ SLIM = SlimSpec(
     blocks=1,
     convolved=1,
     style=8,
-    canvas=4,
+    shared_channels=4,
     window=4,
 )
 CLASSES = ("1", "4.5", "8", "12", "17", "24.5", "34.5", "44.5", "59.5", "80")
