@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from engine.app.weights import tensors_sha256
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe
 from engine.evaluators.domain import TrainingDomain
@@ -16,8 +15,9 @@ from engine.nets.named import load_age_estimator
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.load import read_checkpoint
 from engine.weights.native import read_card
-from engine.worlds.landscapes import VERSION as SCAPES
-from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as SCAPE_DIGESTS
+from engine.weights.tensors import read_safetensors, tensors_sha256
+from engine.worlds.landscapes import VERSION as LANDSCAPES
+from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as LANDSCAPE_DIGESTS
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS
 
@@ -54,19 +54,20 @@ def test_a_card_says_how_its_weights_were_made(name):
 
 @pytest.mark.parametrize("name", list(SHIPPED))
 def test_the_digest_in_a_card_is_that_of_its_tensors(name):
-    assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(SHIPPED[name])
+    tensors = read_safetensors(SHIPPED[name])[1]
+    assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(tensors)
 
 
-def test_the_landscapes_were_made_on_this_world_and_are_brighter_as_they_grow_glad():
+def test_the_landscapes_are_of_this_world_and_brighten_with_valence():
     card = read_card(SHIPPED["landscapes"])["card"]
-    assert card["landscapes"] == {"version": SCAPES, "references": list(SCAPE_DIGESTS)}
+    assert card["landscapes"] == {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)}
     assert card["metrics"]["red_flags"] == 0
     painter = Painter.of("landscapes", torch.device("cpu"))
     for seed in range(4):
-        sad, middle, glad = painter.paint([Wish(v, 0.5, seed) for v in (0.1, 0.5, 0.9)])
-        assert sad.mean() < middle.mean() < glad.mean()
-        calm, stirred = painter.paint([Wish(0.5, a, seed) for a in (0.1, 0.9)])
-        assert calm.std() < stirred.std()
+        low, middle, high = painter.paint([Wish(v, 0.5, seed) for v in (0.1, 0.5, 0.9)])
+        assert low.mean() < middle.mean() < high.mean()
+        low_arousal, high_arousal = painter.paint([Wish(0.5, a, seed) for a in (0.1, 0.9)])
+        assert low_arousal.std() < high_arousal.std()
 
 
 def test_ten_ages_of_a_face_are_drawn_at_once_and_look_ever_older():

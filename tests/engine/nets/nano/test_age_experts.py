@@ -96,7 +96,7 @@ def test_a_spread_costs_least_where_it_is_the_error():
     assert costs[1] == min(costs)
 
 
-def test_unsure_cases_are_heeded_more_than_the_likelihood_alone_would():
+def test_beta_weighs_uncertain_cases_more_than_the_likelihood_does():
     def slope(heed):
         mean = torch.zeros(1, requires_grad=True)
         normal_likelihood(mean, torch.tensor([4.0]), torch.tensor([1.0]), heed=heed).backward()
