@@ -27,5 +27,5 @@ def test_help_needs_no_heavy_import(argv):
 
 def test_ageing_a_portrait_loads_no_network_that_has_no_weights_here():
     code = "import sys, engine.inference.folder as _; print(*sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"timm", "torchvision"} & set(told.stdout.split())
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"timm", "torchvision"} & set(run.stdout.split())

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.weights.manifest import Weight
+    from engine.app.weights import Weight
 
 COMMERCIAL = {"yes": "yes", "no": "no", "unknown": "ask the authors"}
 

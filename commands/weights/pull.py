@@ -16,7 +16,7 @@ from engine.core.places import weights_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.weights.manifest import Weight
+    from engine.app.weights import Weight
 
 HELP = "Fetch published weights, after showing their licence and size."
 EXAMPLE = "tm weights pull gfpgan realesrgan-x4 --yes"

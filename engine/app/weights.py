@@ -1,6 +1,5 @@
 """The weights folder and what may be done with it: list, fetch, import, export a run, check."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -8,8 +7,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from engine.config.load import load_recipe_as
 from engine.core.digest import file_sha256, settings_digest
@@ -28,7 +25,7 @@ from engine.weights.importing import ImportPlan, plan_import, write_import
 from engine.weights.inspection import FileCheck
 from engine.weights.manifest import Weight, known_weights
 from engine.weights.native import read_card, read_native, save_native
-from engine.weights.tensors import read_safetensors
+from engine.weights.tensors import read_safetensors, tensors_sha256
 from engine.worlds.landscapes import VERSION as LANDSCAPES
 from engine.worlds.landscapes.reference import REFERENCE_DIGESTS as LANDSCAPE_DIGESTS
 from engine.worlds.portraits import VERSION as PORTRAITS
@@ -193,22 +190,10 @@ def export_weights(
         raise WeightsError(f"`{best}` is not of our own format")
     card = _card_of(run, best)
     save_native(file, replace(delivered, card=card), half=half)
-    card["tensors_sha256"] = tensors_sha256(file)
+    card["tensors_sha256"] = tensors_sha256(read_safetensors(file)[1])
     save_native(file, replace(delivered, card=card), half=half)
     card |= {"sha256": file_sha256(file), "bytes": file.stat().st_size}
     return ExportedWeights(best, file, card)
-
-
-def tensors_sha256(file: Path) -> str:
-    """SHA-256 of all tensors of a file in order of their names.
-
-    Its header is left out, so that the header can hold the digest.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(read_safetensors(file)[1].items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _card_of(run: Path, best: Path) -> dict[str, Any]:

@@ -76,6 +76,16 @@ def disk_error(error: OSError, path: Path) -> TmError:
     return DiskError(f"`{path}` cannot be written: {error.strerror or error}")
 
 
+def require_room(folder: Path, need: int) -> None:
+    """DiskError if fewer than `need` bytes are free where a folder lies."""
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise DiskError(
+            f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",
+            hint="free some space, or choose another folder with TM_WEIGHTS",
+        )
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut, where folders can be synced."""
     if os.name == "nt":

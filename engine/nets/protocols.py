@@ -1,11 +1,9 @@
 """Protocols of frozen networks for losses, banks and evaluators, and the networks behind them."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import torch
 from torch import Tensor
 
 from engine.nets.age.dex_vgg import Dex
@@ -15,6 +13,7 @@ from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.nano.trunk import resized
+from engine.weights.tensors import tensors_sha256
 
 if TYPE_CHECKING:
     from engine.nets.perceptual.lpips import Backbone, Perceptual
@@ -195,13 +194,5 @@ class LpipsDistance:
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes, types and values, its first 16 digits.
-
-    Of what is in the network and not of a file: a converted file is the same network.
-    """
-    digest = hashlib.sha256()
-    for key in sorted(state):
-        tensor = state[key].detach().cpu().contiguous()
-        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:DIGITS]
+    """The first 16 digits of `tensors_sha256`: a converted file is the same network."""
+    return tensors_sha256(state)[:DIGITS]

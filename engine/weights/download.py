@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
@@ -21,8 +20,7 @@ from urllib.request import (
     UnknownHandler,
 )
 
-from engine.core.atomic import disk_error, write_json
-from engine.core.errors import DiskError
+from engine.core.atomic import disk_error, require_room, write_json
 from engine.core.progress import Progress, reported
 from engine.weights.manifest import Weight
 from engine.weights.signature import web_page_in
@@ -137,7 +135,7 @@ def _attempt(
                 discard(part)
                 raise TransferError("goes on with another file than it began with")
             validator = partial.validator
-        _require_room(part.parent, total, start)
+        require_room(part.parent, (0 if total is None else total - start) + RESERVE)
         if not start:  # old bytes must never stand beside the partial of a new file
             part.unlink(missing_ok=True)
         write_json(_info_path(part), asdict(PartialDownload(address, validator, total)))
@@ -248,16 +246,6 @@ def _validator(response: HTTPResponse) -> str | None:
     if etag is not None and not etag.startswith("W/"):
         return etag
     return response.headers.get("Last-Modified")
-
-
-def _require_room(folder: Path, total: int | None, start: int) -> None:
-    free = shutil.disk_usage(folder).free
-    need = (0 if total is None else total - start) + RESERVE
-    if free < need:
-        raise DiskError(
-            f"`{folder}` has {free / 1e9:.1f} GB free, {need / 1e9:.1f} GB are needed",
-            hint="free some space, or choose another folder with TM_WEIGHTS",
-        )
 
 
 def _opener() -> OpenerDirector:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.core.atomic import written
+from engine.core.atomic import require_room, written
 from engine.core.digest import file_sha256
-from engine.core.errors import DiskError, UsageError, WeightsError
+from engine.core.errors import UsageError, WeightsError
 from engine.core.lock import locked
 from engine.core.places import weights_folder
 from engine.weights.checkpoint import Checkpoint
@@ -116,7 +116,7 @@ def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
                 f"there are other weights at `{plan.output}`",
                 hint="choose another name, or ask for them to be replaced",
             )
-        _require_room(folder, plan)
+        require_room(folder, plan.source.stat().st_size)
         if plan.checkpoint is not None:
             save_native(plan.output, plan.checkpoint)
         elif plan.source.resolve() != plan.output.resolve():
@@ -189,12 +189,3 @@ def _same(plan: ImportPlan, lock: Lock) -> bool:
     if record is None or not record.unchanged(plan.output):
         return False
     return record.source == _origin(plan) or record.sha256 == plan.sha256
-
-
-def _require_room(folder: Path, plan: ImportPlan) -> None:
-    need, free = plan.source.stat().st_size, shutil.disk_usage(folder).free
-    if free < need:
-        raise DiskError(
-            f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",
-            hint="free some space, or choose another folder with TM_WEIGHTS",
-        )

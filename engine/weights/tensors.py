@@ -1,5 +1,6 @@
 """The safetensors format: read by mapping, written in a stream."""
 
+import hashlib
 import json
 import struct
 from collections.abc import Mapping
@@ -60,6 +61,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     with opened_safetensors(path) as file:
         names = file.keys()
         return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes, types and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def opened_safetensors(path: Path) -> Any:

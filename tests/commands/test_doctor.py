@@ -2,17 +2,17 @@ from engine.app.doctor import Check, Diagnosis
 
 
 def test_doctor_finds_a_working_base(tm):
-    told = tm("doctor", "--json")
-    assert told.code == 0
-    assert told.json["works"] is True
-    names = {check["name"] for check in told.json["checks"]}
+    result = tm("doctor", "--json")
+    assert result.code == 0
+    assert result.json["works"] is True
+    names = {check["name"] for check in result.json["checks"]}
     assert {"python", "torch", "torchvision.ops", "device", "face detector"} <= names
 
 
 def test_doctor_is_a_table_for_people(tm):
-    told = tm("doctor")
-    assert "nms runs" in told.out
-    assert "weights folder" in told.out
+    result = tm("doctor")
+    assert "nms runs" in result.out
+    assert "weights folder" in result.out
 
 
 def test_a_fault_breaks_the_base_and_a_note_does_not():
@@ -22,9 +22,9 @@ def test_a_fault_breaks_the_base_and_a_note_does_not():
 
 def test_doctor_exits_1_where_the_base_is_broken(tm, monkeypatch):
     monkeypatch.setattr("engine.app.doctor.CHECKS", (lambda: [Check("x", "fault", "no", "do")],))
-    told = tm("doctor")
-    assert told.code == 1
-    assert "do" in told.out
+    result = tm("doctor")
+    assert result.code == 1
+    assert "do" in result.out
 
 
 def test_an_unwritable_folder_is_noted(monkeypatch):

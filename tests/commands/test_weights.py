@@ -62,31 +62,31 @@ def checkpoint(tmp_path):
 
 
 def test_list_is_a_table_of_everything_known(tm):
-    told = tm("weights", "list")
-    assert told.code == 0
-    assert told.err == ""
+    result = tm("weights", "list")
+    assert result.code == 0
+    assert result.err == ""
     for text in ("sam", "GFPGAN", "Apache-2.0", "ask the authors", "installed", "~349 MB"):
-        assert text in told.out or text.lower() in told.out
+        assert text in result.out or text.lower() in result.out
 
 
 def test_list_as_json_says_what_is_here_and_on_which_terms(tm, folder, checkpoint):
     tm("weights", "import", checkpoint, "--name", "mine")
-    told = tm("weights", "list", "--json").json
-    rows = {row["name"]: row for row in told["weights"]}
+    result = tm("weights", "list", "--json").json
+    rows = {row["name"]: row for row in result["weights"]}
     assert not rows["sam"]["here"]
     assert rows["sam"]["commercial"] == "no"
     assert rows["sam"]["needed_by"] == ["infer", "train", "oneshot"]
     assert rows["realesrgan-x4"]["sha256"].startswith("4fa0d389")
     assert rows["dlib-68-points"]["location"] == "package"
-    assert [row["name"] for row in told["own"]] == ["mine"]
+    assert [row["name"] for row in result["own"]] == ["mine"]
 
 
 def test_pull_without_a_terminal_needs_yes_and_shows_the_terms_first(tm, toy, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    told = tm("weights", "pull", "toy")
-    assert told.code == 2
-    assert "licence: CC0-1.0; commercial use: yes; trained on: nothing" in told.err
-    assert "hint: add `--yes` to agree" in told.err
+    result = tm("weights", "pull", "toy")
+    assert result.code == 2
+    assert "licence: CC0-1.0; commercial use: yes; trained on: nothing" in result.err
+    assert "hint: add `--yes` to agree" in result.err
     assert not toy.exists()
 
 
@@ -99,11 +99,11 @@ def test_pull_on_a_terminal_asks(tm, toy, monkeypatch, answer, code):
     assert toy.exists() == (code == 0)
 
 
-def test_pull_fetches_verifies_and_tells(tm, toy, folder):
-    told = tm("weights", "pull", "toy", "--yes", "--json")
-    assert told.code == 0
+def test_pull_fetches_verifies_and_reports(tm, toy, folder):
+    result = tm("weights", "pull", "toy", "--yes", "--json")
+    assert result.code == 0
     assert toy.read_bytes() == CONTENT
-    assert told.json["weights"][0] == {
+    assert result.json["weights"][0] == {
         "name": "toy",
         "path": str(toy),
         "fetched": True,
@@ -116,38 +116,38 @@ def test_pull_fetches_verifies_and_tells(tm, toy, folder):
 
 
 def test_pull_can_be_rehearsed(tm, toy):
-    told = tm("weights", "pull", "toy", "--dry-run", "--json")
-    assert told.code == 0
-    assert told.json["dry_run"]
+    result = tm("weights", "pull", "toy", "--dry-run", "--json")
+    assert result.code == 0
+    assert result.json["dry_run"]
     assert not toy.exists()
 
 
 def test_pull_offline_is_exit_4(tm, toy, monkeypatch):
     monkeypatch.setenv("TM_OFFLINE", "1")
-    told = tm("weights", "pull", "toy", "--yes")
-    assert told.code == 4
-    assert "TM_OFFLINE forbids to fetch them" in told.err
+    result = tm("weights", "pull", "toy", "--yes")
+    assert result.code == 4
+    assert "TM_OFFLINE forbids to fetch them" in result.err
 
 
 def test_pull_of_what_no_program_can_fetch_says_where_to_look(tm):
-    told = tm("weights", "pull", "sam", "--yes")
-    assert told.code == 4
-    assert "github.com/yuval-alaluf/SAM" in told.err
-    assert "tm weights import sam_ffhq_aging.pt --name sam" in told.err
+    result = tm("weights", "pull", "sam", "--yes")
+    assert result.code == 4
+    assert "github.com/yuval-alaluf/SAM" in result.err
+    assert "tm weights import sam_ffhq_aging.pt --name sam" in result.err
 
 
 def test_pull_of_an_unknown_name_offers_the_nearest(tm):
-    told = tm("weights", "pull", "gfpgam")
-    assert told.code == 2
-    assert "did you mean `gfpgan`?" in told.err
+    result = tm("weights", "pull", "gfpgam")
+    assert result.code == 2
+    assert "did you mean `gfpgan`?" in result.err
 
 
 def test_import_says_what_the_file_is_and_converts_it(tm, checkpoint, folder):
-    told = tm("weights", "import", checkpoint, "--name", "mine")
-    assert told.code == 0
-    assert told.out == ""
-    assert "rosinality, averaged weights" in told.err
-    assert "decoder: 595 parameters" in told.err
+    result = tm("weights", "import", checkpoint, "--name", "mine")
+    assert result.code == 0
+    assert result.out == ""
+    assert "rosinality, averaged weights" in result.err
+    assert "decoder: 595 parameters" in result.err
     assert (folder / "mine.safetensors").is_file()
 
 
@@ -157,27 +157,27 @@ def test_a_bracket_in_a_file_name_is_said_as_it_is(tm, checkpoint):
 
 
 def test_import_as_json(tm, checkpoint, folder):
-    told = tm("weights", "import", checkpoint, "--json").json
-    assert told["written"]
-    assert told["kind"] == "rosinality"
-    assert told["parts"] == {"decoder": 595}
-    assert told["sha256"] == file_sha256(checkpoint)
-    assert told["output"] == str(folder / "faces.safetensors")
+    result = tm("weights", "import", checkpoint, "--json").json
+    assert result["written"]
+    assert result["kind"] == "rosinality"
+    assert result["parts"] == {"decoder": 595}
+    assert result["sha256"] == file_sha256(checkpoint)
+    assert result["output"] == str(folder / "faces.safetensors")
 
 
 def test_import_can_be_rehearsed(tm, checkpoint, folder):
-    told = tm("weights", "import", checkpoint, "--dry-run")
-    assert told.code == 0
-    assert "would be kept as `faces`" in told.err
+    result = tm("weights", "import", checkpoint, "--dry-run")
+    assert result.code == 0
+    assert "would be kept as `faces`" in result.err
     assert list(folder.iterdir()) == []
 
 
 def test_import_of_a_web_page_is_exit_4_in_one_sentence(tm, tmp_path):
     path = tmp_path / "sam_ffhq_aging.pt"
     path.write_bytes(b"<!DOCTYPE html><html>Quota exceeded</html>")
-    told = tm("weights", "import", path)
-    assert told.code == 4
-    assert told.err.splitlines() == [
+    result = tm("weights", "import", path)
+    assert result.code == 4
+    assert result.err.splitlines() == [
         f"error: `{path}` is a web page, not a weights file",
         "",
         "hint: fetch it again",
@@ -200,10 +200,10 @@ def test_check_is_exit_4_when_a_file_is_wrong_and_still_gives_the_report(tm, che
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    told = tm("weights", "check", "--full", "--json")
-    assert told.code == 4
-    assert json.loads(told.out)["files"][0]["state"] == "changed"
-    assert "1 of 1 files are not what they should be: faces.safetensors" in told.err
+    result = tm("weights", "check", "--full", "--json")
+    assert result.code == 4
+    assert json.loads(result.out)["files"][0]["state"] == "changed"
+    assert "1 of 1 files are not what they should be: faces.safetensors" in result.err
 
 
 def test_check_of_an_empty_folder_is_fine(tm):

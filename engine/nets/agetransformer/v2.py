@@ -22,12 +22,12 @@ from engine.nets.agetransformer.windows import attend, shift_of
 from engine.nets.loading import built
 from engine.nets.nano.folding import Fold
 from engine.nets.nano.generator import StyledConv
+from engine.nets.warp import warped
 
 RGB = 3
 LARGEST = 512
 FLOW, FADE = 2, 1  # planes of the change before its colours
 DETAIL = 8  # channels at full size in front of the change
-REACH = 0.1  # of half a side: the flow that an output of 1 stands for
 POOLED = 4  # places a side that the summary of a face is taken from
 WAVES = 3  # sines and cosines a direction that encode the position of a token
 HEAD = 16  # least channels of an attention head
@@ -315,7 +315,7 @@ class SlimTransformer(nn.Module):
         # A convolution behind the unfolding: without one its lattice shows in faint texture.
         flow, change = self.flow(x), self.change(F.leaky_relu(detail, 0.2, inplace=True))
         with torch.autocast(photo.device.type, enabled=False):
-            moved = _moved(_each(photo, ages).float(), flow.float())
+            moved = warped(_each(photo, ages).float(), flow.float())
             fade, colours = change.float().split([FADE, RGB], dim=1)
             picture = moved * (1 + fade) + colours
         return picture[..., :height, :width].unflatten(0, (faces, ages))
@@ -341,13 +341,3 @@ def _folded(x: Tensor) -> Tensor:
 
 def _unfolded(x: Tensor) -> Tensor:
     return F.pixel_shuffle(x, 2).contiguous(memory_format=torch.channels_last)
-
-
-def _moved(photo: Tensor, flow: Tensor) -> Tensor:
-    """Photographs (n, 3, s, s) moved by a flow (n, 2, s/2, s/2) in shares of `REACH`."""
-    flow = F.interpolate(REACH * flow, scale_factor=2, mode="bilinear", align_corners=False)
-    still = torch.eye(2, 3, device=photo.device).expand(len(photo), -1, -1)
-    places = F.affine_grid(still, list(photo.shape), align_corners=False)
-    return F.grid_sample(
-        photo, places + flow.permute(0, 2, 3, 1), padding_mode="border", align_corners=False
-    )

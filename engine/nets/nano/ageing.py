@@ -21,10 +21,10 @@ from engine.nets.nano.codes_spec import CodesSpec
 from engine.nets.nano.folding import Fold, Stem
 from engine.nets.nano.generator import STYLED, StyledConv
 from engine.nets.style import StyleEncoder
+from engine.nets.warp import warped
 
 RGB, PLANES = 3, 4
 FLOW, FADE = 2, 1  # planes of the change before its colours
-REACH = 0.1  # of half a side: the flow that an output of 1 stands for
 WAVES = 6  # age features: sines and cosines of 1, 2, 4, ... quarter turns a century
 
 
@@ -128,14 +128,9 @@ class NanoAgeing(StyleEncoder):
 def _changed(photo: Tensor, change: Tensor) -> Tensor:
     """Difference at half the side (b, 3, h, h) that a change (b, 6, h, h) makes to (b, 3, s, s)."""
     flow, fade, colours = change.split([FLOW, FADE, RGB], dim=1)
-    # Moved at full size and shrunk afterwards, so that interpolation blurs next to nothing.
-    flow = F.interpolate(REACH * flow, scale_factor=2, mode="bilinear", align_corners=False)
-    still = torch.eye(2, 3, device=photo.device).expand(len(photo), -1, -1)
-    places = F.affine_grid(still, list(photo.shape), align_corners=False)
-    moved = F.grid_sample(
-        photo, places + flow.permute(0, 2, 3, 1), padding_mode="border", align_corners=False
-    )
-    return F.avg_pool2d(moved, 2) * (1 + fade) + colours - F.avg_pool2d(photo, 2)
+    # Warped at full size and shrunk afterwards, so that interpolation hardly blurs.
+    moved = F.avg_pool2d(warped(photo, flow), 2)
+    return moved * (1 + fade) + colours - F.avg_pool2d(photo, 2)
 
 
 def age_waves(share: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def refuse(monkeypatch, code):
             def __enter__(self):
                 return self
 
-            def __exit__(self, *told):
+            def __exit__(self, *details):
                 file.close()
 
             def write(self, content):
@@ -76,16 +76,16 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(UsageError, match="cannot be written") as told:
+    with pytest.raises(UsageError, match="cannot be written") as error:
         write_text(tmp_path / "a", "x")
-    assert str(told.value.hint).startswith("a folder stands where a file is to be")
+    assert str(error.value.hint).startswith("a folder stands where a file is to be")
 
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path):
     (tmp_path / "a").write_text("file")
-    with pytest.raises(UsageError, match="cannot be written") as told:
+    with pytest.raises(UsageError, match="cannot be written") as error:
         write_text(tmp_path / "a" / "b.txt", "x")
-    assert str(told.value.hint).startswith("a file stands where a folder is to be")
+    assert str(error.value.hint).startswith("a file stands where a folder is to be")
 
 
 def test_what_the_dead_left_is_swept_whatever_it_is(tmp_path):

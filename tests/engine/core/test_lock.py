@@ -26,7 +26,7 @@ def holder(folder):
     return process
 
 
-def test_the_second_is_told_who_holds_the_folder(tmp_path):
+def test_the_error_names_the_process_that_holds_the_folder(tmp_path):
     first = holder(tmp_path)
     try:
         with pytest.raises(UsageError, match=f"in use by process {first.pid} "), locked(tmp_path):

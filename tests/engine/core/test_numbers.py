@@ -51,7 +51,7 @@ def test_notation_means_its_number(key, written, meant):
         ("target", True, "not true or false"),
     ],
 )
-def test_nonsense_is_told(key, written, words):
+def test_nonsense_is_an_error(key, written, words):
     with pytest.raises(ValidationError, match=words):
         Numbers.model_validate({key: written})
 

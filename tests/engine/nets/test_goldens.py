@@ -56,7 +56,7 @@ def test_stylegan2_draws_the_published_picture(parity, size):
         parity.assert_golden("stylegan2_256/mix_trunc", pooled(picture))
 
 
-def test_agetransformers_discriminator_judges_as_published(parity):
+def test_agetransformers_discriminator_computes_as_published(parity):
     """It is the one golden of a StyleGAN2 trunk as well."""
     net = PublishedDiscriminator.from_state(parity.state("agetransformer_d128", "stylegan2"))
     parity.assert_layout("agetransformer_d128", net)

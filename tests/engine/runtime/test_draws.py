@@ -41,8 +41,8 @@ def test_an_epoch_shows_everything_once_and_the_next_in_another_order():
 
 def test_the_stream_of_torch_is_a_function_of_seed_step_and_process():
     drawn = []
-    for told in ((1, 2, 0), (1, 2, 0), (1, 3, 0), (1, 2, 1), (2, 2, 0)):
-        seed_torch(*told)
+    for key in ((1, 2, 0), (1, 2, 0), (1, 3, 0), (1, 2, 1), (2, 2, 0)):
+        seed_torch(*key)
         drawn.append(torch.rand(1).item())
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 4

@@ -17,11 +17,11 @@ def greedy(limit, sizes):
 
 
 def test_results_come_in_order_and_the_batch_shrinks_to_what_fits():
-    sizes, told = [], []
-    results = list(in_batches(greedy(2, sizes), list(range(10)), batch=8, shrunk=told.append))
+    sizes, shrunk_to = [], []
+    results = list(in_batches(greedy(2, sizes), list(range(10)), batch=8, shrunk=shrunk_to.append))
     assert results == [item * 10 for item in range(10)]
     assert sizes == [8, 4, 2, 2, 2, 2, 2]
-    assert told == [4, 2]
+    assert shrunk_to == [4, 2]
 
 
 def test_one_item_that_does_not_fit_is_out_of_memory():

@@ -39,8 +39,8 @@ def python(code, **more):
 
 def test_a_process_ends_when_its_starter_ends():
     starter = python(STARTER.format(child=WATCHED.format(parent="")))
-    told, _ = starter.communicate(timeout=50)  # the child holds a pipe until it has ended
-    assert told == "watching\n"
+    output, _ = starter.communicate(timeout=50)  # the child holds a pipe until it has ended
+    assert output == "watching\n"
 
 
 def test_a_process_whose_starter_is_gone_already_ends_at_once():

@@ -85,8 +85,8 @@ def test_an_interrupt_ends_the_workers_at_once(tmp_path):
     assert process.stdout.readline() == "ready\n"
     assert process.stdout.readline() == "one\n"
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert "KeyboardInterrupt" in told
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
 
 
 def test_a_worker_has_one_thread_even_where_the_caller_brings_torch_with_it(tmp_path):

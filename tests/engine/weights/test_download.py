@@ -246,7 +246,7 @@ def test_a_web_page_that_drips_is_found_when_it_is_whole(host, weight, pull, fol
     assert list(folder.glob("toy*")) == []
 
 
-def test_a_busy_server_is_asked_again(host, weight, pull, payload):
+def test_a_busy_server_is_tried_again(host, weight, pull, payload):
     def busy(handler):
         handler.answer(503)
         host.whole("/toy", payload)

@@ -24,7 +24,7 @@ def test_a_file_arrives_and_its_digest_goes_on_record(host, weight, pull, payloa
     assert parts(folder) == []
 
 
-def test_a_file_that_is_here_is_not_asked_for_again(host, weight, pull, payload):
+def test_a_file_that_is_here_is_not_requested_again(host, weight, pull, payload):
     toy = weight(host.whole("/toy", payload))
     assert pull(toy) == pull(toy)
     assert len(host.asked) == 1
@@ -43,7 +43,7 @@ def test_a_server_that_resumes_elsewhere_is_not_believed(host, weight, pull, pay
     assert pull(weight(host.serve("/toy", route))).read_bytes() == payload
 
 
-def test_bytes_of_unknown_origin_are_gone_on_with_only_if_a_digest_will_judge_them(
+def test_bytes_of_unknown_origin_are_resumed_only_with_a_known_digest(
     host, weight, pull, payload, folder
 ):
     folder.mkdir()
@@ -75,7 +75,7 @@ def test_only_web_addresses_can_be_in_a_manifest(weight):
         weight("file:///etc/passwd")
 
 
-def test_wrong_bytes_are_deleted_and_the_next_mirror_is_asked(host, weight, pull, payload, folder):
+def test_wrong_bytes_are_deleted_and_the_next_mirror_is_tried(host, weight, pull, payload, folder):
     wrong = host.whole("/wrong", b"?" * len(payload))
     path = pull(weight(wrong, host.whole("/toy", payload), sha256=sha(payload)))
     assert path.read_bytes() == payload
@@ -104,14 +104,14 @@ def test_a_file_fetched_anew_must_be_what_it_was_the_first_time(host, weight, pu
         pull(weight(url))
 
 
-def test_what_is_not_there_is_not_asked_for_twice(host, weight, pull):
+def test_a_missing_file_is_requested_once(host, weight, pull):
     url = host.serve("/toy", lambda handler: handler.answer(404))
     with pytest.raises(WeightsError, match="answers 404 Not Found"):
         pull(weight(url))
     assert len(host.asked) == 1
 
 
-def test_every_mirror_that_fails_is_told(host, weight, pull):
+def test_every_failed_mirror_is_named(host, weight, pull):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{nobody.getsockname()[1]}/toy"
@@ -120,7 +120,7 @@ def test_every_mirror_that_fails_is_told(host, weight, pull):
             pull(weight(dead, gone))
 
 
-def test_offline_nothing_is_asked(host, weight, pull, monkeypatch):
+def test_offline_nothing_is_requested(host, weight, pull, monkeypatch):
     monkeypatch.setenv("TM_OFFLINE", "1")
     with pytest.raises(WeightsError, match="TM_OFFLINE forbids to fetch them"):
         pull(weight(host.url("/toy")))
@@ -133,7 +133,7 @@ def test_without_an_address_the_hint_says_where_to_look(weight, pull):
     assert "the toy shop" in error.value.hint
 
 
-def test_a_full_disk_is_told_before_anything_is_written(
+def test_a_full_disk_is_an_error_before_anything_is_written(
     host, weight, pull, payload, folder, monkeypatch
 ):
     monkeypatch.setattr(download, "RESERVE", 10**18)

@@ -97,7 +97,7 @@ def test_a_full_check_finds_what_size_and_time_conceal(folder, sam):
     assert states(check_folder(folder, full=True)) == {SAM: "changed"}
 
 
-def test_a_check_tells_every_kind_of_fault(folder, sam):
+def test_a_check_reports_every_kind_of_fault(folder, sam):
     (folder / "RealESRGAN_x4plus.pth").write_bytes(b"\x80" * 100)
     (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"\x80" * 100)
     (folder / "GFPGANv1.4.pth").write_bytes(b"<html>quota</html>")
@@ -116,7 +116,7 @@ def test_a_check_tells_every_kind_of_fault(folder, sam):
     assert notes["GFPGANv1.4.pth"] == "is a web page, not a weights file"
 
 
-def test_a_file_that_is_gone_is_told_and_stays_on_record(folder, sam):
+def test_a_missing_file_is_reported_and_stays_on_record(folder, sam):
     check_folder(folder)
     content = sam.read_bytes()
     sam.unlink()

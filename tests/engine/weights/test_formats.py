@@ -35,49 +35,49 @@ def fork(toys):
 
 def test_sam_gives_three_parts_and_the_average_latent(toys, saved, same):
     content = toys.sam()
-    found = read_checkpoint(saved(content))
-    assert found.kind == "sam"
-    assert set(found.parts) == {"encoder", "decoder", "pretrained_encoder"}
-    for part, state in found.parts.items():
+    checkpoint = read_checkpoint(saved(content))
+    assert checkpoint.kind == "sam"
+    assert set(checkpoint.parts) == {"encoder", "decoder", "pretrained_encoder"}
+    for part, state in checkpoint.parts.items():
         prefix = f"{part}."
         stored = {
             k[len(prefix) :]: v for k, v in content["state_dict"].items() if k.startswith(prefix)
         }
         assert same(state, stored)
-    assert torch.equal(found.latent_avg, content["latent_avg"])
-    assert found.facts["layout"] == "published"
-    assert found.facts["input_channels"] == 4
-    assert found.facts["size"] == 32
-    assert found.facts["options"] == {"coach": None, "lr": 1e-4}
-    assert not found.ema
+    assert torch.equal(checkpoint.latent_avg, content["latent_avg"])
+    assert checkpoint.facts["layout"] == "published"
+    assert checkpoint.facts["input_channels"] == 4
+    assert checkpoint.facts["size"] == 32
+    assert checkpoint.facts["options"] == {"coach": None, "lr": 1e-4}
+    assert not checkpoint.ema
 
 
 def test_an_encoder_is_not_mistaken_for_the_pretrained_one(toys):
     content = toys.sam()
-    found = read_content(content)
+    checkpoint = read_content(content)
     key = "input_layer.0.weight"
-    assert found.part("encoder")[key].shape[1] == 4
-    assert found.part("pretrained_encoder")[key].shape[1] == 3
+    assert checkpoint.part("encoder")[key].shape[1] == 4
+    assert checkpoint.part("pretrained_encoder")[key].shape[1] == 3
 
 
 def test_psp_has_no_prior(toys, saved):
     state = toys.joined(encoder=toys.encoder(3), decoder=toys.decoder())
     content = {"state_dict": state, "latent_avg": torch.ones(8, 512), "opts": {}}
-    found = read_checkpoint(saved(content))
-    assert found.kind == "psp"
-    assert set(found.parts) == {"encoder", "decoder"}
+    checkpoint = read_checkpoint(saved(content))
+    assert checkpoint.kind == "psp"
+    assert set(checkpoint.parts) == {"encoder", "decoder"}
     with pytest.raises(WeightsError, match="with `encoder`, `decoder` has no `adapter`"):
-        found.part("adapter")
+        checkpoint.part("adapter")
 
 
 def test_mytm_gives_its_adapter_and_the_step_in_its_name(toys, saved, same):
     content = toys.sam()
     content["state_dict"] |= toys.joined(blender=toys.blender())
-    found = read_checkpoint(saved(content, "iteration_15000.pt"))
-    assert found.kind == "mytm"
-    assert set(found.parts["adapter"]) == {"age_mlp.0.weight", "fc_0.2.bias"}
-    assert found.step == 15000
-    assert found.facts["adapter_used"]
+    checkpoint = read_checkpoint(saved(content, "iteration_15000.pt"))
+    assert checkpoint.kind == "mytm"
+    assert set(checkpoint.parts["adapter"]) == {"age_mlp.0.weight", "fc_0.2.bias"}
+    assert checkpoint.step == 15000
+    assert checkpoint.facts["adapter_used"]
 
 
 @pytest.mark.parametrize("coach", ["tune_no_psp", "orig"])
@@ -89,31 +89,31 @@ def test_an_adapter_that_its_coach_never_trained_is_named_as_unused(toys, coach)
 
 def test_the_fork_is_read_with_its_averaged_decoder(fork, saved, same):
     content, parts = fork()
-    found = read_checkpoint(saved(content))
-    assert found.kind == "fork"
-    assert found.ema
-    assert found.step == 50500
-    assert found.facts["layout"] == "fork"
-    assert found.facts["coach"] == "orig_nn"
-    assert not found.facts["adapter_used"]
-    assert same(found.parts["decoder"], {k: v + 1 for k, v in parts["decoder"].items()})
-    assert same(found.parts["encoder"], parts["encoder"])
+    checkpoint = read_checkpoint(saved(content))
+    assert checkpoint.kind == "fork"
+    assert checkpoint.ema
+    assert checkpoint.step == 50500
+    assert checkpoint.facts["layout"] == "fork"
+    assert checkpoint.facts["coach"] == "orig_nn"
+    assert not checkpoint.facts["adapter_used"]
+    assert same(checkpoint.parts["decoder"], {k: v + 1 for k, v in parts["decoder"].items()})
+    assert same(checkpoint.parts["encoder"], parts["encoder"])
 
 
 def test_the_forks_raw_weights_are_there_for_who_asks(fork, same):
     content, parts = fork()
-    found = read_content(content, ema=False)
-    assert not found.ema
-    assert same(found.parts["decoder"], parts["decoder"])
+    checkpoint = read_content(content, ema=False)
+    assert not checkpoint.ema
+    assert same(checkpoint.parts["decoder"], parts["decoder"])
 
 
 def test_a_fork_without_averages_is_read_raw(fork, same):
     content, parts = fork()
     del content["ema"]
-    found = read_content(content)
-    assert found.kind == "fork"
-    assert not found.ema
-    assert same(found.parts["decoder"], parts["decoder"])
+    checkpoint = read_content(content)
+    assert checkpoint.kind == "fork"
+    assert not checkpoint.ema
+    assert same(checkpoint.parts["decoder"], parts["decoder"])
 
 
 def test_averages_over_the_adapter_and_over_everything_are_applied(fork, toys):
@@ -121,16 +121,18 @@ def test_averages_over_the_adapter_and_over_everything_are_applied(fork, toys):
     both = {name: {"decay": 0.9, "shadow": {}} for name in ("blender", "all")}
     both["blender"]["shadow"] = {k: v * 0 for k, v in parts["blender"].items()}
     both["all"]["shadow"] = {"encoder.latlayer1.bias": torch.full((4,), 9.0)}
-    found = read_content(content | {"ema": both})
-    assert found.parts["adapter"]["fc_0.2.bias"].tolist() == [0, 0, 0, 0]
-    assert found.parts["encoder"]["latlayer1.bias"].tolist() == [9, 9, 9, 9]
+    checkpoint = read_content(content | {"ema": both})
+    assert checkpoint.parts["adapter"]["fc_0.2.bias"].tolist() == [0, 0, 0, 0]
+    assert checkpoint.parts["encoder"]["latlayer1.bias"].tolist() == [9, 9, 9, 9]
 
 
 def test_averaged_counters_keep_their_type(fork):
     content, _ = fork()
     shadow = {"body.0.res_layer.0.num_batches_tracked": torch.tensor(3.7)}
-    found = read_content(content | {"ema": {"encoder": {"decay": 0.9, "shadow": shadow}}})
-    assert found.parts["encoder"]["body.0.res_layer.0.num_batches_tracked"].dtype == torch.int64
+    checkpoint = read_content(content | {"ema": {"encoder": {"decay": 0.9, "shadow": shadow}}})
+    assert (
+        checkpoint.parts["encoder"]["body.0.res_layer.0.num_batches_tracked"].dtype == torch.int64
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,20 +154,20 @@ def test_rosinality_gives_the_averaged_generator_and_repeats_its_latent(toys, sa
     averaged, raw, latent = toys.decoder(64), toys.decoder(64), torch.randn(512)
     options = argparse.Namespace(size=64)
     content = {"g": raw, "g_ema": averaged, "d": {"final_conv.0.weight": torch.ones(2)}}
-    found = read_checkpoint(saved(content | {"latent_avg": latent, "args": options}))
-    assert found.kind == "rosinality"
-    assert found.ema
-    assert same(found.parts["decoder"], averaged)
-    assert set(found.parts) == {"decoder", "discriminator"}
-    assert found.latent_avg.shape == (10, 512)
-    assert all(torch.equal(row, latent) for row in found.latent_avg)
-    assert found.facts == {"size": 64, "options": {"size": 64}}
+    checkpoint = read_checkpoint(saved(content | {"latent_avg": latent, "args": options}))
+    assert checkpoint.kind == "rosinality"
+    assert checkpoint.ema
+    assert same(checkpoint.parts["decoder"], averaged)
+    assert set(checkpoint.parts) == {"decoder", "discriminator"}
+    assert checkpoint.latent_avg.shape == (10, 512)
+    assert all(torch.equal(row, latent) for row in checkpoint.latent_avg)
+    assert checkpoint.facts == {"size": 64, "options": {"size": 64}}
 
 
 def test_rosinality_without_extras(toys, same):
     state = toys.decoder(1024)
-    found = read_content({"g_ema": state, "latent_avg": torch.zeros(512)})
-    assert found.latent_avg.shape == (18, 512)
+    checkpoint = read_content({"g_ema": state, "latent_avg": torch.zeros(512)})
+    assert checkpoint.latent_avg.shape == (18, 512)
     assert read_content({"g_ema": state}).latent_avg is None
 
 
@@ -177,17 +179,17 @@ def test_an_average_latent_of_another_shape_is_an_error(toys, latent):
 
 def test_ir_se50_is_a_bare_state_dict(toys, saved, same):
     state = toys.ir_se50()
-    found = read_checkpoint(saved(state, "model_ir_se50.pth"))
-    assert found.kind == "ir_se50"
-    assert same(found.parts["identity"], state)
+    checkpoint = read_checkpoint(saved(state, "model_ir_se50.pth"))
+    assert checkpoint.kind == "ir_se50"
+    assert same(checkpoint.parts["identity"], state)
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_dex_names_lose_their_dashes(toys, saved, wrapped):
     state = toys.dex()
-    found = read_checkpoint(saved({"state_dict": state} if wrapped else state))
-    assert found.kind == "dex"
-    assert set(found.parts["age"]) == {
+    checkpoint = read_checkpoint(saved({"state_dict": state} if wrapped else state))
+    assert checkpoint.kind == "dex"
+    assert set(checkpoint.parts["age"]) == {
         "conv1_1.weight",
         "conv5_3.weight",
         "fc6.weight",
@@ -195,15 +197,15 @@ def test_dex_names_lose_their_dashes(toys, saved, wrapped):
     }
 
 
-def test_agetransformer_is_told_from_rosinality_and_takes_the_averaged_generator(toys, saved, same):
+def test_agetransformer_is_distinguished_from_rosinality(toys, saved, same):
     averaged, raw = toys.agetransformer(), toys.agetransformer()
     content = {"g": raw, "d": {"convs.0.0.weight": torch.ones(1)}, "g_ema": averaged}
     content |= {"g_optim": {"state": {}}, "d_optim": {"state": {}}}
-    found = read_checkpoint(saved(content, "600000.pt"))
-    assert found.kind == "agetransformer"
-    assert found.step == 600000
-    assert same(found.parts["generator"], averaged)
-    assert set(found.parts) == {"generator", "discriminator"}
+    checkpoint = read_checkpoint(saved(content, "600000.pt"))
+    assert checkpoint.kind == "agetransformer"
+    assert checkpoint.step == 600000
+    assert same(checkpoint.parts["generator"], averaged)
+    assert set(checkpoint.parts) == {"generator", "discriminator"}
     only_raw = read_content({"g": raw})
     assert not only_raw.ema
     assert same(only_raw.parts["generator"], raw)

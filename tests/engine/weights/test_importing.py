@@ -45,7 +45,7 @@ def test_importing_twice_changes_nothing(toys, saved):
     assert not write_import(plan_import(path, name="mine"))
 
 
-def test_other_weights_of_that_name_are_not_replaced_unless_asked(toys, saved):
+def test_other_weights_of_that_name_need_replacing(toys, saved):
     write_import(plan_import(saved(toys.sam(), "a.pt"), name="mine"))
     other = plan_import(saved(toys.ir_se50(), "b.pt"), name="mine")
     with pytest.raises(UsageError, match="there are other weights at"):
@@ -95,7 +95,7 @@ def test_safetensors_of_a_pickled_entry_keep_their_form(tmp_path, folder):
     assert weights_file("adaface") == folder / "adaface.safetensors"
 
 
-def test_averaged_weights_are_taken_unless_the_raw_ones_are_asked_for(toys, saved):
+def test_averaged_weights_are_the_default(toys, saved):
     averaged, raw = toys.decoder(), toys.decoder()
     path = saved({"g_ema": averaged, "g": raw})
     write_import(plan_import(path, name="one"))
@@ -119,9 +119,9 @@ def test_a_file_of_our_own_keeps_its_card(tmp_path, folder):
     parts = {"generator": {"w": torch.ones(2)}}
     save_native(tmp_path / "nano.safetensors", Checkpoint("native", parts, card=card))
     write_import(plan_import(tmp_path / "nano.safetensors"))
-    told = read_card(folder / "nano.safetensors")["card"]
-    assert told | card == told
-    assert told["source"] == "nano.safetensors"
+    kept = read_card(folder / "nano.safetensors")["card"]
+    assert kept | card == kept
+    assert kept["source"] == "nano.safetensors"
 
 
 def test_a_folder_of_files_is_not_imported_as_one(saved):
@@ -129,7 +129,7 @@ def test_a_folder_of_files_is_not_imported_as_one(saved):
         plan_import(saved({"w": torch.ones(1)}), name="janus-pro-1b")
 
 
-def test_a_full_disk_is_told_before_anything_is_written(toys, saved, folder, monkeypatch):
+def test_a_full_disk_is_an_error_before_anything_is_written(toys, saved, folder, monkeypatch):
     folder.mkdir()
     plan = plan_import(saved(toys.sam()), name="mine")
     monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))

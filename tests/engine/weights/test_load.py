@@ -144,7 +144,7 @@ def test_a_file_of_another_nature_is_named(tmp_path, content, said):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "notes.pt"])
-def test_a_text_file_is_refused_without_a_number_that_tells_nothing(tmp_path, name):
+def test_a_text_file_is_refused_without_the_number_of_an_operation(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"hi\n")
     with pytest.raises(WeightsError, match="no weights file, or a damaged one$"):

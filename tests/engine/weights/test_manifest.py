@@ -87,7 +87,7 @@ def test_a_weights_folder_can_add_mirrors_of_its_own(folder):
         (ADDED + 'sha256 = "abc"', "weights.0.sha256"),
     ],
 )
-def test_a_faulty_manifest_of_the_folder_is_told_with_its_place(folder, text, said):
+def test_a_fault_in_the_manifest_of_the_folder_is_named_with_its_key(folder, text, said):
     (folder / "manifest.toml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said):
         known_weights(folder)

@@ -127,8 +127,8 @@ def test_a_header_of_another_version_is_an_error(tmp_path, header, said):
 
 
 def test_tensors_that_the_header_does_not_name_are_an_error(tmp_path):
-    told = {"schema": 1, "kind": "native", "parts": ["a", "b"], "step": None, "ema": False}
-    header = json.dumps(told | {"facts": {}, "card": {}})
+    fields = {"schema": 1, "kind": "native", "parts": ["a", "b"], "step": None, "ema": False}
+    header = json.dumps(fields | {"facts": {}, "card": {}})
     path = tmp_path / "toy.safetensors"
     save_file({"a/w": torch.zeros(1), "c/w": torch.zeros(1)}, path, {"tm": header})
     with pytest.raises(WeightsError, match="b missing, c/w unexpected"):

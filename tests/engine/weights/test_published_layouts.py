@@ -15,9 +15,10 @@ PARITY = Path(__file__).parents[4] / "shared" / "parity" / "manifest.json"
 def shapes():
     if not PARITY.is_file():
         pytest.skip("no shared parity here")
-    told = json.loads(PARITY.read_text(encoding="utf-8"))
+    manifest = json.loads(PARITY.read_text(encoding="utf-8"))
     return {
-        net: {key: tuple(shape) for key, (shape, _) in keys.items()} for net, keys in told.items()
+        net: {key: tuple(shape) for key, (shape, _) in keys.items()}
+        for net, keys in manifest.items()
     }
 
 
@@ -85,11 +86,13 @@ def written(hollow, saved):
 @pytest.mark.parametrize("name", ["sam", "mytm", "fork", "rosinality", "dex", "agetransformer"])
 def test_every_published_key_arrives_in_its_part(written, shapes, name):
     path, parts = written(name)
-    found = read_checkpoint(path)
-    assert found.kind == name
-    assert set(found.parts) == set(parts)
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.kind == name
+    assert set(checkpoint.parts) == set(parts)
     for part, net in parts.items():
-        assert {key: tuple(value.shape) for key, value in found.part(part).items()} == shapes[net]
+        assert {key: tuple(value.shape) for key, value in checkpoint.part(part).items()} == shapes[
+            net
+        ]
 
 
 def test_ir_se50_arrives_whole(hollow, shapes, saved):

@@ -66,7 +66,7 @@ def train(net, pictures, ages):
 
 
 @pytest.mark.slow
-def test_a_small_net_tells_20_from_30_from_40():
+def test_a_small_network_distinguishes_20_30_and_40():
     torch.manual_seed(0)
     drawn = np.random.default_rng(0).uniform(5, 75, PICTURES).astype(np.float32)
     pictures, ages = gallery(seeds.TRAIN[:PICTURES], drawn)

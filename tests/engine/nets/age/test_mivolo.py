@@ -25,15 +25,15 @@ def net():
     return MiVolo(MiVoloSpec(size=64)).eval().requires_grad_(False)
 
 
-def test_positions_are_told_by_distance_alone():
+def test_position_logits_depend_on_distance_alone():
     table = RelativePosition(side=3, channels=5)
     query = torch.randn(2, 9, 5)
     logits = table(query)
     for a in range(9):
         for b in range(9):
             down, across = b // 3 - a // 3 + 2, b % 3 - a % 3 + 2
-            told = query[:, a] @ (table.height_rel[down] + table.width_rel[across])
-            torch.testing.assert_close(logits[:, a, b], told)
+            expected = query[:, a] @ (table.height_rel[down] + table.width_rel[across])
+            torch.testing.assert_close(logits[:, a, b], expected)
 
 
 def test_the_face_asks_the_body_and_the_body_asks_the_face():

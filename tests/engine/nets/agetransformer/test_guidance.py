@@ -65,7 +65,7 @@ def test_a_guide_changes_nothing_of_how_the_other_weights_are_drawn(build):
 
 
 @torch.no_grad()
-def test_an_open_gate_tells_faces_by_their_captions(fill, build, given):
+def test_an_open_gate_makes_the_output_depend_on_captions(fill, build, given):
     photo, weights, captions = given
     net, same = opened(fill, build), photo[:1].expand(2, -1, -1, -1)
     one, other = net(same, weights, captions)
@@ -86,7 +86,7 @@ def test_a_missing_caption_is_no_guidance_whatever_was_learned(fill, build, give
 
 
 @torch.no_grad()
-def test_the_weights_tell_the_width_of_the_embeddings(fill, build, given):
+def test_the_width_of_the_embeddings_is_read_off_the_weights(fill, build, given):
     photo, weights, captions = given
     net = opened(fill, build)
     place = {"size": 32, "window": 4} if build is slim else {}
@@ -118,8 +118,8 @@ def test_the_scale_of_a_tower_does_not_count():
     guide, halves = Guide(WIDTH, 4), torch.randn(3, 2 * WIDTH)
     guide.gate.data.fill_(1.0)
     larger = torch.cat([100 * halves[:, :WIDTH], 0.5 * halves[:, WIDTH:]], dim=1)
-    told = [guide(torch.cat([one, torch.ones(3, 1)], dim=1)) for one in (halves, larger)]
-    assert_equal_but_for_rounding(told[0], told[1], layers=4, fan_in=2 * WIDTH + 1)
+    outputs = [guide(torch.cat([one, torch.ones(3, 1)], dim=1)) for one in (halves, larger)]
+    assert_equal_but_for_rounding(outputs[0], outputs[1], layers=4, fan_in=2 * WIDTH + 1)
 
 
 def test_captions_of_another_width_or_for_nobody_are_refused(build, given):

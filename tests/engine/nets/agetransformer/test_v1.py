@@ -108,24 +108,24 @@ def test_another_size_is_refused(net):
 @torch.no_grad()
 def test_the_discriminator_takes_any_batch(fill, batch):
     discriminator = fill(PublishedDiscriminator(CRITIC).eval(), 0.3)
-    told = discriminator(torch.rand(batch, 3, 16, 16), torch.eye(3)[torch.arange(batch) % 3])
-    assert told.logits[0].shape == (batch, 1, 1, 1)
-    assert told.ages.shape == (batch, 3)
+    output = discriminator(torch.rand(batch, 3, 16, 16), torch.eye(3)[torch.arange(batch) % 3])
+    assert output.logits[0].shape == (batch, 1, 1, 1)
+    assert output.ages.shape == (batch, 3)
 
 
 @torch.no_grad()
-def test_the_discriminator_judges_by_the_age_asked_of_it(fill):
+def test_the_logit_depends_on_the_target_age(fill):
     discriminator = fill(PublishedDiscriminator(CRITIC).eval(), 0.3)
     picture = torch.rand(1, 3, 16, 16)
-    told = [discriminator(picture, torch.eye(3)[[age]]) for age in range(3)]
-    assert told[0].logits[0] != told[1].logits[0] != told[2].logits[0]
-    assert all(torch.equal(one.ages, told[0].ages) for one in told)
+    output = [discriminator(picture, torch.eye(3)[[age]]) for age in range(3)]
+    assert output[0].logits[0] != output[1].logits[0] != output[2].logits[0]
+    assert all(torch.equal(one.ages, output[0].ages) for one in output)
     again = PublishedDiscriminator.from_state(discriminator.state_dict())
     assert again.spec == CRITIC
-    assert torch.equal(again(picture, torch.eye(3)[[0]]).logits[0], told[0].logits[0])
+    assert torch.equal(again(picture, torch.eye(3)[[0]]).logits[0], output[0].logits[0])
 
 
-def test_places_count_from_one_and_tell_across_first():
+def test_positions_count_from_one_and_across_comes_first():
     grid = places(4, 16)
     assert grid.shape == (4, 4, 16)
     assert torch.allclose(grid[2, 0, 0], torch.tensor(1.0).sin())

@@ -102,7 +102,7 @@ def test_sides_out_of_reach_are_refused(net):
 
 
 @torch.no_grad()
-def test_the_weights_tell_their_shape(net):
+def test_the_shape_is_read_off_the_weights(net):
     again = SlimTransformer.from_state(net.state_dict(), size=32, window=4)
     assert again.spec == SMALL
     photo = torch.rand(1, 3, 32, 32)
@@ -136,8 +136,8 @@ def test_ten_ages_cost_a_tenth_of_the_published_ones_and_a_third_of_ten_calls():
 @torch.no_grad()
 def test_the_published_network_costs_what_is_said_of_it():
     net = PublishedTransformer().eval()
-    told = operations(lambda: net(torch.zeros(1, 3, 128, 128), TEN[:, :1]))
-    assert told == pytest.approx(PUBLISHED, rel=0.02)
+    counted = operations(lambda: net(torch.zeros(1, 3, 128, 128), TEN[:, :1]))
+    assert counted == pytest.approx(PUBLISHED, rel=0.02)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ def plainly(qkv, heads, window, shift, bias):
     b, h, w, channels = qkv.shape
     width = channels // 3 // heads
     rolled = qkv.roll((-shift, -shift), (1, 2))
-    told = torch.zeros(b, h, w, channels // 3)
+    output = torch.zeros(b, h, w, channels // 3)
 
     def region(y, x):
         def band(at, side):
@@ -43,8 +43,8 @@ def plainly(qkv, heads, window, shift, bias):
                 logits = logits + torch.tensor(apart) * APART
                 seen = logits.softmax(-1) @ v
                 for n, (y, x) in enumerate(places):
-                    told[:, y, x, own] = seen[:, n]
-    return told.roll((shift, shift), (1, 2))
+                    output[:, y, x, own] = seen[:, n]
+    return output.roll((shift, shift), (1, 2))
 
 
 @pytest.mark.parametrize("shift", [0, 2])

@@ -183,7 +183,7 @@ def test_the_slope_of_the_prior_reaches_every_weight_and_both_age_and_picture(ba
     assert planes.grad[:, 3].any()
 
 
-def test_the_critic_judges_patches_at_three_scales_and_sees_every_plane():
+def test_the_discriminator_scores_patches_at_three_scales_from_every_plane():
     discriminator = NanoDiscriminator(4, (4, 6, 8))
     x = torch.randn(2, 4, 32, 32, requires_grad=True)
     verdict = discriminator(x)

@@ -20,19 +20,19 @@ GOLDEN = {
 
 def weights(net):
     """Values of their own for every tensor, from its key alone."""
-    told = {}
+    state = {}
     for key, value in net.state_dict().items():
         key = key.removeprefix("net.")
         noise = torch.randn(value.shape, generator=torch.Generator().manual_seed(name_number(key)))
         if not value.is_floating_point():
-            told[key] = torch.zeros_like(value)
+            state[key] = torch.zeros_like(value)
         elif value.dim() > 1:
-            told[key] = noise * (2 / value[0].numel()) ** 0.5
+            state[key] = noise * (2 / value[0].numel()) ** 0.5
         elif key.endswith(("running_var", "bn.weight")):
-            told[key] = 1 + 0.1 * noise.abs()
+            state[key] = 1 + 0.1 * noise.abs()
         else:
-            told[key] = 0.1 * noise
-    return told
+            state[key] = 0.1 * noise
+    return state
 
 
 def name_number(key):
@@ -54,9 +54,9 @@ def net():
 @pytest.mark.parametrize("side", list(GOLDEN))
 def test_features_are_those_of_the_network_that_fid_is_defined_on(net, side):
     with torch.inference_mode():
-        told = net(checks(side))
-    assert told.shape == (1, 2048)
-    found = (told.mean(), told.std(), told[0, 0], told[0, 1])
+        features = net(checks(side))
+    assert features.shape == (1, 2048)
+    found = (features.mean(), features.std(), features[0, 0], features[0, 1])
     assert [float(one) for one in found] == pytest.approx(GOLDEN[side], rel=1e-3)
 
 

@@ -46,13 +46,13 @@ def test_the_r1_penalty_equals_that_of_the_plain_form(net):
 @pytest.mark.parametrize(("batch", "group"), [(1, 1), (2, 2), (4, 4), (5, 1), (6, 3), (8, 4)])
 def test_statistics_are_taken_over_the_largest_group_that_divides_the_batch(batch, group):
     x = torch.randn(batch, 6, 4, 4)
-    told = minibatch_deviation(x, group=4, features=1)[:, 6:]
-    assert told.shape == (batch, 1, 4, 4)
+    planes = minibatch_deviation(x, group=4, features=1)[:, 6:]
+    assert planes.shape == (batch, 1, 4, 4)
     for sample in range(batch):
         # Groups are strided, as published: sample, sample + batch/group, ...
         members = x[sample % (batch // group) :: batch // group]
         spread = (members.var(dim=0, correction=0) + 1e-8).sqrt().mean()
-        torch.testing.assert_close(told[sample], spread.expand(1, 4, 4))
+        torch.testing.assert_close(planes[sample], spread.expand(1, 4, 4))
 
 
 @pytest.mark.parametrize("size", [32, 128, 1024])

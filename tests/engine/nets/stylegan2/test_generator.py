@@ -166,10 +166,10 @@ def test_what_is_missing_renamed_or_of_another_shape_is_named(net):
     state["to_rgbs.0.bias"] = torch.zeros(1, 4, 1, 1)
     with pytest.raises(WeightsError) as caught:
         Generator.from_state(state)
-    told = str(caught.value)
-    assert "`convs.1.activate.bias` is missing" in told
-    assert "`convs.1.activate.biass` is unexpected" in told
-    assert "`to_rgbs.0.bias` is (1, 4, 1, 1), not (1, 3, 1, 1)" in told
+    message = str(caught.value)
+    assert "`convs.1.activate.bias` is missing" in message
+    assert "`convs.1.activate.biass` is unexpected" in message
+    assert "`to_rgbs.0.bias` is (1, 4, 1, 1), not (1, 3, 1, 1)" in message
 
 
 def test_a_state_dict_of_something_else_is_refused():
