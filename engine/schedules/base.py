@@ -1,6 +1,7 @@
 """What a schedule is, and the short forms that recipes may write for one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import SerializeAsAny, TypeAdapter, ValidationError
@@ -27,13 +28,25 @@ class Schedule(Table, ABC):
     def length(self) -> int:
         """The step from which the value no longer changes."""
 
+    def placed(self, phases: Sequence[tuple[str, int]]) -> "Schedule":
+        """The schedule for phases by name and steps, in their order: nothing in it is left open.
+
+        A length that is absent becomes theirs. A pydantic fault if it does not fit.
+        """
+        return self
+
 
 def expand(value: object) -> object:
-    """Turn a bare number, or text such as `0:0.05, 20k:0.07`, into the table it stands for."""
+    """Turn a short form into the table it stands for.
+
+    A bare number, text such as `0:0.05, 20k:0.07`, or a table without `kind`: a value by phase.
+    """
     if isinstance(value, bool):
         raise fault_of("expected a schedule, not true or false")
     if isinstance(value, int | float):
         return {"kind": "constant", "value": value}
+    if isinstance(value, dict) and "kind" not in value:
+        return {"kind": "phases", "values": value}  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(value, str):
         return value
     try:

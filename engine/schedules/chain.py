@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -17,10 +18,10 @@ class Link(Table):
 
 @SCHEDULES.register("chain")
 class Chain(Schedule):
-    """One schedule after another, such as a warm-up and then a cosine.
+    """One schedule after another, such as a constant and then a cosine.
 
     >>> rate = Chain(links=[
-    ...     {"steps": 500, "schedule": {"kind": "warmup", "to": 1e-4, "steps": 500}},
+    ...     {"steps": 500, "schedule": 1e-4},
     ...     {"schedule": {"kind": "cosine", "start": 1e-4, "end": 5e-7, "steps": 59_500}},
     ... ])
     >>> rate.at(499), rate.at(500), rate.at(60_000)
@@ -50,3 +51,12 @@ class Chain(Schedule):
     def length(self) -> int:
         before = sum(link.steps for link in self.links if link.steps is not None)
         return before + self.links[-1].schedule.length
+
+    def placed(self, phases: Sequence[tuple[str, int]]) -> Schedule:
+        """The same with every link placed; the last one ends with the phases."""
+        rest, links = sum(steps for _, steps in phases), list[Link]()
+        for link in self.links:
+            steps = max(rest, 1) if link.steps is None else link.steps
+            links.append(Link(schedule=link.schedule.placed([("", steps)]), steps=link.steps))
+            rest -= steps
+        return self.model_copy(update={"links": tuple(links)})

@@ -2,12 +2,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.core.numbers import Count, Real
-from engine.schedules.base import SCHEDULES, Schedule
+from engine.core.numbers import Real
+from engine.schedules.base import SCHEDULES
+from engine.schedules.curve import Curve
 
 
 @SCHEDULES.register("exponential")
-class Exponential(Schedule):
+class Exponential(Curve):
     """Multiply a value by the same factor every step, `steps` times, then stay.
 
     >>> decay = Exponential(start=1.0, factor=0.5, steps=3)
@@ -16,13 +17,7 @@ class Exponential(Schedule):
     """
 
     kind: Literal["exponential"] = "exponential"
-    start: Real
     factor: Real = Field(gt=0)
-    steps: Count = Field(gt=0)
 
-    def at(self, step: int) -> float:
-        return self.start * self.factor ** min(step, self.steps)
-
-    @property
-    def length(self) -> int:
-        return self.steps
+    def after(self, step: int) -> float:
+        return self.start * self.factor**step

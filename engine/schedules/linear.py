@@ -1,13 +1,12 @@
 from typing import Literal
 
-from pydantic import Field
-
-from engine.core.numbers import Count, Real
-from engine.schedules.base import SCHEDULES, Schedule
+from engine.core.numbers import Real
+from engine.schedules.base import SCHEDULES
+from engine.schedules.curve import Curve
 
 
 @SCHEDULES.register("linear")
-class Linear(Schedule):
+class Linear(Curve):
     """Go from one value to another in a straight line, then stay.
 
     >>> ramp = Linear(start=0.0, end=0.5, steps=100)
@@ -16,13 +15,7 @@ class Linear(Schedule):
     """
 
     kind: Literal["linear"] = "linear"
-    start: Real
     end: Real
-    steps: Count = Field(gt=0)
 
-    def at(self, step: int) -> float:
-        return self.start + (self.end - self.start) * min(step / self.steps, 1.0)
-
-    @property
-    def length(self) -> int:
-        return self.steps
+    def after(self, step: int) -> float:
+        return self.start + (self.end - self.start) * (step / self.decay)

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.core.errors import RecipeError
 from engine.core.numbers import Count, Real
 from engine.core.table import Table
-from engine.schedules import ScheduleValue, parse_schedule
+from engine.schedules import Schedule, ScheduleValue, parse_schedule
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.optimizers.choices import AdamChoice
 
@@ -31,6 +31,16 @@ class Phase(Table):
     """Optimizers of single optimizer_steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)
     """Largest norm of an optimizer step's gradient."""
+
+    @field_validator("rate")
+    @classmethod
+    def _place_rate(cls, rate: Schedule, info: ValidationInfo) -> Schedule:
+        return rate.placed(_span(info))
+
+    @field_validator("rates")
+    @classmethod
+    def _place_rates(cls, rates: dict[str, Schedule], info: ValidationInfo) -> dict[str, Schedule]:
+        return {name: rate.placed(_span(info)) for name, rate in rates.items()}
 
     def learning(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
         """The entries that learn; RecipeError for one that no part has."""
@@ -52,6 +62,11 @@ class Phase(Table):
     def rate_at(self, name: str, phase_step: int) -> float:
         """The rate of one entry of `trainable`."""
         return self.rates.get(name, self.rate).at(phase_step)
+
+
+def _span(info: ValidationInfo) -> list[tuple[str, int]]:
+    """Name and steps of the phase that is being read; a made-up length where it is faulty."""
+    return [(info.data.get("name", ""), info.data.get("steps", 1 << 62))]
 
 
 def set_trainable(

@@ -4,14 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from torch import nn
 
 from engine.config.base import Recipe
 from engine.core.numbers import Count, Real
-from engine.core.table import fault_of
+from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimizers.base import OptimizerValue
@@ -20,6 +21,18 @@ from engine.training.plan import Averaging, PlateauRule, TrainingPlan
 from engine.training.task import Best, Task
 
 IN_PHASES = ("steps", "rate", "optimizer", "clip")
+
+
+def placed(schedule: Schedule, info: ValidationInfo) -> Schedule:
+    """A schedule of the whole run, fitted to the recipe's phases; for the validator of its key.
+
+    Open lengths end with the run, and values by phase become one schedule.
+    """
+    phases = info.data.get("phase") or ()
+    spans = [(phase.name, phase.steps) for phase in phases]
+    if not spans and info.data.get("steps") is None:
+        return schedule  # the recipe is faulty, and says so elsewhere
+    return schedule.placed(spans or [(Phase.model_fields["name"].default, info.data["steps"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,26 @@ class TrainingRecipe(Recipe, ABC):
     precision: Precision = "auto"
     threads: int | None = Field(default=None, ge=1)
     """Processor threads of each process; as many as torch likes if absent."""
+
+    @field_validator("rate")
+    @classmethod
+    def _place_rate(cls, rate: Schedule | None, info: ValidationInfo) -> Schedule | None:
+        return None if rate is None else placed(rate, info)
+
+    @field_validator("loss", check_fields=False)
+    @classmethod
+    def _place_weights(cls, loss: Any, info: ValidationInfo) -> Any:
+        """Fit the weights of a kind's `[[loss]]` entries to the phases."""
+        if not isinstance(loss, tuple):
+            return loss
+        fitted: list[Table] = []
+        for index, entry in enumerate(cast(tuple[Any, ...], loss)):
+            try:
+                fitted.append(entry.model_copy(update={"weight": placed(entry.weight, info)}))
+            except PydanticCustomError as fault:
+                message = f"{index}.weight (`{entry.kind}`): {fault.message()}"
+                raise fault_of(message) from None
+        return tuple(fitted)
 
     @model_validator(mode="after")
     def _phased(self) -> Self:

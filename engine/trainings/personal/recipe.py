@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 from torch import nn
 
 from engine.banks.anchors import read_anchors, read_prototypes
@@ -35,7 +35,7 @@ from engine.nets.timemachine import TimeMachine
 from engine.schedules import Schedule, ScheduleValue, parse_schedule
 from engine.schedules.constant import Constant
 from engine.training.photos import require_photos
-from engine.training.recipe import Outline, TrainingRecipe
+from engine.training.recipe import Outline, TrainingRecipe, placed
 from engine.trainings.personal.task import Noise, PersonalAim, PersonalTask, learning
 from engine.trainings.personal.validation import Check
 from engine.weights.find import find_weights
@@ -104,6 +104,11 @@ class PersonalRecipe(TrainingRecipe):
         if not loss:
             raise ValueError("a training needs at least one `[[loss]]`")
         return loss
+
+    @field_validator("cycle")
+    @classmethod
+    def _place_cycle(cls, cycle: Schedule, info: ValidationInfo) -> Schedule:
+        return placed(cycle, info)
 
     def inputs(self) -> Mapping[str, Path]:
         """Every weights file that goes in; a run among them stands for its best weights."""

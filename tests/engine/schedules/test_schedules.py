@@ -1,4 +1,5 @@
 import pytest
+from pydantic_core import PydanticCustomError
 
 from engine.core.errors import RecipeError
 from engine.schedules import SCHEDULES, Schedule, parse_schedule
@@ -22,7 +23,13 @@ EXAMPLES = {
             {"schedule": {"kind": "cosine", "start": 1e-4, "end": 5e-7, "steps": 59_500}},
         ],
     },
+    "phases": {"warm": 0.0, "full": {"kind": "linear", "start": 0.5, "end": 1.0, "steps": 30}},
 }
+PHASES = [("warm", 40), ("full", 60)]
+
+
+def placed(kind):
+    return parse_schedule(EXAMPLES[kind]).placed(PHASES)
 
 
 def test_every_kind_has_an_example():
@@ -38,14 +45,14 @@ def test_a_schedule_names_itself_and_survives_a_round_trip(kind):
 
 @pytest.mark.parametrize("kind", list(SCHEDULES))
 def test_a_schedule_is_pure_in_the_step(kind):
-    schedule = parse_schedule(EXAMPLES[kind])
+    schedule = placed(kind)
     forward = [schedule.at(step) for step in range(0, 2_000, 7)]
     assert forward == [schedule.at(step) for step in reversed(range(0, 2_000, 7))][::-1]
 
 
 @pytest.mark.parametrize("kind", list(SCHEDULES))
 def test_a_schedule_is_constant_from_its_length_on(kind):
-    schedule = parse_schedule(EXAMPLES[kind])
+    schedule = placed(kind)
     assert schedule.at(schedule.length) == pytest.approx(schedule.at(schedule.length + 10_000))
 
 
@@ -77,6 +84,54 @@ def test_an_epoch_holds_still_and_then_moves_on():
     ]  # fmt: skip
 
 
+def test_a_warm_up_within_a_cosine_is_the_chain_of_both():
+    short = parse_schedule({"kind": "cosine", "start": 1e-4, "end": 5e-7, "warmup": 500})
+    short = short.placed([("main", 60_000)])
+    chain = parse_schedule(EXAMPLES["chain"])
+    steps = [*range(1_000), *range(1_000, 60_002, 13)]
+    assert [short.at(step) for step in steps] == [chain.at(step) for step in steps]
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "exponential"])
+def test_a_curve_without_steps_ends_with_its_phase(kind):
+    written = {key: value for key, value in EXAMPLES[kind].items() if key != "steps"}
+    schedule = parse_schedule(written)
+    with pytest.raises(RecipeError, match="needs `steps` outside of a phase"):
+        schedule.at(0)
+    assert schedule.placed([("one", 300), ("two", 200)]).length == 500
+    assert parse_schedule(EXAMPLES[kind]).placed([("one", 7)]) == parse_schedule(EXAMPLES[kind])
+
+
+def test_a_run_cut_short_may_end_in_its_warm_up():
+    rate = parse_schedule({"kind": "cosine", "start": 1, "end": 0, "warmup": 50})
+    assert rate.placed([("main", 5)]).at(4) == 0.1
+
+
+def test_a_schedule_by_phase_counts_from_the_first_step_of_each():
+    weight = placed("phases")
+    assert [weight.at(step) for step in (0, 39, 40, 55, 70, 1_000)] == [0, 0, 0.5, 0.75, 1, 1]
+    alone = parse_schedule(EXAMPLES["phases"]).placed([("full", 60)])
+    assert (alone.at(0), alone.at(30)) == (0.5, 1.0)
+
+
+def test_a_phase_without_a_value_is_a_fault():
+    with pytest.raises(PydanticCustomError, match="no value for the phase `ful`, only for `warm`"):
+        parse_schedule(EXAMPLES["phases"]).placed([("ful", 60)])
+
+
+def test_the_last_link_of_a_chain_ends_with_its_phase():
+    chain = parse_schedule(
+        {
+            "kind": "chain",
+            "links": [
+                {"steps": 40, "schedule": 1.0},
+                {"schedule": {"kind": "linear", "start": 1, "end": 0}},
+            ],
+        }
+    ).placed([("main", 60)])
+    assert [chain.at(step) for step in (39, 40, 50, 60)] == [1, 1, 0.5, 0]
+
+
 def test_zero_is_a_value():
     assert parse_schedule(0).at(0) == 0.0
 
@@ -90,7 +145,6 @@ def test_zero_is_a_value():
         ("0:1, 5:2, 5:3", "must start at step 0 and rise"),
         (True, "not true or false"),
         ({"kind": "stepz"}, "did you mean `steps`"),
-        ({"value": 3}, "`kind` is required"),
         ({"kind": "linear", "start": 0, "end": 1, "steps": 0}, "greater than 0"),
         ({"kind": "chain", "links": []}, "at least one link"),
         ({"kind": "chain", "links": [{"schedule": 1}, {"schedule": 2}]}, "every link but the last"),
