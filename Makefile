@@ -28,7 +28,7 @@ ME := --people 1 --seed 900000
 demo: $(READY)
 	@echo "demo: one person's photos of ages 20 to 50 teach how that person ages; the truth stands below"
 	@rm -rf $(D) && mkdir -p $(D) && touch $(D)/.begun && cp recipes/comparison/demo.toml $(D)/comparison.toml
-	@$(BIN)/tm prep synth $(D)/photos $(ME) --ages 20..50 --per-person 60 --size 320 --wild 1
+	@$(BIN)/tm prep synth $(D)/photos $(ME) --ages 20..50 --per-person 60 --size 320 --unaligned 1
 	@$(BIN)/tm prep align $(D)/photos $(D)/aligned --size 128
 	@$(BIN)/tm prep filter $(D)/aligned
 	@$(BIN)/tm prep split $(D)/aligned --test 0.1

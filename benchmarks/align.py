@@ -101,7 +101,7 @@ def portrait(number: int) -> tuple[np.ndarray, Face]:
         return astronaut()[0:300, 80:380].copy(), (141.0, 122.0, 90.0)
     seed = FIRST_SEED + number
     shot = portraits.render(
-        portraits.identity(seed), 20.0 + seed % 50, portraits.scene(seed, wild=1.0), 512
+        portraits.identity(seed), 20.0 + seed % 50, portraits.scene(seed, unaligned=1.0), 512
     )
     (left, top), (right, bottom) = shot.landmarks.min(axis=0), shot.landmarks.max(axis=0)
     return shot.picture, (

@@ -12,7 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Render a procedural world with its truth: people at known ages, landscapes of known mood."
 EXAMPLE = "tm prep synth world/ --people 10 --ages 20..50 --per-person 12"
-PORTRAITS_ONLY = {"ages": "5..95", "wild": 0.0, "same_scene": False}
+PORTRAITS_ONLY = {"ages": "5..95", "unaligned": 0.0, "same_scene": False}
 SIZES = {"portraits": 256, "landscapes": 128}
 
 
@@ -26,8 +26,8 @@ def run(
         typer.Option(help="Side of the pictures in pixels.", show_default="256, landscapes 128"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Number of the first person or scene.")] = 0,
-    wild: Annotated[
-        float, typer.Option(help="0: framed like aligned faces; 1: loose snapshots.")
+    unaligned: Annotated[
+        float, typer.Option(help="0: framed like aligned faces; 1: snapshots to be aligned.")
     ] = 0.0,
     same_scene: Annotated[
         bool, typer.Option("--same-scene", help="One photograph of each, at every age.")
@@ -46,13 +46,15 @@ def run(
 
     side = SIZES[world] if size is None else size
     if world == "landscapes":
-        given = {"ages": ages, "wild": wild, "same_scene": same_scene}
+        given = {"ages": ages, "unaligned": unaligned, "same_scene": same_scene}
         strange = [name for name, usual in PORTRAITS_ONLY.items() if given[name] != usual]
         if strange:
             raise UsageError(f"landscapes have no `--{strange[0].replace('_', '-')}`")
         plan, what = LandscapePlan(out, people, per_person, side, seed), "scenes"
     else:
-        plan = SynthPlan(out, people, per_person, parse_ages(ages), side, seed, wild, same_scene)
+        plan = SynthPlan(
+            out, people, per_person, parse_ages(ages), side, seed, unaligned, same_scene
+        )
         what = "people"
     total = people * per_person
     if dry_run:

@@ -29,7 +29,7 @@ from engine.scoring.results import (
     read_results,
 )
 from engine.scoring.truth import read_photographs, with_truth
-from engine.training.photos import Photos, Sides, read_photos
+from engine.training.photos import Photos, SplitPhotos, read_photos
 from engine.training.run_folder import RECIPE, holds_run
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.weights.find import find_weights
@@ -230,7 +230,7 @@ def _rendered(run: Path, compute: Compute, progress: Progress) -> tuple[Path, Pe
     return plan.out, _learned(sides.train, photos)
 
 
-def _held_out(folder: Path, sides: Sides) -> Path:
+def _held_out(folder: Path, sides: SplitPhotos) -> Path:
     """The held-out photos with their ages, in a folder of their own."""
     order: list[int] = np.argsort(sides.test.ages, kind="stable").tolist()
     places: list[float] = np.linspace(0, len(order) - 1, min(MOST, len(order))).tolist()

@@ -13,8 +13,8 @@ import torch
 from engine.config.load import load_recipe_as
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
-from engine.training.checkpoint import TOLD, read_snapshot
-from engine.training.launch import stands_at
+from engine.training.checkpoint import METADATA, read_snapshot
+from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder
 from engine.weights.find import find_weights
@@ -63,8 +63,8 @@ def export_run(folder: Path, file: Path, *, half: bool = False) -> dict[str, Any
     delivered = read_native(best)
     if delivered is None:
         raise WeightsError(f"`{best}` is not of our own format")
-    told = json.loads(best.with_name(TOLD).read_text(encoding="utf-8"))
-    last = read_snapshot(run.checkpoints / f"step_{stands_at(folder)}")
+    told = json.loads(best.with_name(METADATA).read_text(encoding="utf-8"))
+    last = read_snapshot(run.checkpoints / f"step_{last_step(folder)}")
     card = {
         "what": recipe.about,
         "made_by": f"tm {version('tm-toolkit')}",

@@ -30,8 +30,8 @@ class SynthPlan:
     ages: Span = Span(5, 95)
     size: int = 256
     seed: int = 0
-    wild: float = 0.0
-    """0: framed as if aligned already; 1: loose snapshots that have to be aligned."""
+    unaligned: float = 0.0
+    """0: framed as if aligned already; 1: snapshots that have to be aligned."""
     same_scene: bool = False
     """Every picture of a person is one photograph, which no other plan shows, at another age."""
 
@@ -42,15 +42,15 @@ class SynthPlan:
             raise UsageError(f"the ages {self.ages} are outside 0..{OLDEST_RENDERED}")
         if not SMALLEST <= self.size <= LARGEST:
             raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
-        if not 0 <= self.wild <= 1:
-            raise UsageError(f"`wild` is {self.wild:g}, outside 0..1")
+        if not 0 <= self.unaligned <= 1:
+            raise UsageError(f"`unaligned` is {self.unaligned:g}, outside 0..1")
         if self.seed < 0:
             raise UsageError(f"the seed {self.seed} is negative")
 
     @property
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures of the same names."""
-        told = {"version": VERSION, "size": self.size, "wild": self.wild}
+        told = {"version": VERSION, "size": self.size, "unaligned": self.unaligned}
         return settings_digest(told | ({"same_scene": SHARED_PHOTO} if self.same_scene else {}))
 
 
@@ -84,9 +84,14 @@ def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[in
 def render_shot(shot: Shot, *, plan: SynthPlan) -> Row:
     """Render and save one picture with its truth."""
     view_seed = scene_seed(shot.person, SHARED_PHOTO if plan.same_scene else shot.index)
-    view = scene(view_seed, wild=plan.wild)
+    view = scene(view_seed, unaligned=plan.unaligned)
     portrait = render(identity(shot.person), shot.age, view, plan.size)
-    truth = {**portrait.truth, "person": shot.person, "scene": view_seed, "wild": plan.wild}
+    truth = {
+        **portrait.truth,
+        "person": shot.person,
+        "scene": view_seed,
+        "unaligned": plan.unaligned,
+    }
     path = plan.out / shot.output
     made = {"made": "rendered", "synthetic": True, "world": f"portraits {VERSION}", "truth": truth}
     save_png(path, portrait.picture, made)

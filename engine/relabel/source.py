@@ -128,7 +128,7 @@ def _named(told: Mapping[Path, tuple[str | None, bool | None]], folder: Path) ->
 
 def _aligned(row: Row) -> bool:
     """What `tm prep align` cut, and what was rendered as if it had been."""
-    return row.quad is not None or (row.truth is not None and not row.truth.get("wild"))
+    return row.quad is not None or (row.truth is not None and not row.truth.get("unaligned"))
 
 
 def _listed(path: Path) -> dict[Path, tuple[str | None, bool | None]]:

@@ -47,7 +47,7 @@ def test_the_table_beside_the_pictures_is_one_that_trainings_read(tm, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [("--ages", "20..30"), ("--wild", 1), ("--same-scene",), ("--size", 8), ("--seed", -1)],
+    [("--ages", "20..30"), ("--unaligned", 1), ("--same-scene",), ("--size", 8), ("--seed", -1)],
 )
 def test_what_landscapes_do_not_have_is_told(tm, tmp_path, words):
     told = tm("prep", "synth", tmp_path / "w", *SMALL, *words)

@@ -65,7 +65,7 @@ def test_one_scene_shows_the_same_photograph_at_every_age(tm, tmp_path):
         ("--ages", "5..150"),
         ("--ages", "old"),
         ("--size", 5_000),
-        ("--wild", 2),
+        ("--unaligned", 2),
         ("--people", 0),
         ("--seed", -1),
     ],

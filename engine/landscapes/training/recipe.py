@@ -230,7 +230,7 @@ class _PaintingRecipe(_ScapeRecipe):
 
     def schedules(self) -> dict[str, tuple[Schedule, int]]:
         """The rates, and the weights that change."""
-        steps = self.plan().steps
+        steps = self.total_steps
         changing = [
             weighed
             for loss, weighed in zip(self.loss, self._weighed(self.loss), strict=True)

@@ -37,11 +37,11 @@ class Scene:
     shift_y: float
 
 
-def scene(seed: int, *, pose: float = 1.0, wild: float = 0.0) -> Scene:
+def scene(seed: int, *, pose: float = 1.0, unaligned: float = 0.0) -> Scene:
     """Draw the photograph that belongs to a seed.
 
-    pose: how far heads turn (1 is a standard deviation of 9 degrees of yaw); wild: 0 frames the
-    face the FFHQ way, 1 lets it be small, shifted and tilted.
+    pose: how far heads turn (1 is a standard deviation of 9 degrees of yaw); unaligned: 0 frames
+    the face the FFHQ way, 1 lets it be small, shifted and tilted.
     """
     random = np.random.default_rng([11, seed])
 
@@ -54,13 +54,13 @@ def scene(seed: int, *, pose: float = 1.0, wild: float = 0.0) -> Scene:
     smile = min(max(0.40 + normal(0.36), -0.1), 1.1)
     wall = random.uniform(0.12, 0.8, (2, 1)) + random.normal(0, 0.08, (2, 3))
     framing = np.random.default_rng([13, seed])
-    zoom = 1 - wild * float(framing.uniform(0.1, 0.55))
+    zoom = 1 - unaligned * float(framing.uniform(0.1, 0.55))
     room = max(0.5 - 0.45 * zoom, 0.0)  # how far the head may move before the frame cuts it
     return Scene(
         seed=seed,
         yaw=normal(9 * pose),
         pitch=normal(5 * pose),
-        roll=normal(4 * wild),
+        roll=normal(4 * unaligned),
         light_x=uniform(-0.8, 0.8),
         light_y=uniform(-0.9, -0.2),
         key=uniform(0.78, 1.1),
@@ -80,8 +80,8 @@ def scene(seed: int, *, pose: float = 1.0, wild: float = 0.0) -> Scene:
         grain=uniform(0.0015, 0.005),
         offsets=tuple(random.integers(0, 256, 4).tolist()),
         zoom=zoom,
-        shift_x=wild * float(framing.uniform(-room, room)),
-        shift_y=wild * float(framing.uniform(-room, room)),
+        shift_x=unaligned * float(framing.uniform(-room, room)),
+        shift_y=unaligned * float(framing.uniform(-room, room)),
     )
 
 

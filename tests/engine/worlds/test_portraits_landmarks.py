@@ -17,7 +17,7 @@ def wild_portraits(count):
     """Portraits that are small, shifted, tilted and turned."""
     for seed in range(count):
         person = identity(seed).changed(**DARK_EYED)
-        yield render(person, 18 + 2 * seed, scene(seed, pose=1.5, wild=1.0), 512)
+        yield render(person, 18 + 2 * seed, scene(seed, pose=1.5, unaligned=1.0), 512)
 
 
 def mask_of(points, shape):
@@ -56,7 +56,7 @@ def test_brow_landmarks_lie_on_dark_hairs():
     darker = []
     for seed in range(25):
         person = identity(seed).changed(hair_dark=2.0, melanin=-1.5, greying=-2.0)
-        portrait = render(person, 25, scene(seed, wild=1.0), 512)
+        portrait = render(person, 25, scene(seed, unaligned=1.0), 512)
         grey = cv2.GaussianBlur(cv2.cvtColor(portrait.picture, cv2.COLOR_RGB2GRAY), (0, 0), 2)
         unit = np.hypot(*(portrait.landmarks[36:42].mean(0) - portrait.landmarks[42:48].mean(0)))
         down = portrait.landmarks[33] - portrait.landmarks[27]
@@ -72,7 +72,7 @@ def test_brow_landmarks_lie_on_dark_hairs():
 
 def test_tilting_the_photograph_tilts_the_landmarks():
     person = identity(3)
-    level, tilted = (render(person, 30, scene(21, pose=0.0, wild=wild)) for wild in (0.0, 1.0))
+    level, tilted = (render(person, 30, scene(21, pose=0.0, unaligned=u)) for u in (0.0, 1.0))
     roll = np.radians(tilted.truth["roll"])
     assert abs(roll) > 0.01
 

@@ -18,7 +18,7 @@ from engine.worlds.portraits.traits import TRAITS
 DIGEST = """
 import hashlib
 from engine.worlds.portraits import identity, render, scene
-shots = [render(identity(s), 9.0 * s, scene(s, wild=s % 2), 128).picture for s in range(6)]
+shots = [render(identity(s), 9.0 * s, scene(s, unaligned=s % 2), 128).picture for s in range(6)]
 print(hashlib.sha256(b"".join(shot.tobytes() for shot in shots)).hexdigest())
 """
 
@@ -117,7 +117,7 @@ def test_every_size_shows_the_same_picture(size):
 
 
 def test_zero_pose_and_zero_wildness_mean_none():
-    view = scene(3, pose=0.0, wild=0.0)
+    view = scene(3, pose=0.0, unaligned=0.0)
     assert (view.yaw, view.pitch, view.roll) == (0, 0, 0)
     assert (view.shift_x, view.shift_y, view.zoom) == (0, 0, 1)
 

@@ -64,7 +64,7 @@ def game(*kinds, **how):
 
 
 def context(step=0, seed=3):
-    return StepContext(step, "main", step, frozenset(), Draws(seed, step, range(6)))
+    return StepContext(step, "main", step, Draws(seed, step, range(6)))
 
 
 def turned(task, optimizer_step, batch, at):
