@@ -48,10 +48,6 @@ photos = "faces"
 labels = "{way}.json"
 reliability = {reliability}
 trust = "{trust}"
-identity = "nano-identity"
-age = "nano-age"
-looks = "nano-identity-features"
-judge = "nano-age-judge"
 validate_every = {steps}
 sample_every = {steps}
 save_every = 100
@@ -62,9 +58,15 @@ name = "picture"
 steps = {steps}
 clip = 5.0
 optimizer = {{ kind = "adam", betas = [0.5, 0.99] }}
-rate = {{ kind = "cosine", start = 1e-3, end = 5e-5, steps = {steps} }}
+rate = {{ kind = "cosine", start = 1e-3, end = 5e-5 }}
 [phase.optimizers]
 discriminator = {{ kind = "adam", betas = [0.0, 0.99] }}
+
+[networks]
+identity = "nano-identity"
+age = "nano-age"
+perceptual = "nano-identity-features"
+age_evaluator = "nano-age-judge"
 
 [curriculum]
 steps = {third}
@@ -72,16 +74,16 @@ steps = {third}
 [net]
 stem = 12
 widths = [32, 64, 128]
-narrow = [16, 32, 64]
+decoder_widths = [16, 32, 64]
 blocks = 2
 convolved = 1
 style = 96
-canvas = 12
+shared_channels = 12
 discriminator = [32, 64, 96]
 
 [loss]
 age = 8.0
-ages = 0.3
+age_class = 0.3
 identity = 0.3
 reconstruction = 4.0
 cycle = 4.0

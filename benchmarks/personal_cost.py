@@ -39,7 +39,7 @@ from engine.nets.named import load_identity_network
 from engine.nets.stylegan2.generator import Generator
 from engine.nets.stylegan2.spec import GeneratorSpec, widths
 from engine.runtime.draws import Draws
-from engine.training.launch import built_task
+from engine.training.launch import build_task
 from engine.training.phases import Phase, parameters_of
 from engine.training.task import StepContext
 from engine.trainings.personal.recipe import PersonalRecipe
@@ -53,7 +53,7 @@ TARGET = 800.0
 RECIPES = ("mytm/stage1", "mytm/stage2", "mytm/cheap")
 LPIPS_SIDES = (256, 188)
 """px of the whole picture and of its face, as LPIPS sees them."""
-NO_LPIPS = ("networks.distance='none'",)
+NO_LPIPS = ("networks.perceptual='none'",)
 
 
 def write_published(folder: Path) -> None:
@@ -74,7 +74,7 @@ def write_published(folder: Path) -> None:
 
 
 def write_person(folder: Path, count: int = 6) -> None:
-    """Aligned pictures of noise with ages 35 to 45: what is in them costs nothing."""
+    """Aligned pictures of noise with ages 35 to 45: the cost does not depend on their content."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng(0)
     for index in range(count):
@@ -84,11 +84,11 @@ def write_person(folder: Path, count: int = 6) -> None:
 
 
 def write_bank(file: Path, faces: int = 200) -> None:
-    """Random faces by the identity_net in the weights folder."""
-    identity_net = load_identity_network("ir-se50", CPU)
-    rows = nn.functional.normalize(torch.randn(faces, identity_net.width), dim=1)
+    """Random embeddings of the identity network in the weights folder."""
+    identity = load_identity_network("ir-se50", CPU)
+    rows = nn.functional.normalize(torch.randn(faces, identity.width), dim=1)
     ages = torch.linspace(30, 50, faces)
-    bank = sorted_bank(rows, ages, (), embedder=identity_net.name, digest=identity_net.digest)
+    bank = sorted_bank(rows, ages, (), embedder=identity.name, digest=identity.digest)
     save_bank(file, bank)
 
 
@@ -123,10 +123,10 @@ def counted(nets: dict[str, nn.Module]) -> Iterator[tuple[FlopCounterMode, Count
 def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
     """GMAC of one step of one photo: forwards by network, backwards by pass, and in all.
 
-    warm: the prior's codes of this photo at this age are known from an earlier step.
+    warm: the prior's codes of this photo at this age are cached from an earlier step.
     """
-    names = phase.learning(task.parts)
-    context = StepContext(0, phase.name, 0, frozenset(names), Draws(1, 0, range(1)))
+    names = phase.trained(task.parts)
+    context = StepContext(0, phase.name, 0, Draws(1, 0, range(1)))
     batch = {**task.batch(context, 1)}
     batch["target"], batch["same"] = torch.tensor([40.0]), torch.tensor([False])
     if warm:
@@ -134,52 +134,51 @@ def step(task: PersonalTask, phase: Phase, *, warm: bool) -> dict[str, float]:
         inverted = task.cached["inverted"][row]
         task.prior_codes.at(row, batch["photo"], batch["target"], inverted)
     else:
-        task.prior_codes._known.clear()
+        task.prior_codes._cache.clear()
     nets = {**task.parts, **task.frozen}
-    told: dict[str, float] = {}
+    cost: dict[str, float] = {}
     for part in task.parts.values():
         part.eval().requires_grad_(False)
     for own in parameters_of(task.parts, names).values():
         for parameter in own:
             parameter.requires_grad_(True)
     with counted(nets) as (counter, forward):
-        for number, terms in enumerate(task.rounds("main", batch, context)):
+        for number, terms in enumerate(task.backward_passes("main", batch, context)):
             total = torch.stack([t.value.float() * t.weight for t in terms.values() if t.weight])
             before = counter.get_total_flops()
             total.sum().backward()
             spent = counter.get_total_flops() - before
-            told[f"backward, {('there', 'and back')[number]}"] = gmac(spent)
-    told |= {f"{name} forward": gmac(spent) for name, spent in forward.items()}
-    told["in all"] = gmac(counter.get_total_flops())
+            cost[f"backward, {('real', 'cycle')[number]}"] = gmac(spent)
+    cost |= {f"{name} forward": gmac(spent) for name, spent in forward.items()}
+    cost["in all"] = gmac(counter.get_total_flops())
     for part in task.parts.values():
         part.requires_grad_(False)
         part.zero_grad(set_to_none=True)
-    # A frozen judge is passed forwards, and backwards to the picture made; the photo's own regions
-    # are looked at forwards alone.
-    judged = {name: forward[name] for name in ("identity_net", "ages") if name in forward}
-    backwards = gmac(sum(judged.values())) - regions_alone(task)
-    told["without losses"] = told["in all"] - gmac(sum(judged.values())) - backwards
-    return told
+    # A frozen network of a loss runs forwards, and backwards to the output; the photo's regions run
+    # forwards alone.
+    losses = {name: forward[name] for name in ("identity", "age") if name in forward}
+    backwards = gmac(sum(losses.values())) - regions_alone(task)
+    cost["without losses"] = cost["in all"] - gmac(sum(losses.values())) - backwards
+    return cost
 
 
 def regions_alone(task: PersonalTask) -> float:
-    """GMAC of looking at the regions of the photo, which no gradient passes."""
-    count = sum(len(loss.regions) for loss in task.aim.losses if isinstance(loss, RoiId))
-    identity_net = task.frozen["identity_net"]
-    return count * gmac_of(identity_net, torch.rand(1, 3, 112, 112))
+    """GMAC of embedding the regions of the photo, which needs no gradient."""
+    count = sum(len(loss.regions) for loss in task.settings.loss if isinstance(loss, RoiId))
+    return count * gmac_of(task.frozen["identity"], torch.rand(1, 3, 112, 112))
 
 
 def lpips_alone() -> float:
-    """GMAC of LPIPS in a step: both sides of whole and face, back to the picture made, twice."""
+    """GMAC of LPIPS in a step: whole and face, backwards to the output, in both passes."""
     from torchvision.models import alexnet
 
     total = 0.0
     net = alexnet(weights=None).features.eval().requires_grad_(False)
     for side in LPIPS_SIDES:
-        made = torch.rand(1, 3, side, side, requires_grad=True)
+        output = torch.rand(1, 3, side, side, requires_grad=True)
         with FlopCounterMode(display=False) as counter:
-            net(made.detach())
-            net(made).sum().backward()
+            net(output.detach())
+            net(output).sum().backward()
         total += gmac(counter.get_total_flops())
     return 2 * total
 
@@ -193,21 +192,21 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=RECIPES)
     parser.add_argument("--weights", type=Path, help="where random weights are kept, or put")
     parser.add_argument("--json", action="store_true")
-    told = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        weights = told.weights if told.weights is not None else place / "weights"
+        weights = args.weights if args.weights is not None else place / "weights"
         os.environ[WEIGHTS] = str(weights)
         if not (weights / "sam_ffhq_aging.pt").exists():
             write_published(weights)
         write_person(place / "photos")
         write_bank(place / "bank.safetensors")
         given = (f"photos='{place}/photos'", f"bank='{place}/bank.safetensors'", *NO_LPIPS)
-        found = {name: cost_of(name, given) for name in told.recipes}
-    if told.json:
-        print(json.dumps({"gmac": found, "ancestor": ANCESTOR, "target": TARGET}, indent=2))
+        costs = {name: cost_of(name, given) for name in args.recipes}
+    if args.json:
+        print(json.dumps({"gmac": costs, "ancestor": ANCESTOR, "target": TARGET}, indent=2))
         return
-    for name, steps in found.items():
+    for name, steps in costs.items():
         for when, row in steps.items():
             print(f"\n{name}, the prior's codes {when}")
             for what, spent in row.items():
@@ -216,24 +215,23 @@ def main() -> None:
 
 
 def cost_of(name: str, given: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """What a step of a recipe takes, by what is known of the prior."""
+    """The cost of a step of a recipe, with and without the prior's codes in the cache."""
     recipe = load_recipe_as(PersonalRecipe, name, given)
-    task = built_task(recipe)
+    task = build_task(recipe)
     assert isinstance(task, PersonalTask)
     task.prepare(Silence())
     task.precompute(CPU, Silence())
     (phase,) = recipe.phases
-    found = {
-        when: step(task, phase, warm=warm)
-        for when, warm in (("met for the first time", False), ("known already", True))
+    costs = {
+        when: step(task, phase, warm=warm) for when, warm in (("computed", False), ("cached", True))
     }
     decoder = gmac_of(task.parts["decoder"], task.machine.latent_average[None])
     lpips = lpips_alone()
-    for row in found.values():
+    for row in costs.values():
         row["LPIPS, counted alone"] = lpips
         row["in all with LPIPS"] = row["in all"] + lpips
         row["without losses, decoder frozen"] = row["without losses"] - 2 * decoder
-    return found
+    return costs
 
 
 def gmac_of(net: nn.Module, given: torch.Tensor) -> float:

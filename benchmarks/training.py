@@ -20,11 +20,11 @@ from engine.core.progress import Silence
 from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import Checkpoints, Snapshot
 from engine.training.journal import read_journal
-from engine.training.launch import built_task
+from engine.training.launch import build_task
 from engine.training.loop import train
 from engine.training.processes import Processes
 from engine.training.recipe import TrainingRecipe
-from engine.training.run_folder import held
+from engine.training.run_folder import locked_run
 
 RECIPES = ("nano/identity", "nano/generator")
 WARM = 10
@@ -40,9 +40,9 @@ def measured(
     recipe = load_recipe_as(TrainingRecipe, name, told)
     processes = Processes(recipe.device, 1, recipe.precision)
     processes.launch(recipe.threads)
-    task = built_task(recipe)
-    with tempfile.TemporaryDirectory() as folder, held(Path(folder), by_first=True) as run:
-        train(task, recipe.plan(), run, processes, SilentCallback(), until=WARM + steps)
+    task = build_task(recipe)
+    with tempfile.TemporaryDirectory() as folder, locked_run(Path(folder), by_first=True) as run:
+        train(task, recipe, run, processes, SilentCallback(), until=WARM + steps)
         rows = read_journal(Path(folder) / "metrics.jsonl")
     kept = [row for row in rows if row["step"] > WARM]
     speed = statistics.median(row["images_per_second"] for row in kept)
@@ -51,7 +51,7 @@ def measured(
 
 def checkpoint_cost(name: str, settings: Sequence[str]) -> tuple[float, int]:
     """Seconds and bytes of saving networks and one Adam's state."""
-    task = built_task(load_recipe_as(TrainingRecipe, name, settings))
+    task = build_task(load_recipe_as(TrainingRecipe, name, settings))
     nets = {part: net.state_dict() for part, net in task.parts.items()}
     state = {f"{part}.{kind}": dict(net) for part, net in nets.items() for kind in ("m", "v")}
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def main() -> None:
     told = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, device {told.device}")
     for name in told.recipes:
-        task = built_task(load_recipe_as(TrainingRecipe, name, told.settings))
+        task = build_task(load_recipe_as(TrainingRecipe, name, told.settings))
         begun = time.perf_counter()
         task.prepare(Silence())
         print(f"{name}: data ready after {time.perf_counter() - begun:.1f} s")

@@ -7,7 +7,7 @@ from rich.text import Text
 from commands._console import out
 
 if TYPE_CHECKING:
-    from engine.schedules import Schedule
+    from engine.app.recipe import Schedule
 
 COLUMNS, ROWS = 60, 8
 EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -1,4 +1,4 @@
-"""A training on the terminal: steps, speed, time left, and the figures that matter."""
+"""A training on the terminal: steps, speed, time left, losses and validation metrics."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +22,7 @@ from commands._console import Verbosity, emit_json, err, say
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
-    from engine.training.callbacks import TrainProgress
-    from engine.training.loop import Outcome
+    from engine.app.train import Outcome, TrainProgress
 
 INTERRUPTED = 130
 SHOWN = 8
@@ -36,9 +35,9 @@ class LiveTraining(LiveProgress):
         super().__init__()
         self._live: Live | None = None
         self._steps: Progress | None = None
-        self._losses = self._figures = Text("")
+        self._losses = self._metrics = Text("")
 
-    def stepped(self, standing: "TrainProgress") -> None:
+    def on_step(self, progress: "TrainProgress") -> None:
         if Verbosity.quiet or not err.is_terminal:
             return
         if self._live is None or self._steps is None:
@@ -54,56 +53,55 @@ class LiveTraining(LiveProgress):
                 speed_estimate_period=120,
             )
             self._steps.add_task(
-                "", total=standing.steps, completed=standing.step - 1, speed="", start=True
+                "", total=progress.steps, completed=progress.step - 1, speed="", start=True
             )
             self._live = Live(console=err, refresh_per_second=4, transient=True)
             self._live.start()
         (task,) = self._steps.tasks
         self._steps.update(
             task.id,
-            completed=standing.step,
-            description=escape(standing.phase),
-            speed=f"{standing.speed:.3g} pictures/s" if standing.speed else "",
+            completed=progress.step,
+            description=escape(progress.phase),
+            speed=f"{progress.speed:.3g} pictures/s" if progress.speed else "",
         )
-        self._live.update(Group(self._steps, self._losses, self._figures))
+        self._live.update(Group(self._steps, self._losses, self._metrics))
 
-    def logged(self, standing: "TrainProgress", figures: Mapping[str, float]) -> None:
-        told = _told(losses_of(figures))
-        told += (
-            f"  memory {figures['memory_mib'] / 1024:.2f} GiB" if "memory_mib" in figures else ""
-        )
-        self._losses = Text(f"  {told}", style="dim")
+    def on_log(self, progress: "TrainProgress", metrics: Mapping[str, float]) -> None:
+        text = _formatted(losses_of(metrics))
+        if "memory_mib" in metrics:
+            text += f"  memory {metrics['memory_mib'] / 1024:.2f} GiB"
+        self._losses = Text(f"  {text}", style="dim")
         if not err.is_terminal:
-            speed = f"{standing.speed:.3g} pictures/s"
-            say(f"{standing.phase} {standing.step}/{standing.steps}: {escape(told)}, {speed}")
+            speed = f"{progress.speed:.3g} pictures/s"
+            say(f"{progress.phase} {progress.step}/{progress.steps}: {escape(text)}, {speed}")
 
-    def validated(
-        self, standing: "TrainProgress", figures: Mapping[str, float], best: str | None
+    def on_validation(
+        self, progress: "TrainProgress", metrics: Mapping[str, float], best: str | None
     ) -> None:
-        told = f"validation at {standing.step}: {_told(figures)}"
+        text = f"validation at {progress.step}: {_formatted(metrics)}"
         if best is not None:
-            told += f" (best so far: {best})"
-        self._figures = Text(f"  {told}")
+            text += f" (best so far: {best})"
+        self._metrics = Text(f"  {text}")
         if not err.is_terminal:
-            say(escape(told))
+            say(escape(text))
 
-    def finished(self) -> None:
+    def on_end(self) -> None:
         if self._live is not None:
             self._live.stop()
-            say(escape(self._figures.plain.strip()))
+            say(escape(self._metrics.plain.strip()))
         self._live = self._steps = None
 
 
-def callback(first: bool) -> Any:
-    """What follows a training in this process: only the first one speaks."""
-    from engine.training.callbacks import SilentCallback
+def make_callback(first: bool) -> Any:
+    """The callback of a process: only the first one prints."""
+    from engine.app.train import SilentCallback
 
     return LiveTraining() if first else SilentCallback()
 
 
-def tell(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
-    """Say how a run ended; one that was stopped exits 130."""
-    from engine.training.processes import is_child
+def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
+    """Print how a run ended; exit 130 if it was stopped."""
+    from engine.app.train import is_child
 
     if is_child():
         return
@@ -119,25 +117,25 @@ def tell(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
         )
     place = escape(str(folder))
     if outcome.ended == "plateau":
-        say(f"[green]done[/]: no more to gain after {outcome.step} steps, in `{place}`")
+        say(f"[green]done[/]: plateau after {outcome.step} steps, in `{place}`")
     elif outcome.ended == "finished":
         say(f"[green]done[/]: {outcome.step} steps in `{place}`")
     else:
-        say(f"saved after step {outcome.step}; `tm resume {place}` goes on")
+        say(f"saved after step {outcome.step}; `tm resume {place}` continues")
     if outcome.ended == "stopped":
         raise typer.Exit(INTERRUPTED)
 
 
-def losses_of(figures: Mapping[str, float]) -> dict[str, float]:
-    """The losses of a logged row, totals first, without what a loss tells beside its value."""
+def losses_of(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The losses of a logged row, totals first, without their details."""
     losses = {
         name.removeprefix("loss/"): value
-        for name, value in figures.items()
-        if name.startswith("loss/") and not any(name.startswith(f"{other}/") for other in figures)
+        for name, value in metrics.items()
+        if name.startswith("loss/") and not any(name.startswith(f"{other}/") for other in metrics)
     }
     return dict(sorted(losses.items(), key=lambda loss: not loss[0].startswith("total")))
 
 
-def _told(figures: Mapping[str, float]) -> str:
-    shown = list(figures.items())[:SHOWN]
+def _formatted(metrics: Mapping[str, float]) -> str:
+    shown = list(metrics.items())[:SHOWN]
     return ", ".join(f"{name} {value:.4g}" for name, value in shown)

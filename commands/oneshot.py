@@ -8,11 +8,10 @@ from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun, Settings
-from commands._training import callback, tell
+from commands._training import make_callback, print_outcome
 
 HELP = "Refine a personal model for one age: a short training locked on an age window."
 EXAMPLE = "tm oneshot --age 40 --jitter 2 --photos aligned/"
-RUNS = Path("runs")
 
 
 def run(
@@ -32,21 +31,21 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     settings: Settings = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.training.launch import begin
-    from engine.trainings.personal.oneshot import newest_run, oneshot_recipe, window_around
+    from engine.app.oneshot import plan_oneshot
 
-    window = window_around(age, jitter)
-    base = start if start is not None else newest_run(RUNS)
-    recipe = oneshot_recipe(window, base, photos=photos, bank=bank, settings=tuple(settings or ()))
+    plan = plan_oneshot(
+        age, jitter=jitter, start=start, photos=photos, bank=bank, settings=settings or ()
+    )
     if dry_run:
         if as_json:
-            emit_json({"dry_run": True, "recipe": recipe.dump()})
-        say(f"would refine `{escape(str(base))}` for {window} in {recipe.plan().steps} steps")
+            emit_json({"dry_run": True, "recipe": plan.recipe.dump()})
+        start_name, steps = escape(str(plan.start)), plan.recipe.total_steps
+        say(f"would refine `{start_name}` for {plan.window} in {steps} steps")
         return
-    folder, outcome = begin(recipe, out, devices=devices, callback=callback)
-    tell(folder, outcome, as_json=as_json)
+    folder, outcome = plan.train(out=out, devices=devices, callback=make_callback)
+    print_outcome(folder, outcome, as_json=as_json)

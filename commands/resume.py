@@ -1,4 +1,4 @@
-"""A run goes on."""
+"""Continue a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,9 @@ from rich.markup import escape
 
 from commands._console import emit_json, say
 from commands._options import AsJson, DryRun
-from commands._training import callback, tell
+from commands._training import make_callback, print_outcome
 
-HELP = "Go on with a run exactly where it stopped."
+HELP = "Continue a run exactly where it stopped."
 EXAMPLE = "tm resume runs/identity"
 
 
@@ -22,15 +22,17 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.trainings.series.runs import resume_any, standing
+    from engine.app.resume import resume, run_progress
 
     if dry_run:
         runs = [
-            {"run": name, "step": done, "steps": steps} for name, done, steps in standing(folder)
+            {"run": name, "step": done, "steps": steps}
+            for name, done, steps in run_progress(folder)
         ]
         if as_json:
             emit_json({"dry_run": True, "runs": runs})
         for row in runs:
-            say(f"`{escape(str(row['run']))}` would go on at step {row['step']} of {row['steps']}")
+            name = escape(str(row["run"]))
+            say(f"`{name}` would continue at step {row['step']} of {row['steps']}")
         return
-    tell(folder, resume_any(folder, until=until, callback=callback), as_json=as_json)
+    print_outcome(folder, resume(folder, until=until, callback=make_callback), as_json=as_json)

@@ -9,11 +9,10 @@ from rich.markup import escape
 
 from commands._console import emit_json, emit_table, say
 from commands._options import AsJson, DryRun, Settings
-from commands._training import callback, tell
+from commands._training import make_callback, print_outcome
 
 if TYPE_CHECKING:
-    from engine.config.base import Recipe
-    from engine.training.forecast import Forecast
+    from engine.app.train import SeriesForecast, TrainingForecast
 
 HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
@@ -25,7 +24,7 @@ def run(
         str | None, typer.Option(help="A path, or the name of a shipped recipe.")
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Weights to begin from: a run, a file, a name.")
+        str | None, typer.Option("--from", help="Weights to start from: a run, a file, a name.")
     ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="A person's aligned photos, for recipes that take them.")
@@ -36,8 +35,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
-    list_them: Annotated[bool, typer.Option("--list", help="List the recipes to train.")] = False,
+    devices: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
+    list_recipes: Annotated[
+        bool, typer.Option("--list", help="List the recipes that can be trained.")
+    ] = False,
     settings: Settings = None,
     device: Annotated[
         str | None, typer.Option(help="Where to compute.", show_default="as the recipe says")
@@ -45,87 +46,75 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.config.load import load_recipe
+    from engine.app.train import forecast_training, train
     from engine.core.errors import UsageError
-    from engine.trainings.series.runs import begin_any
 
-    if list_them:
+    if list_recipes:
         _list(as_json)
         return
     if recipe is None:
         raise UsageError("which recipe?", hint="`tm train --list` shows them")
-    overrides = [*(settings or ())]
     given = {"start": start, "photos": photos, "bank": bank, "device": device}
-    overrides += [
-        f"{key}={_quoted(str(value))}" for key, value in given.items() if value is not None
+    options = [
+        f"{key}={json.dumps(str(value), ensure_ascii=False)}"
+        for key, value in given.items()
+        if value is not None
     ]
-    loaded = load_recipe(recipe, overrides)
+    overrides = [*(settings or ()), *options]
     if dry_run:
-        _forecast(loaded, as_json)
+        _print_forecast(forecast_training(recipe, overrides), as_json)
         return
-    folder, outcome = begin_any(loaded, out, devices=devices, callback=callback)
-    tell(folder, outcome, as_json=as_json)
-
-
-def _quoted(text: str) -> str:
-    """A TOML string."""
-    return json.dumps(text, ensure_ascii=False)
+    folder, outcome = train(recipe, overrides, out=out, devices=devices, callback=make_callback)
+    print_outcome(folder, outcome, as_json=as_json)
 
 
 def _list(as_json: bool) -> None:
-    from engine.config.find import shipped_recipes
-    from engine.config.load import load_recipe
-    from engine.training.recipe import TrainingRecipe
-    from engine.trainings.series.recipe import SeriesRecipe
+    from engine.app.train import trainable_recipes
 
-    trained = (TrainingRecipe, SeriesRecipe)
-    recipes = {name: load_recipe(path) for name, path in shipped_recipes().items()}
-    rows = [(n, r.kind, r.about) for n, r in recipes.items() if isinstance(r, trained)]
+    rows = [(name, recipe.kind, recipe.about) for name, recipe in trainable_recipes().items()]
     if as_json:
         emit_json({"recipes": [{"name": n, "kind": k, "about": a} for n, k, a in rows]})
     else:
         emit_table(("recipe", "kind", "about"), rows)
 
 
-def _forecast(loaded: "Recipe", as_json: bool) -> None:
-    from engine.core.errors import RecipeError
-    from engine.training.forecast import forecast
-    from engine.training.recipe import TrainingRecipe
-    from engine.trainings.series.recipe import SeriesRecipe
-    from engine.trainings.series.runs import members
+def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool) -> None:
+    from engine.app.train import SeriesForecast
 
-    if isinstance(loaded, SeriesRecipe):
-        rows = [(p.name, r.kind, r.plan().steps) for p, r in members(loaded, Path())]
+    if isinstance(forecast, SeriesForecast):
         if as_json:
-            runs = [{"run": n, "kind": k, "steps": s} for n, k, s in rows]
-            emit_json({"dry_run": True, "recipe": loaded.name, "runs": runs})
+            runs = [
+                {"run": name, "kind": kind, "steps": steps} for name, kind, steps in forecast.runs
+            ]
+            emit_json({"dry_run": True, "recipe": forecast.recipe, "runs": runs})
         else:
-            emit_table(("run", "kind", "steps"), rows, title=loaded.name)
+            emit_table(("run", "kind", "steps"), forecast.runs, title=forecast.recipe)
         return
-    if not isinstance(loaded, TrainingRecipe):
-        raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
-    seen, data = forecast(loaded), list(loaded.preview())
     if as_json:
-        emit_json({"dry_run": True, "recipe": loaded.name, "data": data, **_told(seen)})
+        emit_json(_record(forecast))
         return
+    cost = forecast.cost
     rows = [
         (phase.name, f"{phase.steps:,}", ", ".join(phase.trainable), f"{phase.parameters:,}")
-        for phase in seen.phases
+        for phase in cost.phases
     ]
-    emit_table(("phase", "steps", "learns", "parameters"), rows, title=loaded.name)
-    courses = [(name, *(f"{v:.3g}" for v in values)) for name, values in seen.schedules.items()]
-    emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), courses)
+    emit_table(("phase", "steps", "trainable", "parameters"), rows, title=forecast.recipe)
+    curves = [(name, *(f"{v:.3g}" for v in values)) for name, values in cost.schedules.items()]
+    emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), curves)
     say(
-        f"memory: {seen.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimizer and averages,"
-        f" and what a batch of {loaded.batch} keeps; disk: {seen.disk / MEBIBYTE:,.0f} MiB"
+        f"memory: {cost.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimizer and averages,"
+        f" and activations of a batch of {forecast.batch}; disk: {cost.disk / MEBIBYTE:,.0f} MiB"
     )
-    about = [loaded.about] if loaded.about else []
-    for remark in [*seen.remarks, *data, *about]:
-        say(escape(remark))
+    for line in (*cost.remarks, *cost.data, *([forecast.about] if forecast.about else [])):
+        say(escape(line))
 
 
-def _told(seen: "Forecast") -> dict[str, Any]:
+def _record(forecast: "TrainingForecast") -> dict[str, Any]:
+    cost = forecast.cost
     return {
+        "dry_run": True,
+        "recipe": forecast.recipe,
+        "data": list(cost.data),
         "phases": [
             {
                 "name": phase.name,
@@ -133,10 +122,10 @@ def _told(seen: "Forecast") -> dict[str, Any]:
                 "trainable": list(phase.trainable),
                 "parameters": phase.parameters,
             }
-            for phase in seen.phases
+            for phase in cost.phases
         ],
-        "schedules": {name: list(values) for name, values in seen.schedules.items()},
-        "memory_bytes": seen.memory,
-        "disk_bytes": seen.disk,
-        "remarks": list(seen.remarks),
+        "schedules": {name: list(values) for name, values in cost.schedules.items()},
+        "memory_bytes": cost.memory,
+        "disk_bytes": cost.disk,
+        "remarks": list(cost.remarks),
     }

@@ -8,7 +8,7 @@ from rich.markup import escape
 from commands._console import emit_json, say
 from commands._options import AsJson, Settings
 
-HELP = "Check a recipe and tell all of its faults at once."
+HELP = "Check a recipe and list all of its faults."
 EXAMPLE = "tm recipe check my.toml"
 
 
@@ -19,7 +19,7 @@ def run(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.config.load import load_recipe
+    from engine.app.recipe import load_recipe
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:

@@ -24,7 +24,7 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.config.curves import read_schedule, read_step
+    from engine.app.recipe import read_schedule, read_step
 
     drawn, last = read_schedule(schedule), None if until is None else read_step(until)
     if as_json:

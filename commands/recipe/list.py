@@ -8,12 +8,10 @@ EXAMPLE = "tm recipe list --json"
 
 
 def run(as_json: AsJson = False) -> None:
-    from engine.config.find import shipped_recipes
-    from engine.config.load import load_recipe
+    from engine.app.recipe import every_recipe
 
-    recipes = [(name, load_recipe(path)) for name, path in shipped_recipes().items()]
+    rows = [(name, recipe.kind, recipe.about) for name, recipe in every_recipe().items()]
     if as_json:
-        told = [{"name": n, "kind": r.kind, "about": r.about} for n, r in recipes]
-        emit_json({"recipes": told})
+        emit_json({"recipes": [{"name": n, "kind": k, "about": a} for n, k, a in rows]})
     else:
-        emit_table(("recipe", "kind", "about"), [(n, r.kind, r.about) for n, r in recipes])
+        emit_table(("recipe", "kind", "about"), rows)

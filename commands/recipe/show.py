@@ -19,9 +19,7 @@ def run(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.config.curves import schedules_in
-    from engine.config.load import load_recipe
-    from engine.config.write import recipe_toml, unset_keys
+    from engine.app.recipe import load_recipe, recipe_toml, schedules_in, unset_keys
 
     loaded = load_recipe(recipe, settings or ())
     if as_json:

@@ -38,7 +38,7 @@ from engine.scoring.results import (
 )
 from engine.scoring.truth import read_photographs, with_truth
 from engine.scoring.words import FIGURES, format_difference, format_figure, number, title
-from engine.training.photos import Photos, Sides, read_photos
+from engine.training.photos import Photos, SplitPhotos, read_photos
 from engine.training.run_folder import RECIPE, holds_run
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.weights.find import find_weights
@@ -351,7 +351,7 @@ def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path
     return plan.out, _training_photos(sides.train, photos)
 
 
-def _write_held_out(folder: Path, sides: Sides) -> Path:
+def _write_held_out(folder: Path, sides: SplitPhotos) -> Path:
     """The held-out photos with their ages, in a folder of their own."""
     order: list[int] = np.argsort(sides.test.ages, kind="stable").tolist()
     picks: list[float] = np.linspace(0, len(order) - 1, min(MAX_HELD_OUT, len(order))).tolist()

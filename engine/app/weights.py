@@ -13,8 +13,8 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
-from engine.training.checkpoint import TOLD, read_snapshot
-from engine.training.launch import stands_at
+from engine.training.checkpoint import METADATA, read_snapshot
+from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder
 from engine.weights.check import check_folder
@@ -201,8 +201,8 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
     folder = RunFolder(run)
     environment = folder.environment()
     recipe = load_recipe_as(TrainingRecipe, run / RECIPE)
-    validation = json.loads(best.with_name(TOLD).read_text(encoding="utf-8"))
-    last = read_snapshot(folder.checkpoints / f"step_{stands_at(run)}")
+    validation = json.loads(best.with_name(METADATA).read_text(encoding="utf-8"))
+    last = read_snapshot(folder.checkpoints / f"step_{last_step(run)}")
     return {
         "what": recipe.about,
         "made_by": f"tm {version('tm-toolkit')}",

@@ -1,4 +1,4 @@
-"""What every recipe has, and the closed set of kinds."""
+"""The root table of a recipe, and the registry of its kinds."""
 
 from engine.core.registry import Registry
 from engine.core.table import Table
@@ -10,8 +10,8 @@ class Recipe(Table):
     """The root table of a recipe."""
 
     kind: str
-    """What the recipe is for; decides which other keys it may have."""
+    """Decides which other keys the recipe may have."""
     name: str
-    """How runs made from it are called; the file's stem if it is not written."""
+    """The name of its runs; the file's stem if absent."""
     about: str = ""
     """One sentence for `tm recipe list`."""

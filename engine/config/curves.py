@@ -1,4 +1,4 @@
-"""Schedules to look at: those inside a recipe, by their dotted place, and single ones."""
+"""Schedules to draw: those of a recipe by their dotted key, and single ones."""
 
 import tomllib
 from collections.abc import Iterator
@@ -23,7 +23,10 @@ def schedules_in(value: object, place: str = "") -> Iterator[tuple[str, Schedule
 
 
 def read_schedule(text: str) -> Schedule:
-    """A schedule as a recipe would write it: a number, steps, or a table in braces."""
+    """Parse a schedule as in a recipe: a number, `step:value` pairs, or a table in braces.
+
+    RecipeError for a fault.
+    """
     if not text.lstrip().startswith("{"):
         return parse_schedule(text)
     try:
@@ -33,7 +36,7 @@ def read_schedule(text: str) -> Schedule:
 
 
 def read_step(text: str) -> int:
-    """A step in human notation, such as `45k`."""
+    """Parse a step in human notation, such as `45k`; RecipeError for a fault."""
     try:
         return parse_count(text)
     except ValueError as error:

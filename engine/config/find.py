@@ -1,4 +1,4 @@
-"""Where a recipe is: a path, the full name of a shipped one, or its bare stem."""
+"""Find a recipe by path, by the full name of a shipped one, or by its stem."""
 
 from difflib import get_close_matches
 from importlib.resources import files
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from engine.core.errors import RecipeError
 
-FAVOURITE = "mytm"
-"""The folder in which a bare stem is looked up before all others."""
+DEFAULT_FOLDER = "mytm"
+"""The folder in which a stem is looked up first."""
 
 
 def shipped_folder() -> Path:
@@ -23,23 +23,23 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def find_recipe(name: str, *, beside: Path | None = None) -> Path:
-    """The file that `name` means; RecipeError offers the nearest names if there is none.
+    """The file of a recipe; RecipeError with the nearest names if there is none.
 
-    Looked up as a path (seen from the folder `beside` if given, else from here), as the full name
-    of a shipped recipe, under `mytm/`, and last anywhere among the shipped ones if that is unique.
+    Looked up as a path (relative to `beside` if given), as the full name of a shipped recipe, under
+    `mytm/`, and last as the unique stem of a shipped one.
     """
     path = (beside or Path()) / Path(name).expanduser()
     if path.is_file():
         return path
     shipped, stem = shipped_recipes(), Path(name).as_posix().removesuffix(".toml")
-    for full in (stem, f"{FAVOURITE}/{stem}"):
+    for full in (stem, f"{DEFAULT_FOLDER}/{stem}"):
         if full in shipped:
             return shipped[full]
-    alike = [full for full in shipped if full.rpartition("/")[2] == stem]
-    if len(alike) == 1:
-        return shipped[alike[0]]
-    if alike:
-        raise RecipeError(f"`{name}` may mean {_listed(alike)}", hint="write the full name")
+    same_stem = [full for full in shipped if full.rpartition("/")[2] == stem]
+    if len(same_stem) == 1:
+        return shipped[same_stem[0]]
+    if same_stem:
+        raise RecipeError(f"`{name}` may mean {_listed(same_stem)}", hint="write the full name")
     raise RecipeError(f"no recipe at `{name}`", hint=_nearest(name, stem, path, list(shipped)))
 
 
@@ -50,7 +50,7 @@ def _nearest(name: str, stem: str, path: Path, shipped: list[str]) -> str:
     near = get_close_matches(stem, shipped, n=1)
     if not near:
         by_stem = {full.rpartition("/")[2]: full for full in reversed(shipped)}
-        near = [by_stem[found] for found in get_close_matches(stem, list(by_stem), n=1)]
+        near = [by_stem[match] for match in get_close_matches(stem, list(by_stem), n=1)]
     if near:
         return f"did you mean `{near[0]}`?"
     return f"shipped recipes: {', '.join(shipped)}"

@@ -1,4 +1,4 @@
-"""From a TOML file and `key=value` settings to a checked recipe."""
+"""Load and validate a recipe from a TOML file and `key=value` settings."""
 
 import tomllib
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ R = TypeVar("R", bound=Recipe)
 
 
 def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
-    """Find, extend, set and check a recipe; RecipeError lists every fault with its place."""
+    """Find, merge and validate a recipe; RecipeError lists every fault with its dotted key.
+
+    name: a path, or the name of a shipped recipe; settings: `key=value`, over those of the file.
+    """
     path = find_recipe(str(name))
     tree, faults = read_tree(path), list[str]()
     for setting in settings:
@@ -36,7 +39,7 @@ def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
 
 
 def load_recipe_as(root: type[R], name: str | Path, settings: Sequence[str] = ()) -> R:
-    """Like `load_recipe`, for a caller that can use one kind only."""
+    """Like `load_recipe`; RecipeError unless the recipe is a `root`."""
     recipe = load_recipe(name, settings)
     if not isinstance(recipe, root):
         wanted = root.model_fields["kind"].default
@@ -45,13 +48,13 @@ def load_recipe_as(root: type[R], name: str | Path, settings: Sequence[str] = ()
 
 
 def read_tree(path: Path) -> Tree:
-    """The tables of a recipe file laid over those of the recipes it extends."""
-    layers, seen = list[Tree](), list[Path]()
+    """The tables of a recipe file merged over those of the recipes it extends."""
+    layers, visited = list[Tree](), list[Path]()
     following: Path | None = path
     while following is not None:
-        if following.resolve() in seen:
-            raise RecipeError(f"`{path}` extends itself by way of `{following}`")
-        seen.append(following.resolve())
+        if following.resolve() in visited:
+            raise RecipeError(f"`{path}` extends itself through `{following}`")
+        visited.append(following.resolve())
         layer = read_toml(following)
         base = layer.pop("extends", None)
         if base is not None and not isinstance(base, str):
@@ -60,7 +63,7 @@ def read_tree(path: Path) -> Tree:
         following = find_recipe(base, beside=following.parent) if base is not None else None
     tree: Tree = {}
     for layer in reversed(layers):
-        # A name and a description belong to their own file; who extends it has others.
+        # `name` and `about` are not inherited.
         tree = {key: value for key, value in tree.items() if key not in ("name", "about")}
         try:
             tree = lay_over(tree, layer)

@@ -1,4 +1,4 @@
-"""Laying one table over another: `extends` and `--set` mean the same thing."""
+"""Merge tables: `extends` and `--set` have the same rules."""
 
 import tomllib
 from typing import Any, cast
@@ -7,7 +7,7 @@ Tree = dict[str, Any]
 
 
 class MergeError(Exception):
-    """A setting that fits nowhere; `place` is its dotted path."""
+    """A setting that cannot be merged; `place` is its dotted key."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(message)
@@ -16,7 +16,7 @@ class MergeError(Exception):
 
 
 def lay_over(base: Any, over: Any, place: str = "") -> Any:
-    """The value of `over` laid on `base`, neither of them changed.
+    """`over` merged over `base`, neither of them changed.
 
     Tables merge key by key, unless the new one names another `kind`. A list is replaced, but a
     table over a list of tables changes the entries it names, by index or by `kind`. Raises
@@ -30,7 +30,7 @@ def lay_over(base: Any, over: Any, place: str = "") -> Any:
 
 
 def _table_over_table(base: Tree, over: Tree, place: str) -> Tree:
-    # Another kind has other keys: what the old kind had would only be faults.
+    # Another kind has other keys: those of the old kind would be faults.
     if place and over.get("kind", base.get("kind")) != base.get("kind"):
         return over
     merged = dict(base)
@@ -53,8 +53,8 @@ def _entries(base: list[Any], key: str, place: str) -> list[int]:
             return [int(key)]
         raise MergeError(place, f"there is no entry {key}, the list has {len(base)}")
     kinds = [cast(Tree, e).get("kind") if isinstance(e, dict) else None for e in base]
-    if found := [index for index, kind in enumerate(kinds) if kind == key]:
-        return found
+    if matches := [index for index, kind in enumerate(kinds) if kind == key]:
+        return matches
     known = ", ".join(str(kind) for kind in kinds if kind is not None)
     if known:
         raise MergeError(place, f"there is no entry of that kind, the list has: {known}")

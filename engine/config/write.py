@@ -1,4 +1,4 @@
-"""A recipe as TOML that reads back equal."""
+"""Write a recipe as TOML that loads equal."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from engine.core.table import Table
 
 
 def recipe_toml(recipe: Recipe) -> str:
-    """The resolved recipe, every default written out."""
+    """The resolved recipe as TOML with all defaults."""
     return toml.dumps(recipe.dump())
 
 
 def unset_keys(table: Table, place: str = "") -> Iterator[tuple[str, str]]:
-    """The keys that stand at nothing, which TOML cannot write: dotted place, and what each is."""
+    """The keys without a value, which TOML cannot write: dotted key and description."""
     for name, field in type(table).model_fields.items():
         value, here = getattr(table, name), f"{place}{name}"
         if value is None:

@@ -50,7 +50,7 @@ class SynthPlan:
     @property
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures of the same names."""
-        settings = {"version": VERSION, "size": self.size, "wild": self.unaligned}
+        settings = {"version": VERSION, "size": self.size, "unaligned": self.unaligned}
         return settings_digest(settings | ({"same_scene": SHARED_PHOTO} if self.same_scene else {}))
 
 
@@ -86,7 +86,12 @@ def render_portrait(job: PortraitJob, *, plan: SynthPlan) -> Row:
     view_seed = scene_seed(job.person, SHARED_PHOTO if plan.same_scene else job.index)
     view = scene(view_seed, unaligned=plan.unaligned)
     portrait = render(identity(job.person), job.age, view, plan.size)
-    truth = {**portrait.truth, "person": job.person, "scene": view_seed, "wild": plan.unaligned}
+    truth = {
+        **portrait.truth,
+        "person": job.person,
+        "scene": view_seed,
+        "unaligned": plan.unaligned,
+    }
     path = plan.out / job.output
     made = {"made": "rendered", "synthetic": True, "world": f"portraits {VERSION}", "truth": truth}
     save_png(path, portrait.picture, made)

@@ -110,7 +110,7 @@ def _named(pictures: Mapping[Path, tuple[str | None, bool | None]], folder: Path
 
 def _aligned(row: Row) -> bool:
     """Cut by `tm prep align`, or rendered in the aligned frame."""
-    return row.quad is not None or (row.truth is not None and not row.truth.get("wild"))
+    return row.quad is not None or (row.truth is not None and not row.truth.get("unaligned"))
 
 
 def _listed(path: Path) -> dict[Path, tuple[str | None, bool | None]]:

@@ -1,4 +1,4 @@
-"""What a schedule is, and the short forms that recipes may write for one."""
+"""The base of schedules, and their short forms in recipes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ SCHEDULES: Registry["Schedule"] = Registry("schedule", package="engine.schedules
 
 
 class Schedule(Table, ABC):
-    """A pure function of the step: it keeps no counter, so resuming costs nothing."""
+    """A pure function of the step, without a state."""
 
     kind: str
 

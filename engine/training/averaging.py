@@ -1,18 +1,23 @@
-"""Exponential moving averages of weights: what is evaluated and delivered."""
+"""The exponential moving average of weights, which is validated and delivered."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
     """The average of a network's parameters and float buffers over its steps.
 
-    decay: weight of the past; warm-up follows min(decay, (1 + n) / (10 + n)) with n updates behind
-    (as TensorFlow's), so that the first steps of a training from nothing do not linger. Integer
-    buffers, such as batch counters, are copied.
+    decay: weight of the past; with warm-up it is min(decay, (1 + n) / (10 + n)) after n updates,
+    as in TensorFlow, so that the random start is forgotten soon. Integer buffers, such as batch
+    counters, are copied.
     """
+
+    # Not torch's AveragedModel: its first update copies the weights instead of averaging them, it
+    # averages integer buffers too, and it has no warm-up; runs would end in other bits. Its
+    # arithmetic is used below.
 
     def __init__(self, net: nn.Module, decay: float, *, warm_up: bool = True) -> None:
         if not 0 <= decay < 1:
@@ -24,21 +29,21 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
-        """Take in the weights of one more step."""
+        """Add the weights of one more step."""
         decay = self.decay
         if self.warm_up:
             decay = min(decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         state = net.state_dict()
         floating = [key for key, value in self.shadow.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.shadow[key] for key in floating], [state[key] for key in floating], 1 - decay
+        get_ema_multi_avg_fn(decay)(
+            [self.shadow[key] for key in floating], [state[key] for key in floating], None
         )
         for key in self.shadow.keys() - set(floating):
             self.shadow[key].copy_(state[key])
 
     def copy_to(self, net: nn.Module) -> None:
-        """Give a network of the same shape the averaged weights."""
+        """Load the averaged weights into a network of the same shape."""
         net.load_state_dict(self.shadow)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -46,7 +51,7 @@ class WeightAverage:
         return {**self.shadow, "updates": torch.tensor(self.updates)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up where a saved average ended; KeyError for a key too many or too few."""
+        """Continue a saved average; KeyError for missing or unexpected keys."""
         weights = {key: value for key, value in state.items() if key != "updates"}
         if weights.keys() != self.shadow.keys():
             raise KeyError(f"keys differ: {sorted(weights.keys() ^ self.shadow.keys())[:8]}")

@@ -1,4 +1,4 @@
-"""What a training tells while it runs."""
+"""What a training reports while it runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from engine.core.progress import Progress, Silence
 
 @dataclass(frozen=True, slots=True)
 class TrainProgress:
-    """How a run stands: steps done of how many, its phase, and pictures a second."""
+    """Steps done and in all, the phase, and pictures per second."""
 
     step: int
     steps: int
@@ -18,36 +18,36 @@ class TrainProgress:
 
 
 class Callback(Progress, Protocol):
-    """A `Progress` that also follows steps and figures."""
+    """A `Progress` that also receives steps, logged rows and validations."""
 
-    def stepped(self, standing: TrainProgress) -> None:
+    def on_step(self, progress: TrainProgress) -> None:
         """One more step is done."""
         ...
 
-    def logged(self, standing: TrainProgress, figures: Mapping[str, float]) -> None:
+    def on_log(self, progress: TrainProgress, metrics: Mapping[str, float]) -> None:
         """A row of the journal: losses, rates, speed."""
         ...
 
-    def validated(
-        self, standing: TrainProgress, figures: Mapping[str, float], best: str | None
+    def on_validation(
+        self, progress: TrainProgress, metrics: Mapping[str, float], best: str | None
     ) -> None:
-        """Figures of the validation; `best` says so if they are the best so far."""
+        """Validation metrics; `best` is the metric that picks the best if it has improved."""
         ...
 
-    def finished(self) -> None:
-        """No more steps will come."""
+    def on_end(self) -> None:
+        """The loop has ended."""
         ...
 
 
 class SilentCallback(Silence):
-    """A `Callback` that keeps everything to itself."""
+    """A `Callback` that reports nothing."""
 
-    def stepped(self, standing: TrainProgress) -> None: ...
+    def on_step(self, progress: TrainProgress) -> None: ...
 
-    def logged(self, standing: TrainProgress, figures: Mapping[str, float]) -> None: ...
+    def on_log(self, progress: TrainProgress, metrics: Mapping[str, float]) -> None: ...
 
-    def validated(
-        self, standing: TrainProgress, figures: Mapping[str, float], best: str | None
+    def on_validation(
+        self, progress: TrainProgress, metrics: Mapping[str, float], best: str | None
     ) -> None: ...
 
-    def finished(self) -> None: ...
+    def on_end(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The whole state of a training on the disk: whole or absent, the last few and the best."""
+"""The checkpoints of a run on the disk: written atomically, the last few and the best."""
 
 import json
 import os
@@ -19,17 +19,17 @@ from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 from engine.weights.tensors import read_safetensors, write_safetensors
 
-NETS, STATE, TOLD = "nets.safetensors", "state.safetensors", "state.json"
-BEST, BETWEEN = "best", "/"
+NETS, STATE, METADATA = "nets.safetensors", "state.safetensors", "state.json"
+BEST, SEPARATOR = "best", "/"
 STEP = re.compile(r"step_(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a run needs to go on as if it had not been stopped.
+    """All that a run needs to continue as if it had not been interrupted.
 
-    nets: state dicts by name, as they are used; state: optimizers, averages, random streams and
-    whatever else changes, nested; metrics: what the run was worth here.
+    nets: state dicts by part; state: optimizers, averages and the rest of what changes, nested;
+    metrics: of the last validation.
     """
 
     step: int
@@ -56,48 +56,48 @@ class Checkpoints:
         return path
 
     def save_best(self, step: int, delivered: Checkpoint, metrics: Mapping[str, float]) -> Path:
-        """Replace `best`: a file of our own format, as `tm` loads it, and its figures."""
+        """Replace `best`: a file of our own format, as `tm` loads it, and its metrics."""
         path = self.folder / BEST
 
         def fill(folder: Path) -> None:
             save_native(folder / NETS, replace(delivered, step=step))
-            write_json(folder / TOLD, {"step": step, "metrics": dict(metrics)})
+            write_json(folder / METADATA, {"step": step, "metrics": dict(metrics)})
 
         _write(path, fill)
         return path
 
     def steps(self) -> list[Path]:
         """The folders `step_{N}`, the oldest first."""
-        found = [path for path in self.folder.glob("step_*") if STEP.search(path.name)]
-        return sorted(found, key=_step_of)
+        folders = [path for path in self.folder.glob("step_*") if STEP.search(path.name)]
+        return sorted(folders, key=_step_of)
 
     def newest(self, progress: Progress) -> Snapshot | None:
-        """The last checkpoint that is whole, None if there is none; damaged ones are told of."""
+        """The last undamaged checkpoint, None if there is none; a remark for each damaged one."""
         for path in reversed(self.steps()):
             try:
                 return read_snapshot(path)
             except WeightsError as error:
-                progress.remark(f"{error}; going back to the checkpoint before it")
+                progress.remark(f"{error}; using the checkpoint before it")
         return None
 
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Read one checkpoint; WeightsError if any of its files is missing or damaged."""
-    folder = standing(folder)
+    folder = current(folder)
     try:
-        told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
-        nets: dict[str, dict[str, Tensor]] = {name: {} for name in told["nets"]}
+        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        nets: dict[str, dict[str, Tensor]] = {name: {} for name in metadata["nets"]}
         for key, tensor in read_safetensors(folder / NETS)[1].items():
-            name, _, rest = key.partition(BETWEEN)
+            name, _, rest = key.partition(SEPARATOR)
             nets[name][rest] = tensor
-        state = unpack(told["state"], read_safetensors(folder / STATE)[1])
-        return Snapshot(told["step"], nets, state, told["metrics"])
+        state = unpack(metadata["state"], read_safetensors(folder / STATE)[1])
+        return Snapshot(metadata["step"], nets, state, metadata["metrics"])
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(f"the checkpoint `{folder}` is damaged: {error}") from None
 
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Write a checkpoint beside its place and put it there by renaming."""
+    """Write a checkpoint under a temporary name and rename it."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -110,24 +110,24 @@ def _write(path: Path, fill: Callable[[Path], None]) -> None:
 
 def _fill(folder: Path, snapshot: Snapshot) -> None:
     tensors: dict[str, Tensor] = {}
-    told = {
+    metadata = {
         "step": snapshot.step,
         "nets": list(snapshot.nets),
         "state": pack(snapshot.state, "state", tensors),
         "metrics": dict(snapshot.metrics),
     }
     weights = {
-        f"{name}{BETWEEN}{key}": tensor
+        f"{name}{SEPARATOR}{key}": tensor
         for name, state in snapshot.nets.items()
         for key, tensor in state.items()
     }
     write_safetensors(folder / NETS, weights, {})
     write_safetensors(folder / STATE, tensors, {})
-    write_json(folder / TOLD, told)
+    write_json(folder / METADATA, metadata)
 
 
 def _replace(partial: Path, path: Path) -> None:
-    """Rename a whole folder into place; killed in between, the old one stands as `.old`."""
+    """Rename a complete folder into place; killed in between, the old one remains as `.old`."""
     old = _old(path)
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -140,8 +140,8 @@ def _replace(partial: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def standing(folder: Path) -> Path:
-    """The folder itself, or the one it was about to replace when the run was killed."""
+def current(folder: Path) -> Path:
+    """The folder itself, or the one that it was to replace when the run was killed."""
     return folder if folder.exists() or not _old(folder).exists() else _old(folder)
 
 
@@ -150,6 +150,6 @@ def _old(path: Path) -> Path:
 
 
 def _step_of(path: Path) -> int:
-    found = STEP.search(path.name)
-    assert found is not None
-    return int(found[1])
+    match = STEP.search(path.name)
+    assert match is not None
+    return int(match[1])

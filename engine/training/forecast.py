@@ -1,4 +1,4 @@
-"""What a training would take, told before it begins."""
+"""The cost of a training, estimated before it starts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,15 @@ from engine.core.errors import UsageError
 from engine.training.phases import parameters_of
 from engine.training.recipe import TrainingRecipe
 
-FLOAT = 4
-ADAM = 2
-"""Numbers that an optimizer keeps for each that it moves."""
-MOMENTS = 4
-"""A schedule is told at its beginning, at each quarter, and at its end."""
+BYTES_PER_NUMBER = 4
+ADAM_MOMENTS = 2
+QUARTERS = 4
+"""A schedule is given at its start, at each quarter, and at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseForecast:
-    """A phase: its steps, what learns, and in how many numbers."""
+    """A phase: its steps, the trained modules, and their parameters."""
 
     name: str
     steps: int
@@ -29,56 +28,56 @@ class PhaseForecast:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run would take: phases, what changes on the way, bytes of memory and of disk.
+    """The phases of a run, its schedules, and its memory and disk space in bytes.
 
-    schedules: by name, the values at 0, 1/4, 1/2, 3/4 and the end of the phase or of the run.
-    memory: weights, gradients, optimizer and averages, not what a forward pass keeps.
-    remarks: what the figures do not cover.
+    schedules: by name, the values at 0, 1/4, 1/2, 3/4 and the end of the phase or of the run;
+    memory: weights, gradients, optimizer and averages, without activations; data: what the recipe
+    reports of its data; remarks: what is missing, and what the figures therefore leave out.
     """
 
     phases: tuple[PhaseForecast, ...]
     schedules: dict[str, tuple[float, ...]]
     memory: int
     disk: int
+    data: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 def forecast(recipe: TrainingRecipe) -> Forecast:
-    """What the recipe would train and take; builds the networks, reads no data.
+    """Estimate the cost of a recipe; builds the networks and reads no data.
 
-    UsageError for data that the recipe names and that is not there.
+    UsageError for data that the recipe names and that does not exist.
     """
     for path in recipe.data_paths():
         if not Path(path).exists():
             raise UsageError(f"`{path}` does not exist")
-    outline = recipe.outline()
+    networks = recipe.networks_only()
     rows: list[PhaseForecast] = []
     for phase in recipe.phases:
-        names = phase.learning(outline.parts)
-        learned = parameters_of(outline.parts, names).values()
-        rows.append(
-            PhaseForecast(
-                phase.name, phase.steps, names, sum(p.numel() for o in learned for p in o)
-            )
-        )
-    parts, kept = _numbers(outline.parts.values()), _numbers(outline.frozen.values())
+        names = phase.trained(networks.parts)
+        trained = parameters_of(networks.parts, names).values()
+        count = sum(p.numel() for own in trained for p in own)
+        rows.append(PhaseForecast(phase.name, phase.steps, names, count))
+    parts, kept = _numbers(networks.parts.values()), _numbers(networks.frozen.values())
     most = max(row.parameters for row in rows)
     averaged = parts if recipe.average is not None else 0
-    moved = most * ADAM + averaged
+    updated = most * ADAM_MOMENTS + averaged
+    missing = ", ".join(f"`{key}`" for key in recipe.missing_data())
     return Forecast(
         phases=tuple(rows),
         schedules={
-            name: tuple(schedule.at(step) for step in _moments(steps))
+            name: tuple(schedule.at(step) for step in _quarters(steps))
             for name, (schedule, steps) in recipe.schedules().items()
         },
-        memory=FLOAT * (parts + kept + most + moved),
-        disk=FLOAT * ((recipe.keep + 1) * (parts + moved) + parts),
-        remarks=tuple(outline.remarks),
+        memory=BYTES_PER_NUMBER * (parts + kept + most + updated),
+        disk=BYTES_PER_NUMBER * ((recipe.keep + 1) * (parts + updated) + parts),
+        data=tuple(recipe.preview()),
+        remarks=(*networks.remarks, *([f"the training needs {missing}"] if missing else [])),
     )
 
 
-def _moments(steps: int) -> Sequence[int]:
-    return [min(steps * i // MOMENTS, steps - 1) for i in range(MOMENTS + 1)]
+def _quarters(steps: int) -> Sequence[int]:
+    return [min(steps * i // QUARTERS, steps - 1) for i in range(QUARTERS + 1)]
 
 
 def _numbers(nets: Iterable[nn.Module]) -> int:

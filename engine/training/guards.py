@@ -1,4 +1,4 @@
-"""What watches over the steps: numbers that are none, and curves that no longer move."""
+"""Guards against non-finite steps, and the detection of plateaus."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -12,41 +12,41 @@ from engine.core.errors import TmError
 
 
 class DivergedError(TmError):
-    """Too many steps in a row gave numbers that are not finite."""
+    """Too many non-finite steps in a row."""
 
 
 @dataclass(slots=True)
 class FiniteGuard:
-    """Says whether a step may be taken, and ends the run after `patience` bad ones in a row."""
+    """Skips non-finite steps, and ends the run after `patience` of them in a row."""
 
     patience: int = 10
     bad: int = 0
     skipped: int = 0
 
     def allows(self, step: int, terms: Mapping[str, Tensor], norm: Tensor) -> bool:
-        """Whether the norm of the gradient of the weighted `terms` is finite at a step.
+        """Whether `norm`, of the gradient of the weighted `terms`, is finite at a step.
 
-        DivergedError names the first term that was not, once `patience` steps in a row were bad.
+        DivergedError names the first non-finite term after `patience` such steps in a row.
         """
-        # A term that is not finite shows in the norm: one look at the device is enough.
+        # A non-finite term makes the norm non-finite: one synchronisation is enough.
         if bool(torch.isfinite(norm)):
             self.bad = 0
             return True
         self.bad += 1
         self.skipped += 1
         if self.bad >= self.patience:
-            told = next((name for name, t in terms.items() if not torch.isfinite(t).all()), None)
-            what = f"the term `{told}`" if told is not None else "the gradient, and no term,"
+            broken = next((name for name, t in terms.items() if not torch.isfinite(t).all()), None)
+            what = f"the term `{broken}`" if broken is not None else "the gradient, and no term,"
             raise DivergedError(
                 f"{self.bad} steps up to {step} were not finite: {what} was the first",
-                hint="lower the rate, or look at the photos of those steps",
+                hint="lower the learning rate, or check the photos of those steps",
             )
         return False
 
 
 @dataclass(slots=True)
 class Plateau:
-    """Marks a curve that found no new lowest value for `window` steps."""
+    """Detects a curve without a new lowest value for `window` steps."""
 
     window: int
     least: float = float("inf")
@@ -54,7 +54,7 @@ class Plateau:
     recent: deque[tuple[int, float]] = field(default_factory=deque[tuple[int, float]])
 
     def reached(self, step: int, value: float) -> bool:
-        """Take in a value; whether the last `window` steps brought nothing new."""
+        """Add a value; whether the last `window` steps brought no new lowest one."""
         self.recent.append((step, value))
         while self.recent and self.recent[0][0] <= step - self.window:
             self.recent.popleft()
@@ -63,11 +63,11 @@ class Plateau:
         return step - self.since >= self.window
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs to go on."""
+        """All that a resumed run needs."""
         return {"least": self.least, "since": self.since, "recent": [[*p] for p in self.recent]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up where a saved curve ended."""
+        """Continue a saved curve."""
         self.least, self.since = float(state["least"]), int(state["since"])
         self.recent = deque((int(step), float(value)) for step, value in state["recent"])
 

@@ -14,8 +14,8 @@ METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
 class Journal:
     """`metrics.jsonl` and `tensorboard/` of a run, opened to go on after a step.
 
-    What a killed process wrote beyond that step is dropped: it will be lived through again.
-    latest: the figures of the last row before that told losses.
+    Rows beyond that step, which a killed process wrote, are dropped.
+    latest: the metrics of the last row before it that has losses.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
@@ -27,26 +27,26 @@ class Journal:
         kept = [row for row in rows if row["step"] <= after]
         if len(kept) < len(rows) or not path.exists():
             write_text(path, "".join(_line(row) for row in kept))
-        self.latest: dict[str, float] = next(map(_figures, filter(_tells, reversed(kept))), {})
+        self.latest: dict[str, float] = next(map(_metrics, filter(_has_losses, reversed(kept))), {})
         self._path = path
         self._file: IO[str] = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=after + 1)
 
-    def write(self, step: int, phase: str, figures: Mapping[str, float]) -> None:
+    def write(self, step: int, phase: str, metrics: Mapping[str, float]) -> None:
         """Add a row; DiskError when the disk is full."""
-        # JSON knows no NaN: what could not be measured is null.
-        told = {name: value if isfinite(value) else None for name, value in figures.items()}
-        row: dict[str, Any] = {"step": step, "phase": phase, **told}
+        # JSON has no NaN: what could not be measured is null.
+        values = {name: value if isfinite(value) else None for name, value in metrics.items()}
+        row: dict[str, Any] = {"step": step, "phase": phase, **values}
         try:
             self._file.write(_line(row))
             self._file.flush()
         except OSError as error:
             raise disk_error(error, self._path) from error
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write out what is waiting."""
+        """Flush and close both files."""
         self._file.close()
         self._board.close()
 
@@ -58,19 +58,19 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`; a last line that was cut short does not count."""
+    """The rows of a `metrics.jsonl`; a last line that was cut short is left out."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _tells(row: Mapping[str, Any]) -> bool:
-    """Whether a row has losses, and not only figures of a validation."""
+def _has_losses(row: Mapping[str, Any]) -> bool:
+    """Whether a row has losses, not only validation metrics."""
     return any(name.startswith("loss/") for name in row)
 
 
-def _figures(row: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in row.items() if isinstance(value, float)}
 
 

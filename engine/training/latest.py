@@ -1,4 +1,4 @@
-"""`_latest`, beside the runs of a folder: the way to the newest of them."""
+"""`_latest` in a folder of runs: a link to the newest."""
 
 import os
 from contextlib import suppress
@@ -11,10 +11,10 @@ from engine.core.progress import Progress
 LATEST = "_latest"
 
 
-def point_to(run: Path, progress: Progress) -> None:
-    """Make `_latest` beside a run lead to it: a relative link, or its name as text without links.
+def link_latest(run: Path, progress: Progress) -> None:
+    """Make `_latest` beside a run a relative link to it, or a text file with its name.
 
-    A folder that somebody called `_latest` stays; where nothing can be written, that is only told.
+    A user's own folder `_latest` stays; a remark where nothing can be written.
     """
     run = Path(os.path.abspath(run))  # `.` has no name, and a link in the path is to stay one
     latest = run.with_name(LATEST)
@@ -30,4 +30,4 @@ def point_to(run: Path, progress: Progress) -> None:
         try:
             write_text(latest, f"{run.name}\n")
         except TmError as error:
-            progress.remark(f"{error}: nothing leads to the newest run")
+            progress.remark(f"{error}: there is no link to the newest run")

@@ -1,4 +1,4 @@
-"""From a recipe to a run, and from a run to the rest of it."""
+"""Start a run from a recipe, and resume one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ from engine.core.errors import RecipeError, UsageError
 from engine.runtime.draws import seed_torch
 from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
-from engine.training.latest import point_to
+from engine.training.latest import link_latest
 from engine.training.loop import Outcome, train
-from engine.training.photos import photos_digest
+from engine.training.photos import album_digest
 from engine.training.processes import Processes
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import (
@@ -23,116 +23,117 @@ from engine.training.run_folder import (
     RunFolder,
     describe,
     fresh_folder,
-    held,
     holds_run,
+    locked_run,
 )
 from engine.training.task import Task
 
 RUNS = Path("runs")
+MakeCallback = Callable[[bool], Callback]
+"""Makes the callback of a process; the argument says whether it is the first one."""
 
 
-def built_task(recipe: TrainingRecipe) -> Task:
+def build_task(recipe: TrainingRecipe) -> Task:
     """The recipe's task, its fresh networks drawn from the recipe's seed.
 
-    RecipeError for a phase that trains what the task does not have.
+    RecipeError for a phase or an average of parts that the task does not have.
     """
     seed_torch(recipe.seed)
     task = recipe.task()
     for phase in recipe.phases:
-        phase.learning(task.parts)
+        phase.trained(task.parts)
     averaged = recipe.average.parts if recipe.average is not None else None
     for name in averaged if averaged is not None else ():
         if name not in task.parts:
-            raise RecipeError(f"`average` names the part `{name}`, which there is not")
+            raise RecipeError(f"`average` names the part `{name}`, which does not exist")
     return task
 
 
-def begin(
-    recipe: TrainingRecipe,
-    out: Path | None,
-    *,
-    devices: int,
-    callback: Callable[[bool], Callback],
+def start_run(
+    recipe: TrainingRecipe, out: Path | None, *, devices: int, callback: MakeCallback
 ) -> tuple[Path, Outcome]:
-    """Start a run in `out`, or in a new folder below `runs/`, and train it to its end.
+    """Train a recipe to its end in `out`, or in a new folder below `runs/`.
 
-    `callback` is made in every process, and told whether it is the first.
+    UsageError if `out` holds a run already.
     """
     processes = Processes(recipe.device, devices, recipe.precision)
-    task = built_task(recipe)
+    task = build_task(recipe)
     if out is not None and holds_run(out):
-        raise already_there(out)
+        raise run_exists(out)
     weights = _digests(recipe)
     processes.launch(recipe.threads)
     folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
-    told = callback(processes.first)
-    with held(folder, by_first=processes.first) as run:
+    reporter = callback(processes.first)
+    with locked_run(folder, by_first=processes.first) as run:
         if processes.first:
-            environment = Environment.now(
-                device=processes.kind,
-                devices=processes.count,
-                precision=recipe.precision,
-                threads=torch.get_num_threads(),
-                weights=weights,
-            )
+            environment = _environment(processes, recipe, weights)
             describe(folder, recipe_toml(recipe), environment)
-            point_to(folder, told)
-        outcome = train(task, recipe.plan(), run, processes, told)
+            link_latest(folder, reporter)
+        outcome = train(task, recipe, run, processes, reporter)
         processes.close()
     return folder, outcome
 
 
-def resume(folder: Path, *, until: int | None, callback: Callable[[bool], Callback]) -> Outcome:
-    """Go on with a run where it stopped, as it was begun: device, processes, threads."""
+def resume_run(folder: Path, *, until: int | None, callback: MakeCallback) -> Outcome:
+    """Continue a run after its last checkpoint, on the same device, processes and threads.
+
+    UsageError if the folder holds no run, or if its weights or photos have changed.
+    """
     run = RunFolder(folder)
-    begun = run.environment()
+    before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
-    if begun.device != recipe.device:
-        recipe = recipe.model_copy(update={"device": begun.device})
-    processes = Processes(recipe.device, begun.devices, recipe.precision)
-    task = built_task(recipe)
-    processes.launch(begun.threads)
-    told = callback(processes.first)
-    with held(folder, by_first=processes.first) as run:
+    if before.device != recipe.device:
+        recipe = recipe.model_copy(update={"device": before.device})
+    processes = Processes(recipe.device, before.devices, recipe.precision)
+    task = build_task(recipe)
+    processes.launch(before.threads)
+    reporter = callback(processes.first)
+    with locked_run(folder, by_first=processes.first) as run:
         weights = _digests(recipe)
-        _require_unchanged(folder, begun.weights, weights)
-        now = Environment.now(
-            device=processes.kind,
-            devices=processes.count,
-            precision=recipe.precision,
-            threads=torch.get_num_threads(),
-            weights=weights,
-        )
+        _require_unchanged(folder, before.weights, weights)
+        now = _environment(processes, recipe, weights)
         if processes.first:
-            for difference in begun.differs(now):
-                told.remark(f"{difference}: the run may end in other last bits")
-        outcome = train(task, recipe.plan(), run, processes, told, until=until)
+            for difference in before.differs(now):
+                reporter.remark(f"{difference}: the run may end in other last bits")
+        outcome = train(task, recipe, run, processes, reporter, until=until)
         processes.close()
     return outcome
 
 
+def _environment(
+    processes: Processes, recipe: TrainingRecipe, weights: Mapping[str, str]
+) -> Environment:
+    return Environment.now(
+        device=processes.kind,
+        devices=processes.count,
+        precision=recipe.precision,
+        threads=torch.get_num_threads(),
+        weights=weights,
+    )
+
+
 def _digests(recipe: TrainingRecipe) -> dict[str, str]:
-    """SHA-256 of all that goes into a training, by role."""
+    """SHA-256 of all inputs of a training, by role."""
     files = {role: file_sha256(path) for role, path in recipe.inputs().items()}
-    return files | {role: photos_digest(folder) for role, folder in recipe.albums().items()}
+    return files | {role: album_digest(folder) for role, folder in recipe.albums().items()}
 
 
-def _require_unchanged(folder: Path, then: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """UsageError that names every input of a run that is another one now."""
-    told = [
+def _require_unchanged(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """UsageError that names every changed input of a run."""
+    changes = [
         f"`{role}` was {_short(digest)}, is {_short(now[role])}"
-        for role, digest in then.items()
+        for role, digest in before.items()
         if role in now and now[role] != digest
     ]
-    if told:
+    if changes:
         raise UsageError(
-            f"what `{folder}` was begun with has changed: {'; '.join(told)}",
-            hint="put the old files back, or begin a new run",
+            f"the inputs of `{folder}` have changed: {'; '.join(changes)}",
+            hint="restore the old files, or start a new run",
         )
 
 
 def _short(digest: str) -> str:
-    """Enough of a digest to tell it from another one, and what follows it.
+    """The beginning of a digest, and what follows it.
 
     >>> _short("0123456789abcdef" * 4 + " of 60 photos")
     '01234567… of 60 photos'
@@ -140,13 +141,13 @@ def _short(digest: str) -> str:
     return f"{digest[:8]}…{digest[64:]}"
 
 
-def already_there(folder: Path) -> UsageError:
-    """What to say about a new run in the folder of an old one."""
-    hint = "go on with it by `resume`, or choose another folder"
+def run_exists(folder: Path) -> UsageError:
+    """The error for a new run in the folder of an old one."""
+    hint = "continue it by `tm resume`, or choose another folder"
     return UsageError(f"`{folder}` holds a run already", hint=hint)
 
 
-def stands_at(folder: Path) -> int:
+def last_step(folder: Path) -> int:
     """The step of a run's last checkpoint, 0 if it has none."""
     steps = Checkpoints(RunFolder(folder).checkpoints).steps()
     return int(steps[-1].name.removeprefix("step_")) if steps else 0

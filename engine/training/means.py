@@ -1,4 +1,4 @@
-"""What is told between two rows of the journal."""
+"""Running means between two rows of the journal."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Means:
-    """Means of what was told since the last row, without waiting for the device."""
+    """Means of scalars since the last row, without waiting for the device."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -15,24 +15,24 @@ class Means:
         self._pictures = 0
 
     def add(self, values: Mapping[str, Tensor]) -> None:
-        """Take in named scalars, detached."""
+        """Add named scalars, detached."""
         for name, value in values.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def time(self, seconds: float, waited: float, pictures: int) -> None:
-        """Take in what a step took, how long of that it waited for data, and its pictures."""
+        """Add a step: its seconds, those of them spent waiting for data, and its pictures."""
         self._seconds += seconds
         self._waited += waited
         self._pictures += pictures
 
-    def taken(self) -> dict[str, Tensor]:
+    def values(self) -> dict[str, Tensor]:
         """The means, still on the device."""
         return {name: total / self._counts[name] for name, total in self._sums.items()}
 
     @property
     def speed(self) -> float:
-        """Pictures a second."""
+        """Pictures per second."""
         return self._pictures / self._seconds if self._seconds else 0.0
 
     @property

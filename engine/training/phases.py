@@ -1,4 +1,4 @@
-"""Phases: what learns, at which rate, until when."""
+"""Phases: what is trained, with which objective, optimizers and rates, for how many steps."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,14 +21,17 @@ class Phase(Table):
 
     name: str = "main"
     steps: Count = Field(gt=0)
+    objective: str | None = None
+    """What is minimised, where the kind has several objectives; its first one if absent."""
     trainable: tuple[str, ...] | None = None
-    """Parts that learn, or dotted modules of parts; every part if absent."""
+    """Trained parts, or dotted modules of parts; every part if absent."""
     rate: ScheduleValue = parse_schedule(1e-3)
+    """Learning rate."""
     rates: dict[str, ScheduleValue] = Field(default_factory=dict[str, ScheduleValue])
     """Rates of single entries of `trainable`, in place of `rate`."""
     optimizer: OptimizerValue = AdamChoice()
     optimizers: dict[str, OptimizerValue] = Field(default_factory=dict[str, OptimizerValue])
-    """Optimizers of single optimizer_steps, in place of `optimizer`."""
+    """Optimizers of single optimizer steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)
     """Largest norm of an optimizer step's gradient."""
 
@@ -42,10 +45,10 @@ class Phase(Table):
     def _place_rates(cls, rates: dict[str, Schedule], info: ValidationInfo) -> dict[str, Schedule]:
         return {name: rate.placed(_span(info)) for name, rate in rates.items()}
 
-    def learning(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
-        """The entries that learn; RecipeError for one that no part has."""
-        chosen = tuple(parts) if self.trainable is None else self.trainable
-        for name in chosen:
+    def trained(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
+        """The trainable entries; RecipeError for one that no part has."""
+        names = tuple(parts) if self.trainable is None else self.trainable
+        for name in names:
             part, _, rest = name.partition(".")
             if part not in parts:
                 known = ", ".join(f"`{name}`" for name in parts)
@@ -54,13 +57,15 @@ class Phase(Table):
                 )
             if rest not in dict(parts[part].named_modules()):
                 raise RecipeError(f"phase `{self.name}`: `{part}` has no module `{rest}`")
-        strange = sorted(self.rates.keys() - set(chosen))
-        if strange:
-            raise RecipeError(f"phase `{self.name}`: a rate for `{strange[0]}`, which never learns")
-        return chosen
+        unused = sorted(self.rates.keys() - set(names))
+        if unused:
+            raise RecipeError(
+                f"phase `{self.name}`: a rate for `{unused[0]}`, which is not trained"
+            )
+        return names
 
     def rate_at(self, name: str, phase_step: int) -> float:
-        """The rate of one entry of `trainable`."""
+        """The learning rate of one entry of `trainable`."""
         return self.rates.get(name, self.rate).at(phase_step)
 
 
@@ -70,18 +75,18 @@ def _span(info: ValidationInfo) -> list[tuple[str, int]]:
 
 
 def set_trainable(
-    parts: Mapping[str, nn.Module], names: Iterable[str], *, keeps_statistics: bool
+    parts: Mapping[str, nn.Module], names: Iterable[str], *, freeze_batch_norm: bool
 ) -> None:
-    """Put what is named in train mode and the rest in eval mode, none of it taking gradients yet.
+    """Put the named modules in train mode and the rest in eval mode, all without gradients yet.
 
-    With `keeps_statistics` every batch norm stays in eval mode: batches of two would spoil what
-    millions have told it.
+    With `freeze_batch_norm` every batch norm stays in eval mode: the statistics of small batches
+    are worse than those of the pretraining.
     """
     for part in parts.values():
         part.eval().requires_grad_(False)
     for name in names:
         for module in module_of(parts, name).train().modules():
-            if keeps_statistics and isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+            if freeze_batch_norm and isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
                 module.eval()
 
 
@@ -94,20 +99,20 @@ def module_of(parts: Mapping[str, nn.Module], name: str) -> nn.Module:
 def parameters_of(
     parts: Mapping[str, nn.Module], names: Iterable[str]
 ) -> dict[str, list[nn.Parameter]]:
-    """The parameters under each name, none of them twice: the first name to claim one keeps it."""
+    """The parameters under each name; one that several names share belongs to the first."""
     taken: set[int] = set()
-    found: dict[str, list[nn.Parameter]] = {}
+    parameters: dict[str, list[nn.Parameter]] = {}
     for name in names:
         own = [p for p in module_of(parts, name).parameters() if id(p) not in taken]
         taken |= {id(p) for p in own}
-        found[name] = own
-    return found
+        parameters[name] = own
+    return parameters
 
 
-def optimizer_of(
+def build_optimizer(
     phase: Phase, optimizer_step: str, parameters: Mapping[str, list[nn.Parameter]]
 ) -> Optimizer:
-    """A fresh optimizer of one optimizer_step: one group a name, in the order of `parameters`."""
+    """A fresh optimizer of one optimizer step, one group per name in the order of `parameters`."""
     groups: list[dict[str, Any]] = [
         {"params": own, "lr": phase.rate_at(name, 0), "name": name}
         for name, own in parameters.items()
@@ -119,7 +124,7 @@ def optimizer_of(
 def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     """Load an optimizer's state in the memory layout of its parameters, which fused steps need."""
     optimizer.load_state_dict(dict(state))
-    for p, held in optimizer.state.items():
-        for name, value in held.items():
+    for p, kept in optimizer.state.items():
+        for name, value in kept.items():
             if isinstance(value, Tensor) and value.shape == p.shape:
-                held[name] = torch.empty_like(p).copy_(value)
+                kept[name] = torch.empty_like(p).copy_(value)

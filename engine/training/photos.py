@@ -1,4 +1,4 @@
-"""A person's aligned photos as a training needs them: in memory, with ages, on two sides."""
+"""A person's aligned photos in memory, with ages, split into training and test."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ TEST_SHARE, SPLIT_SEED = 0.1, 0
 class Photos:
     """Aligned photos of one person.
 
-    pictures: uint8 RGB (n, size, size, 3); ages: float32 (n,) in years; names: from the folder on;
-    points: float32 (n, 68, 2), the landmarks of the manifest in px of the pictures, pixel centres
-    on whole numbers; NaN where it has none.
+    pictures: uint8 RGB (n, size, size, 3); ages: float32 (n,) in years; names: paths relative to
+    the folder; landmarks: float32 (n, 68, 2), those of the manifest in px of the pictures, pixel
+    centres on whole numbers, NaN where it has none.
     """
 
     pictures: np.ndarray
     ages: np.ndarray
     names: tuple[str, ...]
-    points: np.ndarray
+    landmarks: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -54,80 +54,82 @@ class Photos:
 
     def tensor(self, rows: Sequence[int] | Tensor, mirrored: Tensor | None = None) -> Tensor:
         """Photos as float32 (b, 3, size, size) in [-1, 1], flipped where `mirrored` (b,)."""
-        chosen = rows.tolist() if isinstance(rows, Tensor) else list(rows)
-        pictures = to_tensors(self.pictures[chosen])
+        indices = rows.tolist() if isinstance(rows, Tensor) else list(rows)
+        pictures = to_tensors(self.pictures[indices])
         if mirrored is None:
             return pictures
         return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
 
-    def both_points(self) -> Tensor:
-        """Landmarks float32 (2n, 68, 2): of every photo, and then of its flip."""
+    def landmarks_and_flips(self) -> Tensor:
+        """Landmarks float32 (2n, 68, 2) of every photo, each followed by those of its flip."""
         width = self.pictures.shape[2]
-        pairs = [[points, flip(points, width)] for points in self.points]
+        pairs = [[points, flip(points, width)] for points in self.landmarks]
         return torch.from_numpy(np.asarray(pairs, np.float32)).flatten(0, 1)
 
 
-class Read(NamedTuple):
-    """A row of the manifest with its picture (size, size, 3) and points (68, 2)."""
+class _Photo(NamedTuple):
+    """A row of the manifest with its picture (size, size, 3) and landmarks (68, 2)."""
 
     row: Row
     picture: np.ndarray
-    points: np.ndarray
+    landmarks: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sides:
-    """The photos that are learned from, and those held out."""
+class SplitPhotos:
+    """The photos of the training, and those held out."""
 
     train: Photos
     test: Photos
 
 
-def read_photos(folder: Path, size: int, progress: Progress) -> Sides:
+def read_photos(folder: Path, size: int, progress: Progress) -> SplitPhotos:
     """Read a folder of aligned photos, by its manifest or by names such as `30_11.png`.
 
-    The sides are those of `tm prep split`, else a tenth by content is held out. Photos without an
-    age or not square, and those that cannot be read, are told of and left out. InputError if fewer
-    than two are left.
+    The split is that of `tm prep split`, else a tenth by content is held out. Photos without an
+    age, unreadable ones and those that are not square are left out with a remark. InputError if
+    fewer than two are left.
     """
     aged, ageless = _aged(folder)
     if ageless:
         progress.remark(f"{ageless} photos in `{folder}` have no age: left out")
     if not {"train", "test"} <= {row.split for row in aged}:
         aged = split_rows(aged, test=TEST_SHARE, seed=SPLIT_SEED)
-    read: list[Read] = []
+    photos: list[_Photo] = []
     with reported(progress, "Reading photos", len(aged)):
         for row in sorted(aged, key=lambda row: str(row.output)):
             try:
                 pixels = _square(folder / str(row.output))
-                read.append(Read(row, _at(pixels, size), _points(row, len(pixels), size)))
+                photos.append(
+                    _Photo(row, _resized(pixels, size), _landmarks(row, len(pixels), size))
+                )
             except PictureError as error:
                 progress.remark(f"`{row.output}` {error.reason}: left out")
             progress.advance(str(row.output))
-    sides = {side: [one for one in read if one.row.split == side] for side in ("train", "test")}
-    for side, found in sides.items():
-        if not found:
-            raise InputError(f"`{folder}` has no readable photo on the {side} side")
-    return Sides(_photos(sides["train"]), _photos(sides["test"]))
+    split = {side: [p for p in photos if p.row.split == side] for side in ("train", "test")}
+    for side, chosen in split.items():
+        if not chosen:
+            raise InputError(f"`{folder}` has no readable photo for the {side} split")
+    return SplitPhotos(_stacked(split["train"]), _stacked(split["test"]))
 
 
-def photos_digest(folder: Path) -> str:
-    """What changes when a photo of the folder does: name, age, side, person, points or content.
+def album_digest(folder: Path) -> str:
+    """SHA-256 of names, ages, splits, persons, landmarks and contents; and the number of photos.
 
-    A SHA-256, and how many photos it is of; UsageError for what is no folder.
+    UsageError if `folder` is not one.
     """
     rows = sorted(_usable(folder), key=lambda row: str(row.output))
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for row in rows:
         path = folder / str(row.output)
         content = file_sha256(path) if path.is_file() else "gone"
-        told = (row.output, row.age, row.split, row.person, row.landmarks, row.quad, content)
-        found.update(f"{told}\n".encode())
-    return f"{found.hexdigest()} of {len(rows)} photos"
+        parts = (row.output, row.age, row.split, row.person, row.landmarks, row.quad, content)
+        digest.update(f"{parts}\n".encode())
+    return f"{digest.hexdigest()} of {len(rows)} photos"
 
 
 def require_photos(folder: Path) -> None:
-    """What `read_photos` would raise before it reads any: better met before a run than in it."""
+    """Raise what `read_photos` would raise before it reads any photo."""
     _aged(folder)
 
 
@@ -145,48 +147,49 @@ def _aged(folder: Path) -> tuple[list[Row], int]:
 
 def _usable(folder: Path) -> list[Row]:
     if not folder.is_dir():
-        raise UsageError(f"`{folder}` is no folder of photos")
+        raise UsageError(f"`{folder}` is not a folder of photos")
     if not (folder / MANIFEST).is_file():
         return adopt(folder, AgeSource())
     return [row for row in read_manifest(folder) if row.usable and row.output]
 
 
-def _photos(read: Sequence[Read]) -> Photos:
+def _stacked(photos: Sequence[_Photo]) -> Photos:
     return Photos(
-        pictures=np.stack([one.picture for one in read]),
-        ages=np.asarray([one.row.age for one in read], np.float32),
-        names=tuple(str(one.row.output) for one in read),
-        points=np.stack([one.points for one in read]),
+        pictures=np.stack([photo.picture for photo in photos]),
+        ages=np.asarray([photo.row.age for photo in photos], np.float32),
+        names=tuple(str(photo.row.output) for photo in photos),
+        landmarks=np.stack([photo.landmarks for photo in photos]),
     )
 
 
 def square_picture(path: Path, size: int) -> np.ndarray:
-    """An aligned photo at `size`, averaged down as the published encoders were trained.
+    """An aligned photo (size, size, 3), resized as for the training of the published encoders.
 
-    PictureError for what cannot be read or is no square.
+    PictureError for what cannot be read or is not square.
     """
-    return _at(_square(path), size)
+    return _resized(_square(path), size)
 
 
 def _square(path: Path) -> np.ndarray:
     pixels = read_picture(path, max_megapixels=250.0).pixels
     height, width = pixels.shape[:2]
     if height != width:
-        raise PictureError(f"is {width} x {height} px, no square: align it first")
+        raise PictureError(f"is {width} x {height} px, not square: align it first")
     return pixels
 
 
-def _at(pixels: np.ndarray, size: int) -> np.ndarray:
+def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
     if len(pixels) == size:
         return pixels
     picture = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture)
 
 
-def _points(row: Row, side: int, size: int) -> np.ndarray:
-    """The landmarks of a picture of `side` px, where it is `size`: (68, 2), NaN if nobody knows.
+def _landmarks(row: Row, side: int, size: int) -> np.ndarray:
+    """Landmarks (68, 2) of a picture of `side` px, in px of `size`; NaN if they are unknown.
 
-    They were found in the source, from which the quad was cut; a rendered picture has no source.
+    The manifest has them in px of the source, from which the quad was cut; a rendered picture has
+    no source.
     """
     if row.landmarks is None or (row.source is not None and row.quad is None):
         return np.full((COUNT, 2), np.nan, np.float32)

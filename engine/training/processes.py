@@ -1,4 +1,4 @@
-"""Devices, number formats and processes of a training, through Lightning Fabric."""
+"""Device, precision and processes of a training, through Lightning Fabric."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ STARTED_BY = "TM_STARTED_BY"
 
 
 class Processes:
-    """This process among those that share a training; the first one keeps the run's files.
+    """This process among those that share a training; the first one writes the run's files.
 
-    Every process holds the whole networks and a slice of every batch; gradients are averaged
-    explicitly, so that a task may call its networks in any way, several times, and twice
-    differentiate (regularisers), which the wrappers of data parallelism do not allow.
+    Every process holds the whole networks and a slice of every batch. Gradients are averaged
+    explicitly: a task may call its networks several times and differentiate twice (gradient
+    penalties), which the wrappers of data parallelism do not allow.
     """
 
     def __init__(
@@ -36,9 +36,8 @@ class Processes:
             raise UsageError(f"there are {torch.cuda.device_count()} GPUs here, not {devices}")
         if kind == "mps" and devices > 1:
             raise UsageError("there is one Apple GPU, and `devices` is more")
-        # What it says at every start is in the run folder already.
+        # Its messages at the start are in the run folder already.
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        self.told = str(compute)
         self.kind = kind
         self._fabric: Any = Fabric(
             accelerator=kind,
@@ -48,11 +47,11 @@ class Processes:
         )
 
     def launch(self, threads: int | None = None) -> None:
-        """Start the other processes (each runs this very command) and meet them."""
+        """Start the other processes (each runs this very command) and wait for them."""
         if is_child():
-            # Before they meet: who waits for a first process that was killed waits half an hour.
-            told = os.environ.get(STARTED_BY)
-            die_with_parent(None if told is None else int(told))
+            # Before the rendezvous, whose timeout after a killed first process is half an hour.
+            parent = os.environ.get(STARTED_BY)
+            die_with_parent(None if parent is None else int(parent))
         else:
             os.environ[STARTED_BY] = str(os.getpid())
         self._fabric.launch()
@@ -76,31 +75,31 @@ class Processes:
 
     @property
     def device(self) -> torch.device:
-        """Where this process computes."""
+        """The device of this process."""
         return self._fabric.device
 
     def positions(self, batch: int) -> range:
-        """The places of the whole batch that this process computes; UsageError if they differ."""
+        """This process's positions in the batch; UsageError if the batch does not divide."""
         if batch % self.count:
             raise UsageError(f"a batch of {batch} cannot be shared by {self.count} processes")
         each = batch // self.count
         return range(self.rank * each, (self.rank + 1) * each)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The number format of the forward pass."""
+        """The precision of the forward pass."""
         return self._fabric.autocast()
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace the gradients by their mean over all processes, in one message."""
         if self.count == 1:
             return
-        found = [p for p in parameters if p.requires_grad]
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in found]
+        trained = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= self.count
         sizes = [gradient.numel() for gradient in gradients]
-        for p, gradient, part in zip(found, gradients, flat.split(sizes), strict=True):
+        for p, gradient, part in zip(trained, gradients, flat.split(sizes), strict=True):
             gradient.copy_(part.view_as(gradient))
             p.grad = gradient
 
@@ -115,30 +114,30 @@ class Processes:
         return dict(zip(values, stacked.tolist(), strict=True))
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process."""
+        """Whether the flag is true in any process."""
         if self.count == 1:
             return flag
-        told = torch.tensor(float(flag), device=self.device)
-        torch.distributed.all_reduce(told)
-        return bool(told.item() > 0)
+        raised = torch.tensor(float(flag), device=self.device)
+        torch.distributed.all_reduce(raised)
+        return bool(raised.item() > 0)
 
     def share(self, value: Shared) -> Shared:
-        """What the first process has, in all of them."""
+        """The value of the first process, in all of them."""
         return value if self.count == 1 else self._fabric.broadcast(value)
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait for all processes."""
         if self.count > 1:
             self._fabric.barrier()
 
     def close(self) -> None:
-        """Leave the group of processes."""
+        """Leave the process group."""
         if self.count > 1 and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
 def is_child() -> bool:
-    """Whether this process was started by another one to share its training."""
+    """Whether another process started this one to share its training."""
     return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
@@ -148,7 +147,7 @@ def on_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Te
 
 
 def to_device(nets: Sequence[nn.Module], device: torch.device) -> None:
-    """Networks on a device, their convolutions in the layout that is fastest there."""
+    """Networks on a device, their convolutions in the fastest layout."""
     for net in nets:
         net.to(device=device)
         for module in net.modules():

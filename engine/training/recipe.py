@@ -1,8 +1,9 @@
-"""What every recipe for a training has in common."""
+"""The keys that all training recipes share; the loop takes a recipe as it is."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -11,16 +12,45 @@ from pydantic_core import PydanticCustomError
 from torch import nn
 
 from engine.config.base import Recipe
+from engine.core.errors import RecipeError
 from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase
-from engine.training.plan import Averaging, PlateauRule, TrainingPlan
 from engine.training.task import Best, Task
 
-IN_PHASES = ("steps", "rate", "optimizer", "clip")
+PER_PHASE = ("steps", "rate", "optimizer", "clip")
+
+
+class Averaging(Table):
+    """The exponential moving average of the weights, which is validated and delivered."""
+
+    decay: float = Field(default=0.999, ge=0, lt=1)
+    warm_up: bool = True
+    parts: tuple[str, ...] | None = None
+    """Averaged parts; all of them if absent."""
+
+
+class PlateauRule(Table):
+    """A curve whose trend is logged, and which may end the run where it stays flat."""
+
+    metric: str
+    """A figure of the journal, such as `loss/real/identity`; lower is better."""
+    window: int = Field(gt=0)
+    """Steps without a new lowest value that make a plateau."""
+    stop: bool = False
+    """Whether a plateau ends the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingNetworks:
+    """The networks of a training without its data; `remarks` name those that are missing."""
+
+    parts: Mapping[str, nn.Module]
+    frozen: Mapping[str, nn.Module]
+    remarks: Sequence[str] = ()
 
 
 def placed(schedule: Schedule, info: ValidationInfo) -> Schedule:
@@ -31,26 +61,19 @@ def placed(schedule: Schedule, info: ValidationInfo) -> Schedule:
     phases = info.data.get("phase") or ()
     spans = [(phase.name, phase.steps) for phase in phases]
     if not spans and info.data.get("steps") is None:
-        return schedule  # the recipe is faulty, and says so elsewhere
+        return schedule  # the recipe is faulty, which another fault says
     return schedule.placed(spans or [(Phase.model_fields["name"].default, info.data["steps"])])
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """The networks of a training without its data; `remarks` say which of them are missing."""
-
-    parts: Mapping[str, nn.Module]
-    frozen: Mapping[str, nn.Module]
-    remarks: Sequence[str] = ()
-
-
 class TrainingRecipe(Recipe, ABC):
-    """The keys of every training; a kind adds what its task needs."""
+    """The keys of every training; a kind adds those of its task."""
 
     can_start: ClassVar[bool] = False
     """Whether the kind can begin from weights."""
     data_keys: ClassVar[tuple[str, ...]] = ()
-    """Keys of the kind that hold a folder or a file of data, or nothing."""
+    """Keys of the kind that hold the path of a folder or a file of data."""
+    objectives: ClassVar[tuple[str, ...]] = ()
+    """What a phase of the kind may minimise, the default first."""
 
     seed: int = Field(default=0, ge=0)
     steps: Count | None = Field(default=None, gt=0)
@@ -69,21 +92,32 @@ class TrainingRecipe(Recipe, ABC):
     """Checkpoints kept beside the best."""
     average: Averaging | None = None
     best: Best | None = None
-    """Which figure of the validation picks the best; the task's own choice if absent."""
+    """The validation metric that picks the best weights; the task's own choice if absent."""
     plateau: PlateauRule | None = None
     patience: int = Field(default=10, ge=1)
-    """Steps in a row that may be not finite before the run ends."""
+    """Non-finite steps in a row after which the run ends."""
     start: str | None = None
     """Weights to begin from: a run, a file, or a name of `tm weights list`."""
     device: Device = "auto"
     precision: Precision = "auto"
     threads: int | None = Field(default=None, ge=1)
-    """Processor threads of each process; as many as torch likes if absent."""
+    """Processor threads of each process; torch's default if absent."""
 
     @field_validator("rate")
     @classmethod
     def _place_rate(cls, rate: Schedule | None, info: ValidationInfo) -> Schedule | None:
         return None if rate is None else placed(rate, info)
+
+    @field_validator("phase")
+    @classmethod
+    def _known_objectives(cls, phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        for index, phase in enumerate(phases):
+            if phase.objective is not None and phase.objective not in cls.objectives:
+                near = get_close_matches(phase.objective, cls.objectives, n=1)
+                known = ", ".join(cls.objectives) if cls.objectives else "none"
+                hint = f"did you mean `{near[0]}`?" if near else f"known: {known}"
+                raise fault_of(f"{index}.objective: unknown objective `{phase.objective}`, {hint}")
+        return phases
 
     @field_validator("loss", check_fields=False)
     @classmethod
@@ -103,7 +137,7 @@ class TrainingRecipe(Recipe, ABC):
     @model_validator(mode="after")
     def _phased(self) -> Self:
         if self.phase:
-            doubled = [key for key in IN_PHASES if getattr(self, key) is not None]
+            doubled = [key for key in PER_PHASE if getattr(self, key) is not None]
             if doubled:
                 raise fault_of(f"`{doubled[0]}` belongs into each `[[phase]]` here")
         elif self.steps is None:
@@ -120,59 +154,62 @@ class TrainingRecipe(Recipe, ABC):
         """The phases, or the one that the keys at the top describe."""
         if self.phase:
             return self.phase
-        told = {key: getattr(self, key) for key in IN_PHASES}
-        return (Phase(**{key: value for key, value in told.items() if value is not None}),)
+        values = {key: getattr(self, key) for key in PER_PHASE}
+        return (Phase(**{key: value for key, value in values.items() if value is not None}),)
 
-    def plan(self) -> TrainingPlan:
-        """What the loop needs to know."""
-        return TrainingPlan(
-            name=self.name,
-            seed=self.seed,
-            batch=self.batch,
-            phases=self.phases,
-            save_every=self.save_every,
-            validate_every=self.validate_every,
-            sample_every=self.sample_every,
-            log_every=self.log_every,
-            keep=self.keep,
-            average=self.average,
-            best=self.best,
-            precision=self.precision,
-            patience=self.patience,
-            plateau=self.plateau,
-        )
+    @property
+    def total_steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def objective_of(self, phase: Phase) -> str:
+        """What the phase minimises; empty for a kind with one objective."""
+        if phase.objective is not None:
+            return phase.objective
+        return self.objectives[0] if self.objectives else ""
 
     @abstractmethod
     def task(self) -> Task:
         """The task, its networks drawn from `seed`; data is read by its `prepare`."""
 
-    def outline(self) -> Outline:
-        """What would learn and what would stand still; needs no data."""
+    def networks_only(self) -> TrainingNetworks:
+        """The trained and the frozen networks; reads no data."""
         task = self.task()
-        return Outline(task.parts, task.frozen)
+        return TrainingNetworks(task.parts, task.frozen)
 
     def schedules(self) -> dict[str, tuple[Schedule, int]]:
-        """What changes while it trains, by name, with the steps it has for that."""
-        found: dict[str, tuple[Schedule, int]] = {}
+        """The schedules by name, each with the steps it runs through."""
+        schedules: dict[str, tuple[Schedule, int]] = {}
         for phase in self.phases:
-            found[f"{phase.name}: rate"] = (phase.rate, phase.steps)
+            schedules[f"{phase.name}: rate"] = (phase.rate, phase.steps)
             for name, rate in phase.rates.items():
-                found[f"{phase.name}: rate of {name}"] = (rate, phase.steps)
-        return found
+                schedules[f"{phase.name}: rate of {name}"] = (rate, phase.steps)
+        return schedules
 
     def inputs(self) -> Mapping[str, Path]:
-        """The weights files that go into the training, by name."""
+        """The weights files that go into the training, by role."""
         return {}
 
     def data_paths(self) -> Sequence[str]:
-        """The folders and files of data that the recipe names, whether they are there or not."""
-        found = [getattr(self, key) for key in self.data_keys]
-        return [path for path in found if path is not None]
+        """The folders and files of data that the recipe names, whether they exist or not."""
+        paths = [getattr(self, key) for key in self.data_keys]
+        return [path for path in paths if path is not None]
+
+    def missing_data(self) -> Sequence[str]:
+        """The keys of data that the training needs and the recipe does not give."""
+        return ()
+
+    def require(self, key: str) -> str:
+        """The path under a key of data; RecipeError if it is not given."""
+        value = getattr(self, key)
+        if value is None:
+            raise RecipeError(f"`{key}` is required", hint="give it here or on the command line")
+        return value
 
     def preview(self) -> Sequence[str]:
-        """What a dry run tells of the data, line by line; reads no picture."""
+        """What a dry run reports of the data, line by line; reads no picture."""
         return ()
 
     def albums(self) -> Mapping[str, Path]:
-        """The folders of photos that go into the training, by name."""
+        """The folders of photos that go into the training, by role."""
         return {}

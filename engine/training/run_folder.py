@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked, with what, and everything that came of it."""
+"""The folder of a run: recipe, command, environment, and all results."""
 
 import json
 import os
@@ -25,9 +25,9 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightnin
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a run was begun; going on elsewhere may change its last bits.
+    """Where a run was started; resuming it elsewhere may change its last bits.
 
-    weights: SHA-256 of every weights file that went into it, by name.
+    weights: SHA-256 of every weights file that went into it, by role.
     """
 
     tm: str
@@ -47,7 +47,7 @@ class Environment:
     def now(
         cls, *, device: str, devices: int, precision: str, threads: int, weights: Mapping[str, str]
     ) -> "Environment":
-        """What holds in this process."""
+        """The environment of this process."""
         return cls(
             tm=version("tm-toolkit"),
             python=platform.python_version(),
@@ -64,12 +64,12 @@ class Environment:
         )
 
     def differs(self, other: "Environment") -> list[str]:
-        """What another environment has otherwise, of all that may change a run's last bits."""
+        """The differences to another environment that may change a run's last bits."""
         mine, theirs = asdict(self), asdict(other)
-        watched = ("tm", "python", "platform", "packages", "device", "devices", "threads")
+        relevant = ("tm", "python", "platform", "packages", "device", "devices", "threads")
         return [
             f"{name} was {mine[name]}, is {theirs[name]}"
-            for name in watched
+            for name in relevant
             if mine[name] != theirs[name]
         ]
 
@@ -86,31 +86,31 @@ class RunFolder:
         return self.path / CHECKPOINTS
 
     def sample(self, step: int) -> Path:
-        """Where the picture of a step goes."""
+        """The file of a step's sample sheet."""
         return self.path / SAMPLES / f"step_{step:06d}.png"
 
     def environment(self) -> Environment:
-        """Where the run was begun; UsageError if the folder holds no run."""
+        """Where the run was started; UsageError if the folder holds no run."""
         try:
-            told = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+            values = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(
-                f"`{self.path}` holds no run", hint="give the folder that a training left"
+                f"`{self.path}` holds no run", hint="give the folder of a training"
             ) from None
         except ValueError:
             raise UsageError(f"the file `{ENVIRONMENT}` of `{self.path}` is damaged") from None
-        return Environment(**{field.name: told[field.name] for field in fields(Environment)})
+        return Environment(**{field.name: values[field.name] for field in fields(Environment)})
 
 
 def describe(folder: Path, recipe_toml: str, environment: Environment) -> None:
-    """Write what a new run needs to explain itself, the environment last: it makes it a run."""
+    """Write recipe, command and, last, the environment, which marks the folder as a run."""
     write_text(folder / RECIPE, recipe_toml)
     write_text(folder / COMMAND, shlex.join(["tm", *sys.argv[1:]]) + "\n")
     write_json(folder / ENVIRONMENT, asdict(environment))
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a run was begun in the folder."""
+    """Whether a run was started in the folder."""
     return (folder / ENVIRONMENT).is_file()
 
 
@@ -124,8 +124,8 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 @contextmanager
-def held(folder: Path, *, by_first: bool) -> Generator[RunFolder]:
-    """The run folder, locked by the first process; UsageError names who holds it already."""
+def locked_run(folder: Path, *, by_first: bool) -> Generator[RunFolder]:
+    """The run folder, locked by the first process; UsageError names the process that holds it."""
     if not by_first:
         yield RunFolder(folder)
         return
@@ -139,12 +139,12 @@ def _revision() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", os.fspath(root), "describe", "--always", "--dirty"],
             capture_output=True,
             text=True,
             check=True,
         )
-    except (OSError, subprocess.CalledProcessError):  # no git, or no commit: nothing to tell
+    except (OSError, subprocess.CalledProcessError):  # no git, or no commit
         return None
-    return told.stdout.strip()
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""`checkpoints/timestamp.txt`: one line for people at every validation and every save."""
+"""`checkpoints/timestamp.txt`: a readable line for every validation and every save."""
 
 import re
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from engine.core.atomic import disk_error, write_text
 
 TIMESTAMP = "timestamp.txt"
 STEP = re.compile(r"step=(\d+) ")
-TERM, CHECK, PASS_BACK = "loss/", "val/", "cycle/"
+LOSS, VALIDATION, CYCLE = "loss/", "val/", "cycle/"
 
 
 @dataclass(frozen=True, slots=True)
 class StatusEntry:
-    """Where a run stands, with all that a line says of it.
+    """One line.
 
-    averaged: whether the weights that are validated and saved as best are the averaged ones;
-    figures: of the last row of the journal; best: metric, value and step; told: what the task adds,
-    by name.
+    averaged: whether the weights that are validated and saved as best are averaged ones; metrics:
+    of the last row of the journal; best: metric, value and step; groups: what the task adds, by
+    name.
     """
 
     step: int
@@ -28,44 +28,44 @@ class StatusEntry:
     validated: bool
     saved: bool
     averaged: bool
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     best: tuple[str, float, int] | None
     plateau: bool | None
-    told: Mapping[str, str]
+    groups: Mapping[str, str]
 
     def __str__(self) -> str:
         """The line: words, then `name=value` in groups between bars."""
         done = [name for name in ("validated", "saved") if getattr(self, name)]
-        groups = [f"step={self.step} {self.phase} {' '.join(done)} used_ema={self.averaged:d}"]
-        groups += _group("loss", self._losses())
-        groups += _group("val", self._named(CHECK)) if self.validated else []
-        groups += [f"{name} {text}" for name, text in self.told.items()]
+        parts = [f"step={self.step} {self.phase} {' '.join(done)} used_ema={self.averaged:d}"]
+        parts += _group("loss", self._losses())
+        parts += _group("val", self._named(VALIDATION)) if self.validated else []
+        parts += [f"{name} {text}" for name, text in self.groups.items()]
         if self.best is not None:
             metric, value, step = self.best
-            groups.append(f"best {metric}={value:.4g} at={step}")
+            parts.append(f"best {metric}={value:.4g} at={step}")
         if self.plateau is not None:
-            groups.append(f"plateau={self.plateau:d}")
-        return " | ".join(groups)
+            parts.append(f"plateau={self.plateau:d}")
+        return " | ".join(parts)
 
     def _losses(self) -> dict[str, float]:
-        """Totals, and the terms of the way there: what is told of a term, and the way back, not."""
-        terms = self._named(TERM)
+        """The totals and the terms of the real pass, without their details and the cycle."""
+        terms = self._named(LOSS)
         return {
             name.removeprefix("real/"): value
             for name, value in terms.items()
-            if not name.startswith(PASS_BACK) and name.removeprefix("real/").count("/") == 0
+            if not name.startswith(CYCLE) and name.removeprefix("real/").count("/") == 0
         }
 
     def _named(self, prefix: str) -> dict[str, float]:
         return {
             name.removeprefix(prefix): value
-            for name, value in self.figures.items()
+            for name, value in self.metrics.items()
             if name.startswith(prefix)
         }
 
 
 class StatusLog:
-    """The file of a run, opened to go on after a step; later lines will be lived through again."""
+    """The file of a run, opened to continue after a step; later lines are cut off."""
 
     def __init__(self, folder: Path, *, after: int) -> None:
         self._path = folder / TIMESTAMP
@@ -75,33 +75,33 @@ class StatusLog:
             write_text(self._path, "".join(kept))
         self._file: IO[str] = self._path.open("a", encoding="utf-8")
 
-    def write(self, note: StatusEntry) -> None:
+    def write(self, entry: StatusEntry) -> None:
         """Add a line; DiskError when the disk is full."""
         try:
-            self._file.write(f"{note}\n")
+            self._file.write(f"{entry}\n")
             self._file.flush()
         except OSError as error:
             raise disk_error(error, self._path) from error
 
     def close(self) -> None:
-        """No more lines will come."""
+        """Close the file."""
         self._file.close()
 
 
-def told_of(figures: Mapping[str, float]) -> str:
-    """Figures in a line, four digits each, those left out that could not be measured.
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics in a line, four digits each, without those that could not be measured.
 
-    >>> told_of({"identity": 0.31459, "age_error": float("nan")})
+    >>> format_metrics({"identity": 0.31459, "age_error": float("nan")})
     'identity=0.3146'
     """
-    return " ".join(f"{name}={value:.4g}" for name, value in figures.items() if isfinite(value))
+    return " ".join(f"{name}={value:.4g}" for name, value in metrics.items() if isfinite(value))
 
 
-def _group(name: str, figures: Mapping[str, float]) -> list[str]:
-    told = told_of(figures)
-    return [f"{name} {told}"] if told else []
+def _group(name: str, metrics: Mapping[str, float]) -> list[str]:
+    text = format_metrics(metrics)
+    return [f"{name} {text}"] if text else []
 
 
 def _step_of(line: str) -> int:
-    found = STEP.match(line)
-    return int(found[1]) if found is not None else 0  # somebody's own line stays
+    match = STEP.match(line)
+    return int(match[1]) if match is not None else 0  # lines that a user added stay

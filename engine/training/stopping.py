@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a step is finished and saved before a run ends."""
+"""Ctrl-C and SIGTERM: the step is finished and saved before the run ends."""
 
 import signal
 import threading
@@ -11,16 +11,16 @@ from typing import Any
 
 @dataclass(slots=True)
 class StopRequest:
-    """Whether somebody wants the run to end."""
+    """Whether the run is asked to end."""
 
     made: bool = False
 
 
 @contextmanager
 def stop_requests() -> Generator[StopRequest]:
-    """Catch Ctrl-C and SIGTERM inside; the second one ends the process as it always did."""
+    """Catch Ctrl-C and SIGTERM inside; a second one ends the process as usual."""
     request = StopRequest()
-    # Handlers belong to the main thread; elsewhere nobody could send us a signal.
+    # Handlers can be set in the main thread alone, which alone receives signals.
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -1,4 +1,4 @@
-"""What a training computes: the loop asks, a task answers."""
+"""What a training computes: the loop calls, a task implements."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -21,41 +21,41 @@ Nets = Mapping[str, nn.Module]
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """Where a training stands: all that a step may depend on, beside its weights.
+    """All that a step may depend on beside the weights.
 
-    step: of the run, from 0; phase_step: from the first step of the phase; trainable: the parts
-    (or dotted modules of parts) that learn in this phase.
+    step: of the run, from 0; phase_step: from the first step of the phase; objective: one of the
+    recipe's `objectives`, empty where there are none; draws: the random numbers of the step.
     """
 
     step: int
     phase: str
     phase_step: int
-    trainable: frozenset[str]
     draws: Draws
+    objective: str = ""
 
 
 class Best(Table):
-    """Which figure of the validation picks the weights that are delivered."""
+    """The validation metric that picks the delivered weights."""
 
     metric: str
     goal: Literal["min", "max"] = "min"
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether `value` beats what stood before."""
+        """Whether `value` is an improvement."""
         if than is None:
             return True
         return value < than if self.goal == "min" else value > than
 
 
 class Task(ABC):
-    """One kind of training. It owns networks and data, and no loop.
+    """One kind of training: its networks, data and losses. The loop belongs to `Trainer`.
 
-    parts: networks that learn, by name; frozen: networks that are only used, never saved;
-    optimizer_steps: what one step does in order, each with the parts that it moves (a GAN has two);
-    keeps_statistics: batch norms use and keep their running statistics while they learn.
+    parts: trained networks by name; frozen: networks that are only used and never saved;
+    optimizer_steps: the optimizer steps of one step in order, each with the parts that it updates
+    (a GAN has two); freeze_batch_norm: batch norms use their running statistics in training too.
     """
 
-    keeps_statistics: ClassVar[bool] = False
+    freeze_batch_norm: ClassVar[bool] = False
 
     parts: dict[str, nn.Module]
     frozen: dict[str, nn.Module]
@@ -63,43 +63,43 @@ class Task(ABC):
     best: Best
 
     def prepare(self, progress: Progress) -> None:  # noqa: B027, a task may need nothing
-        """Get the data ready: render, read, measure; called once, before the first step."""
+        """Render or read the data; called once, before the first step."""
 
     def precompute(self, device: torch.device, progress: Progress) -> None:  # noqa: B027
-        """Compute once what never changes, such as codes of photos; the networks are in place."""
+        """Compute what never changes, such as codes of photos; the networks are on the device."""
 
     @abstractmethod
     def batch(self, context: StepContext, batch: int) -> Batch:
         """The examples of one step, on the CPU; `batch` is the size over all processes.
 
-        Called from another thread one step ahead, so it may use `context.draws` and no weights.
+        Called from another thread one step ahead: it may use `context.draws`, but no weights.
         """
 
     @abstractmethod
     def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
-        """The loss of one optimizer_step, term by term; `batch` is on the device."""
+        """The loss of one optimizer step, term by term; `batch` is on the device."""
 
     def backward_passes(
         self, optimizer_step: str, batch: Batch, context: StepContext
     ) -> Iterator[dict[str, Term]]:
-        """The loss in parts whose gradients add up; what a part kept is freed before the next."""
+        """The loss in parts whose gradients add up; the graph of each is freed before the next."""
         yield self.terms(optimizer_step, batch, context)
 
     @abstractmethod
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
-        """Figures of `nets` (what would be delivered, in eval mode) on data never learned from."""
+        """Metrics on held-out data of `nets`, the weights to be delivered, in eval mode."""
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray | None:
-        """A picture for a person, uint8 RGB (h, w, 3); None where there is nothing to see."""
+        """A sample sheet, uint8 RGB (h, w, 3); None where there is nothing to show."""
         return None
 
-    def noted(self, step: int, figures: Mapping[str, float]) -> dict[str, str]:
-        """What a line of `checkpoints/timestamp.txt` says besides, by name.
+    def status(self, step: int, metrics: Mapping[str, float]) -> dict[str, str]:
+        """Groups that the task adds to a line of `checkpoints/timestamp.txt`, by name.
 
-        figures: of the last row of the journal.
+        metrics: of the last row of the journal.
         """
         return {}
 
     @abstractmethod
     def checkpoint(self, nets: Nets) -> Checkpoint:
-        """What is delivered: the networks as `tm` loads them, with their facts."""
+        """The delivered file: the networks as `tm` loads them, with their facts."""

@@ -9,17 +9,17 @@ TENSOR, PAIRS, TUPLE = "$tensor", "$pairs", "$tuple"
 
 
 def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """JSON that stands for `value`; its tensors go into `tensors` under dotted names.
+    """JSON for `value`; its tensors go into `tensors` under dotted names.
 
     Takes mappings with keys of any plain kind, lists, tuples, tensors, numbers, text and None;
-    TypeError for anything else, naming where it stands.
+    TypeError for anything else, with its dotted name.
     """
     match value:
         case Tensor():
             tensors[name] = value
             return {TENSOR: name}
         case Mapping():
-            # JSON would optimizer_step the whole-number keys of an optimizer's state into text.
+            # JSON would turn the whole-number keys of an optimizer's state into text.
             items = cast(Mapping[Any, Any], value).items()
             return {PAIRS: [[key, pack(part, f"{name}.{key}", tensors)] for key, part in items]}
         case tuple():
@@ -32,13 +32,13 @@ def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
             raise TypeError(f"`{name}` is a {type(value).__name__}, which a checkpoint cannot keep")
 
 
-def unpack(told: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """What `pack` was given, its tensors taken from `tensors`; KeyError if one is missing."""
-    if isinstance(told, list):
-        return [unpack(part, tensors) for part in cast(list[Any], told)]
-    if not isinstance(told, dict):
-        return told
-    (kind, content), *_ = cast(dict[str, Any], told).items()
+def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """The inverse of `pack`, tensors taken from `tensors`; KeyError if one is missing."""
+    if isinstance(packed, list):
+        return [unpack(part, tensors) for part in cast(list[Any], packed)]
+    if not isinstance(packed, dict):
+        return packed
+    (kind, content), *_ = cast(dict[str, Any], packed).items()
     if kind == TENSOR:
         return tensors[content]
     if kind == TUPLE:

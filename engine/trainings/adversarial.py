@@ -1,10 +1,11 @@
-"""Adversarial losses of trainings on portraits: a patch discriminator beside other losses."""
-
-from dataclasses import dataclass
+"""Adversarial losses on portraits: a patch discriminator beside other losses."""
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from engine.core.numbers import Real
+from engine.core.table import Table
 from engine.losses.adversarial import (
     discriminator_loss,
     feature_matching,
@@ -16,61 +17,63 @@ from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.training.task import StepContext, Term
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdversarialAim:
-    """Weights of the game; a weight of 0 leaves a loss out."""
+class AdversarialLoss(Table):
+    """Weights of the adversarial losses; 0 leaves a loss out."""
 
-    adversarial: float = 0.3
-    matching: float = 0.4
-    r1: float = 0.02
-    """Gamma of the penalty, which comes every `r1_every` steps on `r1_pictures` (lazily, StyleGAN2
-    appendix B)."""
-    r1_every: int = 16
-    r1_pictures: int = 8
-    warm_up: int = 150
-    """Steps over which the adversary's weight rises."""
+    adversarial: Real = Field(default=0.3, ge=0)
+    matching: Real = Field(default=0.4, ge=0)
+    """Of feature matching."""
+    r1: Real = Field(default=0.02, ge=0)
+    """Gamma of the gradient penalty on real pictures."""
+    r1_every: int = Field(default=16, ge=1)
+    """Steps between gradient penalties (lazy regularisation, StyleGAN2 appendix B)."""
+    r1_pictures: int = Field(default=8, ge=1)
+    """Pictures of a gradient penalty."""
+    warm_up: int = Field(default=150, ge=0)
+    """Steps over which the weight of `adversarial` rises."""
 
     @property
-    def played(self) -> bool:
-        """Whether there is anything for a discriminator to do."""
+    def needs_discriminator(self) -> bool:
         return bool(self.adversarial or self.matching)
 
 
 class PortraitAdversary:
-    """The terms of both optimizer steps; ages (b,), if given, are a fourth input plane."""
+    """The adversarial terms of both optimizer steps; ages (b,), if given, are an input plane."""
 
-    def __init__(self, discriminator: NanoDiscriminator, aim: AdversarialAim) -> None:
-        self.discriminator, self.aim = discriminator, aim
+    def __init__(self, discriminator: NanoDiscriminator, loss: AdversarialLoss) -> None:
+        self.discriminator, self.loss = discriminator, loss
 
     def generator_terms(
-        self, made: Tensor, truth: Tensor, context: StepContext, ages: Tensor | None = None
+        self, generated: Tensor, real: Tensor, context: StepContext, ages: Tensor | None = None
     ) -> dict[str, Term]:
-        """What gives the drawn pictures (b, 3, s, s) away, beside their true ones."""
-        if not self.aim.played:
+        """Generator loss and feature matching for pictures (b, 3, s, s) and their targets."""
+        loss = self.loss
+        if not loss.needs_discriminator:
             return {}
-        judged, known = (self.discriminator(_shown(seen, ages)) for seen in (made, truth))
-        weight = self.aim.adversarial * min(1.0, context.phase_step / max(self.aim.warm_up, 1))
+        fake, target = (self.discriminator(_with_ages(x, ages)) for x in (generated, real))
+        weight = loss.adversarial * min(1.0, context.phase_step / max(loss.warm_up, 1))
         return {
-            "adversarial": Term(generator_loss(judged.logits), weight),
-            "matching": Term(feature_matching(judged.features, known.features), self.aim.matching),
+            "adversarial": Term(generator_loss(fake.logits), weight),
+            "matching": Term(feature_matching(fake.features, target.features), loss.matching),
         }
 
-    def judging(
-        self, truth: Tensor, made: Tensor, context: StepContext, ages: Tensor | None = None
+    def discriminator_terms(
+        self, real: Tensor, generated: Tensor, context: StepContext, ages: Tensor | None = None
     ) -> dict[str, Term]:
-        """What the discriminator overlooks; `made` without its graph."""
-        logits = [self.discriminator(_shown(seen, ages)).logits for seen in (truth, made)]
+        """Discriminator loss, and the gradient penalty at its steps; `generated` is detached."""
+        logits = [self.discriminator(_with_ages(x, ages)).logits for x in (real, generated)]
         terms = {"discriminator": Term(discriminator_loss(*logits))}
-        if context.step % self.aim.r1_every == 0:
-            few = self.aim.r1_pictures
-            known = None if ages is None else ages[:few]
-            with torch.autocast(truth.device.type, enabled=False):
-                slope = r1_penalty(
-                    lambda seen: self.discriminator(_shown(seen, known)).logits, truth[:few].float()
+        if context.step % self.loss.r1_every == 0:
+            count = self.loss.r1_pictures
+            own_ages = None if ages is None else ages[:count]
+            with torch.autocast(real.device.type, enabled=False):
+                penalty = r1_penalty(
+                    lambda x: self.discriminator(_with_ages(x, own_ages)).logits,
+                    real[:count].float(),
                 )
-            terms["r1"] = Term(slope, self.aim.r1 / 2 * self.aim.r1_every)
+            terms["r1"] = Term(penalty, self.loss.r1 / 2 * self.loss.r1_every)
         return terms
 
 
-def _shown(pictures: Tensor, ages: Tensor | None) -> Tensor:
+def _with_ages(pictures: Tensor, ages: Tensor | None) -> Tensor:
     return pictures if ages is None else with_age_plane(pictures, ages)

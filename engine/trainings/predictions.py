@@ -1,4 +1,4 @@
-"""What the tasks of the networks that look at portraits share: answers to a whole set."""
+"""Shared by tasks on portraits: predictions for a whole set, random shifts, seeded networks."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,44 +7,37 @@ import torch
 from torch import Tensor, nn
 
 from engine.data.portraits import PortraitSet
-from engine.nets.nano.trunk import resized
 from engine.runtime.draws import Draws
 
 Net = TypeVar("Net", bound=nn.Module)
-TOGETHER = 100
-"""Pictures that a validation looks at at once."""
+BATCH = 100
+"""Batch size of a validation."""
 
 
-def answers(
+def predict(
     net: Callable[[Tensor], Tensor],
     portraits: PortraitSet,
     device: torch.device,
     *,
     change: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """What `net` says about every picture of a set, after `change`: (n, ...) on the CPU."""
-    told: list[Tensor] = []
-    for first in range(0, len(portraits), TOGETHER):
-        rows = range(first, min(first + TOGETHER, len(portraits)))
-        pictures = portraits.tensor(rows)
+    """Outputs (n, ...) of `net` for every picture of a set, after `change`, on the CPU."""
+    outputs: list[Tensor] = []
+    for first in range(0, len(portraits), BATCH):
+        pictures = portraits.tensor(range(first, min(first + BATCH, len(portraits))))
         if change is not None:
             pictures = change(pictures)
-        told.append(net(pictures.to(device)).float().cpu())
-    return torch.cat(told)
+        outputs.append(net(pictures.to(device)).float().cpu())
+    return torch.cat(outputs)
 
 
-def seen(portraits: PortraitSet, rows: Tensor, size: int) -> Tensor:
-    """Pictures of a set (b, 3, size, size) in [-1, 1]."""
-    return resized(portraits.tensor(rows), size)
+def random_shifts(draws: Draws, largest: int) -> Tensor:
+    """Whole pixels (b, 2) to the right and down, at most `largest` in either direction."""
+    return draws.integers("shift", -largest, largest + 1, 2)
 
 
-def shifts(draws: Draws, reach: int) -> Tensor:
-    """Whole pixels (b, 2) to the right and down, at most `reach` either way."""
-    return draws.integers("shift", -reach, reach + 1, 2)
-
-
-def drawn(build: Callable[[], Net], seed: int) -> Net:
-    """A fresh network, its weights drawn from `seed` and from nothing else."""
+def seeded(build: Callable[[], Net], seed: int) -> Net:
+    """A fresh network whose weights depend on `seed` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()

@@ -1,8 +1,7 @@
-"""What a training would take, told before anything is here to train on."""
+"""The forecast of a training, without weights or data."""
 
 import pytest
 
-BLENDER = 4_391_148
 GENERATOR = 30_370_060
 
 
@@ -15,13 +14,14 @@ def test_both_stages_are_forecast_without_weights_photos_or_bank(tm):
     assert first["parameters"] > second["parameters"] > GENERATOR
     assert told["memory_bytes"] > 4 * first["parameters"] * 4
     assert told["disk_bytes"] > told["memory_bytes"]
-    missing, uncounted = told["remarks"]
+    missing, uncounted, data = told["remarks"]
     assert "`sam`" in missing
     assert "1024 px" in missing
     assert "are not counted" in uncounted
+    assert data == "the training needs `photos`, `bank`"
 
 
-def test_schedules_are_told_phase_by_phase_and_weight_by_weight(tm):
+def test_schedules_are_listed_by_phase_and_weight(tm):
     told = tm("train", "--recipe", "two_stage", "--dry-run", "--json").json["schedules"]
     rates = told["stage2: rate"]
     assert max(rates) == rates[1] == pytest.approx(2.63e-5, rel=0.01)
@@ -35,7 +35,7 @@ def test_schedules_are_told_phase_by_phase_and_weight_by_weight(tm):
 
 def test_what_is_here_is_counted_as_it_is(tm):
     told = tm("train", "--recipe", "nano/two_stage", "--dry-run", "--json").json
-    assert told["remarks"] == []
+    assert told["remarks"] == ["the training needs `photos`, `bank`"]
     assert told["memory_bytes"] < 1 << 28
 
 

@@ -81,7 +81,7 @@ def test_a_rehearsal_touches_nothing(tm, run):
         (("--age", "140"), "the age 140 is outside 0..120", ""),
         (("--age", "40", "--jitter", "-2"), "the jitter of", ""),
         (("--age", "40", "--set", "targets.age='60'"), "not locked on 40±2", ""),
-        (("--age", "40", "--set", "miner.ages='20..60'"), "looks outside 38..42", ""),
+        (("--age", "40", "--set", "miner.ages='20..60'"), "reaches outside 38..42", ""),
     ],
 )
 def test_what_cannot_be_refined_is_said(tm, run, argv, fault, hint):
@@ -101,7 +101,7 @@ def test_without_a_finished_run_there_is_nothing_to_refine(tm, world):
 @pytest.mark.parametrize(
     ("settings", "code", "fault"),
     [
-        (("--photos", "nowhere"), 2, "`nowhere` is no folder of photos"),
+        (("--photos", "nowhere"), 2, "`nowhere` is not a folder of photos"),
         (("--bank", "nowhere.safetensors"), 4, "nowhere.safetensors"),
         (("--photos", "empty"), 3, "nothing to prepare in `empty`"),
         (("--photos", "ageless"), 3, "has 0 usable photos with an age"),
@@ -132,12 +132,15 @@ def test_what_a_recipe_requires_is_said(tm, world):
     assert not Path("run").exists()
 
 
-def test_an_actor_needs_a_person_and_strangers(tm, world):
-    told = tm("train", "--recipe", "nano/person_classifier", "--photos", "photos", "--dry-run")
-    assert (told.code, "`strangers` is required" in words(told)) == (2, True)
-    argv = ("--photos", "photos", "--set", "strangers='strangers'", "--dry-run", "--json")
-    told = tm("train", "--recipe", "nano/person_classifier", *argv)
-    assert told.json["phases"][0]["trainable"] == ["classifier"]
+def test_a_person_classifier_needs_a_person_and_impostors(tm, world):
+    argv = ("train", "--recipe", "nano/person_classifier", "--photos", "photos")
+    planned = tm(*argv, "--dry-run", "--json").json
+    assert planned["remarks"] == ["the training needs `impostors`"]
+    started = tm(*argv, "--out", "run")
+    assert (started.code, "`impostors` is required" in words(started)) == (2, True)
+    planned = tm(*argv, "--set", "impostors='impostors'", "--dry-run", "--json").json
+    assert planned["remarks"] == []
+    assert planned["phases"][0]["trainable"] == ["classifier"]
 
 
 def test_the_world_s_commands_are_listed(tm):

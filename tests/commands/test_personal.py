@@ -25,7 +25,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def world(made, tmp_path, monkeypatch):
-    """A copy that a test may spoil; the recipes in it name its own files."""
+    """A copy that a test may change; the recipes in it name its own files."""
     folder = person.copied(made, tmp_path / "world")
     monkeypatch.chdir(folder)
     return folder
@@ -53,7 +53,7 @@ def forget(run, step):
 def test_a_run_names_what_went_into_it(tm, world):
     assert train(tm, recipe="mined.toml").code == 0
     told = json.loads(Path("run/environment.json").read_text())["weights"]
-    assert set(told) == {"start", "identity_net", "ages", "points", "bank", "photos"}
+    assert set(told) == {"start", "identity", "age", "landmarks", "bank", "photos"}
     assert told["photos"].endswith(" of 12 photos")
     assert Path("_latest").resolve() == world / "run"
 
@@ -77,7 +77,7 @@ def test_a_run_does_not_go_on_with_other_photos(tm, world, change):
             shutil.rmtree(world / "photos")
     told = tm("resume", "run")
     assert told.code == 2
-    fault = "is no folder of photos" if change == "no folder" else "has changed: `photos` was"
+    fault = "is not a folder of photos" if change == "no folder" else "have changed: `photos` was"
     assert fault in words(told)
     assert saved("run") == ["step_3"]
 
@@ -91,7 +91,7 @@ def test_a_run_does_not_go_on_with_another_bank(tm, world):
     )
     save_bank(world / "bank.safetensors", fewer)
     told = tm("resume", "run")
-    assert (told.code, "has changed: `bank` was" in words(told)) == (2, True)
+    assert (told.code, "have changed: `bank` was" in words(told)) == (2, True)
 
 
 def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
@@ -100,11 +100,11 @@ def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
 
     assert train(tm, out="undisturbed").code == 0
 
-    class Vandal(SilentCallback):
-        def stepped(self, standing):
+    class Remover(SilentCallback):
+        def on_step(self, progress):
             shutil.rmtree(world / "photos", ignore_errors=True)
 
-    monkeypatch.setattr(_training, "LiveTraining", Vandal)
+    monkeypatch.setattr(_training, "LiveTraining", Remover)
     assert train(tm).code == 0
     assert not (world / "photos").exists()
     same = [Path(run) / "checkpoints/step_4/nets.safetensors" for run in ("run", "undisturbed")]
@@ -119,7 +119,7 @@ def test_the_person_must_not_be_in_the_bank(tm, world):
     assert not Path("run").exists()
 
 
-def test_people_whom_the_prior_knows_are_told_of(tm, world):
+def test_people_of_the_prior_s_training_in_the_bank_are_remarked(tm, world):
     person.photos(world / "met", people=2, per_person=4, seed=100_000)
     person.bank_of(world, world / "bank.safetensors", world / "met")
     told = tm("train", "--recipe", "mined.toml", "--out", "run", *SHORT[:-1])
@@ -129,7 +129,7 @@ def test_people_whom_the_prior_knows_are_told_of(tm, world):
 
 def test_a_bank_of_another_embedder_is_refused(tm, world):
     bank = read_bank(world / "bank.safetensors")
-    digest = person.other_recogniser().digest
+    digest = person.other_identity_network().digest
     other = Bank(bank.embeddings, bank.ages, bank.sources, bank.embedder, digest, 5, bank.facts)
     save_bank(world / "bank.safetensors", other)
     told = train(tm, recipe="mined.toml")

@@ -1,31 +1,19 @@
 """`tm train` and `tm resume` as a user meets them, on a toy."""
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import torch
 import toy
 
 from engine.config.base import RECIPES
-from engine.training.recipe import TrainingRecipe
 from engine.weights.load import read_checkpoint
-
-
-class ToyRecipe(TrainingRecipe):
-    """A recipe for the toy."""
-
-    kind: Literal["toy"] = "toy"
-    broken_from: int | None = None
-
-    def task(self):
-        return toy.Parabola(broken_from=self.broken_from)
 
 
 @pytest.fixture(autouse=True)
 def recipe(tmp_path, monkeypatch):
     assert "toy" not in RECIPES
-    monkeypatch.setitem(RECIPES._classes, "toy", ToyRecipe)
+    monkeypatch.setitem(RECIPES._classes, "toy", toy.ToyRecipe)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "curve.toml"
     path.write_text(
@@ -129,6 +117,7 @@ def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
         (["phase.1.optimizer='rangr'"], "did you mean `ranger`?"),
         (["phase.1.name='first'"], "needs a name of its own"),
         (["start='x'"], "begins from nothing"),
+        (["phase.0.objective='x'"], "unknown objective `x`, known: none"),
         (["batch=0"], "greater than or equal to 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training an AgeTransformer, tiny, by both ways: with the truth, and from labels alone."""
+"""Training an AgeTransformer, tiny: with the truth, and from labels alone."""
 
 import json
 
@@ -13,7 +13,7 @@ from engine.weights.load import read_checkpoint
 
 SIZE = 32
 NET = (
-    "net={stem=4,widths=[8,32],narrow=[8,32],blocks=1,convolved=1,style=8,canvas=4,"
+    "net={stem=4,widths=[8,32],decoder_widths=[8,32],blocks=1,convolved=1,style=8,shared_channels=4,"
     "window=4,discriminator=[4,8,8]}"
 )
 SMALL = (
@@ -28,11 +28,11 @@ SMALL = (
 )
 DRAWN = (
     *SMALL,
-    f"learn={{first=430_000,people=4,scenes=1,ages=3,size={SIZE}}}",
-    f"check={{first=430_100,people=2,scenes=1,fixed=[10,50,90],size={SIZE}}}",
+    f"data.train={{first=430_000,people=4,scenes=1,ages=3,size={SIZE}}}",
+    f"data.validation={{first=430_100,people=2,scenes=1,fixed=[10,50,90],size={SIZE}}}",
     "validate_every=6",
     "sample_every=6",
-    'phase=[{name="outline",steps=2,trainable=["generator"]},{name="picture",steps=4}]',
+    'phase=[{name="outline",objective="outline",steps=2,trainable=["generator"]},{name="picture",steps=4}]',
 )
 
 
@@ -45,7 +45,7 @@ def weights(run, step):
     return torch.cat([t.reshape(-1).float() for net in nets.values() for t in net.values()])
 
 
-def figures(run):
+def metrics(run):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {key: value for row in rows for key, value in row.items()}
 
@@ -55,20 +55,20 @@ def faces(tmp_path):
     """Sixty squares with ages in their names, and labels of which one in three is unsure."""
     folder, draws = tmp_path / "faces", np.random.default_rng(0)
     folder.mkdir()
-    told = {}
+    labels = {}
     for number in range(60):
         age = 5 + 90 * number // 60
         pixels = draws.integers(0, 255, (4, 4, 3), np.uint8)
         picture = Image.fromarray(pixels).resize((40, 40), Image.Resampling.BICUBIC)
         picture.save(folder / f"{age}_{number}.png")
-        told[f"{number}"] = {
+        labels[f"{number}"] = {
             "source": f"faces/{age}_{number}.png",
             "age": float(age),
             "age_std": 2.0 if number % 3 else 12.0,
             "reliability": 0.9 if number % 3 else 0.1,
             "keep": number != 7,
         }
-    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": told}))
+    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": labels}))
     return folder
 
 
@@ -77,10 +77,10 @@ def labelled(faces, *more):
         *SMALL,
         f'photos="{faces.as_posix()}"',
         f'labels="{(faces.parent / "labels.json").as_posix()}"',
-        'identity="nano-identity"',
-        'age="nano-age"',
-        'looks="nano-identity-features"',
-        'judge="nano-age-judge"',
+        'networks.identity="nano-identity"',
+        'networks.age="nano-age"',
+        'networks.perceptual="nano-identity-features"',
+        'networks.age_evaluator="nano-age-judge"',
         "validate_every=4",
         "sample_every=4",
         'phase=[{name="picture",steps=4}]',
@@ -98,10 +98,15 @@ def test_with_the_truth_it_trains_resumes_and_ages(tm, tmp_path, monkeypatch):
     assert not (tmp_path / "stopped/checkpoints/step_6").exists()
     assert tm("resume", "stopped").code == 0
     assert torch.equal(weights(tmp_path / "straight", 6), weights(tmp_path / "stopped", 6))
-    told = figures(tmp_path / "straight")
-    assert {"loss/adversarial", "loss/critic_ages", "loss/r1", "loss/perceptual"} <= set(told)
+    logged = metrics(tmp_path / "straight")
+    assert {
+        "loss/adversarial",
+        "loss/discriminator_age_class",
+        "loss/r1",
+        "loss/perceptual",
+    } <= set(logged)
     assert {"val/feature_distance", "val/age_mae", "val/in_order", "val/psnr_unchanged"} <= set(
-        told
+        logged
     )
     facts = read_checkpoint(find_weights("straight")).facts
     assert facts["age_anchors"] == [*range(5, 100, 10)]
@@ -129,9 +134,9 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
     given = labelled(faces, f"net.version={version}", 'anchors="ffhq_aging"')
     told = tm("train", "--recipe", "agetransformer/base", "--out", "run", *settings(*given))
     assert told.code == 0, told.err
-    seen = figures(tmp_path / "run")
-    assert {"loss/cycle", "loss/reconstruction", "loss/ages", "loss/age"} <= set(seen)
-    assert {"val/cost", "val/reconstruction", "val/identity", "val/age_mae"} <= set(seen)
+    logged = metrics(tmp_path / "run")
+    assert {"loss/cycle", "loss/reconstruction", "loss/age_class", "loss/age"} <= set(logged)
+    assert {"val/cost", "val/reconstruction", "val/identity", "val/age_mae"} <= set(logged)
     checkpoint = read_checkpoint(find_weights("run"))
     assert checkpoint.facts["age_bins"][0] == [0, 3]
     assert checkpoint.facts["version"] == version
@@ -152,9 +157,9 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
         ("anchors=[5,5]", "anchors must rise"),
         ('photos="x"', "exclude each other"),
         ('trust="labels"', "needs `labels`"),
-        ("learn.ages=1", "two ages or more"),
+        ("data.train.ages=1", "two ages or more"),
         ("net.version=1", "power of two"),
-        ('judge="nano-age"', "must not be the network of the loss"),
+        ('networks.age_evaluator="nano-age"', "must not be the network of the loss"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(tm, change, told):

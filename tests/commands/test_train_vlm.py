@@ -39,11 +39,11 @@ rate = 1e-3
 [net]
 stem = 4
 widths = [8, 32]
-narrow = [8, 32]
+decoder_widths = [8, 32]
 blocks = 1
 convolved = 1
 style = 8
-canvas = 4
+shared_channels = 4
 window = 4
 discriminator = [4, 8, 8]
 """
@@ -103,7 +103,7 @@ def test_off_it_changes_no_bit_and_needs_no_weights(tm, home):
     captioned(home / "unsure", unsure)
     assert train(tm, "plain").code == 0
     # Nobody who is drawn has a caption, and the tower that is named is not even here.
-    idle = ('vlm={captions="unsure",withheld=0,tower="janus-pro-1b"}', "loss.direction=0")
+    idle = ('vlm={captions="unsure",caption_dropout=0,tower="janus-pro-1b"}', "loss.direction=0")
     told = train(tm, "idle", *idle)
     assert told.code == 0, told.err
     plain, other = weights(home / "plain"), weights(home / "idle")
@@ -119,7 +119,7 @@ def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
     tm, home, tiny_janus, monkeypatch
 ):
     on = (
-        f'vlm={{captions="captions",tower="{tiny_janus.as_posix()}",withheld=0.2}}',
+        f'vlm={{captions="captions",tower="{tiny_janus.as_posix()}",caption_dropout=0.2}}',
         "loss.direction=1",
         "loss.attributes=1",
     )
@@ -174,12 +174,12 @@ def test_an_older_start_is_taken_and_captions_of_another_model_are_not(tm, home)
         (("loss.attributes=1",), 2, "need a `vlm.tower`"),
         (("loss.direction=1", 'vlm.tower="janus-pro-1b"'), 4, "`janus-pro-1b` are not in"),
         (('vlm.captions="nowhere"',), 2, "cannot be read as captions"),
-        (('vlm.captions="strangers"',), 2, "a caption for none of"),
-        (("vlm.withheld=1",), 2, "vlm.withheld"),
+        (('vlm.captions="others_only"',), 2, "no caption for any of"),
+        (("vlm.caption_dropout=1",), 2, "vlm.caption_dropout"),
     ],
 )
 def test_what_cannot_be_is_told(tm, home, pairs, code, said):
-    captioned(home / "strangers", [home / "tiny.toml"])
+    captioned(home / "others_only", [home / "tiny.toml"])
     told = train(tm, "no", *pairs)
     assert told.code == code
     assert said in told.err
@@ -188,7 +188,9 @@ def test_what_cannot_be_is_told(tm, home, pairs, code, said):
 @pytest.mark.parametrize("version", [1, 2])
 def test_either_version_is_built_for_the_width_of_the_captions(version):
     with torch.device("meta"):
-        nets = [AgeTransformerNet(version=version).generator(32, 3, width) for width in (0, 5)]
+        nets = [
+            AgeTransformerNet(version=version).build_generator(32, 3, width) for width in (0, 5)
+        ]
     assert [net.spec.guided for net in nets] == [0, 5]
     assert [net.guide is not None for net in nets] == [False, True]
 
@@ -197,4 +199,4 @@ def test_drawn_portraits_have_no_captions(tm, home):
     argv = ("train", "--recipe", "agetransformer/nano", "--dry-run")
     told = tm(*argv, "--set", 'vlm.captions="captions"')
     assert told.code == 2
-    assert "drawn portraits have none" in told.err
+    assert "rendered portraits have no captions" in told.err

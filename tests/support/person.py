@@ -1,4 +1,4 @@
-"""A person of a dozen renders, strangers, and networks of a few thousand numbers, on the disk."""
+"""A person of a dozen renders, impostors, and networks of a few thousand parameters, on disk."""
 
 import shutil
 
@@ -21,7 +21,7 @@ from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
 
 BASE = BaseSpec(size=32, luma=20, colour=8, detail=20, window=(12, 10))
-PERSON, IMPOSTOR_DISTANCE = 900_000, 450_000
+PERSON, IMPOSTORS = 900_000, 450_000
 SIZE = 32
 CPU = torch.device("cpu")
 
@@ -40,8 +40,8 @@ validation = {{ photos = 2, targets = 2, beyond = [70] }}
 targets = {{ kind = "curriculum", ages = "5..90", beyond = 0.3 }}
 
 [networks]
-identity_net = "{folder}/identity.safetensors"
-ages = "{folder}/age.safetensors"
+identity = "{folder}/identity.safetensors"
+age = "{folder}/age.safetensors"
 
 [[phase]]
 name = "stage1"
@@ -105,12 +105,12 @@ def photos(folder, people=1, per_person=12, seed=PERSON):
 
 
 def make(folder):
-    """`photos` of the person, `strangers`, weights of every role, a bank, and two recipes.
+    """`photos` of the person, `impostors`, weights of every role, a bank, and two recipes.
 
     `toy.toml` has no impostors; `mined.toml` has a miner, the contrastive loss and regions.
     """
     photos(folder / "photos")
-    photos(folder / "strangers", people=6, per_person=4, seed=IMPOSTOR_DISTANCE)
+    photos(folder / "impostors", people=6, per_person=4, seed=IMPOSTORS)
     torch.manual_seed(0)
     nets = {
         "encoder": NanoAgeing(NanoAgeingSpec(BASE, 16, (4, 4, 4), 8)),
@@ -124,25 +124,25 @@ def make(folder):
     average = torch.zeros(nets["decoder"].spec.n_latent, 16)
     facts = {"encoder_size": SIZE, "domain": "portraits", "ood_threshold": 9.0}
     save_native(folder / "prior.safetensors", Checkpoint("native", parts, average, facts=facts))
-    judges = {
+    networks = {
         "identity": NanoIdentity(IdentitySpec(SIZE, 8, (4, 8))),
         "age": NanoAge(AgeSpec(SIZE, 101, (4, 8))),
         "landmarks": NanoLandmarks(LandmarksSpec(SIZE, (4, 8), 8)),
     }
-    for name, net in judges.items():
+    for name, net in networks.items():
         save_native(folder / f"{name}.safetensors", Checkpoint("native", {name: net.state_dict()}))
     bank_of(folder, folder / "bank.safetensors")
-    told = RECIPE.format(folder=folder)
-    (folder / "toy.toml").write_text(told)
-    given = f'bank = "{folder}/bank.safetensors"\n'
-    points = f'points = "{folder}/landmarks.safetensors"\n'
-    told = told.replace("[networks]\n", f"[networks]\n{points}")
-    (folder / "mined.toml").write_text(given + told + MINED + MINER)
+    text = RECIPE.format(folder=folder)
+    (folder / "toy.toml").write_text(text)
+    bank = f'bank = "{folder}/bank.safetensors"\n'
+    landmarks = f'landmarks = "{folder}/landmarks.safetensors"\n'
+    text = text.replace("[networks]\n", f"[networks]\n{landmarks}")
+    (folder / "mined.toml").write_text(bank + text + MINED + MINER)
     return folder
 
 
 def copied(made, folder):
-    """A copy that a test may spoil; the recipes in it name its own files."""
+    """A copy that a test may change; the recipes in it name its own files."""
     shutil.copytree(made, folder)
     for recipe in folder.glob("*.toml"):
         recipe.write_text(recipe.read_text().replace(str(made), str(folder)))
@@ -150,14 +150,14 @@ def copied(made, folder):
 
 
 def bank_of(world, out, source=None):
-    """A bank of the strangers, or of another folder, by the world's identity_net."""
-    identity_net = load_identity_network(str(world / "identity.safetensors"), CPU)
-    plan = BankPlan(world / "strangers" if source is None else source, out)
-    return build_bank(plan, identity_net, Silence(), device=CPU).bank
+    """A bank of the impostors, or of another folder, by the world's identity network."""
+    identity = load_identity_network(str(world / "identity.safetensors"), CPU)
+    plan = BankPlan(world / "impostors" if source is None else source, out)
+    return build_bank(plan, identity, Silence(), device=CPU).bank
 
 
-def other_recogniser():
-    """One that the world has never met."""
+def other_identity_network():
+    """One with other weights than the world's."""
     torch.manual_seed(9)
     net = NanoIdentity(IdentitySpec(SIZE, 8, (4, 8))).eval()
     return NanoIdentityNetwork(net, weights_digest(net.state_dict()))

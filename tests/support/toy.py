@@ -1,11 +1,12 @@
 """A training small enough to be killed, resumed and shared by processes in a test.
 
-As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--optimizer NAME]`.
+As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--smooth]`.
 """
 
 import argparse
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -14,15 +15,15 @@ from engine.training.callbacks import SilentCallback
 from engine.training.loop import train
 from engine.training.optimizers.choices import AdamChoice, SgdChoice
 from engine.training.phases import Phase
-from engine.training.plan import Averaging, TrainingPlan
 from engine.training.processes import Processes
-from engine.training.run_folder import held
+from engine.training.recipe import Averaging, TrainingRecipe
+from engine.training.run_folder import locked_run
 from engine.training.task import Best, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
 
 class Parabola(Task):
-    """Learn a curve from noisy points; a discriminator learns the sign of the error."""
+    """Fit a curve to noisy points; a discriminator learns the sign of the error."""
 
     def __init__(self, nap=0.0, broken_from=None):
         torch.manual_seed(0)
@@ -45,12 +46,12 @@ class Parabola(Task):
         guess = self.parts["net"](batch["x"])
         if optimizer_step == "discriminator":
             sign = (guess.detach() > batch["y"]).float()
-            told = self.parts["discriminator"](batch["x"])
-            return {"sign": Term(nn.functional.binary_cross_entropy_with_logits(told, sign))}
+            logits = self.parts["discriminator"](batch["x"])
+            return {"sign": Term(nn.functional.binary_cross_entropy_with_logits(logits, sign))}
         l2 = (guess - batch["y"]).square().mean()
         if self.broken_from is not None and context.step >= self.broken_from:
             l2 = l2 * torch.nan
-        return {"l2": Term(l2, 2.0), "told": Term(guess.mean(), 0.0)}
+        return {"l2": Term(l2, 2.0), "guess": Term(guess.mean(), 0.0)}
 
     def validate(self, nets, device):
         x = torch.linspace(-1, 1, 21, device=device)[:, None]
@@ -62,7 +63,7 @@ class Parabola(Task):
 
 
 class Smooth(Parabola):
-    """The same without dropout: nothing in it depends on which process draws."""
+    """The same without dropout: nothing depends on the number of processes."""
 
     def __init__(self, nap=0.0):
         super().__init__(nap)
@@ -72,7 +73,7 @@ class Smooth(Parabola):
 
 
 class Normed(Smooth):
-    """The same with a batch norm, whose statistics move unless the task holds them."""
+    """The same with a batch norm, whose statistics move unless the task freezes them."""
 
     def __init__(self, nap=0.0):
         super().__init__(nap)
@@ -80,7 +81,18 @@ class Normed(Smooth):
         self.parts["net"] = nn.Sequential(first, nn.BatchNorm1d(16), *rest)
 
 
-def plan(steps=60, *, batch=8, optimizer=None, **other):
+class ToyRecipe(TrainingRecipe):
+    """A recipe for the toy."""
+
+    kind: Literal["toy"] = "toy"
+    broken_from: int | None = None
+
+    def task(self):
+        return Parabola(broken_from=self.broken_from)
+
+
+def recipe(steps=60, *, batch=8, optimizer=None, **other):
+    """Two phases: everything, then a module of the net and the discriminator."""
     optimizer = AdamChoice() if optimizer is None else optimizer
     first = steps // 3
     phases = (
@@ -89,26 +101,29 @@ def plan(steps=60, *, batch=8, optimizer=None, **other):
             name="both",
             steps=steps - first,
             trainable=("net.0", "discriminator"),
-            rate={"kind": "cosine", "start": 5e-2, "end": 1e-3, "steps": steps - first},
+            rate={"kind": "cosine", "start": 5e-2, "end": 1e-3},
             rates={"discriminator": 1e-3},
             optimizer="ranger" if isinstance(optimizer, AdamChoice) else optimizer,
         ),
     )
-    told = {
+    settings = {
+        "name": "toy",
+        "seed": 3,
+        "batch": batch,
+        "phase": phases,
         "save_every": 7,
         "validate_every": 10,
-        "sample_every": None,
         "log_every": 5,
         "average": Averaging(decay=0.9),
     }
-    return TrainingPlan("toy", 3, batch, phases, **(told | other))
+    return ToyRecipe(**(settings | other))
 
 
-def begin(folder, task, how, *, devices=1, until=None):
+def begin(folder, task, settings, *, devices=1, until=None):
     processes = Processes("cpu", devices)
     processes.launch(1)
-    with held(folder, by_first=processes.first) as run:
-        outcome = train(task, how, run, processes, SilentCallback(), until=until)
+    with locked_run(folder, by_first=processes.first) as run:
+        outcome = train(task, settings, run, processes, SilentCallback(), until=until)
     processes.close()
     return outcome
 
@@ -121,10 +136,11 @@ def main():
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--nap", type=float, default=0.0)
     parser.add_argument("--smooth", action="store_true")
-    told = parser.parse_args()
-    task = Smooth(told.nap) if told.smooth else Parabola(told.nap)
-    how = plan(told.steps, batch=told.batch, optimizer=SgdChoice() if told.smooth else None)
-    outcome = begin(told.run, task, how, devices=told.devices)
+    args = parser.parse_args()
+    task = Smooth(args.nap) if args.smooth else Parabola(args.nap)
+    optimizer = SgdChoice() if args.smooth else None
+    settings = recipe(args.steps, batch=args.batch, optimizer=optimizer)
+    outcome = begin(args.run, task, settings, devices=args.devices)
     raise SystemExit(130 if outcome.ended == "stopped" else 0)
 
 

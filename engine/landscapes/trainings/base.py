@@ -94,7 +94,7 @@ class GeneratorRecipe(LandscapeTrainingRecipe):
 
     def schedules(self) -> dict[str, tuple[Schedule, int]]:
         """The learning rates, and the loss weights that change."""
-        steps = self.plan().steps
+        steps = self.total_steps
         changing = [
             loss
             for loss, written in zip(self.losses, self.loss, strict=True)

@@ -10,13 +10,13 @@ from torch.optim import Optimizer
 from engine.core.registry import Registry
 from engine.core.table import Table, one_of
 
-OPTIMISERS: Registry["OptimizerChoice"] = Registry(
+OPTIMIZERS: Registry["OptimizerChoice"] = Registry(
     "optimizer", package="engine.training.optimizers"
 )
 
 
 class OptimizerChoice(Table, ABC):
-    """An optimizer without its rate, which is a schedule of the phase."""
+    """An optimizer without its learning rate, which is a schedule of the phase."""
 
     kind: str
 
@@ -29,5 +29,5 @@ def _named(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
-OptimizerValue = Annotated[SerializeAsAny[OptimizerChoice], one_of(OPTIMISERS, short=_named)]
+OptimizerValue = Annotated[SerializeAsAny[OptimizerChoice], one_of(OPTIMIZERS, short=_named)]
 """The type of recipe keys that name an optimizer: `"ranger"`, or a table with its `kind`."""

@@ -7,11 +7,11 @@ from pydantic import Field
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from engine.core.numbers import Real
-from engine.training.optimizers.base import OPTIMISERS, OptimizerChoice
+from engine.training.optimizers.base import OPTIMIZERS, OptimizerChoice
 from engine.training.optimizers.ranger import Ranger
 
 
-@OPTIMISERS.register("adam")
+@OPTIMIZERS.register("adam")
 class AdamChoice(OptimizerChoice):
     """Adam (Kingma and Ba 2015), fused."""
 
@@ -23,7 +23,7 @@ class AdamChoice(OptimizerChoice):
         return Adam(groups, betas=self.betas, eps=self.eps, fused=True)
 
 
-@OPTIMISERS.register("adamw")
+@OPTIMIZERS.register("adamw")
 class AdamWChoice(OptimizerChoice):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), fused."""
 
@@ -38,7 +38,7 @@ class AdamWChoice(OptimizerChoice):
         )
 
 
-@OPTIMISERS.register("sgd")
+@OPTIMIZERS.register("sgd")
 class SgdChoice(OptimizerChoice):
     """Stochastic gradient descent."""
 
@@ -50,16 +50,18 @@ class SgdChoice(OptimizerChoice):
         return SGD(groups, momentum=self.momentum, weight_decay=self.weight_decay)
 
 
-@OPTIMISERS.register("ranger")
+@OPTIMIZERS.register("ranger")
 class RangerChoice(OptimizerChoice):
-    """Rectified Adam that looks ahead, with centred gradients."""
+    """Rectified Adam with lookahead and centred gradients."""
 
     kind: Literal["ranger"] = "ranger"
     betas: tuple[float, float] = (0.95, 0.999)
     eps: Real = Field(default=1e-5, gt=0)
     weight_decay: Real = Field(default=0.0, ge=0)
-    ahead: int = Field(default=6, ge=1)
-    pull: float = Field(default=0.5, ge=0, le=1)
+    k: int = Field(default=6, ge=1)
+    """Fast steps of Lookahead per slow one."""
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    """How far the slow weights follow the fast ones."""
     centred: bool = True
 
     def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
@@ -68,7 +70,7 @@ class RangerChoice(OptimizerChoice):
             betas=self.betas,
             eps=self.eps,
             weight_decay=self.weight_decay,
-            ahead=self.ahead,
-            pull=self.pull,
+            k=self.k,
+            alpha=self.alpha,
             centred=self.centred,
         )

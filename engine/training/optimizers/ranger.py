@@ -1,4 +1,4 @@
-"""Ranger: rectified Adam, looking ahead, with centred gradients (version 20.4.11 of its author)."""
+"""Ranger: rectified Adam with lookahead and centred gradients (version 20.4.11 of its author)."""
 
 from collections.abc import Callable, Iterable
 from math import sqrt
@@ -15,8 +15,9 @@ RECTIFIED_FROM = 5
 class Ranger(Optimizer):
     """RAdam with lookahead (Zhang et al. 2019) and gradient centralisation (Yong et al. 2020).
 
-    lr: step size; betas, eps: of Adam; ahead: fast steps per slow one; pull: how far the slow
-    weights follow. State of a parameter: `step`, `exp_avg`, `exp_avg_sq`, `slow_buffer`.
+    lr: step size; betas, eps: of Adam; k, alpha: of Lookahead, the fast steps per slow one and how
+    far the slow weights follow. State of a parameter: `step`, `exp_avg`, `exp_avg_sq`,
+    `slow_buffer`.
     """
 
     def __init__(
@@ -27,26 +28,26 @@ class Ranger(Optimizer):
         betas: tuple[float, float] = (0.95, 0.999),
         eps: float = 1e-5,
         weight_decay: float = 0.0,
-        ahead: int = 6,
-        pull: float = 0.5,
+        k: int = 6,
+        alpha: float = 0.5,
         centred: bool = True,
     ) -> None:
-        if lr < 0 or eps <= 0 or ahead < 1 or not 0 <= pull <= 1:
-            raise ValueError("lr must be >= 0, eps > 0, ahead >= 1 and pull within 0..1")
+        if lr < 0 or eps <= 0 or k < 1 or not 0 <= alpha <= 1:
+            raise ValueError("lr must be >= 0, eps > 0, k >= 1 and alpha within 0..1")
         defaults = {
             "lr": lr,
             "betas": betas,
             "eps": eps,
             "weight_decay": weight_decay,
-            "ahead": ahead,
-            "pull": pull,
+            "k": k,
+            "alpha": alpha,
             "centred": centred,
         }
         super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take one step; every `ahead` steps the weights return to the slow ones on their way."""
+        """Take one step; after every `k` steps the weights become the updated slow weights."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -66,12 +67,12 @@ class Ranger(Optimizer):
                     "exp_avg_sq": torch.zeros_like(p),
                     "slow_buffer": p.clone(),
                 }
-        # Parameters may have joined at different times: those of one age move together.
-        by_age: dict[int, list[Tensor]] = {}
+        # Parameters may have had their first gradient at different steps: group by step count.
+        by_step: dict[int, list[Tensor]] = {}
         for p in params:
             self.state[p]["step"] += 1
-            by_age.setdefault(self.state[p]["step"], []).append(p)
-        for step, together in by_age.items():
+            by_step.setdefault(self.state[p]["step"], []).append(p)
+        for step, together in by_step.items():
             self._step_together(group, together, step)
 
     def _step_together(self, group: dict[str, Any], params: list[Tensor], step: int) -> None:
@@ -92,9 +93,9 @@ class Ranger(Optimizer):
             torch._foreach_addcdiv_(params, averages, scales, -size * group["lr"])
         else:
             torch._foreach_add_(params, averages, alpha=-size * group["lr"])
-        if step % group["ahead"] == 0:
+        if step % group["k"] == 0:
             slow = [self.state[p]["slow_buffer"] for p in params]
-            torch._foreach_lerp_(slow, params, group["pull"])
+            torch._foreach_lerp_(slow, params, group["alpha"])
             torch._foreach_copy_(params, slow)
 
 

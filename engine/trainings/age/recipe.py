@@ -1,4 +1,4 @@
-"""Recipes for age networks: of the families that losses use, that judge, and that vote."""
+"""Recipes for age networks: for losses, as evaluators, and as experts of `tm relabel`."""
 
 from typing import Annotated, Literal
 
@@ -7,15 +7,15 @@ from pydantic import Field
 from engine.config.base import RECIPES
 from engine.core.table import Table
 from engine.data.jitter import ColorJitter
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
 from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
 from engine.nets.nano.age_tokens import PATCH, AgeTokensSpec, NanoAgeTokens
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.age.objectives import AgeAim, DistributionAim, NormalAim, OrdinalAim
+from engine.trainings.age.loss import AgeLoss, MeanVarianceLoss, NormalLoss, OrdinalLoss
 from engine.trainings.age.task import AgeTask
-from engine.trainings.predictions import drawn
+from engine.trainings.predictions import seeded
 from engine.trainings.staged_net import StagedNet
 
 
@@ -45,7 +45,7 @@ class PlainNet(StagedNet):
 
 
 class OrdinalNet(StagedNet):
-    """Convolutions on luma and its texture, to the birthdays that are passed."""
+    """Convolutions on luma and its texture; ordinal output."""
 
     kind: Literal["ordinal"] = "ordinal"
     widths: tuple[int, ...] = (24, 48, 80, 128)
@@ -58,7 +58,7 @@ class OrdinalNet(StagedNet):
 
 
 class TokensNet(Table):
-    """Attention over patches, to a mean and its spread."""
+    """Attention over patches; output is a mean and a variance."""
 
     kind: Literal["tokens"] = "tokens"
     size: int = Field(default=96, ge=PATCH, multiple_of=PATCH)
@@ -70,49 +70,38 @@ class TokensNet(Table):
         return NanoAgeTokens(AgeTokensSpec(size=self.size, width=self.width, depth=self.depth))
 
 
-class AgeLoss(Table):
-    """The mean-variance loss with its softmax part, of networks that answer with a distribution."""
-
-    spread: float = Field(default=3.0, ge=0)
-    """Standard deviation in years of the target distribution; 0: the exact age."""
-    mean: float = Field(default=0.02, ge=0)
-    variance: float = Field(default=0.005, ge=0)
-
-
 @RECIPES.register("age")
 class AgeRecipe(TrainingRecipe):
-    """A network that tells how old somebody looks."""
+    """A network that estimates apparent age."""
 
     kind: Literal["age"] = "age"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: Annotated[ResidualNet | PlainNet | OrdinalNet | TokensNet, Field(discriminator="kind")] = (
         ResidualNet()
     )
-    """`residual` for losses, `plain` for judging, the others to vote in `tm relabel`."""
-    learn: PortraitPlan
-    check: PortraitPlan
-    loss: AgeLoss = AgeLoss()
-    """Of `residual` and `plain`; the other two have losses of their own, without settings."""
+    """`residual` for losses, `plain` as evaluator, the others as experts of `tm relabel`."""
+    data: PortraitData
+    loss: MeanVarianceLoss = MeanVarianceLoss()
+    """Of `residual` and `plain`; the losses of the others have no settings."""
     jitter: ColorJitter | None = ColorJitter()
     shift: int = Field(default=3, ge=0)
-    """Largest random move of a picture, in px of the network's input."""
+    """Largest random shift of a picture, in px of the network's input."""
 
     @property
-    def aim(self) -> AgeAim:
+    def head_loss(self) -> AgeLoss:
         """The loss that goes with the network's head."""
         match self.net:
             case OrdinalNet():
-                return OrdinalAim()
+                return OrdinalLoss()
             case TokensNet():
-                return NormalAim()
+                return NormalLoss()
             case _:
-                return DistributionAim(**self.loss.model_dump())
+                return self.loss
 
     def task(self) -> AgeTask:
         return AgeTask(
-            drawn(self.net.build, self.seed),
-            self.learn,
-            self.check,
-            self.aim,
+            seeded(self.net.build, self.seed),
+            self.data,
+            self.head_loss,
             size=self.net.size,
             jitter=self.jitter,
             shift=self.shift,

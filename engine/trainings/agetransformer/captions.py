@@ -1,4 +1,4 @@
-"""Which faces of a training have a caption, and its embeddings."""
+"""The captions of the faces of a training, as embeddings."""
 
 import json
 from collections.abc import Sequence
@@ -28,41 +28,40 @@ class FaceCaptions:
     rows: Tensor
 
     def at(self, faces: Tensor) -> Tensor:
-        """Faces (b,) to [image; text; mask] (b, 2 d + 1) in float32, zeros where there is none."""
+        """Faces (b,) to [image; text; mask] (b, 2 d + 1) in float32, zeros without a caption."""
         rows = self.rows[faces]
         row, ones = rows.clamp(min=0), torch.ones(len(rows), 1)
-        told = torch.cat([self.image[row].float(), self.text[row].float(), ones], dim=1)
-        return told.masked_fill((rows < 0)[:, None], 0.0)
+        values = torch.cat([self.image[row].float(), self.text[row].float(), ones], dim=1)
+        return values.masked_fill((rows < 0)[:, None], 0.0)
 
 
 def find_captions(names: Sequence[str], folder: Path, progress: Progress) -> FaceCaptions:
-    """The captions in a cache of faces by the paths of their files; their content decides.
+    """The captions of faces in a folder of captions, matched by the contents of their files.
 
-    UsageError where not one face has any.
+    UsageError if no face has a caption.
     """
     cache = read_captions(folder)
-    held = cache.rows
-    found = [held.get(digest, -1) for digest in content_digests(names, progress)]
-    known = sum(row >= 0 for row in found)
+    rows = [cache.rows.get(digest, -1) for digest in content_digests(names, progress)]
+    known = sum(row >= 0 for row in rows)
     if not known:
         raise UsageError(
-            f"`{folder}` has a caption for none of the {len(found)} faces",
+            f"`{folder}` has no caption for any of the {len(rows)} faces",
             hint="write them by `tm relabel --captions` from the very files that are trained on",
         )
-    progress.remark(f"{known} of {len(found)} faces have a caption")
-    return FaceCaptions(cache.image, cache.text, torch.tensor(found))
+    progress.remark(f"{known} of {len(rows)} faces have a caption")
+    return FaceCaptions(cache.image, cache.text, torch.tensor(rows))
 
 
 def content_digests(names: Sequence[str], progress: Progress) -> list[str]:
-    """SHA-256 of every file, read once as long as none changes."""
-    told = [(str(Path(name).resolve()), Path(name).stat().st_mtime_ns) for name in names]
-    file = cache_folder() / "digests" / f"{settings_digest({'files': told})}.json"
+    """SHA-256 of every file, cached until one changes."""
+    files = [(str(Path(name).resolve()), Path(name).stat().st_mtime_ns) for name in names]
+    file = cache_folder() / "digests" / f"{settings_digest({'files': files})}.json"
     if file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
-    found: list[str] = []
-    with reported(progress, "Finding captions", len(names)):
+    digests: list[str] = []
+    with reported(progress, "Matching captions", len(names)):
         for name in names:
-            found.append(file_sha256(Path(name)))
+            digests.append(file_sha256(Path(name)))
             progress.advance(Path(name).name)
-    write_json(file, found)
-    return found
+    write_json(file, digests)
+    return digests

@@ -1,8 +1,7 @@
-"""What a vision-language model adds to the training of an AgeTransformer.
+"""Guidance of an AgeTransformer's training by a vision-language model.
 
-Three uses, each off unless a recipe asks (`specs/agetransformer.md` 1.10): captions guide the
-style, and an image tower tells whether a face moved along the way between two ages, and in nothing
-else.
+Captions guide the style; an image tower measures whether a face moves along the direction between
+two ages, and whether everything else stays. Each is off by default.
 """
 
 from dataclasses import dataclass
@@ -21,35 +20,31 @@ from engine.losses.attributes import attribute_loss
 from engine.losses.directional import directional_loss
 from engine.nets.protocols import ImageTower
 from engine.training.task import Batch, Term
+from engine.trainings.agetransformer.loss import AgeTransformerLoss
 
-TOGETHER = 16
-"""Pictures that a tower looks at at once."""
+BATCH = 16
+"""Pictures per forward pass of a tower."""
 
 
 class VlmGuidance(Table):
     """Where captions and the image tower come from; the weights of its losses are in `[loss]`."""
 
     captions: str | None = None
-    """Folder that `tm relabel --captions` wrote of the faces; a face without one is not guided."""
-    withheld: Real = Field(default=0.5, ge=0, lt=1)
-    """Share of the faces of a step whose caption is withheld: validation and `tm infer` know none,
-    and the network has to do without."""
+    """Folder that `tm relabel --captions` wrote for the faces; some may have no caption."""
+    caption_dropout: Real = Field(default=0.5, ge=0, lt=1)
+    """Share of the faces of a step without their caption, as in validation and `tm infer`."""
     tower: str | None = None
-    """Whose image tower judges: `janus-pro-1b`, `janus-pro-7b`, or the folder of one."""
+    """Image tower of the losses: `janus-pro-1b`, `janus-pro-7b`, or the folder of one."""
     per_age: int = Field(default=500, ge=1)
-    """Faces of each age, at most, whose features make its mean."""
+    """Faces of each age, at most, for the mean features of the age."""
 
 
 @dataclass(slots=True, eq=False)
-class TowerJudge:
-    """An image tower with the mean features of every age; both losses need them settled first.
-
-    direction, attributes: weights of the losses, 0 for none.
-    """
+class TowerLoss:
+    """The losses `direction` and `attributes`; ages: mean features, set by `precompute`."""
 
     tower: ImageTower
-    direction: float
-    attributes: float
+    loss: AgeTransformerLoss
     per_age: int
     ages: AgePrototypes | None = None
 
@@ -57,39 +52,39 @@ class TowerJudge:
     def precompute(
         self, faces: LabelledFaces, labels: Tensor, device: torch.device, progress: Progress
     ) -> None:
-        """Take the mean features of every age from labelled faces, by soft labels (n, k)."""
+        """Compute the mean features of every age from faces with soft labels (n, k)."""
         rows, features = spread_rows(labels, self.per_age), list[Tensor]()
-        with reported(progress, "Looking at every age", len(rows)):
-            for some in rows.split(TOGETHER):
+        with reported(progress, "Computing the features of every age", len(rows)):
+            for some in rows.split(BATCH):
                 features.append(self.tower.features(faces.pictures(some).to(device)).cpu())
                 for _ in some:
                     progress.advance()
-        sure = torch.from_numpy(faces.reliability)[rows]
+        reliability = torch.from_numpy(faces.reliability)[rows]
         try:
-            self.ages = AgePrototypes.of(torch.cat(features), labels[rows], sure).to(device)
+            self.ages = AgePrototypes.of(torch.cat(features), labels[rows], reliability).to(device)
         except ValueError as error:
-            raise InputError(f"the image tower has nothing to compare: {error}") from None
+            raise InputError(f"the image tower has no faces to compare: {error}") from None
 
     def terms(self, aged: Tensor, photo: Tensor, batch: Batch) -> dict[str, Term]:
-        """What aged portraits (b, 3, s, s) of photographs lack."""
+        """The losses of aged portraits (b, 3, s, s) of photographs."""
         assert self.ages is not None
+        loss = self.loss
         with torch.autocast(aged.device.type, enabled=False):
             with torch.no_grad():
                 before = self.tower.features(photo)
             after, terms = self.tower.features(aged), dict[str, Term]()
-            if self.direction:
-                way, sure = self.ages.directions(batch["label"], batch["aim_label"])
-                terms["direction"] = Term(
-                    directional_loss(before, after, way, sure), self.direction
-                )
-            if self.attributes:
-                kept = attribute_loss(before, after, self.ages)
-                terms["attributes"] = Term(kept, self.attributes)
+            if loss.direction:
+                direction, weight = self.ages.directions(batch["label"], batch["target_label"])
+                value = directional_loss(before, after, direction, weight)
+                terms["direction"] = Term(value, loss.direction)
+            if loss.attributes:
+                value = attribute_loss(before, after, self.ages)
+                terms["attributes"] = Term(value, loss.attributes)
             return terms
 
 
 def spread_rows(labels: Tensor, most: int) -> Tensor:
-    """Rows of labels (n, k): at most so many of each likeliest class, evenly over its faces."""
+    """Rows of labels (n, k): at most `most` of each likeliest class, evenly over its faces."""
     classes = labels.argmax(dim=1)
     chosen: list[Tensor] = []
     for one in range(labels.shape[1]):

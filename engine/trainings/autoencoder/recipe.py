@@ -7,9 +7,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
-from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData
 from engine.nets.named import frozen_net, state_of
 from engine.nets.nano.base import BaseSpec
 from engine.nets.nano.discriminator import NanoDiscriminator
@@ -17,8 +16,8 @@ from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
 from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import AdversarialWeights
-from engine.trainings.autoencoder.task import Autoencoder, AutoencoderAim, AutoencoderTask
+from engine.trainings.autoencoder.task import Autoencoder, AutoencoderLoss, AutoencoderTask
+from engine.trainings.networks import network_files
 from engine.weights.find import find_weights
 
 
@@ -66,14 +65,11 @@ class AutoencoderNet(Table):
         )
 
 
-class AutoencoderLoss(AdversarialWeights):
-    """Weights of the losses; 0 leaves a loss out."""
+class AutoencoderNetworks(Table):
+    """Frozen networks by name, run or file."""
 
-    pixel: Real = Field(default=30.0, ge=0)
-    gradient: Real = Field(default=5.0, ge=0)
-    perceptual: Real = Field(default=1.0, ge=0)
-    texture: Real = Field(default=0.6, ge=0)
-    identity: Real = Field(default=0.0, ge=0)
+    identity: str = "nano-identity"
+    """Its features compare pictures."""
 
 
 @RECIPES.register("autoencoder")
@@ -84,23 +80,19 @@ class AutoencoderRecipe(TrainingRecipe):
 
     kind: Literal["autoencoder"] = "autoencoder"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: AutoencoderNet = AutoencoderNet()
-    learn: PortraitPlan
-    check: PortraitPlan
+    data: PortraitData
+    networks: AutoencoderNetworks = AutoencoderNetworks()
     loss: AutoencoderLoss = AutoencoderLoss()
-    identity: str = "nano-identity"
-    """Weights of the identity network whose features compare pictures."""
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
-        if not self.learn.size == self.check.size == self.net.size:
-            raise fault_of("`net.size`, `learn.size` and `check.size` differ")
+        if not self.data.train.size == self.data.validation.size == self.net.size:
+            raise fault_of("`net.size`, `data.train.size` and `data.validation.size` differ")
         return self
 
     def inputs(self) -> Mapping[str, Path]:
-        named = {"identity": self.identity}
-        if self.start is not None:
-            named["start"] = self.start
-        return {role: find_weights(weights) for role, weights in named.items()}
+        files = network_files(self.networks)
+        return files if self.start is None else {**files, "start": find_weights(self.start)}
 
     def task(self) -> AutoencoderTask:
         nets = self.net.build()
@@ -109,9 +101,8 @@ class AutoencoderRecipe(TrainingRecipe):
             nets.decoder.load_state_dict(state_of(self.start, "decoder"))
         return AutoencoderTask(
             nets,
-            self.learn,
-            self.check,
-            AutoencoderAim(**self.loss.model_dump()),
-            identity=frozen_net(NanoIdentity.from_state, self.identity, "identity"),
+            self.data,
+            self.loss,
+            identity=frozen_net(NanoIdentity.from_state, self.networks.identity, "identity"),
             fitted=self.start is not None,
         )

@@ -1,13 +1,15 @@
-"""Learn to take portraits apart into codes and to draw them again, as sharp as they were."""
+"""Train an encoder and a generator of portraits to reconstruct them as sharp as they are."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from engine.core.numbers import Real
 from engine.core.progress import Progress
-from engine.data.portraits import PortraitPlan, PortraitSet, rendered
+from engine.data.portraits import PortraitData, PortraitSet, rendered
 from engine.images.ranges import to_pixels
 from engine.losses.perceptual import feature_l2
 from engine.losses.pixel import gradient_l1, pyramid_l1
@@ -20,24 +22,23 @@ from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
-from engine.trainings.adversarial import AdversarialAim, PortraitAdversary
-from engine.trainings.predictions import answers
+from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
+from engine.trainings.predictions import predict
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN = 6
-FITTED = 500
-"""Portraits that are taken in at once when the bases are fitted."""
+FIT_BATCH = 500
+"""Portraits at a time when the linear bases are fitted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoencoderAim(AdversarialAim):
-    """Weights of the losses; a weight of 0 leaves a loss out."""
+class AutoencoderLoss(AdversarialLoss):
+    """Weights of the losses; 0 leaves a loss out."""
 
-    pixel: float = 30.0
-    gradient: float = 5.0
-    perceptual: float = 1.0
-    texture: float = 0.6
-    identity: float = 0.0
+    pixel: Real = Field(default=30.0, ge=0)
+    gradient: Real = Field(default=5.0, ge=0)
+    perceptual: Real = Field(default=1.0, ge=0)
+    texture: Real = Field(default=0.6, ge=0)
+    identity: Real = Field(default=0.0, ge=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,17 +51,16 @@ class Autoencoder:
 
 
 class AutoencoderTask(Task):
-    """Encoder and generator together, against the pictures themselves and against a discriminator.
+    """Encoder and generator with reconstruction losses and a discriminator.
 
-    The linear codes are fitted in `prepare`, unless the networks have been trained before.
+    The linear bases are fitted in `prepare`, unless `fitted` says that they are already.
     """
 
     def __init__(
         self,
         nets: Autoencoder,
-        learn: PortraitPlan,
-        check: PortraitPlan,
-        aim: AutoencoderAim,
+        data: PortraitData,
+        loss: AutoencoderLoss,
         *,
         identity: NanoIdentity,
         fitted: bool,
@@ -75,47 +75,47 @@ class AutoencoderTask(Task):
         self.identity = identity
         for net in (*self.parts.values(), identity):
             net.to(memory_format=torch.channels_last)
-        # The discriminator comes second and sees what the generator just drew: one pass a step.
+        # The discriminator comes second and reuses the generator's output: one pass a step.
         self.optimizer_steps = {
-            "drawing": ("encoder", "decoder"),
+            "generator": ("encoder", "decoder"),
             "discriminator": ("discriminator",),
         }
         self.best = Best(metric="feature_distance", goal="min")
-        self.plans, self.aim, self.fitted = (learn, check), aim, fitted
-        self.game = PortraitAdversary(nets.discriminator, aim)
-        self.drawn: tuple[int, Tensor] | None = None
+        self.data, self.loss, self.fitted = data, loss, fitted
+        self.adversary = PortraitAdversary(nets.discriminator, loss)
+        self.last_output: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
-        """Render both sets, or find them rendered; fit the bases to the first."""
-        self.learn, self.check = (rendered(plan, progress) for plan in self.plans)
+        """Render both sets, or read them from the cache; fit the bases to the first."""
+        self.train = rendered(self.data.train, progress)
+        self.validation = rendered(self.data.validation, progress)
         if not self.fitted:
-            fit_bases(self.nets, self.learn)
+            fit_bases(self.nets, self.train)
             self.fitted = True
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, and noise for the generator."""
         draws, size = context.draws, self.nets.decoder.spec.size
-        rows = draws.shuffled(len(self.learn), batch=batch)
-        return {"pictures": self.learn.tensor(rows), "noise": draws.normal("noise", 1, size, size)}
+        rows = draws.shuffled(len(self.train), batch=batch)
+        return {"pictures": self.train.tensor(rows), "noise": draws.normal("noise", 1, size, size)}
 
     def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
-        """What the drawing lacks, or what the discriminator overlooks."""
+        """The losses of the generator or of the discriminator."""
         truth = batch["pictures"].contiguous(memory_format=torch.channels_last)
         if optimizer_step == "discriminator":
-            return self.game.judging(
-                truth, self._last_drawn(truth, batch["noise"], context), context
-            )
+            output = self._output_of_step(truth, batch["noise"], context)
+            return self.adversary.discriminator_terms(truth, output, context)
         output = self.nets.decoder(self.nets.encoder(truth), noise=[batch["noise"]])
-        self.drawn = (context.step, output.detach())
-        return self._likeness(output, truth, context)
+        self.last_output = (context.step, output.detach())
+        return self._generator_terms(output, truth, context)
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
-        """Likeness and sharpness of unknown people."""
-        output = answers(lambda seen: nets["decoder"](nets["encoder"](seen)), self.check, device)
-        truth = self.check.tensor(range(len(self.check)))
+        """Reconstruction error and sharpness on held-out people."""
+        output = predict(lambda x: nets["decoder"](nets["encoder"](x)), self.validation, device)
+        truth = self.validation.tensor(range(len(self.validation)))
         texture = float(texture_l1(output, truth))
         gradient = float(gradient_distance(output, truth).mean())
-        ratios = energy_ratios(output, truth, self.check.landmarks)
+        ratios = energy_ratios(output, truth, self.validation.landmarks)
         return {
             "feature_distance": texture + gradient,
             "texture": texture,
@@ -125,14 +125,14 @@ class AutoencoderTask(Task):
         }
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray | None:
-        """Portraits of the check set, and under each what came back of it."""
-        rows = np.linspace(0, len(self.check) - 1, SHOWN).round().astype(int).tolist()
-        truth = self.check.tensor(rows)
+        """Portraits of the validation set, and their reconstructions below."""
+        rows = np.linspace(0, len(self.validation) - 1, SHOWN).round().astype(int).tolist()
+        truth = self.validation.tensor(rows)
         output = nets["decoder"](nets["encoder"](truth.to(device))).cpu()
         return np.concatenate([side_by_side(truth), side_by_side(output)])
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
-        """Encoder and generator, with the codes' origin."""
+        """Encoder and generator, with the latent average, which is 0."""
         spec = self.nets.decoder.spec
         return Checkpoint(
             "native",
@@ -141,44 +141,43 @@ class AutoencoderTask(Task):
             facts={"task": "autoencoder", "size": spec.size},
         )
 
-    def _likeness(self, output: Tensor, truth: Tensor, context: StepContext) -> dict[str, Term]:
-        aim, terms = self.aim, dict[str, Term]()
+    def _generator_terms(
+        self, output: Tensor, truth: Tensor, context: StepContext
+    ) -> dict[str, Term]:
+        loss, terms = self.loss, dict[str, Term]()
         with torch.autocast(output.device.type, enabled=False):
-            terms["pixel"] = Term(pyramid_l1(output, truth), aim.pixel)
-            terms["gradient"] = Term(gradient_l1(output, truth), aim.gradient)
-            if aim.texture:
-                terms["texture"] = Term(texture_l1(output, truth), aim.texture)
-        if aim.perceptual or aim.identity:
-            terms |= self._recognised(output, truth)
-        return terms | self.game.generator_terms(output, truth, context)
+            terms["pixel"] = Term(pyramid_l1(output, truth), loss.pixel)
+            terms["gradient"] = Term(gradient_l1(output, truth), loss.gradient)
+            if loss.texture:
+                terms["texture"] = Term(texture_l1(output, truth), loss.texture)
+        if loss.perceptual or loss.identity:
+            terms |= self._identity_terms(output, truth)
+        return terms | self.adversary.generator_terms(output, truth, context)
 
-    def _recognised(self, output: Tensor, truth: Tensor) -> dict[str, Term]:
+    def _identity_terms(self, output: Tensor, truth: Tensor) -> dict[str, Term]:
         with torch.no_grad():
-            known = self.identity.features(truth)
-        terms = {
-            "perceptual": Term(
-                feature_l2(self.identity.features(output), known), self.aim.perceptual
-            )
-        }
-        if self.aim.identity:
+            features = self.identity.features(truth)
+        distance = feature_l2(self.identity.features(output), features)
+        terms = {"perceptual": Term(distance, self.loss.perceptual)}
+        if self.loss.identity:
             with torch.no_grad():
-                who = self.identity(truth)
-            away = 1 - (self.identity(output) * who).sum(dim=1).mean()
-            terms["identity"] = Term(away, self.aim.identity)
+                embedding = self.identity(truth)
+            distance = 1 - (self.identity(output) * embedding).sum(dim=1).mean()
+            terms["identity"] = Term(distance, self.loss.identity)
         return terms
 
-    def _last_drawn(self, truth: Tensor, noise: Tensor, context: StepContext) -> Tensor:
-        if self.drawn is not None and self.drawn[0] == context.step:
-            return self.drawn[1]
+    def _output_of_step(self, truth: Tensor, noise: Tensor, context: StepContext) -> Tensor:
+        if self.last_output is not None and self.last_output[0] == context.step:
+            return self.last_output[1]
         with torch.no_grad():
             return self.nets.decoder(self.nets.encoder(truth), noise=[noise])
 
 
 def fit_bases(nets: Autoencoder, portraits: PortraitSet) -> None:
     """Fit the linear codes to all portraits of a set, in encoder and generator alike."""
-    starts = range(0, len(portraits), FITTED)
+    starts = range(0, len(portraits), FIT_BATCH)
     nets.encoder.base.fit(
-        portraits.tensor(range(first, min(first + FITTED, len(portraits)))) for first in starts
+        portraits.tensor(range(first, min(first + FIT_BATCH, len(portraits)))) for first in starts
     )
     nets.decoder.base.load_state_dict(nets.encoder.base.state_dict())
 

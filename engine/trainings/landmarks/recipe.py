@@ -6,11 +6,11 @@ from pydantic import Field
 
 from engine.config.base import RECIPES
 from engine.data.jitter import ColorJitter
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks
 from engine.training.recipe import TrainingRecipe
 from engine.trainings.landmarks.task import LandmarksTask
-from engine.trainings.predictions import drawn
+from engine.trainings.predictions import seeded
 from engine.trainings.staged_net import StagedNet
 
 
@@ -23,17 +23,16 @@ class LandmarksNet(StagedNet):
 
 @RECIPES.register("landmarks")
 class LandmarksRecipe(TrainingRecipe):
-    """A network that finds the 68 landmarks."""
+    """A network that detects the 68 landmarks."""
 
     kind: Literal["landmarks"] = "landmarks"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: LandmarksNet = LandmarksNet()
-    learn: PortraitPlan
-    check: PortraitPlan
+    data: PortraitData
     jitter: ColorJitter | None = None
     shift: int = Field(default=8, ge=0)
-    """Largest random move of a picture, in px of the rendered pictures."""
+    """Largest random shift of a picture, in px of the rendered pictures."""
 
     def task(self) -> LandmarksTask:
         spec = LandmarksSpec(**self.net.model_dump())
-        net = drawn(lambda: NanoLandmarks(spec), self.seed)
-        return LandmarksTask(net, self.learn, self.check, jitter=self.jitter, shift=self.shift)
+        net = seeded(lambda: NanoLandmarks(spec), self.seed)
+        return LandmarksTask(net, self.data, jitter=self.jitter, shift=self.shift)

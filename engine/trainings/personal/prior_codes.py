@@ -1,36 +1,36 @@
-"""What the frozen prior says of a photo at an age, kept: it never changes."""
+"""A cache of the frozen prior's codes, which never change."""
 
 import torch
 from torch import Tensor
 
 from engine.nets.timemachine import TimeMachine
 
-ROOM = 512 * 2**20
-"""Bytes of codes kept; beyond them the prior is asked again."""
+CAPACITY = 512 * 2**20
+"""Bytes of codes kept; further ones are computed at every use."""
 
 
 class PriorCodes:
-    """A memory of w+ by photo and whole year, filled as they are asked for."""
+    """w+ of the prior by photo and whole year, computed at first use."""
 
-    def __init__(self, machine: TimeMachine, *, room: int = ROOM) -> None:
+    def __init__(self, machine: TimeMachine, *, capacity: int = CAPACITY) -> None:
         self.machine = machine
-        self.room = room
-        self._known: dict[tuple[int, float], Tensor] = {}
+        self.capacity = capacity
+        self._cache: dict[tuple[int, float], Tensor] = {}
 
     @torch.no_grad()
     def at(self, rows: Tensor, photos: Tensor, ages: Tensor, inverted: Tensor) -> Tensor:
-        """w+ (b, n, width) of photos (b, 3, s, s), known by their rows (b,), at ages (b,)."""
+        """w+ (b, n, width) of photos (b, 3, s, s) at ages (b,) in years; rows (b,) are the keys."""
         keys = list(zip(rows.tolist(), ages.tolist(), strict=True))
-        found: list[Tensor] = []
+        batch: list[Tensor] = []
         for index, key in enumerate(keys):
-            if key not in self._known:
+            if key not in self._cache:
                 one = slice(index, index + 1)
-                # One by one: a code must not depend in its last bit on who else was in the batch,
-                # or a resumed run would meet others.
+                # One by one: in a batch the last bits of a code depend on the others, and a
+                # resumed run would get other codes.
                 codes = self.machine.prior(photos[one], ages[one], inverted[one]).float()
-                if (len(self._known) + 1) * codes.numel() * 4 > self.room:
-                    found.append(codes)
+                if (len(self._cache) + 1) * codes.numel() * 4 > self.capacity:
+                    batch.append(codes)
                     continue
-                self._known[key] = codes
-            found.append(self._known[key])
-        return torch.cat(found)
+                self._cache[key] = codes
+            batch.append(self._cache[key])
+        return torch.cat(batch)

@@ -1,10 +1,10 @@
-"""Learn how one person ages, on top of a frozen global ageing prior.
+"""Train how one person ages, on top of a frozen global ageing prior.
 
-The step is SAM's (Alaluf et al. 2021), real and back, on MyTimeMachine's model (Qi et al. 2025).
+The step is SAM's (Alaluf et al. 2021) with its cycle, on MyTimeMachine's model (Qi et al. 2025).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +17,9 @@ from engine.banks.bank import Bank
 from engine.banks.people import warnings_of
 from engine.core.numbers import Span
 from engine.core.progress import Progress, reported
-from engine.data.targets.base import TargetAges
-from engine.losses.face.base import FaceLoss, TotalLoss, check, total_loss
+from engine.core.table import Table
+from engine.data.targets.base import TargetChoice
+from engine.losses.face.base import LossChoice, TotalLoss, check, total_loss
 from engine.losses.face.context import LossContext, References
 from engine.losses.face.inputs import Direction, LossInputs
 from engine.miners.base import MinerChoice
@@ -26,177 +27,181 @@ from engine.nets.adapter import Adapter
 from engine.nets.protocols import AgeEstimator
 from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.timemachine import TimeMachine
-from engine.schedules import Schedule
-from engine.training.photos import Photos, Sides, read_photos
+from engine.schedules import ScheduleValue, parse_schedule
+from engine.training.photos import Photos, SplitPhotos, read_photos
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.personal.prior_codes import PriorCodes
-from engine.trainings.personal.status import noted
-from engine.trainings.personal.validation import Check, checked, sheet
+from engine.trainings.personal.status import status_groups
+from engine.trainings.personal.validation import ValidationSettings, evaluate, sheet
 from engine.weights.checkpoint import Checkpoint
 
 TRAINED = ("trained_encoder", "adapter", "decoder")
 FEWEST = 8
-"""Photos that are learned from at least, those nearest in age where fewer lie within."""
-Noise = Literal["stored", "fresh"]
+"""Photos in a training at least: those nearest in age where fewer lie within `photo_ages`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalAim:
-    """What is asked for: target ages, losses, the weight of the way back, noise of the decoder."""
+class PersonalSettings(Table):
+    """Target ages, losses, and how photos and outputs are made."""
 
-    targets: TargetAges
-    losses: tuple[FaceLoss, ...]
-    cycle: Schedule
-    noise: Noise = "fresh"
+    targets: TargetChoice
+    loss: tuple[LossChoice, ...]
+    cycle: ScheduleValue = parse_schedule(1.0)
+    """Weight of cycle consistency, back to the photo's age; 0 leaves it out."""
+    noise: Literal["stored", "fresh"] = "fresh"
+    """Noise of the decoder in training; the delivered model uses the stored planes."""
     mirror: bool = True
+    """Whether flipped photos are used too."""
     photo_ages: Span | None = None
-    """Ages of the photos that are learned from, all if None."""
-    absent: tuple[str, ...] = ()
-    """Losses of the recipe that are left out, for want of a distance."""
+    """Ages of the photos in the training; all if absent."""
+    validation: ValidationSettings = ValidationSettings()
 
 
 class PersonalTask(Task):
-    """The trainable parts are `trained_encoder` (where the model has one), `adapter`, `decoder`.
+    """The trained parts are `trained_encoder` (where the model has one), `adapter`, `decoder`.
 
-    facts: what a reader of the delivered weights must know, such as where the frozen prior is.
+    left_out: losses of the recipe that cannot be computed without a distance; impostors: miner and
+    bank; evaluator: estimates ages in the validation; networks: frozen, by role; facts: of the
+    delivered checkpoint, such as where the frozen prior is.
     """
 
-    keeps_statistics = True
+    freeze_batch_norm = True
 
     def __init__(
         self,
         machine: TimeMachine,
         photos: Path,
-        parts: LossContext,
-        aim: PersonalAim,
+        context: LossContext,
+        settings: PersonalSettings,
         *,
+        left_out: Sequence[str] = (),
         impostors: tuple[MinerChoice, Bank] | None,
-        judge: AgeEstimator | None,
-        judging: Check,
+        evaluator: AgeEstimator | None,
         networks: dict[str, nn.Module],
         facts: dict[str, Any],
     ) -> None:
         self.machine, self.folder = machine, photos
-        self.data, self.aim = parts, aim
-        self.impostors = impostors
-        self.judge, self.judging, self.facts = judge, judging, facts
-        self.parts = learning(machine)
+        self.loss_context, self.settings = context, settings
+        self.left_out, self.impostors = left_out, impostors
+        self.evaluator, self.facts = evaluator, facts
+        self.parts = trained_parts(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
         self.optimizer_steps = {"main": tuple(self.parts)}
         self.best = Best(metric="ageing", goal="max")
 
     @property
     def size(self) -> int:
-        """Side in px of what the encoders read and the losses see."""
+        """Side in px of the input of the encoders and of the losses."""
         return self.machine.psp.shape.size
 
     def prepare(self, progress: Progress) -> None:
         """Read the photos."""
-        self.sides: Sides = read_photos(self.folder, self.size, progress)
-        photos = self.sides.train
-        self.known = Span(photos.youngest, photos.oldest)
+        self.split: SplitPhotos = read_photos(self.folder, self.size, progress)
+        photos = self.split.train
+        self.age_range = Span(photos.youngest, photos.oldest)
         ages = [photos.youngest, photos.oldest, *self.facts.get("ages", ())]
         self.facts["ages"] = [min(ages), max(ages)]
-        self.rows = _within(photos.ages, self.aim.photo_ages)
-        for name in self.aim.absent:
-            progress.remark(f"the loss `{name}` is absent: the recipe has no `distance`")
-        for warning in warnings_of(self.impostors[1]) if self.impostors is not None else ():
-            progress.remark(warning)
+        self.rows = _rows_within(photos.ages, self.settings.photo_ages)
+        for name in self.left_out:
+            progress.remark(
+                f"the loss `{name}` is left out: the recipe has no `perceptual` network"
+            )
+        for doubt in warnings_of(self.impostors[1]) if self.impostors is not None else ():
+            progress.remark(doubt)
 
     def precompute(self, device: torch.device, progress: Progress) -> None:
-        """Invert and embed every photo and its flip, once for all."""
+        """Invert and embed every photo and its flip."""
         self.machine.to(device)
-        photos = self.sides.train
+        photos = self.split.train
         rows = torch.arange(len(photos))
         inverted: list[Tensor] = []
         embedded: list[Tensor] = []
         points: list[Tensor] = []
-        identity_net, reader = self.data.identity, self.data.landmarks
-        with reported(progress, "Looking at the photos", len(photos)), torch.no_grad():
+        identity, landmarks = self.loss_context.identity, self.loss_context.landmarks
+        with reported(progress, "Inverting the photos", len(photos)), torch.no_grad():
             for row in rows:
                 pair = photos.tensor(row.repeat(2), torch.tensor([False, True])).to(device)
-                # One by one: what a photo's codes are must not depend on its neighbours.
+                # One by one: in a batch the last bits of a photo's codes depend on the others.
                 inverted += [self.machine.invert(one[None]).float() for one in pair]
-                if identity_net is not None:
-                    embedded += [identity_net.embed(one[None]).float() for one in pair]
-                if reader is not None:
-                    points += [reader.points(one[None]).float() for one in pair]
+                if identity is not None:
+                    embedded += [identity.embed(one[None]).float() for one in pair]
+                if landmarks is not None:
+                    points += [landmarks.points(one[None]).float() for one in pair]
                 progress.advance()
         self.cached = {"inverted": torch.cat(inverted)}
         ages = torch.from_numpy(photos.ages)
-        if identity_net is not None:
+        if identity is not None:
             self.cached["embedding"] = torch.cat(embedded)
             own = torch.cat(embedded[0::2])
-            references = References(own, ages.to(device), identity_net.digest)
-            self.data = replace(self.data, references=references)
-        if reader is not None:
-            self.cached[f"points/{reader.name}"] = torch.cat(points)
-        else:  # what the photos were aligned by; without it, where features usually are
-            self.cached["points"] = photos.both_points().to(device)
+            references = References(own, ages.to(device), identity.digest)
+            self.loss_context = replace(self.loss_context, references=references)
+        if landmarks is not None:
+            self.cached[f"points/{landmarks.name}"] = torch.cat(points)
+        else:  # those that the photos were aligned by; NaN where the manifest has none
+            self.cached["points"] = photos.landmarks_and_flips().to(device)
         if self.impostors is not None:
             choice, bank = self.impostors
-            self.data = replace(self.data, miner=choice.build(bank, device))
-        self.data = self.data.to(device)
+            self.loss_context = replace(self.loss_context, miner=choice.build(bank, device))
+        self.loss_context = self.loss_context.to(device)
         self.prior_codes = PriorCodes(self.machine)
-        check(self.aim.losses, self.data)
+        check(self.settings.loss, self.loss_context)
 
     def batch(self, context: StepContext, batch: int) -> Batch:
-        """Photos, flipped or not, their ages and the ages they are taken to."""
-        photos, draws = self.sides.train, context.draws
+        """Photos, flipped or not, their ages and their target ages."""
+        photos, draws = self.split.train, context.draws
         rows = self.rows[draws.shuffled(len(self.rows), batch=batch)]
-        mirrored = draws.uniform("mirrored") < (0.5 if self.aim.mirror else 0.0)
+        mirrored = draws.uniform("mirrored") < (0.5 if self.settings.mirror else 0.0)
         ages = torch.from_numpy(photos.ages)[rows]
-        wanted = self.aim.targets.sample(ages, draws, step=context.step, known=self.known)
+        targets = self.settings.targets.sample(ages, draws, step=context.step, known=self.age_range)
         return {
             "photo": photos.tensor(rows, mirrored),
             "row": 2 * rows + mirrored.long(),
             "age": ages,
-            "target": wanted.ages,
-            "same": wanted.same,
+            "target": targets.ages,
+            "same": targets.same,
         }
 
     def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
-        """Both directions; `backward_passes` does them one after the other in half the memory."""
+        """Both directions; `backward_passes` yields them one by one, in half the memory."""
         return {
-            name: t
-            for part in self.backward_passes(optimizer_step, batch, context)
-            for name, t in part.items()
+            name: term
+            for terms in self.backward_passes(optimizer_step, batch, context)
+            for name, term in terms.items()
         }
 
     def backward_passes(
         self, optimizer_step: str, batch: Batch, context: StepContext
     ) -> Iterator[dict[str, Term]]:
-        """The photo to its target age, then what was made back to the photo's age."""
+        """From the photo to its target age, then from the output back to the photo's age."""
         rows = batch["row"]
         inverted = self.cached["inverted"][rows]
-        cached = {name: held[rows] for name, held in self.cached.items() if name != "inverted"}
+        cached = {name: values[rows] for name, values in self.cached.items() if name != "inverted"}
         prior = None
         if self._reads_prior("real", context):
             prior = self.prior_codes.at(rows, batch["photo"], batch["target"], inverted)
-        output, w_plus = self._made(batch["photo"], batch["target"], inverted, prior, context)
-        trial = self._trial("real", batch, output, w_plus, prior, cached, context)
-        yield _terms(total_loss(trial, self.aim.losses, context.step), 1.0)
-        cycle = self.aim.cycle.at(context.step)
+        output, w_plus = self._forward(batch["photo"], batch["target"], inverted, prior, context)
+        inputs = self._loss_inputs("real", batch, output, w_plus, prior, cached, context)
+        yield _terms(total_loss(inputs, self.settings.loss, context.step), 1.0)
+        cycle = self.settings.cycle.at(context.step)
         if not cycle:
             return
-        made = output.detach()
+        aged = output.detach()
         with torch.no_grad():
-            inverted = self.machine.invert(made).float()
+            inverted = self.machine.invert(aged).float()
             prior = None
             if self._reads_prior("cycle", context):
-                prior = self.machine.prior(made, batch["age"], inverted).float()
-        output, w_plus = self._made(made, batch["age"], inverted, prior, context)
-        trial = self._trial("cycle", batch, output, w_plus, prior, cached, context)
-        yield _terms(total_loss(trial, self.aim.losses, context.step), cycle)
+                prior = self.machine.prior(aged, batch["age"], inverted).float()
+        output, w_plus = self._forward(aged, batch["age"], inverted, prior, context)
+        inputs = self._loss_inputs("cycle", batch, output, w_plus, prior, cached, context)
+        yield _terms(total_loss(inputs, self.settings.loss, context.step), cycle)
 
     def _reads_prior(self, direction: Direction, context: StepContext) -> bool:
-        """Whether the prior's codes are needed: by a loss, or as what the adapter stands on."""
+        """Whether the prior's codes are needed: by a loss, or as the input of the adapter."""
         return self.machine.encoder is None or any(
             loss.reads_prior and direction in loss.on and loss.weight.at(context.step) != 0
-            for loss in self.aim.losses
+            for loss in self.settings.loss
         )
 
-    def _made(
+    def _forward(
         self,
         photo: Tensor,
         target: Tensor,
@@ -204,10 +209,10 @@ class PersonalTask(Task):
         prior: Tensor | None,
         context: StepContext,
     ) -> tuple[Tensor, Tensor]:
-        """The picture at the encoders' size, and its codes."""
+        """The output at the encoders' size, and its codes."""
         w_plus = self.machine.codes(photo, target, inverted=inverted, prior=prior)
         decoder = self.machine.decoder
-        if self.aim.noise == "stored":
+        if self.settings.noise == "stored":
             picture = decoder(w_plus, noise="stored")
         else:
             planes = [
@@ -217,7 +222,7 @@ class PersonalTask(Task):
             picture = decoder(w_plus, noise=planes)
         return F.adaptive_avg_pool2d(picture, self.size), w_plus
 
-    def _trial(
+    def _loss_inputs(
         self,
         direction: Direction,
         batch: Batch,
@@ -227,36 +232,41 @@ class PersonalTask(Task):
         cached: dict[str, Tensor],
         context: StepContext,
     ) -> LossInputs:
-        back = direction == "cycle"
+        cycle = direction == "cycle"
         return LossInputs(
             source=batch["photo"],
             output=output.float(),
             source_age=batch["age"],
-            target_age=batch["age"] if back else batch["target"],
+            target_age=batch["age"] if cycle else batch["target"],
             w_plus=w_plus.float(),
             w_prior=prior,
             latent_average=self.machine.latent_average,
             direction=direction,
-            same_age=torch.ones_like(batch["same"]) if back else batch["same"],
-            context=self.data,
+            same_age=torch.ones_like(batch["same"]) if cycle else batch["same"],
+            context=self.loss_context,
             draws=context.draws,
             cached=cached,
         )
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
-        """Held-out photos: the same age again, and other ages, by judges that taught nothing."""
-        return checked(
-            self._delivered(nets), self.sides.test, self._references(), self.judging, self.judge
+        """Held-out photos at their own age and at others; ages by a network that is in no loss."""
+        return evaluate(
+            self._delivered(nets),
+            self.split.test,
+            self._references(),
+            self.settings.validation,
+            self.evaluator,
         )
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray | None:
         """Held-out photos, and the same at the ages of the validation."""
-        return sheet(self._delivered(nets), self.sides.test, self.judging.ages(self.known))
+        ages = self.settings.validation.ages(self.age_range)
+        return sheet(self._delivered(nets), self.split.test, ages)
 
-    def noted(self, step: int, figures: Mapping[str, float]) -> dict[str, str]:
-        """The miner's figures, and the weights that change."""
+    def status(self, step: int, metrics: Mapping[str, float]) -> dict[str, str]:
+        """The miner's metrics, and the weights that change."""
         choice = self.impostors[0] if self.impostors is not None else None
-        return noted(self.aim.losses, choice, step, figures)
+        return status_groups(self.settings.loss, choice, step, metrics)
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The trained parts; the frozen prior is named in the facts and read from its own file."""
@@ -267,10 +277,10 @@ class PersonalTask(Task):
         )
 
     def _references(self) -> tuple[LossContext, Photos]:
-        return self.data, self.sides.train
+        return self.loss_context, self.split.train
 
     def _delivered(self, nets: Nets) -> TimeMachine:
-        """The model with these nets in the place of the ones that learn."""
+        """The model with these networks in place of the trained parts."""
         encoder, adapter, decoder = (nets.get(name) for name in TRAINED)
         assert encoder is None or isinstance(encoder, StyleEncoder)
         assert adapter is None or isinstance(adapter, Adapter)
@@ -278,23 +288,23 @@ class PersonalTask(Task):
         return self.machine.with_parts(encoder=encoder, adapter=adapter, decoder=decoder)
 
 
-def learning(machine: TimeMachine) -> dict[str, nn.Module]:
-    """The parts of a machine that a personal training can move, by name."""
-    found = zip(TRAINED, (machine.encoder, machine.adapter, machine.decoder), strict=True)
-    return {name: net for name, net in found if net is not None}
+def trained_parts(machine: TimeMachine) -> dict[str, nn.Module]:
+    """The parts of a model that a personal training can train, by name."""
+    parts = zip(TRAINED, (machine.encoder, machine.adapter, machine.decoder), strict=True)
+    return {name: net for name, net in parts if net is not None}
 
 
-def _terms(found: TotalLoss, share: float) -> dict[str, Term]:
-    told = {name: Term(value, 0.0) for name, value in found.metrics.items()}
-    return told | {
-        name: Term(term.value, term.weight * share) for name, term in found.terms.items()
+def _terms(losses: TotalLoss, share: float) -> dict[str, Term]:
+    metrics = {name: Term(value, 0.0) for name, value in losses.metrics.items()}
+    return metrics | {
+        name: Term(term.value, term.weight * share) for name, term in losses.terms.items()
     }
 
 
-def _within(ages: np.ndarray, span: Span | None) -> Tensor:
-    """Rows of the photos with ages (n,) within the span."""
+def _rows_within(ages: np.ndarray, span: Span | None) -> Tensor:
+    """Rows of the photos with ages (n,) within the span, at least `FEWEST`."""
     if span is None:
         return torch.arange(len(ages))
-    off = np.maximum(span.low - ages, ages - span.high).clip(min=0)
-    limit = np.sort(off)[: min(FEWEST, len(ages))].max()
-    return torch.from_numpy(np.flatnonzero(off <= limit))
+    distance = np.maximum(span.low - ages, ages - span.high).clip(min=0)
+    limit = np.sort(distance)[: min(FEWEST, len(ages))].max()
+    return torch.from_numpy(np.flatnonzero(distance <= limit))

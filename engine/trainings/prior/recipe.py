@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
-from engine.core.numbers import Real
+from engine.core.errors import RecipeError
 from engine.core.table import Table, fault_of
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData
 from engine.nets.named import frozen_net
 from engine.nets.nano.age import NanoAge
 from engine.nets.nano.ageing import PLANES, NanoAgeing, NanoAgeingSpec
@@ -18,9 +18,8 @@ from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import AdversarialWeights
-from engine.trainings.prior.task import PriorAim, PriorNets, PriorTask
-from engine.weights.find import find_weights
+from engine.trainings.networks import network_files
+from engine.trainings.prior.task import OBJECTIVES, PriorLoss, PriorNets, PriorTask
 
 
 class PriorNet(Table):
@@ -31,53 +30,45 @@ class PriorNet(Table):
     discriminator: tuple[int, ...] = (32, 64, 96, 128)
 
 
-class PriorLoss(AdversarialWeights):
-    """Weights of the losses; 0 leaves a loss out."""
+class PriorNetworks(Table):
+    """Frozen networks by name, run or file."""
 
-    outline: Real = Field(default=30.0, ge=0)
-    styles: Real = Field(default=1.0, ge=0)
-    pixel: Real = Field(default=20.0, ge=0)
-    gradient: Real = Field(default=3.0, ge=0)
-    perceptual: Real = Field(default=2.0, ge=0)
-    texture: Real = Field(default=0.6, ge=0)
-    identity: Real = Field(default=0.3, ge=0)
-    age: Real = Field(default=1.0, ge=0)
-    w_norm: Real = Field(default=0.005, ge=0)
-    cycle: Real = Field(default=10.0, ge=0)
-    cycle_every: int = Field(default=4, ge=1)
-    same: Real = Field(default=0.15, ge=0, le=1)
+    generator: str = "nano-generator"
+    """The generator and its encoder."""
+    identity: str = "nano-identity"
+    age: str = "nano-age"
 
 
 @RECIPES.register("prior")
 class PriorRecipe(TrainingRecipe):
-    """The ageing of anybody, on a generator and an encoder that are trained."""
+    """The global ageing prior, on a trained generator and its encoder."""
+
+    objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
 
     kind: Literal["prior"] = "prior"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: PriorNet = PriorNet()
-    learn: PortraitPlan
-    check: PortraitPlan
+    data: PortraitData
+    networks: PriorNetworks = PriorNetworks()
     loss: PriorLoss = PriorLoss()
-    generator: str = "nano-generator"
-    """Weights of the generator and its encoder."""
-    identity: str = "nano-identity"
-    age: str = "nano-age"
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
-        if self.learn.per_scene < 2:
-            raise fault_of("`learn.ages` must be 2 or more: a pair needs a truth at another age")
+        if self.data.train.per_scene < 2:
+            raise fault_of("`data.train.ages` must be 2 or more: the target is another age")
         return self
 
     def inputs(self) -> Mapping[str, Path]:
-        named = {"generator": self.generator, "identity": self.identity, "age": self.age}
-        return {role: find_weights(weights) for role, weights in named.items()}
+        return network_files(self.networks)
 
     def task(self) -> PriorTask:
-        encoder = frozen_net(NanoEncoder.from_state, self.generator, "encoder")
-        decoder = frozen_net(NanoGenerator.from_state, self.generator, "decoder")
+        networks, data = self.networks, self.data
+        encoder = frozen_net(NanoEncoder.from_state, networks.generator, "encoder")
+        decoder = frozen_net(NanoGenerator.from_state, networks.generator, "decoder")
         spec = decoder.spec
-        if not self.learn.size == self.check.size == spec.size:
-            raise fault_of(f"`learn.size` and `check.size` must be {spec.size}, the generator's")
+        if not data.train.size == data.validation.size == spec.size:
+            raise RecipeError(
+                f"`data.train.size` and `data.validation.size` must be {spec.size}, the generator's"
+            )
         net = self.net
         ageing = NanoAgeing(NanoAgeingSpec(spec.base, spec.style_width, net.widths, net.summary))
         ageing.base.load_state_dict(encoder.base.state_dict())
@@ -86,7 +77,7 @@ class PriorRecipe(TrainingRecipe):
             discriminator=NanoDiscriminator(PLANES, net.discriminator),
             encoder=encoder,
             decoder=decoder,
-            identity=frozen_net(NanoIdentity.from_state, self.identity, "identity"),
-            age=frozen_net(NanoAge.from_state, self.age, "age"),
+            identity=frozen_net(NanoIdentity.from_state, networks.identity, "identity"),
+            age=frozen_net(NanoAge.from_state, networks.age, "age"),
         )
-        return PriorTask(nets, self.learn, self.check, PriorAim(**self.loss.model_dump()))
+        return PriorTask(nets, data, self.loss)

@@ -1,4 +1,4 @@
-"""Recipes for networks that enlarge pictures or restore faces."""
+"""Recipes for networks that upscale pictures or restore faces."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +9,18 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from engine.config.base import RECIPES
-from engine.core.numbers import Real
 from engine.core.table import Table, fault_of
 from engine.data.degradation import Degradation
-from engine.data.mixed_worlds import LandscapeShare, require_size
-from engine.data.portraits import PortraitPlan
+from engine.data.mixed_worlds import MixedData
 from engine.enhance.models import read_model
-from engine.nets.named import DISTANCES, load_age_estimator, load_distance
+from engine.nets.named import load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.enhancers import NanoFace
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.training.recipe import TrainingRecipe
-from engine.trainings.adversarial_weights import AdversarialWeights
-from engine.trainings.predictions import drawn
-from engine.trainings.restoration.task import RestorationAim, RestorationTask
+from engine.trainings.networks import network_files
+from engine.trainings.predictions import seeded
+from engine.trainings.restoration.task import RestorationLoss, RestorationTask
 from engine.weights.find import find_weights
 from engine.weights.formats.spandrel import spandrel
 
@@ -30,7 +28,7 @@ CPU = torch.device("cpu")
 
 
 class CompactNet(Table):
-    """A Real-ESRGAN Compact (SRVGGNetCompact), as spandrel builds and recognises it."""
+    """A Real-ESRGAN Compact (SRVGGNetCompact), as spandrel builds and detects it."""
 
     kind: Literal["compact"] = "compact"
     scale: int = Field(default=2, ge=1, le=4)
@@ -67,73 +65,58 @@ class FaceNet(Table):
         return NanoFace(NanoUNet(UNetSpec(3, 3, self.fold, self.widths)))
 
 
-class Pull(AdversarialWeights):
-    """Weights of the terms beside the error of pixels, which has 1; 0 leaves a loss out."""
+class RestorationNetworks(Table):
+    """Frozen networks by name, run or file."""
 
-    edges: Real = Field(default=0.5, ge=0)
-    texture: Real = Field(default=0.02, ge=0)
-    looks: Real = Field(default=0.0, ge=0)
-    age: Real = Field(default=0.0, ge=0)
-    adversarial: Real = Field(default=0.0, ge=0)
-    matching: Real = Field(default=0.0, ge=0)
+    upscaler: str | None = None
+    """An x2 upscaler, whose output every other degraded picture is."""
+    perceptual: str | None = None
+    """The distance of `loss.perceptual`: a name that `load_distance` knows."""
+    age: str | None = None
+    """The age estimator of `loss.age`."""
 
 
 @RECIPES.register("restoration")
 class RestorationRecipe(TrainingRecipe):
-    """A network that undoes what spoils pictures."""
+    """A network that undoes degradations."""
 
     kind: Literal["restoration"] = "restoration"  # pyright: ignore[reportIncompatibleVariableOverride]
     net: Annotated[CompactNet | FaceNet, Field(discriminator="kind")]
-    learn: PortraitPlan
-    check: PortraitPlan
-    scapes: LandscapeShare | None = None
-    """Landscapes to learn from beside the portraits."""
+    data: MixedData
     degradation: Degradation = Degradation()
     patch: int = Field(ge=16)
-    """Side of the clean pieces that are learned from, in px."""
-    pull: Pull = Pull()
-    through: str | None = None
-    """Weights of an enlarger x2 that every other picture comes by way of."""
-    looks: str | None = None
-    """How different two portraits look, for `pull.looks`: a name that `load_distance` knows."""
-    age: str | None = None
-    """Who tells how old a face looks, for `pull.age`."""
+    """Side of the clean patches in px."""
+    networks: RestorationNetworks = RestorationNetworks()
+    loss: RestorationLoss = RestorationLoss()
     discriminator: tuple[int, ...] = (32, 64, 96, 128)
-    """Widths of the discriminator, where `pull` lets one play."""
+    """Widths of the discriminator, where `loss` needs one."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.pull.looks and self.looks is None:
-            raise fault_of("`pull.looks` needs `looks`: which distance it weighs")
-        if self.pull.age and self.age is None:
-            raise fault_of("`pull.age` needs `age`: who tells it")
-        require_size(self.scapes, self.learn.size)
+        for key in ("perceptual", "age"):
+            if getattr(self.loss, key) and getattr(self.networks, key) is None:
+                raise fault_of(f"`loss.{key}` needs `networks.{key}`")
         return self
 
     def inputs(self) -> Mapping[str, Path]:
-        named = {} if self.through is None else {"enlarger": self.through}
-        if self.looks is not None:
-            named |= {f"looks/{name}": name for name in DISTANCES.get(self.looks, ())}
-        if self.age is not None:
-            named["age"] = self.age
-        return {role: find_weights(weights) for role, weights in named.items()}
+        return network_files(self.networks)
 
     def task(self) -> RestorationTask:
-        aim = RestorationAim(**self.pull.model_dump())
+        named, discriminator = self.networks, None
+        if self.loss.needs_discriminator:
+            discriminator = seeded(lambda: NanoDiscriminator(3, self.discriminator), self.seed)
         return RestorationTask(
-            drawn(self.net.build, self.seed),
+            seeded(self.net.build, self.seed),
             self.net.part,
-            self.learn,
-            self.check,
+            self.data,
             self.degradation,
+            self.loss,
             scale=self.net.scale,
             patch=self.patch,
-            aim=aim,
-            through=None if self.through is None else read_model(find_weights(self.through)).net,
-            discriminator=drawn(lambda: NanoDiscriminator(3, self.discriminator), self.seed)
-            if aim.played
-            else None,
-            looks=None if self.looks is None else load_distance(self.looks, CPU),
-            age=None if self.age is None else load_age_estimator(self.age, CPU),
-            scapes=self.scapes,
+            upscaler=None
+            if named.upscaler is None
+            else read_model(find_weights(named.upscaler)).net,
+            discriminator=discriminator,
+            perceptual=None if named.perceptual is None else load_distance(named.perceptual, CPU),
+            age=None if named.age is None else load_age_estimator(named.age, CPU),
         )

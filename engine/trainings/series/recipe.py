@@ -8,8 +8,8 @@ from engine.config.base import RECIPES, Recipe
 from engine.core.table import Table
 from engine.runtime.device import Device
 
-HERE = "{out}"
-"""Stands for the folder of the whole series in the settings of a run."""
+SERIES_FOLDER = "{out}"
+"""Placeholder for the folder of the series in the settings of a run."""
 
 
 class Member(Table):
@@ -18,24 +18,24 @@ class Member(Table):
     recipe: str
     """A path, or the name of a shipped recipe."""
     name: str | None = None
-    """Its folder below that of the series; the stem of the recipe if absent."""
+    """Its subfolder of the series; the stem of the recipe if absent."""
     set: tuple[str, ...] = ()
     """Settings `key=value`; `{out}` is the folder of the series, so `{out}/age` an earlier run."""
 
     @property
     def folder(self) -> str:
-        """Where it goes below the folder of the series."""
+        """Its subfolder of the series."""
         return self.name or self.recipe.rpartition("/")[2].removesuffix(".toml")
 
 
 @RECIPES.register("series")
 class SeriesRecipe(Recipe):
-    """Trainings in their order; each may begin from those before it."""
+    """Trainings in order; each may use the results of those before it."""
 
     kind: Literal["series"] = "series"  # pyright: ignore[reportIncompatibleVariableOverride]
     run: tuple[Member, ...] = Field(default=())
     device: Device | None = None
-    """Where all of them compute; as their recipes say if absent."""
+    """The device of all runs; that of their recipes if absent."""
 
     @field_validator("run")
     @classmethod

@@ -1,6 +1,5 @@
-"""A series of trainings: what is finished stands, what was begun goes on."""
+"""Run a series of trainings: finished runs are kept, started ones are resumed."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from engine.config.base import Recipe
@@ -8,13 +7,19 @@ from engine.config.load import load_recipe, load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
-from engine.training.callbacks import Callback
-from engine.training.latest import point_to
-from engine.training.launch import RUNS, already_there, begin, resume, stands_at
+from engine.training.latest import link_latest
+from engine.training.launch import (
+    RUNS,
+    MakeCallback,
+    last_step,
+    resume_run,
+    run_exists,
+    start_run,
+)
 from engine.training.loop import Outcome
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import RECIPE, RunFolder, fresh_folder, holds_run
-from engine.trainings.series.recipe import HERE, Member, SeriesRecipe
+from engine.trainings.series.recipe import SERIES_FOLDER, Member, SeriesRecipe
 
 
 def is_series(folder: Path) -> bool:
@@ -29,60 +34,58 @@ def members(series: SeriesRecipe, folder: Path) -> list[tuple[Path, TrainingReci
     ]
 
 
-def standing(folder: Path) -> list[tuple[str, int, int]]:
+def run_progress(folder: Path) -> list[tuple[str, int, int]]:
     """Name, steps done and steps in all of a run, or of every run of a series."""
     if is_series(folder):
         runs = members(load_recipe_as(SeriesRecipe, folder / RECIPE), folder)
     else:
         RunFolder(folder).environment()
         runs = [(folder, load_recipe_as(TrainingRecipe, folder / RECIPE))]
-    return [(place.name, stands_at(place), recipe.plan().steps) for place, recipe in runs]
+    return [(path.name, last_step(path), recipe.total_steps) for path, recipe in runs]
 
 
-def begin_any(
-    recipe: Recipe, out: Path | None, *, devices: int, callback: Callable[[bool], Callback]
+def start_any(
+    recipe: Recipe, out: Path | None, *, devices: int, callback: MakeCallback
 ) -> tuple[Path, Outcome]:
-    """Start a training or a series in `out`, or in a new folder below `runs/`."""
+    """Train a recipe or a series in `out`, or in a new folder below `runs/`."""
     if isinstance(recipe, TrainingRecipe):
-        return begin(recipe, out, devices=devices, callback=callback)
+        return start_run(recipe, out, devices=devices, callback=callback)
     if not isinstance(recipe, SeriesRecipe):
         raise RecipeError(f"a recipe of kind `{recipe.kind}` trains nothing")
     if devices > 1:
-        raise UsageError("the runs of a series share no processes: train them one by one")
+        raise UsageError("a series runs in one process: train its runs one by one")
     folder = out if out is not None else fresh_folder(RUNS, recipe.name)
     if holds_run(folder) or (folder / RECIPE).exists():
-        raise already_there(folder)
+        raise run_exists(folder)
     members(recipe, folder)  # every fault now, not after an hour
     write_text(folder / RECIPE, recipe_toml(recipe))
-    point_to(folder, callback(True))
-    return folder, _go_through(recipe, folder, callback)
+    link_latest(folder, callback(True))
+    return folder, _train_members(recipe, folder, callback)
 
 
-def resume_any(folder: Path, *, until: int | None, callback: Callable[[bool], Callback]) -> Outcome:
-    """Go on with a training, or with the first of a series that is not finished."""
+def resume_any(folder: Path, *, until: int | None, callback: MakeCallback) -> Outcome:
+    """Continue a training, or a series from its first unfinished run on."""
     if not is_series(folder):
-        return resume(folder, until=until, callback=callback)
+        return resume_run(folder, until=until, callback=callback)
     if until is not None:
-        raise UsageError("a series has no step of its own", hint="resume one of its runs")
-    return _go_through(load_recipe_as(SeriesRecipe, folder / RECIPE), folder, callback)
+        raise UsageError("`until` is for a single run", hint="resume a run of the series")
+    return _train_members(load_recipe_as(SeriesRecipe, folder / RECIPE), folder, callback)
 
 
-def _go_through(
-    series: SeriesRecipe, folder: Path, callback: Callable[[bool], Callback]
-) -> Outcome:
+def _train_members(series: SeriesRecipe, folder: Path, callback: MakeCallback) -> Outcome:
     runs = members(series, folder)
-    outcome = Outcome(runs[-1][1].plan().steps, "finished", None, 0.0)
-    for place, recipe in runs:
-        if not holds_run(place):
-            _, outcome = begin(recipe, place, devices=1, callback=callback)
-        elif stands_at(place) < recipe.plan().steps:
-            outcome = resume(place, until=None, callback=callback)
+    outcome = Outcome(runs[-1][1].total_steps, "finished", None, 0.0)
+    for path, recipe in runs:
+        if not holds_run(path):
+            _, outcome = start_run(recipe, path, devices=1, callback=callback)
+        elif last_step(path) < recipe.total_steps:
+            outcome = resume_run(path, until=None, callback=callback)
         if outcome.ended != "finished":
             break
     return outcome
 
 
 def _recipe_of(member: Member, folder: Path, device: str | None) -> TrainingRecipe:
-    settings = [setting.replace(HERE, folder.as_posix()) for setting in member.set]
+    settings = [setting.replace(SERIES_FOLDER, folder.as_posix()) for setting in member.set]
     settings += [f"device='{device}'"] if device is not None else []
     return load_recipe_as(TrainingRecipe, member.recipe, settings)

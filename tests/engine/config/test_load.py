@@ -107,7 +107,7 @@ def test_a_resolved_recipe_reads_back_equal(written):
     assert recipe.loss[0].weight.at(20_000) == 0.07
 
 
-def test_all_faults_are_told_at_once_with_their_places(written):
+def test_all_faults_are_listed_at_once_with_their_keys(written):
     with pytest.raises(RecipeError) as caught:
         load_recipe(written(BAD), ["loss.9.weight=1", "seed=x"])
     lines = str(caught.value).splitlines()
@@ -150,9 +150,9 @@ def test_a_recipe_extends_a_shipped_one(written):
     assert (recipe.name, recipe.about, recipe.advice.fewest_photos) == ("my", "", 0)
 
 
-def test_a_circle_of_recipes_is_told(written):
+def test_a_circle_of_recipes_is_refused(written):
     written('extends = "b.toml"\n', "a.toml")
-    with pytest.raises(RecipeError, match="extends itself by way of"):
+    with pytest.raises(RecipeError, match="extends itself through"):
         load_recipe(written('extends = "a.toml"\n', "b.toml"))
 
 
@@ -166,12 +166,12 @@ def test_a_circle_of_recipes_is_told(written):
         ('extends = "nowhere"', "no recipe at `nowhere`"),
     ],
 )
-def test_an_unusable_file_is_told(written, text, words):
+def test_an_unusable_file_is_refused(written, text, words):
     with pytest.raises(RecipeError, match=words):
         load_recipe(written(text))
 
 
-def test_a_file_that_is_not_text_is_told(tmp_path):
+def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeError, match="not UTF-8"):
         load_recipe(tmp_path / "x.toml")
@@ -209,6 +209,6 @@ def test_a_missing_recipe_offers_the_nearest(written):
     assert caught.value.hint == "did you mean `prep/photos`?"
 
 
-def test_schedules_are_found_wherever_they_stand(written):
-    found = dict(schedules_in(load_recipe(written(GOOD))))
-    assert set(found) == {"rate", "loss.0.weight"}
+def test_every_schedule_of_a_recipe_is_found(written):
+    schedules = dict(schedules_in(load_recipe(written(GOOD))))
+    assert set(schedules) == {"rate", "loss.0.weight"}

@@ -7,7 +7,7 @@ from engine.data.portraits import PortraitPlan, rendered, view_of
 from engine.worlds.portraits import identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
-PLAN = PortraitPlan(first=7, people=3, scenes=2, ages=2, size=32, loose=0)
+PLAN = PortraitPlan(first=7, people=3, scenes=2, ages=2, size=32, framing_jitter=0)
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +39,12 @@ def test_the_ages_of_a_photograph_are_spread_and_its_scene_is_the_same():
 
 
 def test_loose_framing_strays_as_a_detector_does():
-    plan = PLAN.model_copy(update={"loose": 1.0})
-    exact, loose = (np.array([_frame(p, s) for s in range(400)]) for p in (PLAN, plan))
-    side = exact[:, 0] / loose[:, 0] - 1
+    plan = PLAN.model_copy(update={"framing_jitter": 1.0})
+    exact, moved = (np.array([_frame(p, s) for s in range(400)]) for p in (PLAN, plan))
+    side = exact[:, 0] / moved[:, 0] - 1
     assert abs(side.mean() + 0.02) < 0.01
     assert abs(side.std() - 0.06) < 0.01
-    assert abs(loose[:, 1:] - exact[:, 1:]).max() < 2
+    assert abs(moved[:, 1:] - exact[:, 1:]).max() < 2
     assert np.ptp(exact[:, 0]) == 0
 
 

@@ -192,7 +192,7 @@ def test_manifests_list_the_pictures_and_whether_they_are_aligned(folder, tmp_pa
     (folder / "manifest.jsonl").write_text(
         '{"output": "00001.png", "quad": [[0,0],[0,1],[1,1],[1,0]], "status": "done"}\n'
         '{"output": "00002.png", "status": "done", "verdict": "drop"}\n'
-        '{"output": "00005.png", "status": "done", "truth": {"wild": 0}, "person": "9"}\n',
+        '{"output": "00005.png", "status": "done", "truth": {"unaligned": 0}, "person": "9"}\n',
         encoding="utf-8",
     )
     jobs = jobs_of(folder)

@@ -151,7 +151,7 @@ def test_zero_is_a_value():
         ([1, 2], "expected a table"),
     ],
 )
-def test_a_faulty_schedule_is_told(written, words):
+def test_a_faulty_schedule_is_refused(written, words):
     with pytest.raises(RecipeError, match=words):
         parse_schedule(written)
 

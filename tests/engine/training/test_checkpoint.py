@@ -13,7 +13,7 @@ from engine.core.errors import WeightsError
 from engine.core.progress import Silence
 from engine.runtime.draws import Draws
 from engine.training.averaging import WeightAverage
-from engine.training.checkpoint import Checkpoints, Snapshot, read_snapshot, standing
+from engine.training.checkpoint import Checkpoints, Snapshot, current, read_snapshot
 from engine.training.optimizers.ranger import Ranger
 from engine.training.tree import pack, unpack
 from engine.weights.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ from engine.weights.find import find_weights
 from engine.weights.native import read_native
 
 
-class Told(Silence):
+class Remarks(Silence):
     def __init__(self):
         self.remarks = []
 
@@ -70,21 +70,21 @@ def test_the_last_few_stay_and_the_best_beside_them(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "step_100", "step_20"]
     best = read_native(tmp_path / "best" / "nets.safetensors")
     assert (best.step, best.part("net")["weight"].tolist()) == (20, [20.0] * 3)
-    told = json.loads((tmp_path / "best" / "state.json").read_text())
-    assert told == {"step": 20, "metrics": {"l2": 20.0}}
+    metadata = json.loads((tmp_path / "best" / "state.json").read_text())
+    assert metadata == {"step": 20, "metrics": {"l2": 20.0}}
     assert kept.newest(Silence()).step == 100
 
 
-def test_a_damaged_checkpoint_is_told_of_and_the_one_before_it_is_taken(tmp_path):
-    kept, told = Checkpoints(tmp_path, keep=3), Told()
+def test_a_damaged_checkpoint_is_remarked_and_the_one_before_it_is_used(tmp_path):
+    kept, progress = Checkpoints(tmp_path, keep=3), Remarks()
     for step in (1, 2, 3):
         kept.save(snapshot(step))
     whole = (tmp_path / "step_3" / "nets.safetensors").read_bytes()
     (tmp_path / "step_3" / "nets.safetensors").write_bytes(whole[:-4])
     (tmp_path / "step_2" / "state.json").write_text("{")
-    assert kept.newest(told).step == 1
-    assert len(told.remarks) == 2
-    assert "step_3" in told.remarks[0]
+    assert kept.newest(progress).step == 1
+    assert len(progress.remarks) == 2
+    assert "step_3" in progress.remarks[0]
 
 
 def test_an_empty_run_has_no_checkpoint(tmp_path):
@@ -170,7 +170,7 @@ def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         found = Checkpoints(folder).newest(Silence())
-        best = read_native(standing(folder / "best") / "nets.safetensors")
+        best = read_native(current(folder / "best") / "nets.safetensors")
         for step, nets in ((found.step, found.nets), (best.step, best.parts)):
             assert step >= 2
             assert bool((nets["net"]["weight"] == step).all())

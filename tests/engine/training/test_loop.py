@@ -1,4 +1,4 @@
-"""What the one loop promises, on a training of a few hundred numbers."""
+"""The training loop, on a training of a few hundred parameters."""
 
 import json
 import os
@@ -41,19 +41,19 @@ def started(folder, *more):
 
 def finished(folder, *more):
     run = started(folder, *more)
-    _, told = run.communicate(timeout=300)
-    assert run.returncode == 0, told
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
-    outcome = toy.begin(folder, toy.Parabola(), toy.plan())
+    outcome = toy.begin(folder, toy.Parabola(), toy.recipe())
     assert (outcome.step, outcome.ended) == (60, "finished")
     return folder
 
 
-def test_a_run_learns_and_says_so(straight):
+def test_a_run_learns_and_logs(straight):
     rows = read_journal(straight / "metrics.jsonl")
     assert [row["step"] for row in rows] == list(range(5, 61, 5))
     assert [row["phase"] for row in rows] == ["discriminator"] * 4 + ["both"] * 8
@@ -74,7 +74,7 @@ def test_rates_count_from_the_first_step_of_their_phase(straight):
 
 
 def test_what_a_phase_does_not_train_stays_bit_for_bit(straight, tmp_path):
-    before = toy.begin(tmp_path, toy.Parabola(), toy.plan(), until=20)
+    before = toy.begin(tmp_path, toy.Parabola(), toy.recipe(), until=20)
     assert (before.step, before.ended) == (20, "until")
     one = read_snapshot(tmp_path / "checkpoints" / "step_20").nets["net"]
     other = read_snapshot(straight / "checkpoints" / "step_60").nets["net"]
@@ -86,8 +86,8 @@ def test_the_best_is_the_averaged_weights_of_the_best_validation(straight):
     rows = [row for row in read_journal(straight / "metrics.jsonl") if "val/error" in row]
     best = min(rows, key=lambda row: row["val/error"])
     folder = straight / "checkpoints" / "best"
-    told = json.loads((folder / "state.json").read_text())
-    assert told == {"step": best["step"], "metrics": {"error": best["val/error"]}}
+    metadata = json.loads((folder / "state.json").read_text())
+    assert metadata == {"step": best["step"], "metrics": {"error": best["val/error"]}}
     checkpoint = read_native(folder / "nets.safetensors")
     assert (checkpoint.step, checkpoint.facts) == (best["step"], {"what": "parabola"})
     task = toy.Parabola()
@@ -99,8 +99,8 @@ def test_the_best_is_the_averaged_weights_of_the_best_validation(straight):
 
 @pytest.mark.parametrize("until", [1, 13, 20, 21, 41])
 def test_a_run_in_two_parts_ends_in_the_same_bits(straight, tmp_path, until):
-    toy.begin(tmp_path, toy.Parabola(), toy.plan(), until=until)
-    toy.begin(tmp_path, toy.Parabola(), toy.plan())
+    toy.begin(tmp_path, toy.Parabola(), toy.recipe(), until=until)
+    toy.begin(tmp_path, toy.Parabola(), toy.recipe())
     assert torch.equal(flat(tmp_path), flat(straight))
     one, other = (read_journal(f / "metrics.jsonl") for f in (tmp_path, straight))
     assert [row["step"] for row in one] == [row["step"] for row in other]
@@ -125,7 +125,7 @@ def test_killed_three_times_a_run_ends_in_the_same_bits(straight, tmp_path):
     assert torch.equal(flat(tmp_path), flat(straight))
 
 
-def test_a_request_to_stop_is_granted_after_the_step_and_saved(straight, tmp_path):
+def test_a_signal_stops_the_run_after_the_step_and_saves_it(straight, tmp_path):
     run = started(tmp_path, "--nap", "0.02")
     while not (tmp_path / "metrics.jsonl").exists() or not read_journal(tmp_path / "metrics.jsonl"):
         assert run.poll() is None, run.stderr.read()
@@ -138,7 +138,7 @@ def test_a_request_to_stop_is_granted_after_the_step_and_saved(straight, tmp_pat
     assert torch.equal(flat(tmp_path), flat(straight))
 
 
-def test_two_processes_learn_what_one_does(tmp_path):
+def test_two_processes_train_the_same_weights_as_one(tmp_path):
     finished(tmp_path / "one", "--smooth", "--steps", "20", "--batch", "8")
     finished(tmp_path / "two", "--smooth", "--steps", "20", "--batch", "8", "--devices", "2")
     one, two = flat(tmp_path / "one", 20), flat(tmp_path / "two", 20)
@@ -159,9 +159,9 @@ def test_two_processes_killed_and_resumed_end_in_the_same_bits(tmp_path):
     assert torch.equal(flat(tmp_path / "killed"), flat(tmp_path / "straight"))
 
 
-def test_numbers_that_are_none_end_the_run_and_name_their_term(tmp_path):
+def test_non_finite_steps_end_the_run_and_name_their_term(tmp_path):
     with pytest.raises(DivergedError, match="the term `l2` was the first"):
-        toy.begin(tmp_path, toy.Parabola(broken_from=10), toy.plan(patience=4))
+        toy.begin(tmp_path, toy.Parabola(broken_from=10), toy.recipe(patience=4))
 
 
 def test_a_batch_that_processes_cannot_share_is_refused():
@@ -180,21 +180,21 @@ def test_a_batch_that_processes_cannot_share_is_refused():
         ({"trainable": ["net.9"]}, "`net` has no module `9`"),
         (
             {"trainable": ["net"], "rates": {"discriminator": 1e-3}},
-            "`discriminator`, which never learns",
+            "`discriminator`, which is not trained",
         ),
     ],
 )
 def test_what_a_phase_names_must_exist(phase, fault):
     with pytest.raises(RecipeError, match=fault):
-        Phase(steps=1, **phase).learning(toy.Parabola().parts)
+        Phase(steps=1, **phase).trained(toy.Parabola().parts)
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_batch_norms_learn_statistics_unless_the_task_holds_them(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(toy.Normed, "keeps_statistics", held)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_norm_statistics_change_unless_the_task_freezes_them(tmp_path, monkeypatch, frozen):
+    monkeypatch.setattr(toy.Normed, "freeze_batch_norm", frozen)
     task = toy.Normed()
     norm = task.parts["net"][1]
     weight = norm.weight.clone()
-    toy.begin(tmp_path / "run", task, toy.plan(12))
-    assert bool((norm.running_mean == 0).all()) is held
-    assert not torch.equal(norm.weight, weight), "what is learned is learned all the same"
+    toy.begin(tmp_path / "run", task, toy.recipe(12))
+    assert bool((norm.running_mean == 0).all()) is frozen
+    assert not torch.equal(norm.weight, weight), "the affine weights are trained in both cases"

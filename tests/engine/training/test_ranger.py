@@ -9,7 +9,7 @@ from torch import nn
 from engine.training.optimizers.ranger import Ranger, step_size
 
 
-def plain_ranger(weights, gradients, lr, betas=(0.95, 0.999), eps=1e-5, ahead=6, pull=0.5):
+def plain_ranger(weights, gradients, lr, betas=(0.95, 0.999), eps=1e-5, k=6, alpha=0.5):
     """One tensor through all its gradients, the formulas written out."""
     beta1, beta2 = betas
     m, v = torch.zeros_like(weights), torch.zeros_like(weights)
@@ -28,8 +28,8 @@ def plain_ranger(weights, gradients, lr, betas=(0.95, 0.999), eps=1e-5, ahead=6,
             fast = fast - lr * rate * m / (v.sqrt() + eps)
         else:
             fast = fast - lr / (1 - beta1**t) * m
-        if t % ahead == 0:
-            slow = slow + pull * (fast - slow)
+        if t % k == 0:
+            slow = slow + alpha * (fast - slow)
             fast = slow.clone()
     return fast
 
@@ -89,7 +89,7 @@ def test_parameters_that_join_later_have_their_own_age():
     assert torch.allclose(b, expected)
 
 
-@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"eps": 0.0}, {"ahead": 0}, {"pull": 1.5}])
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"eps": 0.0}, {"k": 0}, {"alpha": 1.5}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="must be"):
         Ranger([nn.Parameter(torch.ones(1))], **wrong)

@@ -2,17 +2,17 @@ import pytest
 import toy
 
 from engine.core.errors import DiskError
-from engine.training.plan import PlateauRule
+from engine.training.recipe import PlateauRule
 from engine.training.status_log import StatusEntry, StatusLog
 
 
-def note(step=500, **other):
-    told = {
+def entry(step=500, **other):
+    values = {
         "phase": "stage1",
         "validated": True,
         "saved": False,
         "averaged": True,
-        "figures": {
+        "metrics": {
             "loss/real/identity": 0.31459,
             "loss/real/contrastive_id/miner/sim_mean": 0.27,
             "loss/cycle/identity": 0.2,
@@ -23,9 +23,9 @@ def note(step=500, **other):
         },
         "best": ("ageing", 0.7, 400),
         "plateau": None,
-        "told": {"mb": "k=48 band=[0.25,0.6]"},
+        "groups": {"mb": "k=48 band=[0.25,0.6]"},
     }
-    return StatusEntry(step, **(told | other))
+    return StatusEntry(step, **(values | other))
 
 
 def lines(folder):
@@ -36,35 +36,35 @@ def steps(folder):
     return [int(line.split()[0].removeprefix("step=")) for line in lines(folder)]
 
 
-def test_a_line_says_where_a_run_stands():
-    assert str(note()) == (
+def test_a_line_has_the_step_and_all_groups():
+    assert str(entry()) == (
         "step=500 stage1 validated used_ema=1 | loss identity=0.3146 total_main=1.043"
         " | val ageing=0.7123 | mb k=48 band=[0.25,0.6] | best ageing=0.7 at=400"
     )
 
 
-def test_a_line_without_a_validation_tells_no_old_figures():
-    told = str(note(validated=False, saved=True, averaged=False, plateau=True, best=None))
-    assert told.startswith("step=500 stage1 saved used_ema=0 | loss")
-    assert "val" not in told
-    assert told.endswith("| plateau=1")
+def test_a_line_without_a_validation_has_no_old_metrics():
+    line = str(entry(validated=False, saved=True, averaged=False, plateau=True, best=None))
+    assert line.startswith("step=500 stage1 saved used_ema=0 | loss")
+    assert "val" not in line
+    assert line.endswith("| plateau=1")
 
 
 def test_lines_beyond_the_step_are_cut_and_later_ones_added(tmp_path):
     status_log = StatusLog(tmp_path, after=0)
     for step in (5, 10, 15):
-        status_log.write(note(step))
+        status_log.write(entry(step))
     status_log.close()
     path = tmp_path / "timestamp.txt"
     path.write_text("my own words\n" + path.read_text() + "step=10 cut sho")
     status_log = StatusLog(tmp_path, after=10)
-    status_log.write(note(11))
+    status_log.write(entry(11))
     status_log.close()
-    told = path.read_text().splitlines()
-    assert [line.split()[0] for line in told] == ["my", "step=5", "step=10", "step=11"]
+    kept = path.read_text().splitlines()
+    assert [line.split()[0] for line in kept] == ["my", "step=5", "step=10", "step=11"]
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_an_error(tmp_path):
     status_log = StatusLog(tmp_path, after=0)
 
     class Full:
@@ -76,13 +76,13 @@ def test_a_full_disk_is_told(tmp_path):
     status_log.close()
     status_log._file = Full()
     with pytest.raises(DiskError, match="no space left"):
-        status_log.write(note())
+        status_log.write(entry())
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
-    toy.begin(folder, toy.Parabola(), toy.plan(save_every=7, validate_every=10, log_every=5))
+    toy.begin(folder, toy.Parabola(), toy.recipe(save_every=7, validate_every=10, log_every=5))
     return folder
 
 
@@ -94,20 +94,20 @@ def test_every_validation_and_every_save_has_its_line(straight):
     assert " | val error=" in last
 
 
-def test_the_best_is_told_with_its_step(straight):
+def test_the_best_has_its_step(straight):
     best = [line for line in lines(straight) if "validated" in line]
-    told = {line.split(" ")[0]: line.partition("best error=")[2] for line in best}
+    bests = {line.split(" ")[0]: line.partition("best error=")[2] for line in best}
     values = {}
     for line in best:
         values[line.split(" ")[0]] = float(line.partition("val error=")[2].split(" ")[0])
     least = min(values, key=values.get)
-    assert told["step=60"].endswith(f"at={least.removeprefix('step=')}")
+    assert bests["step=60"].endswith(f"at={least.removeprefix('step=')}")
 
 
 @pytest.mark.parametrize("until", [20, 35])
 def test_a_run_in_two_parts_has_the_same_lines(straight, tmp_path, until):
-    toy.begin(tmp_path, toy.Parabola(), toy.plan(), until=until)
-    toy.begin(tmp_path, toy.Parabola(), toy.plan())
+    toy.begin(tmp_path, toy.Parabola(), toy.recipe(), until=until)
+    toy.begin(tmp_path, toy.Parabola(), toy.recipe())
     same = [line for line in lines(tmp_path) if steps_of(line) in steps(straight)]
     assert [drop_saved(line) for line in same] == [drop_saved(line) for line in lines(straight)]
 
@@ -117,12 +117,12 @@ def steps_of(line):
 
 
 def drop_saved(line):
-    """The line without what differs where a run was told to stop and save."""
+    """The line without the word that differs where a run stopped and saved."""
     return line.replace(" saved", "")
 
 
-def test_a_plateau_is_told(tmp_path):
-    rule = PlateauRule(metric="loss/told", window=1)
-    toy.begin(tmp_path, toy.Parabola(), toy.plan(plateau=rule))
+def test_a_plateau_is_shown(tmp_path):
+    rule = PlateauRule(metric="loss/guess", window=1)
+    toy.begin(tmp_path, toy.Parabola(), toy.recipe(plateau=rule))
     assert {line.partition("plateau=")[2] for line in lines(tmp_path)} <= {"0", "1"}
     assert "plateau=1" in "\n".join(lines(tmp_path))

@@ -1,4 +1,4 @@
-"""Tasks of the networks that enhance portraits, tiny: few people, 32 px."""
+"""Tasks of upscaling, restoration and colorization networks, tiny: few people, 32 px."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from engine.core.progress import Silence
 from engine.data.degradation import Degradation
 from engine.data.landscapes import WorldPlan
-from engine.data.mixed_worlds import CleanPictures, LandscapeShare
+from engine.data.mixed_worlds import CleanPictures, LandscapeShare, MixedData
 from engine.data.portraits import PortraitPlan
 from engine.nets.named import load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
@@ -15,51 +15,58 @@ from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.runtime.draws import Draws
 from engine.training.task import StepContext
 from engine.trainings.colorization.task import ColorizationTask
-from engine.trainings.predictions import drawn
+from engine.trainings.predictions import seeded
 from engine.trainings.restoration.recipe import CompactNet
-from engine.trainings.restoration.task import RestorationAim, RestorationTask
+from engine.trainings.restoration.task import RestorationLoss, RestorationTask
 from engine.weights.native import read_native, save_native
 
-LEARN = PortraitPlan(first=901_200, people=4, scenes=1, ages=2, size=32)
-CHECK = PortraitPlan(first=901_300, people=2, scenes=1, ages=2, size=32)
+TRAIN = PortraitPlan(first=901_200, people=4, scenes=1, ages=2, size=32)
+VALIDATION = PortraitPlan(first=901_300, people=2, scenes=1, ages=2, size=32)
 CPU = torch.device("cpu")
 WIDTHS = (6, 8)
-SCAPES = LandscapeShare(
-    learn=WorldPlan(first=900_000, count=6, size=32),
-    check=WorldPlan(first=900_100, count=2, size=32),
+SHARE = LandscapeShare(
+    train=WorldPlan(first=900_000, count=6, size=32),
+    validation=WorldPlan(first=900_100, count=2, size=32),
     share=0.5,
 )
+PORTRAITS = MixedData(train=TRAIN, validation=VALIDATION)
+MIXED = MixedData(train=TRAIN, validation=VALIDATION, landscapes=SHARE)
 
 
-def enlarging():
-    net = drawn(CompactNet(width=6, depth=1).build, 0)
-    return RestorationTask(net, "compact", LEARN, CHECK, Degradation(severity=0.3), scale=2,
-                         patch=24, aim=RestorationAim(), scapes=SCAPES)  # fmt: skip
+def upscaling():
+    net = seeded(CompactNet(width=6, depth=1).build, 0)
+    return RestorationTask(net, "compact", MIXED, Degradation(severity=0.3), RestorationLoss(),
+                           scale=2, patch=24)  # fmt: skip
 
 
 def restoration():
-    net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
-    return RestorationTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
-                         patch=32, aim=RestorationAim())  # fmt: skip
+    net = seeded(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
+    return RestorationTask(net, "face", PORTRAITS, Degradation(severity=0.3), RestorationLoss(),
+                           scale=1, patch=32)  # fmt: skip
 
 
-def sharpening():
-    """With a discriminator, and with a look at who it is."""
-    net = drawn(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
-    aim = RestorationAim(looks=1.0, age=5.0, adversarial=0.1, matching=0.5, r1_every=2)
-    return RestorationTask(net, "face", LEARN, CHECK, Degradation(severity=0.3), scale=1,
-                         patch=32, aim=aim,
-                         discriminator=drawn(lambda: NanoDiscriminator(3, (4, 6)), 1),
-                         looks=load_distance("nano-identity-features", CPU),
-                         age=load_age_estimator("nano-age", CPU))  # fmt: skip
+def adversarial():
+    """With a discriminator, a perceptual distance and an age estimator."""
+    net = seeded(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
+    loss = RestorationLoss(perceptual=1.0, age=5.0, adversarial=0.1, matching=0.5, r1_every=2)
+    return RestorationTask(net, "face", PORTRAITS, Degradation(severity=0.3), loss,
+                           scale=1, patch=32,
+                           discriminator=seeded(lambda: NanoDiscriminator(3, (4, 6)), 1),
+                           perceptual=load_distance("nano-identity-features", CPU),
+                           age=load_age_estimator("nano-age", CPU))  # fmt: skip
 
 
 def colorization():
-    net = drawn(lambda: NanoColour(NanoUNet(UNetSpec(1, 2, 4, WIDTHS))), 0)
-    return ColorizationTask(net, LEARN, CHECK, Degradation(severity=0.3), size=16, scapes=SCAPES)
+    net = seeded(lambda: NanoColour(NanoUNet(UNetSpec(1, 2, 4, WIDTHS))), 0)
+    return ColorizationTask(net, MIXED, Degradation(severity=0.3), size=16)
 
 
-MAKERS = {"compact": enlarging, "face": restoration, "game": sharpening, "colour": colorization}
+MAKERS = {
+    "compact": upscaling,
+    "face": restoration,
+    "adversarial": adversarial,
+    "colour": colorization,
+}
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -70,7 +77,7 @@ def task(request):
 
 
 def context(step=0, positions=range(4)):
-    return StepContext(step, "main", step, frozenset(), Draws(3, step, positions))
+    return StepContext(step, "main", step, Draws(3, step, positions))
 
 
 def test_a_batch_belongs_to_its_step_and_its_places(task):
@@ -82,24 +89,25 @@ def test_a_batch_belongs_to_its_step_and_its_places(task):
     assert not torch.equal(whole["clean"], task.batch(context(6), 4)["clean"])
 
 
-def test_landscapes_come_by_their_share_and_never_mix_into_a_portrait():
-    both, one = (CleanPictures.rendered(LEARN, s, Silence()) for s in (SCAPES, None))
+def test_a_share_of_the_pictures_are_landscapes_and_none_is_a_mixture():
+    both, one = (CleanPictures.rendered(TRAIN, s, Silence()) for s in (SHARE, None))
     draws = Draws(1, 0, range(200))
-    mixed, portraits = both.drawn(draws, batch=200), one.drawn(draws, batch=200)
-    scenes = {picture.tobytes() for picture in both.scapes.tensor(range(6)).numpy()}
+    mixed, portraits = both.batch(draws, batch=200), one.batch(draws, batch=200)
+    scenes = {picture.tobytes() for picture in both.landscapes.tensor(range(6)).numpy()}
     kept = (mixed == portraits).flatten(1).all(dim=1).numpy()
     assert 0.35 < kept.mean() < 0.65
     others = [picture.numpy().tobytes() for picture in mixed[~kept]]
     assert {*others} == scenes
 
 
-def test_landscapes_have_figures_of_their_own(task):
+def test_landscapes_have_metrics_of_their_own(task):
     with torch.no_grad():
-        told = task.validate(task.parts, CPU)
-    assert any(name.endswith("_landscapes") for name in told) == (task.scapes is not None)
+        metrics = task.validate(task.parts, CPU)
+    landscapes = any(name.endswith("_landscapes") for name in metrics)
+    assert landscapes == (task.data.landscapes is not None)
 
 
-def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
+def test_training_lowers_the_loss_and_changes_the_metric_of_the_best(task):
     net = next(iter(task.parts.values()))
     batch, losses = task.batch(context(), 4), []
     with torch.no_grad():
@@ -118,28 +126,32 @@ def test_learning_lowers_the_loss_and_shows_in_the_figures(task):
     assert after[task.best.metric] != before[task.best.metric]
 
 
-def test_what_is_delivered_is_the_network(task, tmp_path):
+def test_the_delivered_state_is_that_of_the_network(task, tmp_path):
     name, net = next(iter(task.parts.items()))
     save_native(tmp_path / "w.safetensors", task.checkpoint(task.parts))
-    found = read_native(tmp_path / "w.safetensors")
-    assert found is not None
+    delivered = read_native(tmp_path / "w.safetensors")
+    assert delivered is not None
     own = net.state_dict()
-    stored = found.part(name)
+    stored = delivered.part(name)
     assert {key.removeprefix("net.") for key in own} == set(stored)
     with torch.no_grad():
         sheet = task.sample(task.parts, CPU)
     assert sheet.ndim == 3
 
 
-def test_a_critic_judges_what_was_just_drawn_and_learns_to_tell_it():
-    task = sharpening()
+def test_the_discriminator_loss_falls_on_the_outputs_of_the_step():
+    task = adversarial()
     task.prepare(Silence())
     discriminator = task.parts["discriminator"]
     batch, losses = task.batch(context(), 4), []
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
     task.terms("main", batch, context())
     for step in range(1, 60):
-        assert task.terms("main", batch, context(step)).keys() >= {"looks", "age", "adversarial"}
+        assert task.terms("main", batch, context(step)).keys() >= {
+            "perceptual",
+            "age",
+            "adversarial",
+        }
         terms = task.terms("discriminator", batch, context(step))
         assert ("r1" in terms) == (step % 2 == 0)
         optimizer.zero_grad()
@@ -149,8 +161,8 @@ def test_a_critic_judges_what_was_just_drawn_and_learns_to_tell_it():
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_a_task_taken_up_between_its_turns_draws_again_what_the_critic_judges():
-    task, other = sharpening(), sharpening()
+def test_a_task_resumed_between_its_optimizer_steps_computes_the_same_output_again():
+    task, other = adversarial(), adversarial()
     for one in (task, other):
         one.prepare(Silence())
     batch = task.batch(context(3), 4)
@@ -162,13 +174,13 @@ def test_a_task_taken_up_between_its_turns_draws_again_what_the_critic_judges():
     assert torch.allclose(one, again)
 
 
-def test_a_restorer_changes_nothing_before_it_has_learned():
+def test_an_untrained_restoration_network_is_the_identity():
     face = torch.rand(1, 3, 32, 32) * 2 - 1
     assert torch.equal(NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS)))(face), face)
 
 
 def test_the_shape_of_a_u_net_is_read_off_its_state():
     spec = UNetSpec(1, 2, 4, (6, 8, 10))
-    found = NanoUNet.from_state(NanoUNet(spec).state_dict())
-    assert found.spec == spec
-    assert found.spec.multiple == 16
+    net = NanoUNet.from_state(NanoUNet(spec).state_dict())
+    assert net.spec == spec
+    assert net.spec.multiple == 16

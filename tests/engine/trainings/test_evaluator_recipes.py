@@ -1,4 +1,4 @@
-"""The recipes of the networks that judge: whom each may meet, and what is refused."""
+"""Recipes of identity, age and landmark networks: disjoint people, and recipe faults."""
 
 import pytest
 
@@ -27,31 +27,31 @@ def test_a_network_is_built_from_the_seed_alone(name):
     )
 
 
-def test_no_two_networks_have_met_the_same_person():
+def test_no_two_networks_share_a_person():
     plans = [plan for name in NAMES for plan in _plans(name)]
-    met = [seed for plan in plans for seed in people(plan)]
-    assert len(set(met)) == len(met)
+    seeds = [seed for plan in plans for seed in people(plan)]
+    assert len(set(seeds)) == len(seeds)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_people_are_learned_from_and_checked_on_in_their_own_ranges(name):
-    learn, check = _plans(name)
+def test_training_and_validation_people_are_in_their_own_ranges(name):
+    train, validation = _plans(name)
     own = EVALUATORS if name == "age_judge" else TRAIN
-    assert set(people(learn)) <= set(own)
-    assert set(people(check)) <= set(VALIDATION)
+    assert set(people(train)) <= set(own)
+    assert set(people(validation)) <= set(VALIDATION)
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("batch=130", "`batch` must hold"),
         ("batch=4", "`batch` must hold"),
-        ("learn.scenes=3", "fewer pictures of a person"),
+        ("data.train.scenes=3", "fewer pictures of a person"),
         ("net.size=100", "divisible by 16"),
     ],
 )
-def test_an_identity_recipe_that_cannot_work_is_refused(setting, told):
-    with pytest.raises(RecipeError, match=told):
+def test_an_identity_recipe_that_cannot_work_is_refused(setting, message):
+    with pytest.raises(RecipeError, match=message):
         load_recipe("nano/identity", [setting])
 
 
@@ -63,4 +63,4 @@ def test_a_size_that_the_stages_cannot_halve_is_refused(name):
 
 def _plans(name):
     recipe = load_recipe(f"nano/{name}")
-    return recipe.learn, recipe.check
+    return recipe.data.train, recipe.data.validation

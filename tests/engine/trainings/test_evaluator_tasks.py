@@ -1,4 +1,4 @@
-"""Tasks of the networks that look at portraits, tiny: few people, 24 px."""
+"""Tasks of identity, age and landmark networks, tiny: few people, 24 px."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from engine.core.progress import Silence
 from engine.data.jitter import ColorJitter
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData, PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
 from engine.nets.nano.age_ordinal import AgeOrdinalSpec, NanoAgeOrdinal
@@ -15,37 +15,38 @@ from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.nets.nano.landmarks import LandmarksSpec, NanoLandmarks, to_pixels
 from engine.runtime.draws import Draws
 from engine.training.task import StepContext
-from engine.trainings.age.objectives import DistributionAim, NormalAim, OrdinalAim
+from engine.trainings.age.loss import MeanVarianceLoss, NormalLoss, OrdinalLoss
 from engine.trainings.age.task import AgeTask
-from engine.trainings.identity.task import IdentityAim, IdentityTask, verification
+from engine.trainings.identity.task import IdentityLoss, IdentityTask, verification
 from engine.trainings.landmarks.task import LandmarksTask
-from engine.trainings.predictions import drawn
+from engine.trainings.predictions import seeded
 
-LEARN = PortraitPlan(first=901_000, people=6, scenes=4, ages=1, size=24)
-CHECK = PortraitPlan(first=901_100, people=4, scenes=3, ages=1, size=24)
+TRAIN = PortraitPlan(first=901_000, people=6, scenes=4, ages=1, size=24)
+VALIDATION = PortraitPlan(first=901_100, people=4, scenes=3, ages=1, size=24)
+DATA = PortraitData(train=TRAIN, validation=VALIDATION)
 WIDTHS = (8, 8, 8)
 CPU = torch.device("cpu")
 
 
 def identity():
-    net = drawn(lambda: NanoIdentity(IdentitySpec(24, 8, WIDTHS)), 0)
-    return IdentityTask(net, LEARN, CHECK, IdentityAim(photographs=2), shift=1)
+    net = seeded(lambda: NanoIdentity(IdentitySpec(24, 8, WIDTHS)), 0)
+    return IdentityTask(net, DATA, IdentityLoss(photographs=2), shift=1)
 
 
 def age(family=NanoAge):
     spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeEvaluatorSpec(24, 101, WIDTHS, 8)
-    net = drawn(lambda: family(spec), 0)
-    return AgeTask(net, LEARN, CHECK, DistributionAim(), size=24, jitter=ColorJitter(), shift=1)
+    net = seeded(lambda: family(spec), 0)
+    return AgeTask(net, DATA, MeanVarianceLoss(), size=24, jitter=ColorJitter(), shift=1)
 
 
-def expert(net, aim):
-    made = drawn(net, 0)
-    return AgeTask(made, LEARN, CHECK, aim, size=24, jitter=ColorJitter(), shift=1)
+def expert(net, loss):
+    made = seeded(net, 0)
+    return AgeTask(made, DATA, loss, size=24, jitter=ColorJitter(), shift=1)
 
 
 def landmarks():
-    net = drawn(lambda: NanoLandmarks(LandmarksSpec(24, WIDTHS, 8)), 0)
-    return LandmarksTask(net, LEARN, CHECK, jitter=None, shift=2)
+    net = seeded(lambda: NanoLandmarks(LandmarksSpec(24, WIDTHS, 8)), 0)
+    return LandmarksTask(net, DATA, jitter=None, shift=2)
 
 
 MAKERS = {
@@ -53,10 +54,10 @@ MAKERS = {
     "age": age,
     "age_judge": lambda: age(NanoAgeEvaluator),
     "age_ordinal": lambda: expert(
-        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), OrdinalAim()
+        lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), OrdinalLoss()
     ),
     "age_tokens": lambda: expert(
-        lambda: NanoAgeTokens(AgeTokensSpec(size=24, width=24, depth=1)), NormalAim()
+        lambda: NanoAgeTokens(AgeTokensSpec(size=24, width=24, depth=1)), NormalLoss()
     ),
     "landmarks": landmarks,
 }
@@ -70,7 +71,7 @@ def task(request):
 
 
 def context(step=0, positions=range(8)):
-    return StepContext(step, "main", step, frozenset(), Draws(3, step, positions))
+    return StepContext(step, "main", step, Draws(3, step, positions))
 
 
 def total(task, batch):
@@ -105,7 +106,7 @@ def test_the_loss_falls_on_one_batch(task):
     assert loss < 0.8 * first
 
 
-def test_what_is_validated_is_said_twice_alike_and_holds_the_figure_of_the_best(task):
+def test_validation_is_deterministic_and_has_the_metric_of_the_best(task):
     nets = {name: part.eval() for name, part in task.parts.items()}
     with torch.no_grad():
         once, again = task.validate(nets, CPU), task.validate(nets, CPU)
@@ -114,8 +115,8 @@ def test_what_is_validated_is_said_twice_alike_and_holds_the_figure_of_the_best(
     assert all(np.isfinite(value) for value in once.values())
 
 
-def test_what_is_delivered_is_the_network_itself(task):
-    delivered = task.checkpoint(task.parts)
+def test_the_delivered_state_is_that_of_the_network(task):
+    delivered = task.validationpoint(task.parts)
     (name,) = task.parts
     own = task.parts[name].state_dict()
     assert delivered.kind == "native"
@@ -128,13 +129,13 @@ def test_a_batch_holds_people_side_by_side():
     task.prepare(Silence())
     task.shift = 0
     pictures = task.batch(context(), 8)["pictures"]
-    known = task.learn.tensor(range(len(task.learn)))
+    known = task.train.tensor(range(len(task.train)))
     known = torch.cat([known, known.flip(3)]).flatten(1)
-    found = torch.cdist(pictures.flatten(1), known)
-    assert found.min(dim=1).values.max() < 0.05
-    rows = found.argmin(dim=1)
-    people = (rows % len(task.learn) // LEARN.scenes).view(4, 2)
-    mirrored = (rows >= len(task.learn)).view(4, 2)
+    distances = torch.cdist(pictures.flatten(1), known)
+    assert distances.min(dim=1).values.max() < 0.05
+    rows = distances.argmin(dim=1)
+    people = (rows % len(task.train) // TRAIN.scenes).view(4, 2)
+    mirrored = (rows >= len(task.train)).view(4, 2)
     assert (people[:, 0] == people[:, 1]).all()
     assert len(people[:, 0].unique()) == 4
     assert (mirrored[:, 0] == mirrored[:, 1]).all()
@@ -148,42 +149,42 @@ def test_half_a_person_is_refused():
         task.batch(context(positions=range(1, 5)), 8)
 
 
-def test_perfect_embeddings_verify_perfectly_and_constant_ones_not_at_all():
+def test_perfect_embeddings_have_an_auc_of_1_and_constant_ones_of_a_half():
     task = identity()
     task.prepare(Silence())
-    told = torch.from_numpy(task.check.people - CHECK.first)
-    perfect = verification(torch.eye(CHECK.people)[told], task.check)
-    assert (perfect["auc"], perfect["auc_30"], perfect["auc_alike"]) == (1, 1, 1)
-    constant = verification(torch.ones(len(told), 1), task.check)
-    assert (constant["auc"], constant["auc_alike"]) == (0.5, 0.5)
+    people = torch.from_numpy(task.validation.people - VALIDATION.first)
+    perfect = verification(torch.eye(VALIDATION.people)[people], task.validation)
+    assert (perfect["auc"], perfect["auc_30"], perfect["auc_same_sex"]) == (1, 1, 1)
+    constant = verification(torch.ones(len(people), 1), task.validation)
+    assert (constant["auc"], constant["auc_same_sex"]) == (0.5, 0.5)
 
 
 def test_points_of_a_batch_move_with_their_pictures():
     task = landmarks()
     task.prepare(Silence())
     batch = task.batch(context(), 8)
-    rows = context().draws.shuffled(len(task.learn), batch=8)
+    rows = context().draws.shuffled(len(task.train), batch=8)
     mirrored = context().draws.uniform("mirrored") < 0.5
     moves = context().draws.integers("shift", -2, 3, 2)
     assert mirrored.any()
     assert not mirrored.all()
     for place in range(8):
-        own = torch.from_numpy(task.learn.landmarks[rows[place]])
+        own = torch.from_numpy(task.train.landmarks[rows[place]])
         nose = own[30] * torch.tensor([-1.0, 1.0]) + torch.tensor([23.0, 0.0])
         nose = nose if mirrored[place] else own[30]
-        told = to_pixels(batch["points"], 24)[place, 30]
-        torch.testing.assert_close(told, nose + moves[place], rtol=0, atol=1e-4)
+        point = to_pixels(batch["points"], 24)[place, 30]
+        torch.testing.assert_close(point, nose + moves[place], rtol=0, atol=1e-4)
 
 
-def test_an_untrained_landmark_network_answers_the_mean_face():
+def test_an_untrained_landmark_network_predicts_the_mean_face():
     task = landmarks()
     task.prepare(Silence())
-    told = task.net.eval().points(task.check.tensor([0]))
-    mean = torch.from_numpy(task.learn.landmarks.mean(axis=0))
-    torch.testing.assert_close(told[0], mean, rtol=0, atol=1e-3)
+    points = task.net.eval().points(task.validation.tensor([0]))
+    mean = torch.from_numpy(task.train.landmarks.mean(axis=0))
+    torch.testing.assert_close(points[0], mean, rtol=0, atol=1e-3)
 
 
-def test_a_sample_shows_the_points_on_unknown_faces():
+def test_a_sample_shows_the_points_on_held_out_faces():
     task = landmarks()
     task.prepare(Silence())
     with torch.no_grad():
@@ -192,7 +193,7 @@ def test_a_sample_shows_the_points_on_unknown_faces():
     assert (sheet[..., 1].astype(int) - sheet[..., 0] > 90).sum() > 100
 
 
-def test_an_age_network_of_greys_is_moved_by_no_hue():
+def test_hues_do_not_change_the_estimate_of_an_age_network_on_luma():
     class Grey(torch.nn.Module):
         def forward(self, pictures):
             light = (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).mean((1, 2, 3))
@@ -201,5 +202,5 @@ def test_an_age_network_of_greys_is_moved_by_no_hue():
     task = age()
     task.prepare(Silence())
     with torch.no_grad():
-        told = task.validate({"age": Grey()}, CPU)
-    assert max(told[name] for name in told if name.startswith("moved")) < 1.5
+        metrics = task.validate({"age": Grey()}, CPU)
+    assert max(metrics[name] for name in metrics if name.startswith("moved")) < 1.5

@@ -15,10 +15,10 @@ from engine.trainings.agetransformer.captions import content_digests, find_capti
 
 class Remarks(Silence):
     def __init__(self):
-        self.told = []
+        self.remarks = []
 
-    def remark(self, words):
-        self.told.append(words)
+    def remark(self, text):
+        self.remarks.append(text)
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def folder(tmp_path):
 
 def test_a_face_has_its_own_embeddings_and_one_without_has_zeros_and_a_mask_of_0(files, folder):
     remarks = Remarks()
-    told = find_captions(files, folder, remarks).at(torch.tensor([1, 0, 2, 3, 0]))
+    values = find_captions(files, folder, remarks).at(torch.tensor([1, 0, 2, 3, 0]))
     a, c, none = [3, 4, -3, -4, 1], [1, 2, -1, -2, 1], [0] * 5
-    assert told.tolist() == [none, a, c, none, a]
-    assert told.dtype == torch.float32
-    assert remarks.told == ["2 of 4 faces have a caption"]
+    assert values.tolist() == [none, a, c, none, a]
+    assert values.dtype == torch.float32
+    assert remarks.remarks == ["2 of 4 faces have a caption"]
 
 
 def test_a_picture_that_changed_has_lost_its_caption(files, folder, tmp_path):
@@ -57,7 +57,7 @@ def test_a_picture_that_changed_has_lost_its_caption(files, folder, tmp_path):
 
 
 def test_a_cache_of_other_faces_is_refused(files, folder):
-    with pytest.raises(UsageError, match="a caption for none of the 2 faces"):
+    with pytest.raises(UsageError, match="no caption for any of the 2 faces"):
         find_captions([files[1], files[3]], folder, Silence())
 
 

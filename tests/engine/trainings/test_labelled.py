@@ -1,4 +1,4 @@
-"""Folders of faces with labels: who counts, how much, and on which side."""
+"""Folders of faces with labels: which are used, their weights, and their split."""
 
 import json
 
@@ -14,10 +14,10 @@ from engine.trainings.agetransformer.labelled import FolderFaces, labelled_files
 
 class Remarks(Silence):
     def __init__(self):
-        self.told = []
+        self.remarks = []
 
     def remark(self, words):
-        self.told.append(words)
+        self.remarks.append(words)
 
 
 def label(source, age, std=2.0, reliability=0.8, keep=True):
@@ -50,12 +50,12 @@ def relabelled(folder, labels):
     return path
 
 
-def test_nobody_stands_on_both_sides(folder):
-    sides = {side: FolderFaces(folder, side, 16).load(Silence()) for side in ("train", "test")}
-    people = {side: {int(age) // 2 for age in faces.ages} for side, faces in sides.items()}
+def test_nobody_is_in_both_splits(folder):
+    splits = {s: FolderFaces(folder, s, 16).load(Silence()) for s in ("train", "test")}
+    people = {split: {int(age) // 2 for age in faces.ages} for split, faces in splits.items()}
     assert all(people.values())
     assert not people["train"] & people["test"]
-    assert sum(map(len, sides.values())) == 80
+    assert sum(map(len, splits.values())) == 80
 
 
 def test_pictures_are_those_of_their_labels_at_the_size_asked_for(folder):
@@ -113,8 +113,8 @@ def test_what_cannot_be_read_is_told_and_left_out(folder):
     remarks = Remarks()
     fewer = FolderFaces(folder, "train", 16).load(remarks)
     assert len(fewer) == len(whole) - 1
-    assert len(remarks.told) == 1
-    assert name in remarks.told[0]
+    assert len(remarks.remarks) == 1
+    assert name in remarks.remarks[0]
     assert whole.ages[5] not in fewer.ages
 
 

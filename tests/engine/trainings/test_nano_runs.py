@@ -1,4 +1,4 @@
-"""A real nano training, killed at random contexts through the command line."""
+"""A real nano training, killed at random times through the command line."""
 
 import os
 import random
@@ -20,9 +20,9 @@ SMALL = {
     "save_every": 7,
     "validate_every": 20,
     "log_every": 5,
-    "learn.people": 64,
-    "check.people": 8,
-    "check.scenes": 4,
+    "data.train.people": 64,
+    "data.validation.people": 8,
+    "data.validation.scenes": 4,
     "threads": 1,
 }
 
@@ -35,8 +35,8 @@ def tm(*words):
 
 def finished(*words):
     run = tm(*words)
-    _, told = run.communicate(timeout=600)
-    assert run.returncode == 0, told
+    _, errors = run.communicate(timeout=600)
+    assert run.returncode == 0, errors
 
 
 def training(folder, devices):
@@ -52,15 +52,15 @@ def weights(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
-def test_killed_at_three_random_moments_a_nano_run_ends_in_the_same_bits(tmp_path, devices):
-    begun = time.monotonic()
+def test_a_nano_run_killed_at_three_random_times_ends_in_the_same_bits(tmp_path, devices):
+    started = time.monotonic()
     finished(*training(tmp_path / "straight", devices))
-    whole = time.monotonic() - begun
-    killed, contexts = tmp_path / "killed", random.Random(devices)
+    whole = time.monotonic() - started
+    killed, times = tmp_path / "killed", random.Random(devices)
     words = training(killed, devices)
     for _ in range(3):
         run = tm(*words)
-        time.sleep(whole * contexts.uniform(0.3, 0.8))
+        time.sleep(whole * times.uniform(0.3, 0.8))
         run.kill()
         run.communicate()
         words = ["resume", os.fspath(killed)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.core.progress import Silence
-from engine.data.portraits import PortraitPlan
+from engine.data.portraits import PortraitData, PortraitPlan
 from engine.nets.loading import frozen
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
@@ -18,16 +18,17 @@ from engine.nets.nano.generator import NanoGenerator, NanoGeneratorSpec
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.runtime.draws import Draws
 from engine.training.task import StepContext
-from engine.trainings.autoencoder.task import Autoencoder, AutoencoderAim, AutoencoderTask
-from engine.trainings.prior.task import OUTLINE, PriorAim, PriorNets, PriorTask
+from engine.trainings.autoencoder.task import Autoencoder, AutoencoderLoss, AutoencoderTask
+from engine.trainings.prior.task import OUTLINE, PriorLoss, PriorNets, PriorTask
 
 SIZE = 64
-LEARN = PortraitPlan(first=901_000, people=6, scenes=2, ages=3, size=SIZE)
-CHECK = PortraitPlan(first=901_100, people=3, scenes=1, fixed=(10, 40, 80), size=SIZE)
+TRAIN = PortraitPlan(first=901_000, people=6, scenes=2, ages=3, size=SIZE)
+VALIDATION = PortraitPlan(first=901_100, people=3, scenes=1, fixed=(10, 40, 80), size=SIZE)
+DATA = PortraitData(train=TRAIN, validation=VALIDATION)
 BASE = BaseSpec(size=SIZE, luma=8, colour=4, detail=12, window=(24, 20))
 WIDTHS = (4, 6, 8)
 CPU = torch.device("cpu")
-SILENT = {"adversarial": 0.0, "matching": 0.0}
+OFF = {"adversarial": 0.0, "matching": 0.0}
 
 
 def networks():
@@ -44,13 +45,13 @@ def identity_net():
     return frozen(NanoIdentity(IdentitySpec(SIZE, 6, WIDTHS)))
 
 
-def autoencoder(aim=AutoencoderAim(r1_every=2), *, fitted=False):
-    task = AutoencoderTask(networks(), LEARN, CHECK, aim, identity=identity_net(), fitted=fitted)
+def autoencoder(loss=AutoencoderLoss(r1_every=2), *, fitted=False):
+    task = AutoencoderTask(networks(), DATA, loss, identity=identity_net(), fitted=fitted)
     task.prepare(Silence())
     return task
 
 
-def prior(aim=PriorAim(cycle_every=2, r1_every=2)):
+def prior(loss=PriorLoss(cycle_every=2, r1_every=2)):
     inversion = autoencoder().nets
     ageing = NanoAgeing(NanoAgeingSpec(BASE, 8, WIDTHS, 6))
     ageing.base.load_state_dict(inversion.encoder.base.state_dict())
@@ -62,7 +63,7 @@ def prior(aim=PriorAim(cycle_every=2, r1_every=2)):
         identity_net(),
         frozen(NanoAge(AgeSpec(SIZE, 101, WIDTHS))),
     )
-    task = PriorTask(nets, LEARN, CHECK, aim)
+    task = PriorTask(nets, DATA, loss)
     task.prepare(Silence())
     return task
 
@@ -75,15 +76,15 @@ def task(request):
     return MAKERS[request.param]()
 
 
-def context(step=0, positions=range(4), phase="main"):
-    return StepContext(step, phase, step, frozenset(), Draws(3, step, positions))
+def context(step=0, positions=range(4), objective=""):
+    return StepContext(step, "main", step, Draws(3, step, positions), objective)
 
 
 def total(task, optimizer_step, batch, at):
     return sum(term.value * term.weight for term in task.terms(optimizer_step, batch, at).values())
 
 
-def learned(task, optimizer_step, batch, at, steps=15, rate=3e-3):
+def losses_on(task, optimizer_step, batch, at, steps=15, rate=3e-3):
     """The loss of an optimizer step before and after steps of its own parts."""
     own = [
         p for part in task.optimizer_steps[optimizer_step] for p in task.parts[part].parameters()
@@ -112,28 +113,28 @@ def test_two_processes_share_the_very_batch_of_one(task):
         torch.testing.assert_close(torch.cat([half[name] for half in halves]), value)
 
 
-def test_every_turn_learns_from_one_batch(task):
+def test_every_optimizer_step_lowers_its_loss_on_one_batch(task):
     batch = task.batch(context(), 4)
     for optimizer_step in task.optimizer_steps:
-        first, last = learned(task, optimizer_step, batch, context(1))
+        first, last = losses_on(task, optimizer_step, batch, context(1))
         assert last < first
 
 
-def test_the_critic_judges_the_drawing_of_its_step_or_draws_itself(task):
-    drawing = next(iter(task.optimizer_steps))
+def test_the_discriminator_uses_the_output_of_its_step_or_computes_it(task):
+    generator = next(iter(task.optimizer_steps))
     at = context(3)
     batch = task.batch(at, 4)
     alone = task.terms("discriminator", batch, at)["discriminator"].value
-    task.terms(drawing, batch, at)
+    task.terms(generator, batch, at)
     torch.testing.assert_close(task.terms("discriminator", batch, at)["discriminator"].value, alone)
-    task.drawn = (at.step, torch.zeros_like(task.drawn[1]))
+    task.last_output = (at.step, torch.zeros_like(task.last_output[1]))
     assert task.terms("discriminator", batch, at)["discriminator"].value != alone
 
 
 def test_the_adversary_gains_weight_step_by_step(task):
-    drawing = next(iter(task.optimizer_steps))
+    generator = next(iter(task.optimizer_steps))
     weights = [
-        task.terms(drawing, task.batch(context(at), 4), context(at))["adversarial"].weight
+        task.terms(generator, task.batch(context(at), 4), context(at))["adversarial"].weight
         for at in (0, 75, 300)
     ]
     assert weights == pytest.approx([0, 0.15, 0.3])
@@ -167,13 +168,16 @@ def test_the_bases_are_fitted_once_and_are_the_same_in_both_networks():
 
 
 def test_a_loss_without_weight_is_not_computed():
-    task = autoencoder(AutoencoderAim(**SILENT, texture=0, perceptual=0))
-    assert set(task.terms("drawing", task.batch(context(), 4), context())) == {"pixel", "gradient"}
+    task = autoencoder(AutoencoderLoss(**OFF, texture=0, perceptual=0))
+    assert set(task.terms("generator", task.batch(context(), 4), context())) == {
+        "pixel",
+        "gradient",
+    }
 
 
 def test_pairs_show_one_scene_at_two_ages_or_at_its_own():
     for same in (0.0, 1.0):
-        task = prior(PriorAim(same=same))
+        task = prior(PriorLoss(same=same))
         batch = task.batch(context(), 4)
         equal = batch["source_age"] == batch["target_age"]
         assert equal.all() if same else not equal.any()
@@ -181,21 +185,21 @@ def test_pairs_show_one_scene_at_two_ages_or_at_its_own():
         assert not apart.any() if same else apart.all()
 
 
-def test_the_outline_draws_nothing_and_learns_the_ageing_alone():
+def test_the_objective_outline_trains_without_the_generator():
     task = prior()
-    at = context(phase=OUTLINE)
+    at = context(objective=OUTLINE)
     batch = task.batch(at, 4)
     assert task.terms("discriminator", batch, at) == {}
-    first, last = learned(task, "ageing", batch, at, steps=40, rate=1e-3)
+    first, last = losses_on(task, "ageing", batch, at, steps=40, rate=1e-3)
     assert last < first
-    assert task.drawn is None
+    assert task.last_output is None
 
 
-def test_an_untrained_prior_is_as_good_as_doing_nothing():
+def test_an_untrained_prior_is_no_better_than_the_unchanged_photograph():
     task = prior()
-    told = task.validate({name: frozen(net) for name, net in task.parts.items()}, CPU)
-    assert told["psnr"] < told["psnr_unchanged"] + 1
-    assert told["age_mae"] > 0
+    metrics = task.validate({name: frozen(net) for name, net in task.parts.items()}, CPU)
+    assert metrics["psnr"] < metrics["psnr_unchanged"] + 1
+    assert metrics["age_mae"] > 0
 
 
 def test_the_prior_delivers_a_whole_ageing_model():

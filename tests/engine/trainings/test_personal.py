@@ -1,4 +1,4 @@
-"""Personal ageing end to end, on networks of a few thousand numbers and a dozen renders."""
+"""Personal ageing end to end, on networks of a few thousand parameters and a dozen renders."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from engine.runtime.draws import Draws
 from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
-from engine.training.launch import begin, built_task
+from engine.training.launch import build_task, start_run
 from engine.training.task import StepContext
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.series.runs import resume_any
@@ -33,7 +33,9 @@ def recipe(world, *settings):
 
 
 def trained(world, folder, *settings):
-    return begin(recipe(world, *settings), folder, devices=1, callback=lambda _: SilentCallback())
+    return start_run(
+        recipe(world, *settings), folder, devices=1, callback=lambda _: SilentCallback()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +46,18 @@ def run(world, tmp_path_factory):
 
 
 def context(step=0, batch=2):
-    return StepContext(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
+    return StepContext(step, "stage1", step, Draws(0, step, range(batch)))
 
 
 def test_before_the_first_step_the_model_is_the_prior(world):
-    task = built_task(recipe(world))
+    task = build_task(recipe(world))
     task.prepare(Silence())
-    photo, ages = task.sides.train.tensor([0, 1]), torch.tensor([30.0, 70.0])
+    photo, ages = task.split.train.tensor([0, 1]), torch.tensor([30.0, 70.0])
     with torch.no_grad():
         assert torch.equal(task.machine.codes(photo, ages), task.machine.prior(photo, ages))
 
 
-def test_a_run_learns_what_its_phases_name_and_nothing_frozen_moves(world, run):
+def test_a_run_trains_the_parts_of_its_phases_and_nothing_frozen(world, run):
     first, last = (read_snapshot(run / "checkpoints" / f"step_{step}").nets for step in (6, 8))
     assert set(last) == {"trained_encoder", "adapter", "decoder"}
     same = {
@@ -74,7 +76,7 @@ def test_a_run_learns_what_its_phases_name_and_nothing_frozen_moves(world, run):
 
 
 def test_frozen_networks_hold_no_gradient_and_stay_in_eval(world):
-    task = built_task(recipe(world))
+    task = build_task(recipe(world))
     task.prepare(Silence())
     task.precompute(torch.device("cpu"), Silence())
     before = {
@@ -92,14 +94,14 @@ def test_frozen_networks_hold_no_gradient_and_stay_in_eval(world):
     assert any(p.grad is not None for p in task.parts["adapter"].parameters())
 
 
-def test_both_ways_are_reported_and_a_weight_of_zero_is_not_computed(run):
+def test_both_passes_are_logged_and_a_weight_of_zero_is_not_computed(run):
     rows = read_journal(run / "metrics.jsonl")
     assert {"loss/real/identity", "loss/cycle/identity", "loss/real/ageing"} <= set(rows[0])
     assert not [key for row in rows[:4] for key in row if "nearest_id" in key]
     assert [key for row in rows[4:] for key in row if key.startswith("loss/real/nearest_id")]
 
 
-def test_without_a_cycle_there_is_no_way_back(world, tmp_path):
+def test_with_a_weight_of_zero_the_cycle_is_not_computed(world, tmp_path):
     trained(world, tmp_path / "run", "cycle=0", "phase.0.steps=1", "phase.1.steps=1")
     rows = read_journal(tmp_path / "run" / "metrics.jsonl")
     assert not [key for row in rows for key in row if "cycle" in key]
@@ -108,45 +110,45 @@ def test_without_a_cycle_there_is_no_way_back(world, tmp_path):
 def test_validation_measures_ageing_and_picks_the_best_by_it(run):
     rows = [row for row in read_journal(run / "metrics.jsonl") if "val/ageing" in row]
     assert {"val/reconstruction_identity", "val/aged_identity"} <= set(rows[0])
-    told = json.loads((run / "checkpoints" / "best" / "state.json").read_text())
+    saved = json.loads((run / "checkpoints" / "best" / "state.json").read_text())
     best = max(row["val/ageing"] for row in rows)
-    assert told["metrics"]["ageing"] == best
+    assert saved["metrics"]["ageing"] == best
 
 
-class Deceived:
-    """A judge who takes everybody for ten years older."""
+class Biased:
+    """An estimator whose ages are ten years too high."""
 
-    def __init__(self, judge):
-        self.judge = judge
+    def __init__(self, estimator):
+        self.estimator = estimator
 
     def years(self, pictures):
-        return self.judge.years(pictures) + 10
+        return self.estimator.years(pictures) + 10
 
 
-def test_looking_older_than_one_is_does_not_decide_what_is_best(world):
-    task = built_task(recipe(world, f"networks.judge='{world}/age.safetensors'"))
+def test_a_bias_of_the_age_evaluator_does_not_change_the_best(world):
+    task = build_task(recipe(world, f"networks.age_evaluator='{world}/age.safetensors'"))
     task.prepare(Silence())
     task.precompute(torch.device("cpu"), Silence())
     true = task.validate(task.parts, torch.device("cpu"))
-    task.judge = Deceived(task.judge)
-    told = task.validate(task.parts, torch.device("cpu"))
-    assert told["age_error"] != pytest.approx(true["age_error"], abs=0.5)
-    assert told["age_gap"] == pytest.approx(true["age_gap"], abs=1e-3)
-    assert told["ageing"] == pytest.approx(true["ageing"], abs=1e-5)
+    task.evaluator = Biased(task.evaluator)
+    biased = task.validate(task.parts, torch.device("cpu"))
+    assert biased["age_error"] != pytest.approx(true["age_error"], abs=0.5)
+    assert biased["age_gap"] == pytest.approx(true["age_gap"], abs=1e-3)
+    assert biased["ageing"] == pytest.approx(true["ageing"], abs=1e-5)
 
 
-def test_what_is_delivered_stands_on_its_prior_and_is_what_was_validated(world, run):
+def test_the_delivered_model_has_the_metrics_that_were_validated(world, run):
     checkpoint = read_checkpoint(find_weights(str(run)))
     assert checkpoint.facts["ages"] == [20.0, 50.0]
     model = time_machine(checkpoint)
     assert model.encoder is not None
     assert model.adapter is not None
-    task = built_task(recipe(world))
+    task = build_task(recipe(world))
     task.prepare(Silence())
     task.precompute(torch.device("cpu"), Silence())
     nets = {"trained_encoder": model.encoder, "adapter": model.adapter, "decoder": model.decoder}
-    told = json.loads((run / "checkpoints" / "best" / "state.json").read_text())["metrics"]
-    assert task.validate(nets, torch.device("cpu")) == pytest.approx(told, abs=1e-5)
+    saved = json.loads((run / "checkpoints" / "best" / "state.json").read_text())["metrics"]
+    assert task.validate(nets, torch.device("cpu")) == pytest.approx(saved, abs=1e-5)
 
 
 @pytest.mark.parametrize("until", [2, 4, 5])
@@ -154,7 +156,7 @@ def test_a_personal_run_in_two_parts_ends_in_the_same_bits(world, run, tmp_path,
     folder = tmp_path / "cut"
     shutil.copytree(run, folder)
     shutil.rmtree(folder / "checkpoints")
-    # A run without a checkpoint begins anew: go to the step, stop, and go on.
+    # A run without a checkpoint starts anew: train to the step, stop, and resume.
     for stop in (until, None):
         resume_any(folder, until=stop, callback=lambda _: SilentCallback())
     one, other = (read_snapshot(f / "checkpoints" / "step_8").nets for f in (folder, run))

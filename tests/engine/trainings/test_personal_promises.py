@@ -1,4 +1,4 @@
-"""What every personal training promises; each test fails where the promise is broken."""
+"""Properties of every personal training: locks, frozen networks, rates, delivery."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from engine.runtime.draws import Draws
 from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import read_snapshot
 from engine.training.journal import read_journal
-from engine.training.launch import begin, built_task
+from engine.training.launch import build_task, start_run
 from engine.training.task import StepContext
 from engine.trainings.personal.oneshot import oneshot_recipe
 from engine.trainings.personal.recipe import PersonalRecipe
@@ -37,7 +37,7 @@ def recipe(world, *settings, name="mined"):
 
 
 def trained(recipe, out):
-    begin(recipe, out, devices=1, callback=lambda _: SilentCallback())
+    start_run(recipe, out, devices=1, callback=lambda _: SilentCallback())
     return out
 
 
@@ -53,14 +53,14 @@ def run(world, tmp_path_factory):
 
 
 def ready(recipe):
-    task = built_task(recipe)
+    task = build_task(recipe)
     task.prepare(Silence())
     task.precompute(CPU, Silence())
     return task
 
 
 def context(step, batch=8):
-    return StepContext(step, "stage1", step, frozenset(), Draws(0, step, range(batch)))
+    return StepContext(step, "stage1", step, Draws(0, step, range(batch)))
 
 
 def locked(run, *settings, window="40±2"):
@@ -73,13 +73,13 @@ def locked(run, *settings, window="40±2"):
         (["targets.age='50±2'"], "target ages are not locked on 40±2"),
         (["targets.age='40±3'"], "target ages are not locked on 40±2"),
         (["targets={kind='uniform'}"], "target ages are not locked on 40±2"),
-        (["miner.ages='35..45'"], "the miner looks outside 38..42"),
-        (["miner.ages='40..43'"], "the miner looks outside 38..42"),
+        (["miner.ages='35..45'"], "the miner reaches outside 38..42"),
+        (["miner.ages='40..43'"], "the miner reaches outside 38..42"),
         (["loss.contrastive_id.oldest=45"], "`contrastive_id` reaches beyond 38..42"),
         (["loss.contrastive_id.youngest=30"], "`contrastive_id` reaches beyond 38..42"),
-        (["validation.at=[25, 40]"], "the validation judges ages outside 38..42"),
-        (["validation.beyond=[60]"], "the validation judges ages outside 38..42"),
-        (["validation.at=[]"], "the validation judges ages outside 38..42"),
+        (["validation.at=[25, 40]"], "the validation has ages outside 38..42"),
+        (["validation.beyond=[60]"], "the validation has ages outside 38..42"),
+        (["validation.at=[]"], "the validation has ages outside 38..42"),
     ],
 )
 def test_a_one_shot_that_leaves_its_window_is_refused(run, settings, fault):
@@ -88,40 +88,40 @@ def test_a_one_shot_that_leaves_its_window_is_refused(run, settings, fault):
 
 
 def test_the_best_of_a_one_shot_is_picked_at_its_own_ages(run):
-    check = locked(run).validation
-    assert check.ages(Span(20, 50)) == [38.0, 40.0, 42.0]
+    settings = locked(run).validation
+    assert settings.ages(Span(20, 50)) == [38.0, 40.0, 42.0]
     assert locked(run, window="21±0").validation.ages(Span(20, 50)) == [21.0]
 
 
 @pytest.mark.parametrize("window", ["40±2", "21±0", "49±5"])
-def test_a_one_shot_never_asks_for_an_age_outside(world, run, window):
-    asked = locked(run, window=window)
+def test_the_target_ages_of_a_one_shot_are_within_its_window(world, run, window):
+    targets = locked(run, window=window).targets
     low, high = AgeWindow.parse(window).span
-    task = built_task(recipe(world).model_copy(update={"targets": asked.targets}))
+    task = build_task(recipe(world).model_copy(update={"targets": targets}))
     task.prepare(Silence())
-    seen = torch.cat([task.batch(context(step), 8)["target"] for step in range(60)])
-    assert low <= float(seen.min()) <= float(seen.max()) <= high
-    assert set(range(int(low), int(high) + 1)) <= set(seen.tolist())
+    ages = torch.cat([task.batch(context(step), 8)["target"] for step in range(60)])
+    assert low <= float(ages.min()) <= float(ages.max()) <= high
+    assert set(range(int(low), int(high) + 1)) <= set(ages.tolist())
 
 
 def test_a_mined_impostor_is_of_the_window_s_ages(world):
     task = ready(recipe(world, "miner.ages='38..42'", "miner.widest=0", "miner.k=2"))
-    miner = task.data.miner
+    miner = task.loss_context.miner
     bank = task.impostors[1]
     anchors = bank.embeddings[:5]
     wide = torch.linspace(38, 42, 5)
     for step in range(10):
         mined = miner.mine(anchors, wide, Draws(0, step, range(5)))
-        found = mined.embeddings[mined.mask]
-        rows = (found @ bank.embeddings.T).argmax(dim=1)
+        chosen = mined.embeddings[mined.mask]
+        rows = (chosen @ bank.embeddings.T).argmax(dim=1)
         # Bins are five years wide, from 18 on: those of 38 to 42 are one.
         assert bool(((bank.ages[rows] >= 38) & (bank.ages[rows] < 43)).all())
 
 
-def test_regions_count_in_stage_2_at_the_weight_of_the_step(world, run):
-    told = rows(run)
-    assert {row["phase"] for row in told.values()} == {"stage1", "stage2"}
-    for row in told.values():
+def test_roi_id_is_in_both_stages_at_the_weight_of_the_step(world, run):
+    logged = rows(run)
+    assert {row["phase"] for row in logged.values()} == {"stage1", "stage2"}
+    for row in logged.values():
         assert row["loss/real/roi_id"] > 0
         assert {"loss/real/roi_id/eyes", "loss/real/roi_id/mouth"} <= set(row)
     task = ready(recipe(world))
@@ -134,19 +134,18 @@ def test_regions_count_in_stage_2_at_the_weight_of_the_step(world, run):
     assert weights == [0.05, 0.05, 0.07]
 
 
-def test_regions_are_where_the_manifest_says_without_a_landmark_network(world, tmp_path):
-    """Real photos are aligned by landmarks, and these say where eyes and mouth are."""
+def test_without_a_landmark_network_regions_are_by_the_manifest_s_landmarks(world, tmp_path):
     without = tmp_path / "without.toml"
-    told = (world / "mined.toml").read_text().splitlines()
-    without.write_text("\n".join(line for line in told if not line.startswith("points")))
+    lines = (world / "mined.toml").read_text().splitlines()
+    without.write_text("\n".join(line for line in lines if not line.startswith("landmarks")))
     task = ready(load_recipe_as(PersonalRecipe, without))
-    assert torch.equal(task.cached["points"], task.sides.train.both_points())
+    assert torch.equal(task.cached["points"], task.split.train.landmarks_and_flips())
     assert bool(task.cached["points"].isfinite().all())
     passes = task.backward_passes("main", task.batch(context(0, 2), 2), context(0, 2))
     assert float(next(passes)["real/roi_id"].value.detach()) > 0
 
 
-def test_what_is_delivered_is_the_average_and_what_infer_loads(run):
+def test_the_delivered_weights_are_the_average_and_those_that_infer_loads(run):
     last = read_snapshot(run / "checkpoints" / "step_8")
     average = {k: v for k, v in last.state["averages"]["decoder"].items() if k != "updates"}
     model = time_machine(read_checkpoint(find_weights(str(run))))
@@ -159,7 +158,7 @@ def test_what_is_delivered_is_the_average_and_what_infer_loads(run):
         assert all(torch.equal(state[key], last.nets[name][key]) for key in state), name
 
 
-def test_a_weight_of_zero_is_exactly_nothing(world, tmp_path):
+def test_a_weight_of_zero_is_the_same_as_no_loss(world, tmp_path):
     few = ("phase.0.steps=2", "phase.1.steps=1")
     nets = []
     for name, settings in (
@@ -174,25 +173,25 @@ def test_a_weight_of_zero_is_exactly_nothing(world, tmp_path):
         assert all(torch.equal(state[key], nets[1][part][key]) for key in state), part
 
 
-def test_nothing_frozen_learns_or_drifts_in_a_whole_run(world, tmp_path, monkeypatch):
+def test_frozen_networks_do_not_change_in_a_run(world, tmp_path, monkeypatch):
     from engine.training import launch
 
-    made = []
+    tasks = []
     monkeypatch.setattr(
-        launch, "built_task", lambda recipe: made.append(built_task(recipe)) or made[0]
+        launch, "build_task", lambda recipe: tasks.append(build_task(recipe)) or tasks[0]
     )
-    before = built_task(recipe(world))
+    before = build_task(recipe(world))
     trained(recipe(world), tmp_path / "run")
-    (task,) = made
-    assert set(task.frozen) >= {"psp", "sam", "identity_net", "ages", "points"}
+    (task,) = tasks
+    assert set(task.frozen) >= {"psp", "sam", "identity", "age", "landmarks"}
     for name, net in task.frozen.items():
         then = before.frozen[name].state_dict()
         for key, tensor in net.state_dict().items():
             assert torch.equal(tensor.contiguous(), then[key].contiguous()), f"{name}.{key}"
         assert not any(module.training for module in net.modules()), name
         assert all(p.grad is None and not p.requires_grad for p in net.parameters()), name
-    # The encoders of the published networks hold batch norms; see also test_loop.
-    assert task.keeps_statistics
+    # The encoders of the published networks have batch norms; see also test_loop.
+    assert task.freeze_batch_norm
 
 
 def test_a_stage_keeps_its_own_rate_after_a_resume(world, run, tmp_path):
@@ -201,15 +200,15 @@ def test_a_stage_keeps_its_own_rate_after_a_resume(world, run, tmp_path):
     for stop in (5, None):
         resume_any(cut, until=stop, callback=lambda _: SilentCallback())
     rate = recipe(world, RATE).phases[1].rate
-    for told in (rows(run), rows(cut)):
-        found = [told[step]["lr/decoder"] for step in (5, 6, 7, 8)]
-        assert found == [rate.at(step) for step in range(4)]
+    for logged in (rows(run), rows(cut)):
+        rates = [logged[step]["lr/decoder"] for step in (5, 6, 7, 8)]
+        assert rates == [rate.at(step) for step in range(4)]
     assert rate.at(0) == 1e-3
     assert rows(run)[1]["lr/decoder"] == 1e-3
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked"),
+    ("settings", "expected"),
     [
         ((), {"real": True, "cycle": False}),
         (("loss.adaptive_w_norm.weight=0",), {"real": False, "cycle": False}),
@@ -217,33 +216,33 @@ def test_a_stage_keeps_its_own_rate_after_a_resume(world, run, tmp_path):
         (("encoder=false", "phase.0.trainable=['adapter']"), {"real": True, "cycle": True}),
     ],
 )
-def test_the_prior_is_asked_where_something_reads_it(world, settings, asked):
+def test_the_prior_runs_only_where_its_codes_are_read(world, settings, expected):
     task = ready(recipe(world, *settings, name="toy"))
-    found = {}
+    called = {}
     calls = []
     task.machine.sam.register_forward_hook(lambda *_: calls.append(1))
     passes = task.backward_passes("main", task.batch(context(0, 2), 2), context(0, 2))
     for name in ("real", "cycle"):
         calls.clear()
         next(passes)
-        found[name] = bool(calls)
-    assert found == asked
+        called[name] = bool(calls)
+    assert called == expected
 
 
-def test_losses_without_a_distance_are_absent_and_named(world, tmp_path):
+def test_losses_without_a_distance_are_left_out_with_a_remark(world, tmp_path):
     remarks = []
 
-    class Told(SilentCallback):
+    class Remarks(SilentCallback):
         def remark(self, text):
             remarks.append(text)
 
-    asked = recipe(
+    changed = recipe(
         world,
         "loss.2={kind='perceptual', weight=1, when='same'}",
-        "networks.distance='none'",
+        "networks.perceptual='none'",
         "phase.0.steps=1",
         "phase.1.steps=1",
     )
-    begin(asked, tmp_path / "run", devices=1, callback=lambda _: Told())
-    assert any("the loss `perceptual_same` is absent" in remark for remark in remarks)
+    start_run(changed, tmp_path / "run", devices=1, callback=lambda _: Remarks())
+    assert any("the loss `perceptual_same` is left out" in remark for remark in remarks)
     assert not any("perceptual" in key for key in rows(tmp_path / "run")[1])

@@ -48,7 +48,7 @@ def after(owner, name):
 
 match where:
     case "step":
-        before(loop.Trainer, "_turn")
+        before(loop.Trainer, "_optimizer_step")
     case "half written":
         after(checkpoint, "write_safetensors")
     case "before renaming":

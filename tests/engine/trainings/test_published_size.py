@@ -13,12 +13,12 @@ from engine.weights.load import read_checkpoint
 
 ROOT = Path(__file__).parents[3]
 
-# LPIPS' backbone cannot be had at random: its losses are absent, and the run says so. The heads of
-# the encoder are passed by the gradient and stand still: what Ranger keeps of them is 3 GiB.
-LEARNS = ["trained_encoder.body", "adapter", "decoder"]
+# LPIPS' backbone is not drawn at random: its losses are left out. The heads of the encoder are not
+# trained: Ranger's state of them is 3 GiB.
+TRAINABLE = ["trained_encoder.body", "adapter", "decoder"]
 STEPS = [
-    *("--set", f"phase.0.trainable={LEARNS}"),
-    *("--set", "networks.distance='none'", "--set", "batch=1", "--set", "phase.0.steps=3"),
+    *("--set", f"phase.0.trainable={TRAINABLE}"),
+    *("--set", "networks.perceptual='none'", "--set", "batch=1", "--set", "phase.0.steps=3"),
     *("--set", "validate_every=3", "--set", "sample_every=1000", "--set", "save_every=3"),
     *("--set", "validation.photos=1", "--set", "validation.targets=1", "--set", "log_every=1"),
     *("--set", "threads=1", "--device", "cpu"),
@@ -26,9 +26,7 @@ STEPS = [
 
 
 @pytest.mark.slow
-def test_stage_1_really_runs_at_1024_px_and_stage_2_and_one_shot_stand_on_it(
-    tm, tmp_path, monkeypatch
-):
+def test_stage_1_runs_at_1024_px_and_stage_2_and_one_shot_start_from_it(tm, tmp_path, monkeypatch):
     monkeypatch.setenv("TM_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.chdir(tmp_path)
     cost.write_published(tmp_path / "weights")
@@ -38,8 +36,8 @@ def test_stage_1_really_runs_at_1024_px_and_stage_2_and_one_shot_stand_on_it(
     told = tm("train", "--recipe", "mytm/stage1", "--out", "runs/stage1", *person, *STEPS)
     assert told.code == 0, told.err
     words = " ".join(told.err.split())
-    assert "the loss `perceptual` is absent: the recipe has no `distance`" in words
-    assert "the loss `perceptual_face` is absent" in words
+    assert "the loss `perceptual` is left out: the recipe has no `perceptual` network" in words
+    assert "the loss `perceptual_face` is left out" in words
     rows = read_journal(tmp_path / "runs" / "stage1" / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 3]
     for row in rows:
@@ -55,7 +53,7 @@ def test_stage_1_really_runs_at_1024_px_and_stage_2_and_one_shot_stand_on_it(
         name = "trained_encoder" if part == "encoder" else part
         assert not torch.equal(nets[name][key], before.part(part)[key]), part
     del nets, before
-    more = ("--dry-run", "--json", "--set", "networks.distance='none'")
+    more = ("--dry-run", "--json", "--set", "networks.perceptual='none'")
     told = tm("train", "--recipe", "mytm/stage2", "--from", "runs/stage1", *person, *more)
     (phase,) = told.json["phases"]
     assert (phase["name"], phase["trainable"]) == ("stage2", ["adapter", "decoder"])

@@ -1,0 +1,52 @@
+"""`tm oneshot`: refine a personal model for one age."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.numbers import AgeWindow
+from engine.training.callbacks import SilentCallback
+from engine.training.launch import RUNS, MakeCallback, start_run
+from engine.training.loop import Outcome
+from engine.trainings.personal.oneshot import newest_run, oneshot_recipe, window_around
+from engine.trainings.personal.recipe import PersonalRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """A planned refinement: the run it starts from, the age window, and the recipe."""
+
+    start: Path
+    window: AgeWindow
+    recipe: PersonalRecipe
+
+    def train(
+        self,
+        *,
+        out: Path | None = None,
+        devices: int = 1,
+        callback: MakeCallback = lambda first: SilentCallback(),
+    ) -> tuple[Path, Outcome]:
+        """Train it; arguments, result and errors as of `engine.app.train.train`."""
+        return start_run(self.recipe, out, devices=devices, callback=callback)
+
+
+def plan_oneshot(
+    age: float,
+    *,
+    jitter: float = 2.0,
+    start: Path | None = None,
+    photos: Path | None = None,
+    bank: Path | None = None,
+    settings: Sequence[str] = (),
+) -> OneShot:
+    """Plan a refinement for `age` ± `jitter` years.
+
+    start: the run to refine, the newest finished personal run below `runs/` if None; photos, bank:
+    those of that run if None; settings: `key=value`, over those of the recipe. UsageError for an
+    age outside 0..120 or without a run; RecipeError if `settings` leave the age window.
+    """
+    window = window_around(age, jitter)
+    base = start if start is not None else newest_run(RUNS)
+    recipe = oneshot_recipe(window, base, photos=photos, bank=bank, settings=tuple(settings))
+    return OneShot(base, window, recipe)

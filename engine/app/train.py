@@ -1,0 +1,93 @@
+"""`tm train`: train a recipe or a series, or forecast it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config.base import Recipe
+from engine.config.find import shipped_recipes
+from engine.config.load import load_recipe
+from engine.core.errors import RecipeError
+from engine.training.callbacks import Callback, SilentCallback, TrainProgress
+from engine.training.forecast import Forecast, forecast
+from engine.training.launch import MakeCallback
+from engine.training.loop import Outcome
+from engine.training.processes import is_child
+from engine.training.recipe import TrainingRecipe
+from engine.trainings.series.recipe import SeriesRecipe
+from engine.trainings.series.runs import members, start_any
+
+__all__ = [
+    "Callback",
+    "Outcome",
+    "SeriesForecast",
+    "SilentCallback",
+    "TrainProgress",
+    "TrainingForecast",
+    "forecast_training",
+    "is_child",
+    "train",
+    "trainable_recipes",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingForecast:
+    """The cost of one training; batch: pictures of a step."""
+
+    recipe: str
+    about: str
+    batch: int
+    cost: Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesForecast:
+    """Name, kind and steps of every run of a series."""
+
+    recipe: str
+    runs: tuple[tuple[str, str, int], ...]
+
+
+def train(
+    recipe: str | Path,
+    settings: Sequence[str] = (),
+    *,
+    out: Path | None = None,
+    devices: int = 1,
+    callback: MakeCallback = lambda first: SilentCallback(),
+) -> tuple[Path, Outcome]:
+    """Train a recipe, or a series of recipes, to its end.
+
+    recipe: a path, or the name of a shipped recipe; settings: `key=value`, over those of the
+    recipe; out: folder of the run, a new one below `runs/` if None; devices: processes that share
+    the batch; callback: makes the callback of each process, from whether it is the first one.
+
+    Returns the folder of the run and how it ended. RecipeError lists all faults of a recipe;
+    UsageError for missing data or a folder that holds a run; DivergedError after too many
+    non-finite steps. Ctrl-C and SIGTERM end the run after a saved step.
+    """
+    return start_any(load_recipe(recipe, settings), out, devices=devices, callback=callback)
+
+
+def forecast_training(
+    recipe: str | Path, settings: Sequence[str] = ()
+) -> TrainingForecast | SeriesForecast:
+    """Estimate parameters, schedules, memory and disk of a training; reads no data.
+
+    RecipeError and UsageError as of `train`; missing data is a remark of the forecast.
+    """
+    loaded = load_recipe(recipe, settings)
+    if isinstance(loaded, SeriesRecipe):
+        runs = [(path.name, run.kind, run.total_steps) for path, run in members(loaded, Path())]
+        return SeriesForecast(loaded.name, tuple(runs))
+    if not isinstance(loaded, TrainingRecipe):
+        raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
+    return TrainingForecast(loaded.name, loaded.about, loaded.batch, forecast(loaded))
+
+
+def trainable_recipes() -> dict[str, Recipe]:
+    """The shipped recipes that can be trained, by full name."""
+    recipes = {name: load_recipe(path) for name, path in shipped_recipes().items()}
+    kinds = (TrainingRecipe, SeriesRecipe)
+    return {name: recipe for name, recipe in recipes.items() if isinstance(recipe, kinds)}
