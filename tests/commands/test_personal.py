@@ -1,4 +1,4 @@
-"""A person's model as a user meets it: trained, resumed, refused, rendered."""
+"""Personal training by the command line: train, resume, refuse, render."""
 
 import json
 import shutil
@@ -19,14 +19,14 @@ SHORT = ("--set", "phase.0.steps=2", "--set", "phase.1.steps=2", "--set", "save_
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def original(tmp_path_factory):
     return person.make(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def world(made, tmp_path, monkeypatch):
+def world(original, tmp_path, monkeypatch):
     """A copy that a test may change; the recipes in it name its own files."""
-    folder = person.copied(made, tmp_path / "world")
+    folder = person.copied(original, tmp_path / "world")
     monkeypatch.chdir(folder)
     return folder
 
@@ -39,29 +39,29 @@ def saved(run):
     return sorted(path.name for path in (Path(run) / "checkpoints").glob("step_*"))
 
 
-def words(told):
-    return " ".join(told.err.split())
+def words(result):
+    return " ".join(result.err.split())
 
 
-def forget(run, step):
+def rewind(run, step):
     """Take a run back to an earlier step."""
     for path in (Path(run) / "checkpoints").glob("step_*"):
         if int(path.name.removeprefix("step_")) > step:
             shutil.rmtree(path)
 
 
-def test_a_run_names_what_went_into_it(tm, world):
+def test_a_run_records_its_inputs(tm, world):
     assert train(tm, recipe="mined.toml").code == 0
-    told = json.loads(Path("run/environment.json").read_text())["weights"]
-    assert set(told) == {"start", "identity", "age", "landmarks", "bank", "photos"}
-    assert told["photos"].endswith(" of 12 photos")
+    weights = json.loads(Path("run/environment.json").read_text())["weights"]
+    assert set(weights) == {"start", "identity", "age", "landmarks", "bank", "photos"}
+    assert weights["photos"].endswith(" of 12 photos")
     assert Path("_latest").resolve() == world / "run"
 
 
 @pytest.mark.parametrize("change", ["gone", "another", "new age", "no folder"])
-def test_a_run_does_not_go_on_with_other_photos(tm, world, change):
+def test_a_run_is_not_resumed_with_other_photos(tm, world, change):
     assert train(tm).code == 0
-    forget("run", 3)
+    rewind("run", 3)
     photo = min((world / "photos").rglob("*.png"))
     match change:
         case "gone":
@@ -69,32 +69,32 @@ def test_a_run_does_not_go_on_with_other_photos(tm, world, change):
         case "another":
             Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(photo)
         case "new age":
-            told = (world / "photos" / "manifest.jsonl").read_text()
+            manifest = (world / "photos" / "manifest.jsonl").read_text()
             (world / "photos" / "manifest.jsonl").write_text(
-                told.replace('"age": 20.0', '"age": 21.0')
+                manifest.replace('"age": 20.0', '"age": 21.0')
             )
         case _:
             shutil.rmtree(world / "photos")
-    told = tm("resume", "run")
-    assert told.code == 2
+    result = tm("resume", "run")
+    assert result.code == 2
     fault = "is not a folder of photos" if change == "no folder" else "have changed: `photos` was"
-    assert fault in words(told)
+    assert fault in words(result)
     assert saved("run") == ["step_3"]
 
 
-def test_a_run_does_not_go_on_with_another_bank(tm, world):
+def test_a_run_is_not_resumed_with_another_bank(tm, world):
     assert train(tm, recipe="mined.toml").code == 0
-    forget("run", 3)
+    rewind("run", 3)
     bank = read_bank(world / "bank.safetensors")
     fewer = Bank(
         bank.embeddings[1:], bank.ages[1:], bank.sources[1:], bank.embedder, bank.digest, 5
     )
     save_bank(world / "bank.safetensors", fewer)
-    told = tm("resume", "run")
-    assert (told.code, "have changed: `bank` was" in words(told)) == (2, True)
+    result = tm("resume", "run")
+    assert (result.code, "have changed: `bank` was" in words(result)) == (2, True)
 
 
-def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
+def test_photos_deleted_during_a_run_do_not_change_it(tm, world, monkeypatch):
     from commands import _training
     from engine.training.callbacks import SilentCallback
 
@@ -113,18 +113,18 @@ def test_photos_that_vanish_during_a_run_do_no_harm(tm, world, monkeypatch):
 
 def test_the_person_must_not_be_in_the_bank(tm, world):
     person.bank_of(world, world / "bank.safetensors", world / "photos")
-    told = train(tm, recipe="mined.toml")
-    assert told.code == 3
-    assert f"the bank holds person {person.PERSON} of" in words(told)
+    result = train(tm, recipe="mined.toml")
+    assert result.code == 3
+    assert f"the bank holds person {person.PERSON} of" in words(result)
     assert not Path("run").exists()
 
 
 def test_people_of_the_prior_s_training_in_the_bank_are_remarked(tm, world):
     person.photos(world / "met", people=2, per_person=4, seed=100_000)
     person.bank_of(world, world / "bank.safetensors", world / "met")
-    told = tm("train", "--recipe", "mined.toml", "--out", "run", *SHORT[:-1])
-    assert told.code == 0
-    assert "people 100000, 100001 of the prior's training set" in words(told)
+    result = tm("train", "--recipe", "mined.toml", "--out", "run", *SHORT[:-1])
+    assert result.code == 0
+    assert "people 100000, 100001 of the prior's training set" in words(result)
 
 
 def test_a_bank_of_another_embedder_is_refused(tm, world):
@@ -132,13 +132,13 @@ def test_a_bank_of_another_embedder_is_refused(tm, world):
     digest = person.other_identity_network().digest
     other = Bank(bank.embeddings, bank.ages, bank.sources, bank.embedder, digest, 5, bank.facts)
     save_bank(world / "bank.safetensors", other)
-    told = train(tm, recipe="mined.toml")
-    assert told.code == 4
-    assert "embeddings cannot be compared" in words(told)
+    result = train(tm, recipe="mined.toml")
+    assert result.code == 4
+    assert "embeddings cannot be compared" in words(result)
     assert not Path("run").exists()
 
 
-def test_a_bank_with_rows_that_are_no_numbers_says_how_many(tm, world):
+def test_a_bank_with_nan_rows_is_refused_with_their_number(tm, world):
     bank = read_bank(world / "bank.safetensors")
     rows = bank.embeddings.clone()
     rows[:3, 0] = torch.nan
@@ -146,18 +146,18 @@ def test_a_bank_with_rows_that_are_no_numbers_says_how_many(tm, world):
         world / "bank.safetensors",
         Bank(rows, bank.ages, bank.sources, bank.embedder, bank.digest, 5, bank.facts),
     )
-    told = train(tm, recipe="mined.toml")
-    assert told.code == 4
-    assert "3 of 24 rows of" in words(told)
+    result = train(tm, recipe="mined.toml")
+    assert result.code == 4
+    assert "3 of 24 rows of" in words(result)
     assert not Path("run").exists()
 
 
-def test_what_lies_beyond_the_photos_is_marked_everywhere(tm, world):
+def test_extrapolated_ages_are_marked(tm, world):
     assert train(tm).code == 0
     photo = min((world / "photos").rglob("*.png"))
     argv = ("--aligned", "--force", "--strip", "--set", "judge=false", "-q")
-    told = tm("infer", photo, "--ages", "10,20,50,70", "--out", "out", "--weights", "run", *argv)
-    assert told.code == 0
+    result = tm("infer", photo, "--ages", "10,20,50,70", "--out", "out", "--weights", "run", *argv)
+    assert result.code == 0
     rows = [json.loads(line) for line in Path("out/results.jsonl").read_text().splitlines()]
     beyond = {row["target_age"]: row["extrapolated_years"] for row in rows}
     assert beyond == {10.0: 10.0, 20.0: 0.0, 50.0: 0.0, 70.0: 20.0}

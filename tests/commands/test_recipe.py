@@ -7,32 +7,32 @@ from engine.config.find import shipped_recipes
 
 
 def test_list_names_every_shipped_recipe(tm):
-    told = tm("recipe", "list", "--json")
-    assert told.code == 0
-    assert [recipe["name"] for recipe in told.json["recipes"]] == list(shipped_recipes())
+    result = tm("recipe", "list", "--json")
+    assert result.code == 0
+    assert [recipe["name"] for recipe in result.json["recipes"]] == list(shipped_recipes())
 
 
 def test_list_is_a_table_for_people(tm):
-    told = tm("recipe", "list")
-    assert "prep/photos" in told.out
-    assert told.err == ""
+    result = tm("recipe", "list")
+    assert "prep/photos" in result.out
+    assert result.err == ""
 
 
 def test_show_prints_toml_that_can_be_checked(tm, tmp_path):
     shown = tm("recipe", "show", "photos", "--set", "advice.fewest_photos=0")
     assert "fewest_photos = 0" in shown.out
     (tmp_path / "again.toml").write_text(shown.out, encoding="utf-8")
-    told = tm("recipe", "check", tmp_path / "again.toml")
-    assert told.code == 0
-    assert "valid recipe of kind `prep`" in told.err
-    assert told.out == ""
+    result = tm("recipe", "check", tmp_path / "again.toml")
+    assert result.code == 0
+    assert "valid recipe of kind `prep`" in result.err
+    assert result.out == ""
 
 
 def test_show_names_the_keys_that_are_not_set(tm, tmp_path):
     shown = tm("recipe", "show", "infer/portrait")
-    told = [line for line in shown.out.splitlines() if line.startswith("#")]
-    assert any(line.startswith("# edit.layers is not set") for line in told)
-    assert any(line.startswith("# truth is not set: ") for line in told)
+    result = [line for line in shown.out.splitlines() if line.startswith("#")]
+    assert any(line.startswith("# edit.layers is not set") for line in result)
+    assert any(line.startswith("# truth is not set: ") for line in result)
     assert tomllib.loads(shown.out) == tm("recipe", "show", "infer/portrait", "--json").json
     given = tm("recipe", "show", "infer/portrait", "--set", "edit.layers=[0, 1]")
     assert "edit.layers is not set" not in given.out
@@ -42,13 +42,13 @@ def test_show_as_json_is_the_same_recipe(tm):
     assert tm("recipe", "show", "photos", "--json").json["name"] == "photos"
 
 
-def test_check_tells_all_faults_on_stderr_and_exits_2(tm, tmp_path):
+def test_check_lists_all_faults_on_stderr_and_exits_2(tm, tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text('kind = "prep"\n[advise]\n[advice]\nfewest_photo = 3\n')
-    told = tm("recipe", "check", path, "--set", "reading.max_megapixels=-1")
-    assert told.code == 2
-    assert told.out == ""
-    assert told.err.splitlines() == [
+    result = tm("recipe", "check", path, "--set", "reading.max_megapixels=-1")
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.splitlines() == [
         f"error: `{path}` has 3 faults",
         "  reading.max_megapixels: Input should be greater than 0",
         "  advice.fewest_photo: unknown key, did you mean `fewest_photos`?",
@@ -57,9 +57,9 @@ def test_check_tells_all_faults_on_stderr_and_exits_2(tm, tmp_path):
 
 
 def test_a_recipe_that_is_not_there_comes_with_a_hint(tm):
-    told = tm("recipe", "show", "photoz")
-    assert told.code == 2
-    assert told.err.splitlines() == [
+    result = tm("recipe", "show", "photoz")
+    assert result.code == 2
+    assert result.err.splitlines() == [
         "error: no recipe at `photoz`",
         "",
         "hint: did you mean `prep/photos`?",
@@ -67,16 +67,16 @@ def test_a_recipe_that_is_not_there_comes_with_a_hint(tm):
 
 
 def test_draw_shows_the_lowest_and_highest_value_and_the_last_step(tm):
-    told = tm("recipe", "draw", "0:0.05, 20k:0.07, 36k:0.05", "--until", "45k")
-    assert told.code == 0
+    result = tm("recipe", "draw", "0:0.05, 20k:0.07, 36k:0.05", "--until", "45k")
+    assert result.code == 0
     for label in ("0.07 ┤", "0.05 ┤", "45,000"):
-        assert label in told.out
+        assert label in result.out
 
 
 def test_draw_as_json_gives_the_points(tm):
-    told = tm("recipe", "draw", '{kind="linear", start=0, end=1, steps=10}', "--json").json
-    assert told["points"][0] == [0, 0.0]
-    assert told["points"][-1][1] == 1.0
+    result = tm("recipe", "draw", '{kind="linear", start=0, end=1, steps=10}', "--json").json
+    assert result["points"][0] == [0, 0.0]
+    assert result["points"][-1][1] == 1.0
 
 
 @pytest.mark.parametrize("argv", [("0:x",), ("{kind=",), ("1", "--until", "many")])
@@ -85,9 +85,9 @@ def test_draw_refuses_nonsense(tm, argv):
 
 
 def test_an_unknown_subcommand_offers_the_nearest(tm):
-    told = tm("recipe", "shwo")
-    assert told.code == 2
-    assert "show" in told.err
+    result = tm("recipe", "shwo")
+    assert result.code == 2
+    assert "show" in result.err
 
 
 def test_json_is_one_object(tm):

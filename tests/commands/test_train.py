@@ -1,4 +1,4 @@
-"""`tm train` and `tm resume` as a user meets them, on a toy."""
+"""`tm train` and `tm resume` by the command line, on a toy."""
 
 from pathlib import Path
 
@@ -45,18 +45,18 @@ optimizer = "ranger"
 
 
 def test_a_run_folder_explains_itself(tm, recipe):
-    told = tm("train", "--recipe", str(recipe), "--out", "run", "--json")
-    assert told.code == 0, told.err
-    assert told.json["ended"] == "finished"
-    assert (told.json["run"], told.json["step"]) == ("run", 40)
+    result = tm("train", "--recipe", str(recipe), "--out", "run", "--json")
+    assert result.code == 0, result.err
+    assert result.json["ended"] == "finished"
+    assert (result.json["run"], result.json["step"]) == ("run", 40)
     names = {path.name for path in Path("run").iterdir() if not path.name.startswith(".")}
     assert names == {
         *("recipe.toml", "command.txt", "environment.json", "metrics.jsonl"),
         *("tensorboard", "checkpoints"),
     }
     assert Path("run/command.txt").read_text().startswith("tm train --recipe")
-    assert "second 40/40" in told.err
-    assert "validation at 20: error" in told.err
+    assert "second 40/40" in result.err
+    assert "validation at 20: error" in result.err
     kept = {p.name for p in Path("run/checkpoints").iterdir()}
     assert kept == {"step_30", "step_40", "best", "timestamp.txt"}
 
@@ -72,12 +72,12 @@ def test_runs_without_a_name_get_the_next_free_one(tm, recipe):
 
 def test_a_run_is_not_overwritten(tm, recipe):
     assert tm("train", "--recipe", str(recipe), "--out", "run", "-q").code == 0
-    told = tm("train", "--recipe", str(recipe), "--out", "run")
-    assert told.code == 2
-    assert "`run` holds a run already" in told.err
+    result = tm("train", "--recipe", str(recipe), "--out", "run")
+    assert result.code == 2
+    assert "`run` holds a run already" in result.err
 
 
-def test_a_finished_run_has_nothing_left_and_a_cut_one_goes_on(tm, recipe):
+def test_a_finished_run_has_nothing_left_and_a_cut_one_is_resumed(tm, recipe):
     assert tm("train", "--recipe", str(recipe), "--out", "whole", "-q").code == 0
     assert tm("resume", "whole", "--json").json["ended"] == "finished"
     assert tm("train", "--recipe", str(recipe), "--out", "cut", "-q").code == 0
@@ -85,8 +85,8 @@ def test_a_finished_run_has_nothing_left_and_a_cut_one_goes_on(tm, recipe):
         folder = Path("cut/checkpoints") / f"step_{step}"
         folder.rename(folder.with_name(f"gone_{step}"))
     Path("cut/checkpoints/gone_30").rename("cut/checkpoints/step_30")
-    told = tm("resume", "cut", "--dry-run", "--json").json
-    assert told["runs"] == [{"run": "cut", "step": 30, "steps": 40}]
+    result = tm("resume", "cut", "--dry-run", "--json").json
+    assert result["runs"] == [{"run": "cut", "step": 30, "steps": 40}]
     assert tm("resume", "cut", "--until", "33", "--json").json["ended"] == "until"
     assert tm("resume", "cut", "--json").json["step"] == 40
     same = [Path(name) / "checkpoints/step_40/nets.safetensors" for name in ("cut", "whole")]
@@ -94,8 +94,8 @@ def test_a_finished_run_has_nothing_left_and_a_cut_one_goes_on(tm, recipe):
 
 
 def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
-    told = tm("train", "--recipe", str(recipe), "--dry-run", "--json")
-    first, second = told.json["phases"]
+    result = tm("train", "--recipe", str(recipe), "--dry-run", "--json")
+    first, second = result.json["phases"]
     assert first == {
         "name": "first",
         "steps": 20,
@@ -103,7 +103,7 @@ def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
         "parameters": 32 + 17 + 16 + 9,
     }
     assert (second["trainable"], second["parameters"]) == (["net.0"], 32)
-    assert told.json["disk_bytes"] > told.json["memory_bytes"] > 0
+    assert result.json["disk_bytes"] > result.json["memory_bytes"] > 0
     table = tm("train", "--recipe", str(recipe), "--dry-run")
     assert "net, discriminator" in table.out
     assert sorted(path.name for path in Path().iterdir()) == ["curve.toml"]
@@ -123,35 +123,35 @@ def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):
 )
 def test_a_faulty_recipe_leaves_no_run(tm, recipe, settings, fault):
     more = [token for setting in settings for token in ("--set", setting)]
-    told = tm("train", "--recipe", str(recipe), "--out", "run", *more)
-    assert told.code == 2
-    assert fault in " ".join(told.err.split())
+    result = tm("train", "--recipe", str(recipe), "--out", "run", *more)
+    assert result.code == 2
+    assert fault in " ".join(result.err.split())
     assert not Path("run/environment.json").exists()
 
 
 def test_a_diverging_run_names_the_term(tm, recipe):
-    told = tm("train", "--recipe", str(recipe), "--out", "run", "--set", "broken_from=12")
-    assert told.code == 1
-    assert "10 steps up to 21 were not finite: the term `l2` was the first" in told.err
+    result = tm("train", "--recipe", str(recipe), "--out", "run", "--set", "broken_from=12")
+    assert result.code == 1
+    assert "10 steps up to 21 were not finite: the term `l2` was the first" in result.err
     assert tm("resume", "run", "--dry-run", "--json").json["runs"][0]["step"] == 20
 
 
-def test_what_is_no_run_is_not_resumed(tm):
-    told = tm("resume", "nowhere")
-    assert (told.code, "`nowhere` holds no run" in told.err) == (2, True)
+def test_a_folder_without_a_run_is_not_resumed(tm):
+    result = tm("resume", "nowhere")
+    assert (result.code, "`nowhere` holds no run" in result.err) == (2, True)
 
 
 def test_a_recipe_is_required_and_must_train(tm):
     assert "which recipe?" in tm("train").err
-    told = tm("train", "--recipe", "prep/photos")
-    assert (told.code, "trains nothing" in told.err) == (2, True)
+    result = tm("train", "--recipe", "prep/photos")
+    assert (result.code, "trains nothing" in result.err) == (2, True)
 
 
 def test_photos_are_for_recipes_that_take_them(tm, recipe, tmp_path):
-    told = tm("train", "--recipe", str(recipe), "--photos", tmp_path, "--dry-run")
-    assert (told.code, "photos: unknown key" in told.err) == (2, True)
-    told = tm("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
-    assert (told.code, "the `miner` needs a `bank`" in told.err) == (2, True)
+    result = tm("train", "--recipe", str(recipe), "--photos", tmp_path, "--dry-run")
+    assert (result.code, "photos: unknown key" in result.err) == (2, True)
+    result = tm("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
+    assert (result.code, "the `miner` needs a `bank`" in result.err) == (2, True)
 
 
 def test_a_run_is_exported_with_its_card(tm, recipe):
@@ -170,7 +170,7 @@ def test_a_run_is_exported_with_its_card(tm, recipe):
     assert Path("curve.safetensors").stat().st_size < 3 * 1024
 
 
-def test_a_series_trains_what_is_left_of_it(tm, recipe):
+def test_a_series_trains_its_unfinished_runs(tm, recipe):
     series = Path("both.toml")
     series.write_text(
         """
@@ -201,5 +201,5 @@ def test_a_second_run_on_a_locked_folder_names_the_process(tm, recipe):
 
     assert tm("train", "--recipe", str(recipe), "--out", "run", "-q").code == 0
     with locked(Path("run")):
-        told = tm("resume", "run")
-    assert (told.code, "is in use by process" in told.err) == (2, True)
+        result = tm("resume", "run")
+    assert (result.code, "is in use by process" in result.err) == (2, True)

@@ -132,8 +132,8 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
     monkeypatch.setattr("engine.trainings.agetransformer.recipe.STYLE", 16)
     monkeypatch.setattr("engine.trainings.agetransformer.recipe.widths", lambda size: (8,) * 4)
     given = labelled(faces, f"net.version={version}", 'anchors="ffhq_aging"')
-    told = tm("train", "--recipe", "agetransformer/base", "--out", "run", *settings(*given))
-    assert told.code == 0, told.err
+    result = tm("train", "--recipe", "agetransformer/base", "--out", "run", *settings(*given))
+    assert result.code == 0, result.err
     logged = metrics(tmp_path / "run")
     assert {"loss/cycle", "loss/reconstruction", "loss/age_class", "loss/age"} <= set(logged)
     assert {"val/cost", "val/reconstruction", "val/identity", "val/age_mae"} <= set(logged)
@@ -144,15 +144,15 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
     again = tm("train", "--recipe", "agetransformer/base", "--out", "next", *settings(*more))
     assert again.code == 0, again.err
     other = ("net.version=2", "net.stem=8") if version == 2 else ("net.version=2",)
-    told = tm(
+    result = tm(
         *("train", "--recipe", "agetransformer/base", "--out", "no"), *settings(*more, *other)
     )
-    assert told.code == 4
-    assert "does not fit this recipe" in told.err or "has no `discriminator`" in told.err
+    assert result.code == 4
+    assert "does not fit this recipe" in result.err or "has no `discriminator`" in result.err
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("anchors=[5,5]", "anchors must rise"),
         ('photos="x"', "exclude each other"),
@@ -162,19 +162,19 @@ def test_from_labels_alone_either_version_trains(tm, tmp_path, faces, monkeypatc
         ('networks.age_evaluator="nano-age"', "must not be the network of the loss"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused(tm, change, told):
+def test_a_faulty_recipe_is_refused(tm, change, message):
     more = ("size=48",) if change == "net.version=1" else ()
     argv = ("train", "--recipe", "agetransformer/nano", *settings(change, *more), "--dry-run")
-    answer = tm(*argv)
-    assert answer.code == 2
-    assert told in answer.err
+    result = tm(*argv)
+    assert result.code == 2
+    assert message in result.err
 
 
-def test_photographs_without_a_folder_or_with_faulty_labels_are_told(tm, tmp_path, faces):
+def test_missing_photographs_and_faulty_labels_are_errors(tm, tmp_path, faces):
     argv = ("train", "--recipe", "agetransformer/base", "--out", tmp_path / "run")
     assert "`photos` is required" in tm(*argv).err
     given = labelled(faces)
     (tmp_path / "labels.json").write_text('{"labels": {"a": {"age": "old"}}}')
-    told = tm(*argv, *settings(*given))
-    assert told.code == 2
-    assert "cannot be read as labels" in told.err
+    result = tm(*argv, *settings(*given))
+    assert result.code == 2
+    assert "cannot be read as labels" in result.err

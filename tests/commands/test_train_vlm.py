@@ -1,4 +1,4 @@
-"""Training an AgeTransformer with captions and an image tower, tiny; off unless asked for."""
+"""Training an AgeTransformer with captions and an image tower, tiny; off by default."""
 
 import json
 
@@ -49,7 +49,7 @@ discriminator = [4, 8, 8]
 """
 MAKER = Maker("tiny", "r1", "p", "s", 5)
 UNSURE = 12.0
-"""A spread that the curriculum never lets in."""
+"""A standard deviation beyond the limit of the curriculum."""
 
 
 @pytest.fixture
@@ -58,29 +58,29 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(RECIPE)
     (tmp_path / "faces").mkdir()
-    draws, told = np.random.default_rng(0), {}
+    draws, labels = np.random.default_rng(0), {}
     for number in range(40):
         age = 10 + 80 * number // 40
         pixels = draws.integers(0, 255, (4, 4, 3), np.uint8)
         picture = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
         picture.save(tmp_path / "faces" / f"{age}_{number}.png")
-        told[str(number)] = {
+        labels[str(number)] = {
             "source": f"faces/{age}_{number}.png",
             "age": float(age),
             "age_std": 2.0 if number % 3 else UNSURE,
             "reliability": 0.9,
             "keep": True,
         }
-    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": told}))
+    (tmp_path / "labels.json").write_text(json.dumps({"schema": 1, "labels": labels}))
     captioned(tmp_path / "captions", sorted((tmp_path / "faces").iterdir()))
     return tmp_path
 
 
 def captioned(folder, files, maker=MAKER):
-    said = tuple(Caption(file.stem, file_sha256(file), "a face", "30") for file in files)
+    captions = tuple(Caption(file.stem, file_sha256(file), "a face", "30") for file in files)
     seed = torch.Generator().manual_seed(0)
     image, text = (torch.randn(len(files), 5, generator=seed).half() for _ in range(2))
-    Captions(maker, said, image, text).save(folder)
+    Captions(maker, captions, image, text).save(folder)
 
 
 def train(tm, out, *pairs):
@@ -93,29 +93,29 @@ def weights(run, step=3):
     return {f"{part}.{key}": value for part, net in nets.items() for key, value in net.items()}
 
 
-def figures(run):
+def metrics(run):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {key: value for row in rows for key, value in row.items()}
 
 
-def test_off_it_changes_no_bit_and_needs_no_weights(tm, home):
+def test_without_captions_and_weights_nothing_changes(tm, home):
     unsure = [file for file in sorted((home / "faces").iterdir()) if int(file.stem[3:]) % 3 == 0]
     captioned(home / "unsure", unsure)
     assert train(tm, "plain").code == 0
-    # Nobody who is drawn has a caption, and the tower that is named is not even here.
-    idle = ('vlm={captions="unsure",caption_dropout=0,tower="janus-pro-1b"}', "loss.direction=0")
-    told = train(tm, "idle", *idle)
-    assert told.code == 0, told.err
-    plain, other = weights(home / "plain"), weights(home / "idle")
+    # No sampled face has a caption, and the tower is not installed.
+    unused = ('vlm={captions="unsure",caption_dropout=0,tower="janus-pro-1b"}', "loss.direction=0")
+    result = train(tm, "unused", *unused)
+    assert result.code == 0, result.err
+    plain, other = weights(home / "plain"), weights(home / "unused")
     added = {f"generator.guide.{key}" for key in ("gate", "project.weight")}
     assert set(other) - set(plain) == added
     assert all(torch.equal(other[key], value) for key, value in plain.items())
     assert other["generator.guide.gate"] == 0
     assert "vlm" not in read_checkpoint(find_weights("plain")).facts
-    assert not {"loss/direction", "loss/attributes"} & set(figures(home / "idle"))
+    assert not {"loss/direction", "loss/attributes"} & set(metrics(home / "unused"))
 
 
-def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
+def test_with_captions_it_trains_resumes_and_infers_without_captions(
     tm, home, tiny_janus, monkeypatch
 ):
     on = (
@@ -123,12 +123,12 @@ def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
         "loss.direction=1",
         "loss.attributes=1",
     )
-    told = train(tm, "on", *on)
-    assert told.code == 0, told.err
-    assert "faces have a caption" in told.err
-    assert {"loss/direction", "loss/attributes"} <= set(figures(home / "on"))
-    made = weights(home / "on")
-    assert made["generator.guide.gate"] != 0
+    result = train(tm, "on", *on)
+    assert result.code == 0, result.err
+    assert "faces have a caption" in result.err
+    assert {"loss/direction", "loss/attributes"} <= set(metrics(home / "on"))
+    trained = weights(home / "on")
+    assert trained["generator.guide.gate"] != 0
     environment = json.loads((home / "on" / "environment.json").read_text())
     assert {"vlm/index.jsonl", "vlm/model.safetensors"} <= set(environment["weights"])
     assert read_checkpoint(find_weights("on")).facts["vlm"] == MAKER.facts()
@@ -137,10 +137,10 @@ def test_on_it_learns_resumes_to_the_same_bits_and_ages_without_captions(
         assert train(tm, "stopped", *on).code == 0
     assert tm("resume", "stopped").code == 0
     again = weights(home / "stopped")
-    assert all(torch.equal(again[key], value) for key, value in made.items())
+    assert all(torch.equal(again[key], value) for key, value in trained.items())
     argv = ("--weights", "on", "--out", "aged", "--aligned", "--force", "--set", "judge=false")
-    told = tm("infer", home / "faces" / "10_0.png", *argv, "--json")
-    assert told.json["done"] == 3
+    result = tm("infer", home / "faces" / "10_0.png", *argv, "--json")
+    assert result.json["done"] == 3
 
 
 def stopping(step):
@@ -152,24 +152,24 @@ def stopping(step):
     return until
 
 
-def test_an_older_start_is_taken_and_captions_of_another_model_are_not(tm, home):
+def test_an_unguided_start_is_accepted_and_captions_of_another_model_are_refused(tm, home):
     assert train(tm, "plain").code == 0
     guided = 'vlm.captions="captions"'
-    told = train(tm, "on", 'start="plain"', guided)
-    assert told.code == 0, told.err
+    result = train(tm, "on", 'start="plain"', guided)
+    assert result.code == 0, result.err
     assert train(tm, "further", 'start="on"', guided).code == 0
-    told = train(tm, "none", 'start="on"')
-    assert told.code == 4
-    assert "`on` is guided by captions" in told.err
+    result = train(tm, "none", 'start="on"')
+    assert result.code == 4
+    assert "`on` is guided by captions" in result.err
     files = sorted((home / "faces").iterdir())
     captioned(home / "others", files, Maker("tiny", "r2", "p", "s", 5))
-    told = train(tm, "other", 'start="on"', 'vlm.captions="others"')
-    assert told.code == 4
-    assert "captions of another model: revision `r2`, not `r1`" in told.err
+    result = train(tm, "other", 'start="on"', 'vlm.captions="others"')
+    assert result.code == 4
+    assert "captions of another model: revision `r2`, not `r1`" in result.err
 
 
 @pytest.mark.parametrize(
-    ("pairs", "code", "said"),
+    ("pairs", "code", "message"),
     [
         (("loss.attributes=1",), 2, "need a `vlm.tower`"),
         (("loss.direction=1", 'vlm.tower="janus-pro-1b"'), 4, "`janus-pro-1b` are not in"),
@@ -178,11 +178,11 @@ def test_an_older_start_is_taken_and_captions_of_another_model_are_not(tm, home)
         (("vlm.caption_dropout=1",), 2, "vlm.caption_dropout"),
     ],
 )
-def test_what_cannot_be_is_told(tm, home, pairs, code, said):
+def test_a_faulty_setting_is_refused(tm, home, pairs, code, message):
     captioned(home / "others_only", [home / "tiny.toml"])
-    told = train(tm, "no", *pairs)
-    assert told.code == code
-    assert said in told.err
+    result = train(tm, "no", *pairs)
+    assert result.code == code
+    assert message in result.err
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -197,6 +197,6 @@ def test_either_version_is_built_for_the_width_of_the_captions(version):
 
 def test_drawn_portraits_have_no_captions(tm, home):
     argv = ("train", "--recipe", "agetransformer/nano", "--dry-run")
-    told = tm(*argv, "--set", 'vlm.captions="captions"')
-    assert told.code == 2
-    assert "rendered portraits have no captions" in told.err
+    result = tm(*argv, "--set", 'vlm.captions="captions"')
+    assert result.code == 2
+    assert "rendered portraits have no captions" in result.err

@@ -116,7 +116,7 @@ def test_validation_is_deterministic_and_has_the_metric_of_the_best(task):
 
 
 def test_the_delivered_state_is_that_of_the_network(task):
-    delivered = task.validationpoint(task.parts)
+    delivered = task.checkpoint(task.parts)
     (name,) = task.parts
     own = task.parts[name].state_dict()
     assert delivered.kind == "native"

@@ -70,9 +70,9 @@ def test_pictures_are_those_of_their_labels_at_the_size_asked_for(folder):
 
 
 def test_labels_go_before_ages_and_tell_how_sure_they_are(folder):
-    told = {"a": label("faces/3.png", 33.0, 4.0, 0.5), "b": label("4.png", 44.0, keep=False)}
-    told |= {f"c{n}": label(f"{n}.png", 50.0) for n in range(20, 60)}
-    labels = relabelled(folder, told)
+    rows = {"a": label("faces/3.png", 33.0, 4.0, 0.5), "b": label("4.png", 44.0, keep=False)}
+    rows |= {f"c{n}": label(f"{n}.png", 50.0) for n in range(20, 60)}
+    labels = relabelled(folder, rows)
     names = {one.path.name: one for one in labelled_files(folder, labels)}
     assert names["3.png"][1:4] == (33.0, 4.0, 0.5)
     assert "4.png" not in names
@@ -87,15 +87,15 @@ def test_labels_go_before_ages_and_tell_how_sure_they_are(folder):
 
 
 def test_a_label_nothing_spoke_against_is_taken_as_right_where_it_is_trusted(folder):
-    told = {
+    rows = {
         "a": {**label("3.png", 33.0), "label": 36.0},
         "b": {**label("4.png", 44.0, keep=False), "label": 70.0},
         "c": {**label("5.png", 55.0), "label": None},
         "d": label("6.png", 66.0),
     }
-    labels = relabelled(folder, told)
-    found = {one.path.name: one[1:4] for one in labelled_files(folder, labels, audited=True)}
-    assert found == {"3.png": (36, 0, 1), "5.png": (55, 2, 0.8), "6.png": (66, 2, 0.8)}
+    labels = relabelled(folder, rows)
+    kept = {one.path.name: one[1:4] for one in labelled_files(folder, labels, audited=True)}
+    assert kept == {"3.png": (36, 0, 1), "5.png": (55, 2, 0.8), "6.png": (66, 2, 0.8)}
     plain = {one.path.name: one.age for one in labelled_files(folder, labels)}
     assert plain["3.png"] == 33
 

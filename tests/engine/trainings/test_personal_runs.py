@@ -41,9 +41,9 @@ def before(owner, name):
 def after(owner, name):
     inner = getattr(owner, name)
     def outer(*args, **more):
-        found = inner(*args, **more)
+        result = inner(*args, **more)
         perhaps()
-        return found
+        return result
     setattr(owner, name, outer)
 
 match where:
@@ -58,10 +58,10 @@ match where:
     case "between renames":
         inner = checkpoint.Path.rename
         def outer(self, target):
-            found = inner(self, target)
+            result = inner(self, target)
             if checkpoint.Path(target).name.endswith(".old"):
                 perhaps()
-            return found
+            return result
         checkpoint.Path.rename = outer
     case "best":
         after(checkpoint, "save_native")
@@ -91,13 +91,13 @@ def train(world, out, killed=None):
 @pytest.fixture(scope="module")
 def straight(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "straight"
-    told = train(world, out)
-    assert told.returncode == 0, told.stderr
+    result = train(world, out)
+    assert result.returncode == 0, result.stderr
     return out
 
 
 def state(run):
-    """Every number of the last checkpoint, and of what is delivered."""
+    """Every tensor of the last checkpoint, and the rest of its state."""
     last = read_snapshot(run / "checkpoints" / f"step_{LAST}")
     tensors = {f"{part}/{k}": v for part, net in last.nets.items() for k, v in net.items()}
     for name, average in last.state["averages"].items():
@@ -129,11 +129,11 @@ def state(run):
 def test_killed_anywhere_a_run_ends_in_the_same_bits(world, straight, tmp_path, killed):
     run = tmp_path / "run"
     assert train(world, run, killed=killed).returncode == -signal.SIGKILL
-    told = tm("resume", run)
-    assert told.returncode == 0, told.stderr
-    (found, rest), (expected, others) = state(run), state(straight)
-    assert found.keys() == expected.keys()
-    assert [key for key in expected if not torch.equal(found[key], expected[key])] == []
+    result = tm("resume", run)
+    assert result.returncode == 0, result.stderr
+    (tensors, rest), (expected, others) = state(run), state(straight)
+    assert tensors.keys() == expected.keys()
+    assert [key for key in expected if not torch.equal(tensors[key], expected[key])] == []
     assert rest == others
     best = [r / "checkpoints" / "best" / "nets.safetensors" for r in (run, straight)]
     assert best[0].read_bytes() == best[1].read_bytes()

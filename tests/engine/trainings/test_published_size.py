@@ -33,9 +33,9 @@ def test_stage_1_runs_at_1024_px_and_stage_2_and_one_shot_start_from_it(tm, tmp_
     cost.write_person(tmp_path / "photos")
     cost.write_bank(tmp_path / "bank.safetensors")
     person = ("--photos", "photos", "--bank", "bank.safetensors")
-    told = tm("train", "--recipe", "mytm/stage1", "--out", "runs/stage1", *person, *STEPS)
-    assert told.code == 0, told.err
-    words = " ".join(told.err.split())
+    result = tm("train", "--recipe", "mytm/stage1", "--out", "runs/stage1", *person, *STEPS)
+    assert result.code == 0, result.err
+    words = " ".join(result.err.split())
     assert "the loss `perceptual` is left out: the recipe has no `perceptual` network" in words
     assert "the loss `perceptual_face` is left out" in words
     rows = read_journal(tmp_path / "runs" / "stage1" / "metrics.jsonl")
@@ -54,10 +54,10 @@ def test_stage_1_runs_at_1024_px_and_stage_2_and_one_shot_start_from_it(tm, tmp_
         assert not torch.equal(nets[name][key], before.part(part)[key]), part
     del nets, before
     more = ("--dry-run", "--json", "--set", "networks.perceptual='none'")
-    told = tm("train", "--recipe", "mytm/stage2", "--from", "runs/stage1", *person, *more)
-    (phase,) = told.json["phases"]
+    result = tm("train", "--recipe", "mytm/stage2", "--from", "runs/stage1", *person, *more)
+    (phase,) = result.json["phases"]
     assert (phase["name"], phase["trainable"]) == ("stage2", ["adapter", "decoder"])
     assert phase["parameters"] > 40_000_000
-    told = tm("oneshot", "--age", 40, "--from", "runs/stage1", *more)
-    assert told.code == 0, told.err
-    assert json.loads(told.out)["recipe"]["targets"]["age"] == "40±2"
+    result = tm("oneshot", "--age", 40, "--from", "runs/stage1", *more)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["recipe"]["targets"]["age"] == "40±2"
