@@ -43,7 +43,7 @@ def generator():
 @pytest.fixture(scope="module")
 def nets():
     torch.manual_seed(0)
-    adapter = Adapter(AdapterSpec(n_styles=8, style_width=16, narrow=4, summary=8, age_width=4))
+    adapter = Adapter(AdapterSpec(n_styles=8, style_width=16, bottleneck=4, summary=8, age_width=4))
     for parameter in adapter.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return {

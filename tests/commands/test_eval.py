@@ -21,7 +21,7 @@ def demo(tm, tmp_path):
     assert made.code == 0
     photo = truth / "902200" / "25_0.png"
     for method, strength in (("prior", 1.0), ("half", 0.5)):
-        out = ("--out", folder / method, "--strength", strength, "--set", "judge=false")
+        out = ("--out", folder / method, "--strength", strength, "--set", "evaluate=false")
         assert tm("infer", photo, "--ages", AGES, *out, "--force").code == 0
     (folder / ".begun").touch()
     os.utime(folder / ".begun", (0, 0))

@@ -155,7 +155,7 @@ def test_a_bank_with_nan_rows_is_refused_with_their_number(tm, world):
 def test_extrapolated_ages_are_marked(tm, world):
     assert train(tm).code == 0
     photo = min((world / "photos").rglob("*.png"))
-    argv = ("--aligned", "--force", "--strip", "--set", "judge=false", "-q")
+    argv = ("--aligned", "--force", "--strip", "--set", "evaluate=false", "-q")
     result = tm("infer", photo, "--ages", "10,20,50,70", "--out", "out", "--weights", "run", *argv)
     assert result.code == 0
     rows = [json.loads(line) for line in Path("out/results.jsonl").read_text().splitlines()]

@@ -113,7 +113,7 @@ def test_with_the_truth_it_trains_resumes_and_ages(tm, tmp_path, monkeypatch):
     assert facts["age_bins"][-1] == [90, 120]
     assert facts["domain"] == "portraits"
     Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "eve.png")
-    argv = ("--out", "aged", "--aligned", "--force", "--set", "judge=false")
+    argv = ("--out", "aged", "--aligned", "--force", "--set", "evaluate=false")
     assert tm("infer", "eve.png", "--weights", "straight", *argv, "--json").json["done"] == 10
 
 

@@ -138,7 +138,7 @@ def test_with_captions_it_trains_resumes_and_infers_without_captions(
     assert tm("resume", "stopped").code == 0
     again = weights(home / "stopped")
     assert all(torch.equal(again[key], value) for key, value in trained.items())
-    argv = ("--weights", "on", "--out", "aged", "--aligned", "--force", "--set", "judge=false")
+    argv = ("--weights", "on", "--out", "aged", "--aligned", "--force", "--set", "evaluate=false")
     result = tm("infer", home / "faces" / "10_0.png", *argv, "--json")
     assert result.json["done"] == 3
 

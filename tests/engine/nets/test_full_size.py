@@ -76,7 +76,7 @@ def test_a_container_of_the_published_size_gives_its_networks_picture(tm, parity
     del machine, content, parts
     gc.collect()
     argv = ("--ages", 40, "--out", tmp_path / "out", "--weights", tmp_path / "weights.pt")
-    assert tm("infer", photo, *argv, "--set", "judge=false").code == 0
+    assert tm("infer", photo, *argv, "--set", "evaluate=false").code == 0
     shown = np.asarray(Image.open(tmp_path / "out" / "eve_age40.png")).astype(int)
     assert shown.shape == (1024, 1024, 3)
     assert np.abs(shown - expected).max() <= 1
