@@ -1,8 +1,8 @@
-"""The exam of the nano stack: every figure of its judges, its generator and its ageing prior.
+"""Evaluation of the nano stack: its evaluators, its generator and its ageing prior.
 
-People from 901,000 on, whom no network has met. Give weights files or run folders; what is not
-given is left out and said so. A stand-in in place of the networks shows what the exam is worth:
-the truth has to pass it, doing nothing and blur have to fail.
+People from 901,000 on, on whom no network was trained. Give weights files or run folders; the
+report lists what is left out. A stand-in in place of the networks checks the evaluation itself:
+the truth has to pass, the unchanged photo and blur have to fail.
 
     python benchmarks/nano.py                        # everything that ships with the package
     python benchmarks/nano.py --out DIR [--identity F] [--age F] [--age-judge F] [--landmarks F]
@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from evaluation import ageing
+from evaluation import networks as nets
 from evaluation.album import Album, Pixels, albums, drawn, measured
 from evaluation.figures import Examined, figure_table, row_table
 from evaluation.grids import ageing_grid, reconstruction_grid
@@ -34,8 +36,6 @@ from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.evaluators.dlib import JUDGE, Described, ImpostorTable, described
 from engine.images.saving import save_png
-from engine.metrics import ageing_exam as ageing
-from engine.metrics import nets_exam as nets
 from engine.metrics.strata import Stratum, stratum_of
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
@@ -57,7 +57,7 @@ PARTS = {
     "landmarks": "nano-landmarks",
     "model": "nano",
 }
-"""What may be given, and what ships with the package."""
+"""The parts, and the shipped weights of each."""
 STAND_INS = ("truth", "nothing", "blur")
 BLUR = 1.5
 SHOWN = 4
@@ -67,14 +67,14 @@ Reage = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The networks under examination as plain functions of pictures (b, 3, s, s) in [-1, 1]."""
+    """The evaluated networks as functions of pictures (b, 3, s, s) in [-1, 1]."""
 
     embed: Callable[[Tensor], Tensor] | None = None
     """To (b, d)."""
     ages: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """By name, to years (b,)."""
-    judge: Callable[[Tensor], Tensor] | None = None
-    """The ages of the one that is in no loss."""
+    age_evaluator: Callable[[Tensor], Tensor] | None = None
+    """Ages by the network that is in no loss."""
     points: Callable[[Tensor], Tensor] | None = None
     """To (b, 68, 2) in pixels."""
     reconstruct: Callable[[Tensor], Tensor] | None = None
@@ -85,13 +85,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What all exams share: two photographs of everyone, and dlib on both."""
+    """Two photographs of everybody, and dlib's descriptors of both."""
 
     one: Album
     other: Album
-    seen: Described
-    seen_other: Described
-    strangers: ImpostorTable[Stratum]
+    descriptors: Described
+    other_descriptors: Described
+    impostors: ImpostorTable[Stratum]
 
 
 def part(file: str, name: str) -> Mapping[str, Tensor]:
@@ -110,10 +110,10 @@ def loaded(chosen: argparse.Namespace) -> Stack:
     if chosen.age:
         ages["age net"] = frozen(NanoAge.from_state(part(chosen.age, "age"))).age
     if chosen.age_judge:
-        judge = frozen(NanoAgeJudge.from_state(part(chosen.age_judge, "age")))
-        ages["age judge"] = judge.age
-        perceptual = FeatureDistance("features of the age judge", judge.features)
-        stack = replace(stack, judge=judge.age, perceptual=(perceptual,))
+        evaluator = frozen(NanoAgeJudge.from_state(part(chosen.age_judge, "age")))
+        ages["age evaluator"] = evaluator.age
+        perceptual = FeatureDistance("features of the age evaluator", evaluator.features)
+        stack = replace(stack, age_evaluator=evaluator.age, perceptual=(perceptual,))
     if chosen.landmarks:
         points = frozen(NanoLandmarks.from_state(part(chosen.landmarks, "landmarks")))
         stack = replace(stack, points=points.points)
@@ -131,17 +131,17 @@ def loaded(chosen: argparse.Namespace) -> Stack:
 
 
 def truth_of(portraits: PortraitSet, workers: int) -> Truth:
-    """Describe both photographs; kept on the disk, for a second exam of the same people."""
+    """Descriptors of both photographs, cached on disk."""
     one, other = albums(portraits)
     plan = {"version": VERSION, "judge": JUDGE, **portraits.plan.model_dump(mode="json")}
     kept = cache_folder() / "descriptors" / f"{settings_digest(plan)}.npz"
     if not kept.exists():
-        seen = described(
+        result = described(
             portraits.pictures, portraits.landmarks, workers=workers, progress=Silence()
         )
         kept.parent.mkdir(parents=True, exist_ok=True)
         with written(kept) as file:
-            np.savez(file, vectors=seen.vectors, found=seen.found)
+            np.savez(file, vectors=result.vectors, found=result.found)
     with np.load(kept) as file:
         shape = len(one.people), portraits.plan.scenes, len(one.ages)
         vectors = file["vectors"].reshape(*shape, -1)
@@ -152,80 +152,82 @@ def truth_of(portraits: PortraitSet, workers: int) -> Truth:
     )
     strata = [one for row in one.strata for one in row]
     people = np.repeat(one.people, len(one.ages))
-    strangers = ImpostorTable.of(
+    impostors = ImpostorTable.of(
         np.concatenate([ours.vectors, theirs.vectors]), np.tile(people, 2), strata * 2
     )
-    return Truth(one, other, ours, theirs, strangers)
+    return Truth(one, other, ours, theirs, impostors)
 
 
-def seen_in(outputs: Pixels, album: Album, workers: int) -> Described:
+def descriptors_of(outputs: Pixels, album: Album, workers: int) -> Described:
     size = outputs.shape[-2]
     flat = outputs.reshape(-1, size, size, 3)
     return described(flat, album.points.reshape(-1, 68, 2), workers=workers)
 
 
-def judges_exam(stack: Stack, first: int, people: int) -> list[Examined]:
-    """Everyone in four photographs, three ages each drawn over the whole span."""
+def evaluators_exam(stack: Stack, first: int, people: int) -> list[Examined]:
+    """Everybody in four photographs, at three random ages each."""
     if stack.embed is None and not stack.ages and stack.points is None:
         return []
     plan = PortraitPlan(first=first, people=people, scenes=4, ages=3)
     portraits = rendered(plan, Silence())
-    told: list[Examined] = []
+    results: list[Examined] = []
     if stack.embed is not None:
         embeddings = measured(stack.embed, portraits.pictures)
         strata = [
             stratum_of(int(person), float(age))
             for person, age in zip(portraits.people, portraits.ages, strict=True)
         ]
-        told.append(
+        results.append(
             nets.examine_identity(
                 embeddings, portraits.people, portraits.scenes, portraits.ages, strata
             )
         )
     for name, ages in stack.ages.items():
         years = measured(ages, portraits.pictures)
-        told.append(nets.examine_age(portraits.ages, years, portraits.people, name=name))
+        results.append(nets.examine_age(portraits.ages, years, portraits.people, name=name))
     if stack.points is not None:
         points = measured(stack.points, portraits.pictures)
-        told.append(nets.examine_landmarks(points, portraits.landmarks, portraits.people))
-    return told
+        results.append(nets.examine_landmarks(points, portraits.landmarks, portraits.people))
+    return results
 
 
 def reconstruction_exam(outputs: Pixels, truth: Truth, stack: Stack, chosen: Any) -> Examined:
-    seen = seen_in(outputs, truth.one, chosen.workers)
+    descriptors = descriptors_of(outputs, truth.one, chosen.workers)
     places = [(row % len(outputs), at) for row, at in enumerate(range(0, len(TARGETS), 2))]
     save_png(chosen.out / "reconstruction.png", reconstruction_grid(truth.one, outputs, places), {})
     return examine_reconstruction(
         truth.one,
         outputs,
-        seen,
-        truth.seen,
-        truth.seen_other,
-        truth.strangers,
+        descriptors,
+        truth.descriptors,
+        truth.other_descriptors,
+        truth.impostors,
         stack.perceptual,
     )
 
 
 def prior_exam(aged: ageing.Aged, truth: Truth, stack: Stack, chosen: Any) -> list[Examined]:
-    seen = seen_in(aged.outputs, truth.one, chosen.workers)
+    descriptors = descriptors_of(aged.outputs, truth.one, chosen.workers)
     shown = np.linspace(0, len(aged.starts) - 1, min(SHOWN, len(aged.starts))).round()
     save_png(chosen.out / "ageing.png", ageing_grid(aged, shown.astype(int).tolist()), {})
-    told: list[Examined] = []
+    results: list[Examined] = []
     ages = None
-    if stack.judge is not None:
-        examined, ages = ageing.examine_ages(aged, stack.judge)
-        told.append(examined)
-    told += [ageing.examine_likeness(aged, stack.perceptual), ageing.examine_colours(aged)]
-    identity = ageing.examine_identity(aged, seen, truth.seen, truth.seen_other, ages)
-    return [*told, identity]
+    if stack.age_evaluator is not None:
+        examined, ages = ageing.examine_ages(aged, stack.age_evaluator)
+        results.append(examined)
+    results += [ageing.examine_likeness(aged, stack.perceptual), ageing.examine_colours(aged)]
+    identity = ageing.examine_identity(
+        aged, descriptors, truth.descriptors, truth.other_descriptors, ages
+    )
+    return [*results, identity]
 
 
 def reaged(reage: Reage, inputs: Pixels) -> Pixels:
     """Everyone at every target, (people, targets, s, s, 3)."""
-    made = [
+    outputs = [
         drawn(lambda x, age=age: reage(x, torch.full((len(x),), age)), inputs) for age in TARGETS
     ]
-    return np.stack(made, axis=1)
+    return np.stack(outputs, axis=1)
 
 
 def blurred(pictures: Tensor) -> Tensor:
@@ -240,7 +242,7 @@ def blurred(pictures: Tensor) -> Tensor:
 def pictures_of(
     stack: Stack, stand_in: str | None, album: Album, inputs: Pixels
 ) -> tuple[Pixels | None, Pixels | None]:
-    """The reconstructions and the aged pictures to examine; None for what is not at hand."""
+    """The reconstructions and the aged pictures to evaluate; None where there is no network."""
     match stand_in:
         case "truth":
             return album.pictures, album.pictures
@@ -257,33 +259,33 @@ def pictures_of(
 
 
 def examined(stack: Stack, chosen: argparse.Namespace) -> tuple[list[Examined], dict[str, Any]]:
-    """Run every exam that the stack has the parts for; also what stands behind the figures."""
-    told = judges_exam(stack, chosen.first, chosen.people)
+    """Run every evaluation that the stack has the parts for; also the impostor distances behind."""
+    results = evaluators_exam(stack, chosen.first, chosen.people)
     if stack.reconstruct is None and stack.reage is None and chosen.stand_in is None:
-        return told, {}
+        return results, {}
     plan = PortraitPlan(first=chosen.first, people=chosen.people, scenes=2, fixed=TARGETS)
     truth = truth_of(rendered(plan, Silence()), chosen.workers)
     starts = np.arange(chosen.people) % len(TARGETS)
     inputs = truth.one.pictures[np.arange(chosen.people), starts]
     rebuilt, older = pictures_of(stack, chosen.stand_in, truth.one, inputs)
     if rebuilt is not None:
-        told.append(reconstruction_exam(rebuilt, truth, stack, chosen))
+        results.append(reconstruction_exam(rebuilt, truth, stack, chosen))
     if older is not None:
         aged = ageing.Aged(truth.one, truth.other, older, starts)
-        told += prior_exam(aged, truth, stack, chosen)
-    everyone = truth.strangers.everyone._asdict()
+        results += prior_exam(aged, truth, stack, chosen)
+    everyone = truth.impostors.everyone._asdict()
     rows = [
-        {**group._asdict(), **strangers._asdict()}
-        for group, strangers in sorted(truth.strangers.groups.items())
+        {**group._asdict(), **row._asdict()}
+        for group, row in sorted(truth.impostors.groups.items())
     ]
-    return told, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
+    return results, {"identity_by": JUDGE, "d0": rows, "d0_everyone": everyone}
 
 
 def left_out(stack: Stack, stand_in: str | None) -> list[str]:
     missing = {
         "identity net": stack.embed is None,
         "age net": "age net" not in stack.ages,
-        "age judge (and with it judged ages and its perceptual distance)": stack.judge is None,
+        "age evaluator (with ages of outputs and its distance)": stack.age_evaluator is None,
         "landmark net": stack.points is None,
         "encoder and generator": stack.reconstruct is None and stand_in in (None, "nothing"),
         "ageing prior": stack.reage is None and stand_in is None,
@@ -318,7 +320,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
     stack = loaded(chosen)
-    told, behind = examined(stack, chosen)
+    results, details = examined(stack, chosen)
     files = {name: getattr(chosen, name.replace("-", "_")) for name in PARTS}
     report = {
         "world": f"portraits {VERSION}",
@@ -327,9 +329,9 @@ def main() -> None:
         "stand_in": chosen.stand_in,
         "left_out": left_out(stack, chosen.stand_in),
         "seconds": round(time.perf_counter() - started, 1),
-        "figures": [figure for one in told for figure in one.dump()["figures"]],
-        "tables": {name: rows for one in told for name, rows in one.dump()["tables"].items()},
-        **behind,
+        "figures": [figure for one in results for figure in one.dump()["figures"]],
+        "tables": {name: rows for one in results for name, rows in one.dump()["tables"].items()},
+        **details,
     }
     text = json.dumps(report, indent=1, allow_nan=False)
     write_text(chosen.out / "exam.json", text)
@@ -338,7 +340,7 @@ def main() -> None:
         return
     for name, rows in report["tables"].items():
         print(f"\n{name}\n{row_table(rows)}")
-    print(f"\n{figure_table([figure for one in told for figure in one.figures])}")
+    print(f"\n{figure_table([figure for one in results for figure in one.figures])}")
     for name in report["left_out"]:
         print(f"left out: {name}", file=sys.stderr)
     print(f"{chosen.people} people, {report['seconds']} s; {chosen.out / 'exam.json'}")

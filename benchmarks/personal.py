@@ -1,10 +1,10 @@
-"""Proof of personal ageing on people whose truth is known, and what each part of it is worth.
+"""Evaluation of personal ageing on people whose truth is known, with ablations.
 
 Each person has 60 photos of ages 20 to 50, none within 1.5 years of 25, 35 and 45. Two stages are
 trained on them from the frozen prior, then a one-shot at 40; photographs from other scenes are aged
 and compared with the same photograph rendered at the target. The oracle is the renderer itself with
-the way of ageing that the photos tell: nobody can know more. Runs and judgements that stand in
---out are kept, so a stopped proof goes on.
+the person's own ageing fitted to the photos, an upper bound. Runs and rows in --out are kept, so
+that an interrupted evaluation continues.
 
     python benchmarks/personal.py --out DIR [--first 900001] [--people 5] [--seeds 3]
         [--variants personal,oneshot,full,no-nearest,...] [--threads 2] [--set KEY=VALUE ...]
@@ -60,12 +60,12 @@ FIRST_HELD = 100
 """Photograph number of the first that is in no training."""
 SAME_FACE = 0.37
 """dlib distance at which as many people are mistaken for each other as are not known again."""
-IMPOSTOR_DISTANCE = 300
+IMPOSTOR_COUNT = 300
 FITTED, FIT_SIZE = 12, 64
 """Photos that the oracle looks at, and their side in px."""
 AWAY = 4.0
-"""Added to what is fitted, since steps are shares of it: nothing then lies near 0."""
-WAYS = {"judge features": "nano-judge-features"}
+"""Offset of the fitted traits: the steps of the fit are relative, so no trait may be near 0."""
+DISTANCE_NETWORKS = {"judge features": "nano-judge-features"}
 ABLATIONS = {
     "no-nearest": ["loss.nearest_id.weight=0"],
     "no-contrastive": ["loss.contrastive_id.weight=0"],
@@ -88,7 +88,7 @@ def photo(person: int, age: float, number: int) -> tuple[Pixels, np.ndarray]:
 
 
 def photos_of(person: int, folder: Path) -> Path:
-    """The 60 photos as a user would have them."""
+    """The 60 photos in a folder, with ages in their names."""
     for number, age in enumerate(photo_ages()):
         path = folder / f"{age}_{number}.png"
         if not path.exists():
@@ -110,10 +110,10 @@ def sitting_of(person: int) -> Sitting:
     )
 
 
-def foretold(person: int) -> Identity:
-    """The person with the way of ageing that least squares finds in some of the photos.
+def fitted_identity(person: int) -> Identity:
+    """The person with style traits fitted by least squares to some of the photos.
 
-    Their scenes and the rest of the face are given: an oracle's knowledge, not a method's.
+    The scenes and the other traits are given, which no method knows.
     """
     ages = photo_ages()
     chosen = range(0, PHOTOS, PHOTOS // FITTED)
@@ -121,49 +121,52 @@ def foretold(person: int) -> Identity:
     views = [view_of(plan, scene_seed(person, number)) for number in chosen]
     unknown = identity(person).changed(**dict.fromkeys(STYLE_TRAITS, 0.0))
 
-    def pictures(who: Identity) -> np.ndarray:
-        drawn = [
-            render(who, ages[number], view, FIT_SIZE).picture
+    def pictures(candidate: Identity) -> np.ndarray:
+        renders = [
+            render(candidate, ages[number], view, FIT_SIZE).picture
             for number, view in zip(chosen, views, strict=True)
         ]
-        return np.stack(drawn).astype(np.float64).ravel()
+        return np.stack(renders).astype(np.float64).ravel()
 
     def styled(style: np.ndarray) -> Identity:
         return unknown.changed(**dict(zip(STYLE_TRAITS, style, strict=True)))
 
     true = pictures(identity(person))
-    found = least_squares(
+    fit = least_squares(
         lambda raised: pictures(styled(raised - AWAY)) - true,
         np.full(len(STYLE_TRAITS), AWAY),
         bounds=(AWAY - LIMIT, AWAY + LIMIT),
         diff_step=0.03,
         max_nfev=12,
     )
-    return styled(found.x - AWAY)
+    return styled(fit.x - AWAY)
 
 
 def oracle(person: int) -> Pixels:
-    """The inputs at every target as the renderer foretells them: (n, t, s, s, 3)."""
-    who = foretold(person)
+    """The inputs rendered at every target with the fitted traits: (n, t, s, s, 3)."""
+    person_fit = fitted_identity(person)
     plan = PortraitPlan(first=person, people=1, size=SIZE)
     views = [
         view_of(plan, scene_seed(person, FIRST_HELD + number)) for number in range(len(INPUT_AGES))
     ]
     return np.stack(
-        [np.stack([render(who, age, view, SIZE).picture for age in TARGETS]) for view in views]
+        [
+            np.stack([render(person_fit, age, view, SIZE).picture for age in TARGETS])
+            for view in views
+        ]
     )
 
 
 def bank_of(out: Path) -> Path:
-    """A bank of strangers, none of whom anything was trained on."""
+    """A bank of impostors, on whom no network was trained."""
     path = out / "bank.safetensors"
     if not path.exists():
-        plan = SynthPlan(out / "strangers", IMPOSTOR_DISTANCE, 4, seed=IMPOSTORS.start, size=SIZE)
+        plan = SynthPlan(out / "impostors", IMPOSTOR_COUNT, 4, seed=IMPOSTORS.start, size=SIZE)
         synthesise(plan, workers=2, progress=Silence())
-        identity_net = load_identity_network("nano-identity", CPU)
+        network = load_identity_network("nano-identity", CPU)
         build_bank(
-            BankPlan(out / "strangers", path, 5, AgeSource(), 32),
-            identity_net,
+            BankPlan(out / "impostors", path, 5, AgeSource(), 32),
+            network,
             Silence(),
             device=CPU,
         )
@@ -171,13 +174,13 @@ def bank_of(out: Path) -> Path:
 
 
 def trained(run: Path, words: Sequence[str], settings: Sequence[str]) -> Path:
-    """A run of the command line, begun, gone on with, or finished before; minutes beside it."""
+    """A run by the command line, started, resumed, or finished before; minutes beside it."""
     done = run / "minutes"
     if done.exists():
         return run
     started = time.perf_counter()
-    told = [part for setting in settings for part in ("--set", setting)]
-    command = ["resume", str(run)] if (run / "environment.json").exists() else [*words, *told]
+    options = [part for setting in settings for part in ("--set", setting)]
+    command = ["resume", str(run)] if (run / "environment.json").exists() else [*words, *options]
     subprocess.run([sys.executable, "-m", "tm", *command, "-q"], check=True)
     done.write_text(f"{(time.perf_counter() - started) / 60:.2f}\n")
     return run
@@ -228,9 +231,9 @@ def examine_person(
     folder = photos_of(person, own / "photos")
     bank = bank_of(chosen.out)
     against = seen(sitting_of(person), judges)
-    sides = read_photos(folder, SIZE, Silence())
-    known = np.concatenate([sides.train.pictures, sides.test.pictures])
-    ages = np.concatenate([sides.train.ages, sides.test.ages])
+    split = read_photos(folder, SIZE, Silence())
+    known = np.concatenate([split.train.pictures, split.test.pictures])
+    ages = np.concatenate([split.train.ages, split.test.ages])
     ways: dict[str, list[dict[str, Any]]] = {
         "input copied": judged(
             own / "copied.json", against, judges, against.sitting.copied(), None
@@ -269,7 +272,7 @@ def table_of(
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in chosen:
         groups.setdefault(tuple(row[key] for key in by), []).append(row)
-    measures = ("identity", "age_error", "both", "right", *WAYS, "gradients")
+    measures = ("identity", "age_error", "both", "right", *DISTANCE_NETWORKS, "gradients")
     return [
         {
             **dict(zip(by, key, strict=True)),
@@ -284,16 +287,16 @@ def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence
     chosen = [row for row in rows if row["target"] in targets]
 
     def values(which: str, name: str) -> dict[tuple[Any, ...], list[float]]:
-        found: dict[tuple[Any, ...], list[float]] = {}
+        values_of: dict[tuple[Any, ...], list[float]] = {}
         for row in chosen:
             if row["way"] == which:
                 value = 1 - row[name] if name == "identity" else row[name]
                 key = (row["person"], row["photo"], row["target"], row.get("seed", 0))
-                found.setdefault(key, []).append(value)
-        return found
+                values_of.setdefault(key, []).append(value)
+        return values_of
 
-    told: list[str] = []
-    for name in ("identity", *WAYS, "gradients"):
+    parts: list[str] = []
+    for name in ("identity", *DISTANCE_NETWORKS, "gradients"):
         ours, theirs = values(way, name), values(than, name)
         pairs = [
             (key, np.mean(own), np.mean(theirs[key] if key in theirs else theirs[(*key[:3], 0)]))
@@ -305,8 +308,8 @@ def gains(rows: Sequence[dict[str, Any]], way: str, than: str, targets: Sequence
             groups=[f"{key[0]} {key[1]}" for key, *_ in pairs],
         )
         label = "1 - identity" if name == "identity" else name
-        told.append(f"{label} {lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})")
-    return f"{way} lower than {than}: " + ", ".join(told)
+        parts.append(f"{label} {lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})")
+    return f"{way} lower than {than}: " + ", ".join(parts)
 
 
 def arguments() -> argparse.Namespace:
@@ -328,8 +331,8 @@ def main() -> None:
     chosen = arguments()
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    print(f"prior {file_sha256(find_weights('nano'))}, before any person is touched")
-    distances = {name: load_distance(net, CPU) for name, net in WAYS.items()}
+    print(f"prior {file_sha256(find_weights('nano'))}, before any training")
+    distances = {name: load_distance(net, CPU) for name, net in DISTANCE_NETWORKS.items()}
     judges = PersonalJudges(
         load_age_estimator("nano-age-judge", CPU).years,
         {**distances, "gradients": gradient_distance},
