@@ -1,8 +1,8 @@
-"""What an AgeTransformer is worth: unseen people against their truth, operations, and speed.
+"""Evaluation of an AgeTransformer: held-out people against their truth, operations, and speed.
 
-People from 903,000 on, whom no network has met, each from one age to every anchor. The judges are
-in no loss: the nano age judge for the years, dlib for who it is. Doing nothing and the truth itself
-stand beside every figure.
+People from 903,000 on, on whom no network was trained, each from one age to every anchor. The
+evaluators are in no loss: the nano age evaluator for ages, dlib for identity. The unchanged photo
+and the truth itself are measured too.
 
     python benchmarks/agetransformer.py exam [--weights agetransformer] [--people 100] [--dlib 20]
         [--out DIR]
@@ -40,11 +40,11 @@ from engine.weights.load import read_checkpoint
 
 FIRST, ORDERED, SHOWN = 903_000, 0.95, 6
 CPU = torch.device("cpu")
-Told = dict[str, object]
+Results = dict[str, object]
 
 
-def exam(chosen: argparse.Namespace) -> Told:
-    """Every figure of the pictures, and a grid to look at."""
+def exam(chosen: argparse.Namespace) -> Results:
+    """Every metric, and a grid of pictures."""
     checkpoint = read_checkpoint(find_weights(chosen.weights))
     anchors, net = anchors_of(checkpoint), frozen(transformer_of(checkpoint))
     plan = PortraitPlan(first=FIRST, people=chosen.people, scenes=1, fixed=anchors.years)
@@ -55,63 +55,65 @@ def exam(chosen: argparse.Namespace) -> Told:
     photos = resized(people.tensor(rows), small)
     ages = anchors.weights(torch.tensor(anchors.years))[None]
     with torch.inference_mode():
-        made = torch.cat([net(some, ages) for some in photos.split(10)]).clamp(-1, 1)
-    truth = resized(people.tensor(range(len(people))), small).unflatten(0, made.shape[:2])
-    idle = photos[:, None].expand_as(made)
-    years = np.broadcast_to(np.asarray(anchors.years), made.shape[:2])
-    told: Told = {"weights": chosen.weights, "people": chosen.people, "size": small}
-    reader = load_age_estimator(NANO, CPU)
-    for name, pictures in (("output", made), ("truth", truth), ("nothing", idle)):
+        outputs = torch.cat([net(some, ages) for some in photos.split(10)]).clamp(-1, 1)
+    truth = resized(people.tensor(range(len(people))), small).unflatten(0, outputs.shape[:2])
+    unchanged = photos[:, None].expand_as(outputs)
+    years = np.broadcast_to(np.asarray(anchors.years), outputs.shape[:2])
+    results: Results = {"weights": chosen.weights, "people": chosen.people, "size": small}
+    estimator = load_age_estimator(NANO, CPU)
+    for name, pictures in (("output", outputs), ("truth", truth), ("nothing", unchanged)):
         flat = pictures.flatten(0, 1)
         with torch.inference_mode():
-            read = torch.cat([reader.years(some) for some in flat.split(100)]).numpy()
-        read = read.reshape(years.shape)
-        order = [spearman(a, b) for a, b in zip(years, read, strict=True)]
-        told[name] = {
-            "age_mae": mae(years, read),
+            estimates = torch.cat([estimator.years(some) for some in flat.split(100)]).numpy()
+        estimates = estimates.reshape(years.shape)
+        order = [spearman(a, b) for a, b in zip(years, estimates, strict=True)]
+        results[name] = {
+            "age_mae": mae(years, estimates),
             "ordered": float(np.mean([rho >= ORDERED for rho in order])),
             "spearman": float(np.mean(order)),
-            "mean_age": read.mean(axis=0).round(1).tolist(),
+            "mean_age": estimates.mean(axis=0).round(1).tolist(),
             "psnr": float(psnr(flat, truth.flatten(0, 1)).nan_to_num(posinf=99).mean()),
             "gradient": float(gradient_distance(flat, truth.flatten(0, 1)).mean()),
             "sharpness": float(laplacian(flat).square().mean()),
         }
-    told["identity"] = identities(made, truth, idle, photos, chosen.dlib)
+    results["identity"] = identities(outputs, truth, unchanged, photos, chosen.dlib)
     if chosen.out is not None:
         chosen.out.mkdir(parents=True, exist_ok=True)
-        save_png(chosen.out / "grid.png", grid(photos, made, truth), {"made": "benchmark"})
-        (chosen.out / "exam.json").write_text(json.dumps(told, indent=1))
-    return told
+        save_png(chosen.out / "grid.png", grid(photos, outputs, truth), {"made": "benchmark"})
+        (chosen.out / "exam.json").write_text(json.dumps(results, indent=1))
+    return results
 
 
-def identities(made: Tensor, truth: Tensor, idle: Tensor, photos: Tensor, people: int) -> Told:
-    """dlib's identity, 1 for the same picture and 0 for a stranger, to truth and to input."""
-    judges, found = PhotoEvaluators(CPU, "portraits"), dict[str, list[float]]()
-    for person in range(min(people, len(made))):
-        own = judges.embedding(photos[person : person + 1])
-        for age in range(made.shape[1]):
-            known = judges.embedding(truth[person, age][None])
-            output = judges.embedding(made[person, age][None])
+def identities(
+    outputs: Tensor, truth: Tensor, unchanged: Tensor, photos: Tensor, people: int
+) -> Results:
+    """dlib's identity to truth and to input: 1 for the same picture, 0 for an impostor."""
+    evaluators, values = PhotoEvaluators(CPU, "portraits"), dict[str, list[float]]()
+    for person in range(min(people, len(outputs))):
+        own = evaluators.embedding(photos[person : person + 1])
+        for age in range(outputs.shape[1]):
+            known = evaluators.embedding(truth[person, age][None])
+            output = evaluators.embedding(outputs[person, age][None])
             for name, one, other in (
                 ("output_to_truth", output, known),
                 ("nothing_to_truth", own, known),
                 ("output_to_input", output, own),
             ):
-                found.setdefault(name, []).append(judges.identity(one, other).value)
-    return {"people": people, **{name: float(np.mean(row)) for name, row in found.items()}}
+                values.setdefault(name, []).append(evaluators.identity(one, other).value)
+    return {"people": people, **{name: float(np.mean(row)) for name, row in values.items()}}
 
 
-def grid(photos: Tensor, made: Tensor, truth: Tensor) -> np.ndarray:
+def grid(photos: Tensor, outputs: Tensor, truth: Tensor) -> np.ndarray:
     """For a few people a row of outputs, with the truth below; the photograph comes first."""
     rows = [
         np.concatenate([to_pixels(picture) for picture in (photo, *some)], axis=1)
-        for photo, outputs, known in zip(photos[:SHOWN], made, truth, strict=False)
+        for photo, outputs, known in zip(photos[:SHOWN], outputs, truth, strict=False)
         for some in (outputs, known)
     ]
     return np.concatenate(rows).repeat(2, axis=0).repeat(2, axis=1)
 
 
-def cost(chosen: argparse.Namespace) -> Told:
+def cost(chosen: argparse.Namespace) -> Results:
     """Operations and seconds of ten ages: in one call, and in ten."""
     torch.manual_seed(0)
     nets: dict[str, PublishedTransformer | SlimTransformer] = {"v2": SlimTransformer()}
@@ -122,7 +124,7 @@ def cost(chosen: argparse.Namespace) -> Told:
 
 
 @torch.inference_mode()
-def compared(net: PublishedTransformer | SlimTransformer, repeats: int) -> Told:
+def compared(net: PublishedTransformer | SlimTransformer, repeats: int) -> Results:
     photo, ten = torch.rand(1, 3, net.spec.size, net.spec.size), torch.eye(10)[None]
     with FlopCounterMode(display=False) as counter:
         net(photo, ten[:, :1])
@@ -145,10 +147,10 @@ def compared(net: PublishedTransformer | SlimTransformer, repeats: int) -> Told:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor seconds, so that what else the machine does counts little."""
-    begun = time.process_time()
+    """Processor seconds, which depend little on the load of the machine."""
+    started = time.process_time()
     work()
-    return time.process_time() - begun
+    return time.process_time() - started
 
 
 def main() -> None:

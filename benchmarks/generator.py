@@ -27,7 +27,7 @@ Form = Callable[[Tensor], Tensor]
 TASKS = ("forward", "forward + backward", "forward + backward to the codes")
 TARGETS = {"forward": 2.0, "forward + backward": 1.5}
 # Relative to the largest value. Gradients are those of sums over a million pixels in float32 (the
-# tests compare them in float64); half precision is told, not bounded: both forms round.
+# tests compare them in float64); half precision is reported without a bound: both forms round.
 TOLERANCE = {"forward": 1e-4}
 GRADIENT_TOLERANCE = 1e-2
 
@@ -57,20 +57,20 @@ def once(form: Form, task: str, net: Generator, w_plus: Tensor) -> Tensor:
     # A mean of squares: every pixel has a gradient of its own.
     form(w_plus).float().square().mean().backward()
     assert w_plus.grad is not None
-    seen = [w_plus.grad, *(p.grad for p in net.parameters() if p.grad is not None)]
-    return torch.cat([(grad / grad.abs().max().clamp_min(1e-30)).flatten() for grad in seen])
+    gradients = [w_plus.grad, *(p.grad for p in net.parameters() if p.grad is not None)]
+    return torch.cat([(grad / grad.abs().max().clamp_min(1e-30)).flatten() for grad in gradients])
 
 
-def settled(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def timed(run: Callable[[], Tensor], device: torch.device) -> float:
-    settled(device)
+    synchronise(device)
     started = time.perf_counter()
     run()
-    settled(device)
+    synchronise(device)
     return time.perf_counter() - started
 
 
@@ -105,11 +105,11 @@ def compare(
     half = torch.autocast(device.type, dtype=dtype) if dtype != torch.float32 else nullcontext()
     with half:
         runs = [lambda form=form: once(form, task, net, w_plus) for form in forms]
-        answers = [run() for run in runs]
-        apart = float((answers[0] - answers[1]).abs().max() / answers[0].abs().max())
+        outputs = [run() for run in runs]
+        apart = float((outputs[0] - outputs[1]).abs().max() / outputs[0].abs().max())
         if dtype == torch.float32 and not apart <= TOLERANCE.get(task, GRADIENT_TOLERANCE):
             sys.exit(f"{task}: the two forms are {apart:.1e} apart, there is nothing to time")
-        del answers
+        del outputs
         seconds = [[timed(run, device) for run in runs] for _ in range(rounds)]
         memory = [peak_mib(run, device) for run in runs]
     plain_s, ours_s = (statistics.median(column) for column in zip(*seconds, strict=True))
@@ -123,10 +123,10 @@ def profiled(net: Generator, w_plus: Tensor) -> str:
     activities = [ProfilerActivity.CPU]
     if w_plus.is_cuda:
         activities.append(ProfilerActivity.CUDA)
-    with torch.no_grad(), profile(activities=activities) as seen:
+    with torch.no_grad(), profile(activities=activities) as profiler:
         net(w_plus)
     order = "self_device_time_total" if w_plus.is_cuda else "self_cpu_time_total"
-    return seen.key_averages().table(sort_by=order, row_limit=10, max_name_column_width=40)
+    return profiler.key_averages().table(sort_by=order, row_limit=10, max_name_column_width=40)
 
 
 def arguments() -> argparse.Namespace:
@@ -163,12 +163,14 @@ def main() -> None:
     ]
     where = torch.cuda.get_device_name(device) if on_gpu else f"{torch.get_num_threads()} threads"
     if chosen.json:
-        told = {
+        arguments_used = {
             "size": chosen.size,
             "batch": chosen.batch,
             "rounds": chosen.rounds,
         }
-        print(json.dumps({**told, "device": where, "rows": [asdict(row) for row in rows]}))
+        print(
+            json.dumps({**arguments_used, "device": where, "rows": [asdict(row) for row in rows]})
+        )
     else:
         print(f"StyleGAN2-{chosen.size}, batch {chosen.batch}, {where}: {chosen.rounds} pairs")
         for row in rows:

@@ -104,7 +104,7 @@ def prepared(out: Path, count: int) -> None:
     truth = portraits.ages.astype(float)
     given = corrupted(truth)
     for way, ages in (("true", truth), ("given", given)):
-        write_json(out / f"{way}.json", {"labels": told(names, ages)})
+        write_json(out / f"{way}.json", {"labels": label_rows(names, ages)})
     rows = [f"faces/{name},{age}\n" for name, age in zip(names, given.tolist(), strict=True)]
     write_text(out / "given.csv", "path,age\n" + "".join(rows))
     asked = ("relabel", "faces", "--aligned", "--labels", "given.csv", "-q")
@@ -123,7 +123,7 @@ def corrupted(truth: np.ndarray) -> np.ndarray:
     return labels
 
 
-def told(names: list[str], ages: np.ndarray) -> Mapping[str, Mapping[str, Any]]:
+def label_rows(names: list[str], ages: np.ndarray) -> Mapping[str, Mapping[str, Any]]:
     """Labels in the shape of `tm relabel`, all of them sure."""
     sure = {"age_std": 0.0, "reliability": 1.0, "keep": True}
     return {
