@@ -148,7 +148,7 @@ def _attempt(
 
 
 def _unfinished(weight: Weight, address: str, part: Path) -> tuple[PartialDownload | None, int]:
-    """What can be gone on with: bytes of the same answer, or any bytes that a digest will judge."""
+    """What can be resumed: bytes of the same answer, or any bytes where a digest is known."""
     have = part.stat().st_size if part.exists() else 0
     try:
         partial = PartialDownload(**json.loads(_info_path(part).read_text(encoding="utf-8")))
@@ -170,7 +170,7 @@ def _extent(
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if not have or match is None or int(match[1]) != have:
             discard(part)
-            raise TransferError("goes on at another place than asked")
+            raise TransferError("resumes at another byte than requested")
         start, total = have, None if match[2] == "*" else int(match[2])
     elif response.status == 200:
         start, total = 0, int(length) if length is not None and length.isdigit() else None

@@ -81,7 +81,7 @@ def _fetch_from(
     progress: Progress,
     retries: RetryPolicy,
 ) -> str:
-    """Download from one address and judge it, once more from nothing if old bytes were in it.
+    """Download from one address and verify it, once more from nothing if old bytes were in it.
 
     Returns the SHA-256 of what passed; TransferError says why nothing did.
     """

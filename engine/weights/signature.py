@@ -30,7 +30,7 @@ def web_page_in(head: bytes) -> str | None:
 
 
 def form_of(path: Path) -> Form:
-    """How the file stores its content, judged by its first bytes."""
+    """How the file stores its content, by its first bytes."""
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(ZIP):

@@ -29,7 +29,7 @@ def generator_parts(
 ) -> tuple[dict[str, dict[str, Tensor]], bool]:
     """The generator under `name` and the discriminator; whether the generator is the averaged one.
 
-    The averaged generator is taken where it is asked for, and where there is no other.
+    The averaged generator is taken with `ema`, and where there is no other.
     """
     use_ema = "g_ema" in content and (ema or "g" not in content)
     chosen = "g_ema" if use_ema else "g"
