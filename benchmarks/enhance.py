@@ -51,7 +51,7 @@ FIRST, SIDE, SCALE = 930_000, 128, 2
 SEVERITY = 0.5
 STEPS = "ddcolor,esrgan,gfpgan"
 CPU = torch.device("cpu")
-PERCEPTUAL = "nano-judge-features"
+PERCEPTUAL = "nano-evaluator-features"
 Rows = dict[str, np.ndarray]
 LARGE = (4, 16, 64)
 
@@ -104,7 +104,10 @@ def quality(people: int, first: int, workers: int) -> Rows:
 
 @torch.inference_mode()
 def _measured(methods: dict[str, np.ndarray], truth: PortraitSet) -> Rows:
-    age_net, perceptual = load_age_estimator("nano-age-judge", CPU), load_distance(PERCEPTUAL, CPU)
+    age_net, perceptual = (
+        load_age_estimator("nano-age-evaluator", CPU),
+        load_distance(PERCEPTUAL, CPU),
+    )
     points, clean = np.asarray(truth.landmarks), to_tensors(np.array(truth.pictures))
     real = _described(truth.pictures, points)
     rows: Rows = {"truth/years": torch.cat([age_net.years(p) for p in clean.split(50)]).numpy()}

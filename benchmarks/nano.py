@@ -5,7 +5,7 @@ skipped and listed. Stand-ins in place of the networks validate the evaluation: 
 the unchanged input and blur must fail.
 
     python benchmarks/nano.py                        # everything that ships with the package
-    python benchmarks/nano.py --out DIR [--identity F] [--age F] [--age-judge F] [--landmarks F]
+    python benchmarks/nano.py --out DIR [--identity F] [--age F] [--age-evaluator F] [--landmarks F]
         [--model F] [--stand-in truth|unchanged|blur] [--people 100] [--json]
 """
 
@@ -53,7 +53,7 @@ TARGETS = tuple(float(age) for age in range(10, 100, 10))
 PARTS = {
     "identity": "nano-identity",
     "age": "nano-age",
-    "age-judge": "nano-age-judge",
+    "age-judge": "nano-age-evaluator",
     "landmarks": "nano-landmarks",
     "model": "nano",
 }
@@ -109,8 +109,8 @@ def loaded(chosen: argparse.Namespace) -> Stack:
         stack = replace(stack, embed=net)
     if chosen.age:
         ages["age net"] = frozen(NanoAge.from_state(part(chosen.age, "age"))).age
-    if chosen.age_judge:
-        judge = frozen(NanoAgeEvaluator.from_state(part(chosen.age_judge, "age")))
+    if chosen.age_evaluator:
+        judge = frozen(NanoAgeEvaluator.from_state(part(chosen.age_evaluator, "age")))
         ages["age judge"] = judge.age
         perceptual = FeatureDistance("features of the age judge", judge.features)
         stack = replace(stack, age_evaluator=judge.age, perceptual=(perceptual,))

@@ -66,7 +66,7 @@ discriminator = {{ kind = "adam", betas = [0.0, 0.99] }}
 identity = "nano-identity"
 age = "nano-age"
 perceptual = "nano-identity-features"
-age_evaluator = "nano-age-judge"
+age_evaluator = "nano-age-evaluator"
 
 [curriculum]
 steps = {third}

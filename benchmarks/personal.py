@@ -72,7 +72,7 @@ FITTED, FIT_SIZE = 12, 64
 """Photos that the oracle looks at, and their side in px."""
 AWAY = 4.0
 """Added to what is fitted, since steps are shares of it: nothing then lies near 0."""
-WAYS = {"judge features": "nano-judge-features"}
+WAYS = {"judge features": "nano-evaluator-features"}
 ABLATIONS = {
     "no-nearest": ["loss.nearest_id.weight=0"],
     "no-contrastive": ["loss.contrastive_id.weight=0"],
@@ -342,7 +342,7 @@ def main() -> None:
     print(f"prior {file_sha256(find_weights('nano'))}, before any person is touched")
     distances = {name: load_distance(net, CPU) for name, net in WAYS.items()}
     evaluators = PersonalEvaluators(
-        load_age_estimator("nano-age-judge", CPU).years,
+        load_age_estimator("nano-age-evaluator", CPU).years,
         {**distances, "gradients": gradient_distance},
         DRAWN_IMPOSTOR_DISTANCE,
         SAME_FACE,

@@ -22,7 +22,7 @@ from engine.weights.manifest import known_weights
 if TYPE_CHECKING:
     from engine.nets.age.mivolo import AgeScale, MiVolo
 
-ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-judge"
+ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-evaluator"
 IMPOSTOR_DISTANCE = 0.8
 """dlib distance of different people in photos: a third above dlib's own threshold of 0.6 for the
 same person. A convention, stored beside every figure made with it."""
@@ -44,7 +44,7 @@ class Identity:
 class PhotoEvaluators:
     """The evaluators whose weights are here: MiVOLO for the age, ArcFace or else dlib.
 
-    Drawn portraits are evaluated by `nano-age-judge`, which is in no loss, and by dlib.
+    Drawn portraits are evaluated by `nano-age-evaluator`, which is in no loss, and by dlib.
     """
 
     def __init__(self, device: torch.device, domain: Domain = "photos") -> None:

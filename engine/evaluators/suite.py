@@ -174,7 +174,7 @@ class EvaluatorSuite:
         self.distances: dict[str, PairDistance] = {}
         self.why_no_perceptual: str | None = None
         if drawn:
-            features = load_distance("nano-judge-features", device)
+            features = load_distance("nano-evaluator-features", device)
             self.distances[features.name] = features
             identity_net = load_identity_network(NANO_IDENTITY, device)
             remark = ", which is in the losses of the nano recipes"

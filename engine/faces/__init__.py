@@ -1,1 +1,1 @@
-"""Faces in pictures: finding, cropping, judging and comparing them."""
+"""Faces in pictures: detecting, cropping, scoring and comparing them."""

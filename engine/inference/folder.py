@@ -171,7 +171,7 @@ class Evaluation:
         if truth is not None:
             row["identity_to"] = "truth"
         if identity.impostor_distance is not None:
-            row["identity_strangers"] = identity.impostor_distance
+            row["identity_d0"] = identity.impostor_distance
         missing = [evaluators.why_no_age] if evaluators.why_no_age is not None else []
         if self.reconstruction is None:
             missing.append("these weights have no plain inversion, only faces at an age")

@@ -43,7 +43,7 @@ ARCHITECTURES = (
     Architecture("ir-se50", "identity", "output_layer.3.weight", ArcFace.from_state),
     Architecture("nano-age", "age", "gather.weight", NanoAge.from_state),
     Architecture("nano-age-ordinal", "age", "gaps", NanoAgeOrdinal.from_state),
-    Architecture("nano-age-judge", "age", "hidden.1.weight", NanoAgeEvaluator.from_state),
+    Architecture("nano-age-evaluator", "age", "hidden.1.weight", NanoAgeEvaluator.from_state),
     Architecture("nano-age-tokens", "age", "places", NanoAgeTokens.from_state),
     Architecture("dex", "age", "fc8_101.weight", Dex.from_state),
     Architecture("nano-landmarks", "landmarks", "place.weight", NanoLandmarks.from_state),

@@ -35,13 +35,13 @@ from engine.weights.load import read_checkpoint, read_known
 
 ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
 DEX, NANO_AGE = "dex", "nano-age"
-NANO_LANDMARKS, NANO_AGE_EVALUATOR = "nano-landmarks", "nano-age-judge"
+NANO_LANDMARKS, NANO_AGE_EVALUATOR = "nano-landmarks", "nano-age-evaluator"
 LPIPS = "lpips-alex"
 DISTANCES: Mapping[str, tuple[str, ...]] = {
     LPIPS: (LPIPS,),
     "nano-features": (NANO_IDENTITY, NANO_AGE, NANO_LANDMARKS),
     "nano-identity-features": (NANO_IDENTITY,),
-    "nano-judge-features": (NANO_AGE_EVALUATOR,),
+    "nano-evaluator-features": (NANO_AGE_EVALUATOR,),
 }
 """Distances between pictures, and the weights behind each."""
 IDENTITY_NETWORKS, AGE_ESTIMATORS = (ARCFACE, NANO_IDENTITY), (DEX, NANO_AGE, NANO_AGE_EVALUATOR)
@@ -121,11 +121,11 @@ def load_distance(name: str, device: torch.device) -> Distance:
         case "nano-identity-features":
             net = frozen(NanoIdentity.from_state(state_of(NANO_IDENTITY, "identity"))).to(device)
             return FeatureDistance("features of nano-identity", net.features, net)
-        case "nano-judge-features":
+        case "nano-evaluator-features":
             net = frozen(NanoAgeEvaluator.from_state(state_of(NANO_AGE_EVALUATOR, "age"))).to(
                 device
             )
-            return FeatureDistance("features of nano-age-judge", net.features, net)
+            return FeatureDistance("features of nano-age-evaluator", net.features, net)
         case _:
             raise UsageError(f"unknown distance `{name}`", hint=f"known: {', '.join(DISTANCES)}")
 

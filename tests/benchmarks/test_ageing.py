@@ -166,7 +166,7 @@ def test_age_and_identity_count_together(perfect, descriptions):
 
 def test_other_people_are_not_verified(perfect, descriptions):
     vectors = descriptions[0].vectors.reshape(6, 3, -1)
-    others = Described(np.roll(vectors, 1, axis=0).reshape(18, -1), descriptions[0].found)
+    others = Described(np.roll(vectors, 1, axis=0).reshape(18, -1), descriptions[0].detected)
     result = metrics(evaluate_identity(perfect, others, *descriptions))
     area = result["dlib verification AUC, mean over targets"]
     assert area.value < area.truth
@@ -196,7 +196,7 @@ def test_another_person_fails_as_a_reconstruction(photographs, descriptions, imp
     vectors = np.roll(descriptions[0].vectors.reshape(6, 3, -1), 1, axis=0).reshape(18, -1)
     result = metrics(
         evaluate_reconstruction(
-            album, other, Described(vectors, descriptions[0].found), *descriptions, impostors
+            album, other, Described(vectors, descriptions[0].detected), *descriptions, impostors
         )
     )
     assert result["identity by dlib, 1 - d/d0"].passed is False

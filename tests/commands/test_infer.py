@@ -155,7 +155,7 @@ def test_a_row_names_its_evaluators_and_why_there_is_no_age(tm, containers, phot
     assert "mivolo" in row["why_null"]
     assert isinstance(row["identity"], float)
     assert isinstance(row["identity_reconstruction"], float)
-    assert row["identity_strangers"] > 0
+    assert row["identity_d0"] > 0
     assert row["extrapolated_years"] is None
     assert row["seconds"] > 0
 

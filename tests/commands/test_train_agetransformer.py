@@ -80,7 +80,7 @@ def labelled(faces, *more):
         'networks.identity="nano-identity"',
         'networks.age="nano-age"',
         'networks.perceptual="nano-identity-features"',
-        'networks.age_evaluator="nano-age-judge"',
+        'networks.age_evaluator="nano-age-evaluator"',
         "validate_every=4",
         "sample_every=4",
         'phase=[{name="picture",steps=4}]',

@@ -26,7 +26,9 @@ MEBIBYTE = 1 << 20
 
 
 def test_what_the_commands_name_is_there():
-    assert {"nano", "nano-identity", "nano-age", "nano-age-judge", "nano-landmarks"} <= set(SHIPPED)
+    assert {"nano", "nano-identity", "nano-age", "nano-age-evaluator", "nano-landmarks"} <= set(
+        SHIPPED
+    )
     assert "landscapes" in SHIPPED
     assert {"nano-age-ordinal", "nano-age-tokens", "agetransformer"} <= set(SHIPPED)
 
@@ -79,7 +81,7 @@ def test_ten_ages_of_a_face_are_drawn_at_once_and_look_ever_older():
     photo = torch.from_numpy(shot).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.inference_mode():
         drawn = net(photo, torch.eye(len(anchors))[None])[0]
-        years = load_age_estimator("nano-age-judge", torch.device("cpu")).years(drawn)
+        years = load_age_estimator("nano-age-evaluator", torch.device("cpu")).years(drawn)
     assert len(drawn) == 10
     assert spearman(anchors.years, years.numpy()) >= 0.95
 

@@ -52,7 +52,7 @@ class FolderFaces:
     audited: bool = False
 
     def load(self, progress: Progress) -> LabelledFaces:
-        """Read them; what cannot be read is told of and left out. InputError if none is left."""
+        """Read them; unreadable ones are reported and left out. InputError if none is left."""
         every = labelled_files(self.folder, self.labels, audited=self.audited)
         found = [one for one in every if _side(one) == self.side]
         if self.side == "test":
@@ -80,18 +80,18 @@ def labelled_files(
     people = _people(folder)
     if labels is None:
         rows = _rows(folder)
-        told = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
+        entries = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
     else:
-        told = _relabelled(labels, audited=audited)
-    found: list[LabelledFile] = []
-    for name, age, spread, reliability in told:
+        entries = _relabelled(labels, audited=audited)
+    files: list[LabelledFile] = []
+    for name, age, spread, reliability in entries:
         path = _place(name, folder, labels)
         if path is not None:
             person = people.get(path.name) or path.name
-            found.append(LabelledFile(path, age, spread, reliability, person))
-    if not found:
+            files.append(LabelledFile(path, age, spread, reliability, person))
+    if not files:
         raise InputError(f"none of the labels belongs to a picture in `{folder}`")
-    return sorted(found)
+    return sorted(files)
 
 
 def _relabelled(path: Path, *, audited: bool) -> list[tuple[str, float, float, float]]:
@@ -147,9 +147,9 @@ def _pictures(
     labels: Sequence[LabelledFile], size: int, progress: Progress
 ) -> tuple[np.ndarray, list[LabelledFile]]:
     """Pictures (n, size, size, 3) mapped from the disk, read once, and the labels they have."""
-    told = [(str(one.path.resolve()), one.path.stat().st_mtime_ns) for one in labels]
+    stamps = [(str(one.path.resolve()), one.path.stat().st_mtime_ns) for one in labels]
     folder = cache_folder() / "faces"
-    file = folder / f"{settings_digest({'size': size, 'faces': told})}.npz"
+    file = folder / f"{settings_digest({'size': size, 'faces': stamps})}.npz"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         read, rows = list[np.ndarray](), list[int]()

@@ -167,7 +167,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         """The losses without those that need the distance which `none` leaves out."""
         if self.networks.perceptual != NO_DISTANCE:
             return self.loss
-        return tuple(loss for loss in self.loss if "distance" not in loss.needed())
+        return tuple(loss for loss in self.loss if "perceptual" not in loss.needed())
 
     def _prior(self, start: Path) -> dict[str, Any]:
         """Where the frozen prior is: the start itself, or the prior of the start."""

@@ -140,8 +140,8 @@ def test_figures_of_two_identity_evaluators_are_kept_apart(
 
 def test_drawn_portraits_keep_their_evaluators_whatever_weights_are_here(arcface, mivolo, lpips):
     suite = EvaluatorSuite("portraits", CPU)
-    assert (suite.identity.name, suite.age_by) == ("dlib 128-D", "nano-age-judge")
-    assert suite.perceptual == "features of nano-age-judge"
+    assert (suite.identity.name, suite.age_by) == ("dlib 128-D", "nano-age-evaluator")
+    assert suite.perceptual == "features of nano-age-evaluator"
     assert "ir-se50" not in [evaluator.name for evaluator in suite.identities]
 
 

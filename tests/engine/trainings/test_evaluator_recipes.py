@@ -6,7 +6,7 @@ from engine.config.load import load_recipe
 from engine.core.errors import RecipeError
 from engine.worlds.portraits.seeds import EVALUATORS, TRAIN, VALIDATION
 
-NAMES = ["identity", "age", "age_judge", "landmarks"]
+NAMES = ["identity", "age", "age_evaluator", "landmarks"]
 
 
 def people(plan):
@@ -36,7 +36,7 @@ def test_no_two_networks_share_a_person():
 @pytest.mark.parametrize("name", NAMES)
 def test_training_and_validation_people_are_in_their_own_ranges(name):
     train, validation = _plans(name)
-    own = EVALUATORS if name == "age_judge" else TRAIN
+    own = EVALUATORS if name == "age_evaluator" else TRAIN
     assert set(people(train)) <= set(own)
     assert set(people(validation)) <= set(VALIDATION)
 
@@ -55,7 +55,7 @@ def test_an_identity_recipe_that_cannot_work_is_refused(setting, message):
         load_recipe("nano/identity", [setting])
 
 
-@pytest.mark.parametrize("name", ["age", "age_judge", "landmarks"])
+@pytest.mark.parametrize("name", ["age", "age_evaluator", "landmarks"])
 def test_a_size_that_the_stages_cannot_halve_is_refused(name):
     with pytest.raises(RecipeError, match="divisible by 16"):
         load_recipe(f"nano/{name}", ["net.size=100"])

@@ -52,7 +52,7 @@ def landmarks():
 MAKERS = {
     "identity": identity,
     "age": age,
-    "age_judge": lambda: age(NanoAgeEvaluator),
+    "age_evaluator": lambda: age(NanoAgeEvaluator),
     "age_ordinal": lambda: expert(
         lambda: NanoAgeOrdinal(AgeOrdinalSpec(24, 100, WIDTHS, 8)), OrdinalLoss()
     ),

@@ -129,7 +129,7 @@ def evaluated(tm, monkeypatch):
     assert (shut.code, "failed<=0: whole has" in shut.err) == (6, True)
     Path("photos").mkdir()
     mixed = tm("eval", "whole", "--against", "photos")
-    assert (mixed.code, "beside landscapes" in mixed.err) == (2, True)
+    assert (mixed.code, "compared with landscapes" in mixed.err) == (2, True)
 
 
 def test_a_dry_run_forecasts_both_phases_and_touches_nothing(tm, tmp_path, monkeypatch):

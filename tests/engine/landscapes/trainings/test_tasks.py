@@ -57,7 +57,7 @@ def adversarial_task(*kinds, **settings):
 
 
 def context(step=0, seed=3):
-    return StepContext(step, "main", step, frozenset(), Draws(seed, step, range(6)))
+    return StepContext(step, "main", step, Draws(seed, step, range(6)))
 
 
 def run_step(task, optimizer_step, batch, at):
