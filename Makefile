@@ -33,16 +33,16 @@ demo: $(READY)
 	@$(BIN)/tm prep filter $(D)/aligned
 	@$(BIN)/tm prep split $(D)/aligned --test 0.1
 	@$(BIN)/tm prep sheet $(D)/aligned --out $(D)/sheet.png
-	@$(BIN)/tm prep synth $(D)/strangers --people 120 --seed 450000 --ages 20..70 --per-person 4 --size 128
-	@$(BIN)/tm bank build $(D)/strangers $(D)/bank.safetensors
+	@$(BIN)/tm prep synth $(D)/impostors --people 120 --seed 450000 --ages 20..70 --per-person 4 --size 128
+	@$(BIN)/tm bank build $(D)/impostors $(D)/bank.safetensors
 	@$(BIN)/tm train --recipe nano/short --photos $(D)/aligned --bank $(D)/bank.safetensors --out $(D)/runs/personal
 	@$(BIN)/tm oneshot --age 40 --jitter 2 --from $(D)/runs/personal --out $(D)/runs/at_40 \
 		--set phase.0.steps=60 --set phase.0.rate.steps=60
 	@$(BIN)/tm prep synth $(D)/inputs $(ME) --ages 25..45 --per-person 3 --size 128 --same-scene
 	@$(BIN)/tm prep synth $(D)/truth $(ME) --ages 20..80 --per-person 7 --size 128 --same-scene
-	@for way in prior personal oneshot; do \
-		case $$way in prior) model=nano;; personal) model=$(D)/runs/personal;; *) model=$(D)/runs/at_40;; esac; \
-		$(BIN)/tm infer $(D)/inputs --ages 20,30,40,50,60,70,80 --weights $$model --out $(D)/$$way || exit 1; done
+	@for method in prior personal oneshot; do \
+		case $$method in prior) model=nano;; personal) model=$(D)/runs/personal;; *) model=$(D)/runs/at_40;; esac; \
+		$(BIN)/tm infer $(D)/inputs --ages 20,30,40,50,60,70,80 --weights $$model --out $(D)/$$method || exit 1; done
 	@$(BIN)/tm eval $(D)
 	@echo "demo: look at $(D)/strip.png and $(D)/report.html"
 
