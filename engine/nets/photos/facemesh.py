@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from engine.nets.loading import built
 from engine.nets.photos.layers import SameConv2d
+from engine.weights.find import find_weights
 from engine.weights.formats.tfjs import Named
+from engine.weights.load import read_checkpoint
 
 SIZE = 192
 POINTS = 468
@@ -95,6 +97,11 @@ def _head(width: int, outputs: int) -> list[nn.Module]:
         Block(NARROW, NARROW),
         nn.Conv2d(NARROW, outputs, 3),
     ]
+
+
+def load_facemesh() -> FaceMesh:
+    """The network with the weights that ship with tm."""
+    return FaceMesh.from_state(read_checkpoint(find_weights("facemesh")).part("mesh"))
 
 
 def facemesh_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from engine.nets.loading import built
 from engine.nets.photos.layers import SameConv2d
+from engine.weights.find import find_weights
 from engine.weights.formats.tfjs import Named
+from engine.weights.load import read_checkpoint
 
 SIZE = 256
 NAME = "MediaPipe's selfie segmentation"
@@ -30,6 +32,14 @@ STAGES = (
 )
 SKIPS = (0, 2)
 """The stages whose maps the decoder sees again, beside the stem."""
+SIXTH = 0.1666259765625
+
+
+class HardSwish(nn.Module):
+    """x * relu6(x + 3) / 6, with the sixth in half precision as in Google's file."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * SIXTH * F.relu6(x + 3)
 
 
 class Gate(nn.Module):
@@ -60,7 +70,7 @@ class Stage(nn.Module):
     ) -> None:
         super().__init__()
         self.shortcut = inputs == outputs and stride == 1
-        self.act = nn.Hardswish() if swish else nn.ReLU()
+        self.act = HardSwish() if swish else nn.ReLU()
         self.expand = nn.Conv2d(inputs, expanded, 1)
         self.depthwise = SameConv2d(expanded, expanded, kernel, stride, groups=expanded)
         self.gate = Gate(expanded, squeezed) if squeezed else None
@@ -110,6 +120,7 @@ class Selfie(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = SameConv2d(3, 16, 3, 2)
+        self.swish = HardSwish()
         self.stages = nn.ModuleList(Stage(*stage) for stage in STAGES)
         self.head = Head(32, 128)
         self.decoders = nn.ModuleList((Decoder(128, 24), Decoder(24, 16), Decoder(16, 16)))
@@ -121,7 +132,7 @@ class Selfie(nn.Module):
         return built(cls, state, name=NAME)
 
     def forward(self, picture: Tensor) -> Tensor:
-        x = F.hardswish(self.stem((picture + 1) / 2))
+        x = self.swish(self.stem((picture + 1) / 2))
         skips = [x]
         for number, stage in enumerate(self.stages):
             x = stage(x)
@@ -131,6 +142,11 @@ class Selfie(nn.Module):
         for decoder in self.decoders:
             x = decoder(x, skips.pop())
         return self.last(x).sigmoid()
+
+
+def load_selfie() -> Selfie:
+    """The network with the weights that ship with tm."""
+    return Selfie.from_state(read_checkpoint(find_weights("selfie")).part("person"))
 
 
 def selfie_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
