@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from engine.nets.loading import built
 from engine.nets.photos.layers import SameConv2d, centred_levels, same_padded
-from engine.weights.formats.tfjs import Named
+from engine.weights.formats.tfjs import Named, read_tfjs
+from engine.weights.npm import npm_files
 
 SIZE = 112
 SCALE = 255.0
@@ -101,6 +102,14 @@ class FaceApiAgeGender(nn.Module):
     def forward(self, crop: Tensor) -> AgeGender:
         features = self.features(crop)
         return AgeGender(self.age(features)[:, 0], self.gender(features).softmax(dim=1)[:, 0])
+
+
+def load_face_api() -> FaceApiAgeGender:
+    """The network with the weights in the weights folder; an error says how to get them."""
+    manifest, _ = npm_files(
+        "face-api", "age_gender_model-weights_manifest.json", "age_gender_model.bin"
+    )
+    return FaceApiAgeGender.from_state(age_gender_state(read_tfjs(manifest)))
 
 
 def age_gender_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

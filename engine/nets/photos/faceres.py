@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from engine.core.errors import WeightsError
 from engine.nets.loading import built
 from engine.nets.photos.layers import SameConv2d, levels
-from engine.weights.formats.tfjs import Named
+from engine.weights.formats.tfjs import Named, read_tfjs
+from engine.weights.npm import npm_files
 
 SIZE, PADDING = 224, 0.35
 WIDTHS = (32, 64, 128, 128, 256, 256, *(512,) * 6, 1024, 1024)
@@ -82,6 +83,12 @@ class FaceRes(nn.Module):
         hidden = F.relu(self.hidden(features))
         male = self.gender(hidden)[:, 0].sigmoid()
         return FaceAttributes(self.age(hidden), male, features)
+
+
+def load_faceres() -> FaceRes:
+    """The network with the weights in the weights folder; an error says how to get them."""
+    manifest, _ = npm_files("faceres", "faceres.json", "faceres.bin")
+    return FaceRes.from_state(faceres_state(read_tfjs(manifest)))
 
 
 def faceres_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
