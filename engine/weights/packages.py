@@ -1,4 +1,4 @@
-"""Weights that installed packages bring along: found without importing them, checked by digest."""
+"""Weights that installed packages bring along: located without an import, checked by digest."""
 
 import importlib.util
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """face-api's age and gender network: a tiny Xception at 112 px (npm `@vladmandic/face-api`).
 
 Its training data are for research only: the weights are fetched by the user, never shipped. It
-sees `crops.face_api_crop`, an upright box about dlib's own. face-api's face descriptor is dlib's
+sees `crops.face_api_crop`, an upright square about the face. face-api's face descriptor is dlib's
 (`dlib_resnet.face_api_state`).
 """
 

@@ -2,7 +2,7 @@
 
 Savchenko's network (HSE), as npm's `@vladmandic/human` has it. Its training data are for research
 only: the weights are fetched by the user, never shipped. It sees dlib's face chip with a margin of
-.35 (`crops.dlib_chip`). Raw ages are about 8 years low: calibrate them.
+.35 (`crops.dlib_chip`). Raw ages are 8 to 12 years low for adults of 40 and more: calibrate them.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Data files of installed packages: found without an import, and only the recorded ones."""
+"""Data files of installed packages: located without an import, and only the recorded ones."""
 
 import importlib
 import subprocess
@@ -27,7 +27,7 @@ def parcel(tmp_path, monkeypatch):
 def test_a_file_is_found_without_importing_its_package(parcel, tmp_path):
     assert located(parcel) == tmp_path / "parcel_of_weights" / "models" / "net.bin"
     assert "parcel_of_weights" not in sys.modules
-    with pytest.raises(RuntimeError, match="imported"):  # the package is as hostile as it looks
+    with pytest.raises(RuntimeError, match="imported"):  # an import would have run it
         importlib.import_module("parcel_of_weights")
 
 

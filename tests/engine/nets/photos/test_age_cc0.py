@@ -111,7 +111,7 @@ def age_constants():
 
 
 def step_by_step(constants, x):
-    """The published graph of the age network, layer by layer (its slow twin)."""
+    """The published graph of the age network, layer by layer."""
 
     def scaled(x, conv, stride, padding):
         w, b = constants[f"layer_{conv}_weights"], constants[f"layer_{conv}_bias"]
