@@ -1,0 +1,212 @@
+"""Showing a person at another age: the difference of two ages, on the photograph itself.
+
+Shape moves by a warp, skin and hair change colour, and the photograph's own detail is made stronger
+or weaker band by band (Burt and Perrett 1995; Tiddeman, Burt and Perrett 2001). Changes are
+computed on a working copy of the head; only their smooth sum is enlarged, so that a large
+photograph keeps every pixel of its own detail and costs little.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, enlarged, identity_map
+from engine.photo.features import rgb_of
+from engine.photo.hair import hair_change
+from engine.photo.model import PhotoModel
+from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
+from engine.photo.wrinkles import wrinkle_change
+
+COMPLEXION = (0.7, 0.6, 0.6)
+"""Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
+LARGEST_STEP = 9.0
+"""Lab levels towards which a change of skin lightness saturates."""
+BEYOND_FACE = 0.3
+"""Share of the colour change on ears, neck and a bald scalp."""
+REFERENCE_SKIN = 66.0
+"""L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
+MOST_DETAIL = (1.9, 2.4, 2.2, 1.7)
+LEAST_DETAIL = 0.33
+"""Bounds on the factors of the detail bands, finest first."""
+VALLEYS = 0.3
+"""Creases are dark: valleys deepen by this share more than ridges rise."""
+COLOUR_GAIN, SHAPE_GAIN = 1.3, 1.4
+"""Bounds on the gain of colour and shape: beyond, skin looks made up and faces caricatured."""
+STRIP = 512
+"""Rows of a large photograph that are composed at a time."""
+
+
+def age_photo(
+    pixels: Pixels,
+    landmarks: NDArray[np.floating],
+    source_age: float,
+    target_age: float,
+    model: PhotoModel,
+    *,
+    strength: float = 1.0,
+) -> Pixels:
+    """The photograph (h, w, 3) with the face at landmarks (68, 2) shown at another age."""
+    subject = prepare_subject(pixels, landmarks, model)
+    return age_subject(subject, source_age, target_age, strength=strength)
+
+
+def age_subject(
+    subject: PhotoSubject, source_age: float, target_age: float, *, strength: float = 1.0
+) -> Pixels:
+    """The photograph (h, w, 3) of a prepared subject at another age; a new array."""
+    result = subject.pixels.copy()
+    if target_age == source_age or strength == 0:
+        return result
+    gain = float(subject.model.gain[0 if target_age > source_age else 1]) * strength
+    ages = source_age, target_age
+    change, factor = _changes(subject, ages, gain)
+    moved = _displacement(subject, ages, gain)
+    left, top, right, bottom = subject.work.box
+    result[top:bottom, left:right] = _composed(
+        subject.pixels[top:bottom, left:right], subject.work.rgb, change, factor, moved
+    )
+    return result
+
+
+def _changes(
+    subject: PhotoSubject, ages: tuple[float, float], gain: float
+) -> tuple[Floats, Floats]:
+    """The change of the working copy's RGB (h, w, 3) in levels, and the factor (h, w) of detail
+    that is finer than the working copy.
+    """
+    work, lab = subject.work, subject.work.lab
+    layers = work.layers
+    result = lab + _skin_change(subject, ages, min(gain, COLOUR_GAIN))
+    hair, hair_detail = hair_change(subject, ages, gain)
+    result += hair
+    factors = _detail_factors(subject, ages, gain)
+    skin = layers.skin * (1 - layers.fixed)
+    amount = (skin + 0.25 * layers.hair * (1 - layers.fixed))[..., None]
+    logs = factors * amount
+    finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL), np.log(MOST_DETAIL[0])))
+    for index, band in enumerate(work.bands):
+        log = logs[..., index] * np.where(band < 0, 1 + VALLEYS, 1 - VALLEYS)
+        bounded = np.clip(log, np.log(LEAST_DETAIL), np.log(MOST_DETAIL[index]))
+        extra = hair_detail if index < 2 else 0.0
+        result[..., 0] += band * (np.exp(bounded) - 1 + extra)
+    result[..., 0] += wrinkle_change(subject, ages, gain) * skin
+    result[..., 0] = np.clip(result[..., 0], 0, 100)
+    change = rgb_of(result) - rgb_of(lab)
+    if work.colourful < 1:
+        grey = change.mean(axis=-1, keepdims=True)
+        change = grey + (change - grey) * work.colourful
+    return change, finest.astype(np.float32)
+
+
+def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """The change of Lab (h, w, 3) of skin: where it lies on the face, not how dark the skin is."""
+    work, layers = subject.work, subject.work.layers
+    change = gain * _at_work(subject, subject.model.difference("colour", *ages, subject.code))
+    skin = layers.skin * (1 - layers.fixed)
+    mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
+    change = change - np.float32(COMPLEXION) * mean
+    if mean[0] > 0:
+        change[..., 0] -= (1 - COMPLEXION[0]) * mean[0]  # age lightens nobody's skin
+    change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
+    change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
+    change[..., 0] = LARGEST_STEP * np.tanh(change[..., 0] / LARGEST_STEP)
+    room = np.where(change[..., 0] > 0, (98 - work.lab[..., 0]) / 16, (work.lab[..., 0] - 2) / 12)
+    change[..., 0] *= np.clip(room, 0, 1)
+    return change
+
+
+def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """The log factors (h, w, 4) of the detail bands."""
+    return gain * _at_work(subject, subject.model.difference("detail", *ages, subject.code))
+
+
+def _at_work(subject: PhotoSubject, field: Floats) -> Floats:
+    """A field (h', w', c) of the mean frame at the working copy's pixels."""
+    scale = WIDTH / field.shape[1]
+    where = (subject.work.to_mean + 0.5) / scale - 0.5
+    return np.asarray(cv2.remap(field, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """Where the working copy's pixels come from: offsets (h, w, 2) in pixels of the photograph."""
+    points = subject.view.points
+    step = subject.model.difference("shape", *ages, subject.code) * min(gain, SHAPE_GAIN)
+    offsets = coordinate_map(points + step, points) - identity_map()
+    offsets = cv2.GaussianBlur(offsets, (0, 0), 4.0)
+    offsets = _rigid_where_glasses_are(offsets, subject)
+    offsets = np.asarray(offsets * subject.movable[..., None], np.float32)
+    back = subject.view.to_frame.inverse().matrix[:, :2]
+    moved = frame_to_work(offsets, subject.work.to_frame, subject.work.size)
+    return (moved @ back.T).astype(np.float32)
+
+
+def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:
+    """Offsets (320, 256, 2) that are affine about the eyes, so that frames and rims stay straight."""
+    worn = subject.view.masks.glasses
+    if worn < 0.05:
+        return offsets
+    points = subject.view.points
+    zone = np.zeros(offsets.shape[:2], np.float32)
+    corners = points[[0, 17, 19, 24, 26, 16, 14, 35, 31, 2]]
+    cv2.fillConvexPoly(zone, cv2.convexHull(np.round(corners).astype(np.int32)), 1.0)
+    where = zone > 0
+    y, x = np.nonzero(where)
+    design = np.column_stack([np.ones_like(x), x, y]).astype(np.float64)
+    plane, *_ = np.linalg.lstsq(design, offsets[where].astype(np.float64), rcond=None)
+    grid = identity_map().astype(np.float64)
+    affine = plane[0] + grid[..., :1] * plane[1] + grid[..., 1:] * plane[2]
+    share = cv2.GaussianBlur(zone, (0, 0), 6.0)[..., None] * worn
+    return (offsets + (affine - offsets) * share).astype(np.float32)
+
+
+def _composed(
+    part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Floats
+) -> Pixels:
+    """The part of the photograph with its change, at its own resolution, bent.
+
+    part: (h, w, 3); the others at working resolution: the copy itself, the change of its levels, the
+    factor of finer detail, and offsets in pixels of the photograph.
+    """
+    height, width = part.shape[:2]
+    edited = np.empty_like(part)
+    same = rgb.shape[:2] == part.shape[:2]
+    for start in range(0, height, STRIP):
+        stop = min(start + STRIP, height)
+        rows = part[start:stop].astype(np.float32)
+        if same:
+            rows += change[start:stop]
+        else:
+            rows += _strip(change, start, stop, (height, width))
+            finer = part[start:stop] - _strip(rgb, start, stop, (height, width))
+            rows += finer * (_strip(factor, start, stop, (height, width)) - 1)[..., None]
+        edited[start:stop] = np.clip(np.rint(rows), 0, 255)
+    result = np.empty_like(part)
+    x = np.arange(width, dtype=np.float32)[None]
+    for start in range(0, height, STRIP):
+        stop = min(start + STRIP, height)
+        offset = moved[start:stop] if same else _strip(moved, start, stop, (height, width))
+        y = np.arange(start, stop, dtype=np.float32)[:, None]
+        result[start:stop] = cv2.remap(
+            edited, x + offset[..., 0], y + offset[..., 1], cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return result
+
+
+def _strip(field: Floats, start: int, stop: int, size: tuple[int, int]) -> Floats:
+    """Rows start to stop of a field enlarged linearly to size (height, width)."""
+    height, width = size
+    ratio = field.shape[0] / height
+    first = max(int(np.floor((start + 0.5) * ratio - 0.5)), 0)
+    last = min(int(np.ceil((stop + 0.5) * ratio + 0.5)) + 1, field.shape[0])
+    source = field[first:last]
+    across = field.shape[1] / width
+    matrix = np.float32(
+        [[across, 0, across / 2 - 0.5], [0, ratio, (start + 0.5) * ratio - 0.5 - first]]
+    )
+    return np.asarray(
+        cv2.warpAffine(
+            source, matrix, (width, stop - start),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )
+    )

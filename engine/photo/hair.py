@@ -1,0 +1,52 @@
+"""Greying: hair on the head, beard and brows move by the room that is left towards white or dark."""
+
+import numpy as np
+
+from engine.photo.bands import blurred
+from engine.photo.frame import Floats
+from engine.photo.subject import PhotoSubject
+
+WHITE, BLACK = 84.0, 7.0
+"""L of white and of black hair in a photograph."""
+MOST = 36.0
+"""Levels of L by which hair may change."""
+BROWS = 0.45
+"""Share of the change that brows take: they grey later than the head."""
+STRANDS = 0.9
+"""How much stronger the fine detail of hair becomes when it greys fully: white strands among dark."""
+BROWN = (5.0, 10.0)
+"""a and b that grey hair takes when it becomes dark again."""
+
+
+def hair_change(
+    subject: PhotoSubject, ages: tuple[float, float], gain: float
+) -> tuple[Floats, Floats]:
+    """The change of Lab (h, w, 3) of hair, and the share (h, w) by which its detail grows."""
+    work, lab = subject.work, subject.work.lab
+    layers, colour = work.layers, subject.view.masks.hair_colour
+    light = lab[..., 0]
+    # Brows: only what is darker than the skin beside it.
+    skin_light = float(subject.view.masks.skin_colour[0])
+    brows = BROWS * layers.brows * np.clip((skin_light - light - 4) / 18, 0, 1) * (1 - layers.fixed)
+    share = np.maximum(layers.hair * (1 - layers.fixed), brows)
+    change = np.zeros_like(lab)
+    start, goal = (subject.model.hair_at(age, subject.code) for age in ages)
+    asked = float(goal[0] - start[0]) * gain
+    mean = float(colour[0]) if colour is not None else float(start[0])
+    if asked > 0:
+        room = float(np.clip((WHITE - mean) / max(WHITE - start[0], 15.0), 0.15, 1.4))
+    else:
+        room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 1.4))
+    step = float(np.clip(asked * room, -MOST, MOST))
+    soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
+    if step > 0:
+        shade = np.clip(0.65 + 0.35 * soft / max(mean, 12.0), 0.6, 1.3)
+        change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
+        grey = np.clip(step / 45, 0, 0.75)
+        change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
+        return change, (STRANDS * step / MOST * share).astype(np.float32)
+    factor = max((mean + step) / max(mean, 1.0), 0.25)
+    change[..., 0] = (factor - 1) * light * share
+    brown = np.clip(-step / 30, 0, 0.6)
+    change[..., 1:] = brown * share[..., None] * (np.float32(BROWN) - lab[..., 1:]) * work.colourful
+    return change, np.zeros_like(light)
