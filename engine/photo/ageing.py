@@ -13,25 +13,31 @@ from numpy.typing import NDArray
 from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, enlarged, identity_map
 from engine.photo.features import rgb_of
 from engine.photo.hair import hair_change
-from engine.photo.model import PhotoModel
+from engine.photo.model import PhotoModel, age_terms
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
-from engine.photo.wrinkles import wrinkle_change
+from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
-LARGEST_STEP = 9.0
-"""Lab levels towards which a change of skin lightness saturates."""
+LARGEST_STEP, LARGEST_STEP_YOUNGER = (6.0, 4.0, 4.0), (4.0, 2.0, 2.5)
+"""Levels of L, a and b towards which a change of skin colour saturates."""
 BEYOND_FACE = 0.3
 """Share of the colour change on ears, neck and a bald scalp."""
 REFERENCE_SKIN = 66.0
 """L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
-MOST_DETAIL = (1.9, 2.4, 2.2, 1.7)
-LEAST_DETAIL = 0.33
+MOST_DETAIL = (2.2, 2.6, 2.2, 1.15)
+LEAST_DETAIL = (0.5, 0.35, 0.4, 0.93)
 """Bounds on the factors of the detail bands, finest first."""
 VALLEYS = 0.3
 """Creases are dark: valleys deepen by this share more than ridges rise."""
-COLOUR_GAIN, SHAPE_GAIN = 1.3, 1.4
-"""Bounds on the gain of colour and shape: beyond, skin looks made up and faces caricatured."""
+LINE_GAIN = 2.0
+"""The gain at which lines have the depth that `wrinkles` gives them."""
+DEEPEN, SOFTEN = 0.7, 0.85
+"""Most by which the person's own creases deepen or vanish where lines belong."""
+CREASES = 0.35
+"""How much more of the detail's change falls on creases than on evenly grained skin."""
+COLOUR_GAIN, SHAPE_GAIN, HAIR_GAIN = (2.0, 1.3), 2.4, 1.6
+"""Bounds on the gain of colour, shape and hair: beyond, skin looks made up and faces caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""
 
@@ -76,20 +82,26 @@ def _changes(
     """
     work, lab = subject.work, subject.work.lab
     layers = work.layers
-    result = lab + _skin_change(subject, ages, min(gain, COLOUR_GAIN))
-    hair, hair_detail = hair_change(subject, ages, gain)
+    most = COLOUR_GAIN[0 if ages[1] > ages[0] else 1]
+    result = lab + _skin_change(subject, ages, min(gain, most))
+    hair, hair_detail = hair_change(subject, ages, min(gain, HAIR_GAIN))
     result += hair
     factors = _detail_factors(subject, ages, gain)
     skin = layers.skin * (1 - layers.fixed)
-    amount = (skin + 0.25 * layers.hair * (1 - layers.fixed))[..., None]
+    along = 1 - CREASES + 2 * CREASES * work.creases
+    amount = (skin * along + 0.25 * layers.hair * (1 - layers.fixed))[..., None]
     logs = factors * amount
-    finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL), np.log(MOST_DETAIL[0])))
+    share = _at_work(subject, zone_share(subject.model.mean_points, ages)) * skin
+    own = np.log1p(np.where(share > 0, DEEPEN, SOFTEN) * share)
+    finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL[0]), np.log(MOST_DETAIL[0])))
     for index, band in enumerate(work.bands):
         log = logs[..., index] * np.where(band < 0, 1 + VALLEYS, 1 - VALLEYS)
-        bounded = np.clip(log, np.log(LEAST_DETAIL), np.log(MOST_DETAIL[index]))
+        if index < len(work.bands) - 1:
+            log += np.where(band < 0, own, 0.5 * own)
+        bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
         extra = hair_detail if index < 2 else 0.0
         result[..., 0] += band * (np.exp(bounded) - 1 + extra)
-    result[..., 0] += wrinkle_change(subject, ages, gain) * skin
+    result[..., 0] += gain / LINE_GAIN * _line_change(subject, ages) * skin
     result[..., 0] = np.clip(result[..., 0], 0, 100)
     change = rgb_of(result) - rgb_of(lab)
     if work.colourful < 1:
@@ -109,10 +121,22 @@ def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) 
         change[..., 0] -= (1 - COMPLEXION[0]) * mean[0]  # age lightens nobody's skin
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
     change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
-    change[..., 0] = LARGEST_STEP * np.tanh(change[..., 0] / LARGEST_STEP)
+    largest = LARGEST_STEP if ages[1] > ages[0] else LARGEST_STEP_YOUNGER
+    change = np.float32(largest) * np.tanh(change / np.float32(largest))
     room = np.where(change[..., 0] > 0, (98 - work.lab[..., 0]) / 16, (work.lab[..., 0] - 2) / 12)
     change[..., 0] *= np.clip(room, 0, 1)
     return change
+
+
+def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
+    """The change of L (h, w) by lines that were not there, paler where the picture is darker."""
+    model, work = subject.model, subject.work
+    terms = age_terms(ages[1], subject.code)
+    expected = np.tensordot(terms, model.detail, 1).astype(np.float32)
+    room = missing_creases(subject.own_detail, expected, subject.own_face)
+    field = line_field(model.mean_points, ages, room)
+    light = np.clip(work.lab[..., 0] / REFERENCE_SKIN, 0.25, 1.2)
+    return _at_work(subject, field) * light
 
 
 def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:

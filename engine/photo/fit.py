@@ -30,6 +30,8 @@ COLUMNS = 8192
 MIN_WEIGHT = 0.02
 CONFIDENT_FROM, CONFIDENT_TO = 40.0, 70.0
 """The step of age whose fitted change must stand out from its error."""
+SKIN_FROM, SKIN_TO = 0.45, 0.85
+"""Share of faces that show skin at a spot, from which its changes count: less is hair or collar."""
 HAIR_SEEN = 500.0
 
 
@@ -144,7 +146,7 @@ def _maps(design: Doubles, values: NDArray[np.floating], masks: NDArray[np.float
     confidence = sure.reshape(2, height, width, channels)
     confidence = (confidence + confidence[:, :, ::-1]) / 2
     seen = masks.mean(axis=0)
-    seen = np.clip((seen + seen[:, ::-1]) / 2 / 0.3, 0, 1)
+    seen = np.clip(((seen + seen[:, ::-1]) / 2 - SKIN_FROM) / (SKIN_TO - SKIN_FROM), 0, 1)
     for channel in range(channels):
         whole, share = (
             blurred(np.ascontiguousarray(confidence[row, ..., channel]), 2.0) * seen

@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 WIDTH, HEIGHT = 256, 320
 EYE_DISTANCE = 54.0
 """Pixels between the eye centres in the frame."""
-EYES_AT = (127.5, 132.0)
+EYES_AT = (127.5, 146.0)
 """The point between the eyes."""
 LIFT = 0.62
 """Height of the hairline over the brows, in distances from brow to chin; faces follow it roughly."""

@@ -12,8 +12,10 @@ MOST = 36.0
 """Levels of L by which hair may change."""
 BROWS = 0.45
 """Share of the change that brows take: they grey later than the head."""
-STRANDS = 0.9
+STRANDS = 0.25
 """How much stronger the fine detail of hair becomes when it greys fully: white strands among dark."""
+FADED = 36.0
+"""Levels of L by which hair of the population lightens while its colour goes."""
 BROWN = (5.0, 10.0)
 """a and b that grey hair takes when it becomes dark again."""
 
@@ -26,8 +28,9 @@ def hair_change(
     layers, colour = work.layers, subject.view.masks.hair_colour
     light = lab[..., 0]
     # Brows: only what is darker than the skin beside it.
-    skin_light = float(subject.view.masks.skin_colour[0])
-    brows = BROWS * layers.brows * np.clip((skin_light - light - 4) / 18, 0, 1) * (1 - layers.fixed)
+    plane = np.ascontiguousarray(light)
+    beside = blurred(plane, 6.0 * work.per_frame) - blurred(plane, 1.0 * work.per_frame)
+    brows = BROWS * layers.brows * np.clip((beside - 2) / 10, 0, 1) * (1 - layers.fixed)
     share = np.maximum(layers.hair * (1 - layers.fixed), brows)
     change = np.zeros_like(lab)
     start, goal = (subject.model.hair_at(age, subject.code) for age in ages)
@@ -37,12 +40,14 @@ def hair_change(
         room = float(np.clip((WHITE - mean) / max(WHITE - start[0], 15.0), 0.15, 1.4))
     else:
         room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 1.4))
+        # Only grey hair was darker once: blond and brown hair stay what they are.
+        room *= _greyness(colour, work.colourful)
     step = float(np.clip(asked * room, -MOST, MOST))
     soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
-    if step > 0:
-        shade = np.clip(0.65 + 0.35 * soft / max(mean, 12.0), 0.6, 1.3)
+    if asked > 0:
+        shade = np.clip(0.5 + 0.5 * soft / max(mean, 10.0), 0.35, 1.3)
         change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
-        grey = np.clip(step / 45, 0, 0.75)
+        grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
         return change, (STRANDS * step / MOST * share).astype(np.float32)
     factor = max((mean + step) / max(mean, 1.0), 0.25)
@@ -50,3 +55,12 @@ def hair_change(
     brown = np.clip(-step / 30, 0, 0.6)
     change[..., 1:] = brown * share[..., None] * (np.float32(BROWN) - lab[..., 1:]) * work.colourful
     return change, np.zeros_like(light)
+
+
+def _greyness(colour: Floats | None, colourful: float) -> float:
+    """How grey hair is, 0.25..1, by its chroma; a grey photograph leaves it open."""
+    if colour is None:
+        return 0.5
+    chroma = float(np.hypot(colour[1], colour[2]))
+    grey = float(np.clip((20 - chroma) / 8, 0.3, 1))
+    return 0.7 + (grey - 0.7) * colourful

@@ -20,6 +20,9 @@ LIPS = range(48, 60)
 BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
 SKIN_TOLERANCE = (24.0, 34.0, 9.0, 11.0)
 """Lab levels by which skin is darker, lighter, or off in a and b from the cheeks: one sigma each."""
+SHADE_TOLERANCE = (4.5, 6.0)
+STRAND_DETAIL = 1.3
+"""Mean Lab detail over which a surface is hair rather than skin."""
 HAIR_TOLERANCE = (20.0, 9.0, 10.0)
 COARSE = 2
 """Hair is followed on a copy of half the size."""
@@ -58,10 +61,15 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     like = _skin_likeness(lab, reference, _light_across(lab, points, float(reference[0])))
     bright = _sigmoid((lab[..., 0] - reference[0] + 4) / 3)
     like = blurred(np.maximum(like, forehead * bright), 1.5)
+    like = np.maximum(like, _smooth_skin(lab, reference))
+    # How far from the face hair may reach, in half face widths and in eye-to-chin heights.
+    reach = (1.75, 1.7)
     if person is None:
-        person = estimated_person(lab, points, like)
+        person, reach = estimated_person(lab, points, like), (1.42, 1.42)
     above = _above_chin(points)
-    hair, beard, colour = _hair(lab, points, like, person, (hull, mouth, above))
+    hair, beard, colour = _hair(
+        lab, points, (like, person), (hull, mouth, above), reach, reference
+    )
     sure = _polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
     neck = _connected_skin(like * person, points)
     skin = np.maximum(like * np.maximum(above * person, np.maximum(hull, neck)), sure * (1 - beard))
@@ -108,9 +116,12 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     trimap = np.full((HEIGHT, WIDTH), cv2.GC_BGD, np.uint8)
     trimap[head < 1.45] = cv2.GC_PR_BGD
     trimap[(head < 1.0) | body] = cv2.GC_PR_FGD
-    trimap[(_polygon(points[FACE], 0.95, 1.0) > 0.5) | ((head < 1.0) & (skin_like > 0.8))] = (
-        cv2.GC_FGD
-    )
+    # The cap over the hairline is scalp or hair, whoever it is.
+    brow = points[19:25].mean(axis=0)
+    rise = np.array([[0.8, 1.12], [0.9, 1.25], [1.0, 1.28], [0.9, 1.25], [0.8, 1.12]])
+    cap = np.vstack([brow + (points[FOREHEAD[:5]] - brow) * rise, points[[16, 0]]])
+    sure = np.maximum(_polygon(points[FACE], 0.95, 1.0), _polygon(cap, 1.0, 1.0))
+    trimap[(sure > 0.5) | ((head < 1.0) & (skin_like > 0.8))] = cv2.GC_FGD
     small = (WIDTH // COARSE, HEIGHT // COARSE)
     trimap = np.ascontiguousarray(trimap[::COARSE, ::COARSE])
     levels = np.clip(lab * np.float32([2.55, 1, 1]) + np.float32([0, 128, 128]), 0, 255)
@@ -137,22 +148,24 @@ def guided(guide: Floats, mask: Floats, radius: int, epsilon: float = 1e-3) -> F
 def _hair(
     lab: Floats,
     points: Floats,
-    like: Floats,
-    person: Floats,
+    planes: tuple[Floats, Floats],
     geometry: tuple[Floats, Floats, Floats],
+    most: tuple[float, float],
+    reference: Floats,
 ) -> tuple[Floats, Floats, Floats | None]:
     """Scalp hair followed along its length, beard, and the Lab of the scalp hair."""
-    hull, mouth, above = geometry
+    (like, person), (hull, mouth, above) = planes, geometry
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     # Beard: what is not skin-like under the nose and inside the face, if there is enough of it.
     low = hull * _sigmoid((y - points[33, 1]) / (EYE_DISTANCE * 0.08)) * (1 - mouth)
     dark = low * (1 - like)
-    beard = dark * np.clip((dark.sum() / max(float(low.sum()), 1.0) - 0.12) / 0.2, 0, 1)
+    beard = dark * np.clip((dark.sum() / max(float(low.sum()), 1.0) - 0.3) / 0.25, 0, 1)
     # Not skin, of the person, close to the head: hair, whatever its colour.
     centre, across = points[27], (points[16, 0] - points[0, 0]) / 2
     down = points[8, 1] - centre[1]
-    reach = np.hypot((x - centre[0]) / (across * 1.9), (y - centre[1] + down * 0.2) / (down * 1.75))
-    near_head = _sigmoid((1 - reach) / 0.05)
+    wide = across * np.where(y < centre[1], most[0], 1.65)
+    reach = np.hypot((x - centre[0]) / wide, (y - centre[1] + down * 0.2) / (down * most[1]))
+    near_head = _sigmoid((1 - reach) / 0.06)
     free = (1 - np.maximum(like, hull * 0.9)) * person * near_head
     top = (free * above > 0.6) & (y < points[33, 1])
     if top.sum() < FEWEST:
@@ -174,7 +187,21 @@ def _hair(
     # Between brows and chin the inside of the face is skin or beard, however deep the shadow.
     inner = _polygon(points[FACE], 0.9, 3.0) * _sigmoid((y - points[27, 1]) / (EYE_DISTANCE * 0.08))
     hair = hair * (1 - inner)
+    # Stubble on a shaved scalp has the colour of skin in shade: do not follow it down the neck.
+    light = np.ascontiguousarray(lab[..., 0])
+    strands = np.abs(light - blurred(light, 2.0))[(hair > 0.7) & (y < points[27, 1])]
+    apart = _apart(colour, reference, float(np.median(strands)) if strands.size else 0.0)
+    hair = hair * np.where(y < points[27, 1], 0.4 + 0.6 * apart, apart)
     return np.minimum(hair * 1.15, 1).astype(np.float32), beard, colour
+
+
+def _apart(colour: Floats, reference: Floats, strands: float) -> float:
+    """How far hair is from skin in shade, 0..1: by its colour, its darkness or its strands."""
+    shade = float(colour[0] / max(float(reference[0]), 1.0))
+    off = (colour[1:] - reference[1:] * float(np.clip(shade, 0.3, 1.2))) / SHADE_TOLERANCE
+    near = float(np.exp(-0.5 * (off**2).sum())) / (1 + float(np.exp(-(shade - 0.28) / 0.03)))
+    near *= float(np.exp(-((strands / STRAND_DETAIL) ** 4)))
+    return float(np.clip((1 - near - 0.15) / 0.5, 0, 1))
 
 
 def _reconstructed(seeds: Floats, limit: Floats) -> Floats:
@@ -252,6 +279,20 @@ def _skin_likeness(lab: Floats, reference: Floats, lightness: Floats) -> Floats:
     light = np.minimum(off[..., 0], 0) / darker + np.maximum(off[..., 0], 0) / lighter
     distance = light**2 + (off[..., 1] / a) ** 2 + (off[..., 2] / b) ** 2
     return np.exp(-0.5 * distance).astype(np.float32)
+
+
+def _smooth_skin(lab: Floats, reference: Floats) -> Floats:
+    """Skin in shade (320, 256): its chroma falls with its lightness, and it has no strands.
+
+    Without it a shaved scalp that turns away from the light passes for hair.
+    """
+    shade = lab[..., 0] / max(float(reference[0]), 1.0)
+    off = lab[..., 1:] - reference[1:] * np.clip(shade, 0.4, 1.2)[..., None]
+    like = np.exp(-0.5 * ((off / np.float32(SHADE_TOLERANCE)) ** 2).sum(axis=-1))
+    like *= _sigmoid((shade - 0.5) / 0.05)
+    light = np.ascontiguousarray(lab[..., 0])
+    strands = blurred(np.abs(light - blurred(light, 2.0)), 3.0)
+    return blurred((like * np.exp(-((strands / STRAND_DETAIL) ** 4))).astype(np.float32), 2.0)
 
 
 def _above_chin(points: Floats) -> Floats:

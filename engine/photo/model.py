@@ -27,7 +27,7 @@ CENTRE, SPREAD = 57.0, 15.0
 KNOTS = (30.0, 80.0)
 """Beyond these the quadratic goes on as its tangent."""
 TERMS = 6
-UNDYED = 0.5
+UNDYED = 0.35
 """Share of the code that the greying of hair follows."""
 LARGEST = 4 << 20
 CODES = POINTS * 2 + CODE_GRID[0] * CODE_GRID[1]
@@ -80,7 +80,7 @@ class PhotoModel:
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of hair at an age; it never darkens with age: the oldest dye it.
 
-        Half of what sets the appearances apart is taken to be dye too, which no one asks to see.
+        Most of what sets the appearances apart is taken to be dye too, which no one asks to see.
         """
         ages = np.arange(20.0, 101.0)
         curve = np.stack([age_terms(a, code * UNDYED) @ self.hair for a in ages])

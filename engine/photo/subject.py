@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.photo.bands import detail_bands
+from engine.photo.bands import CELL, blurred, detail_bands, log_energy
 from engine.photo.features import FaceView, code_inputs, lab_of, view_of
 from engine.photo.frame import (
     HEIGHT,
@@ -15,7 +15,7 @@ from engine.photo.frame import (
     Pixels,
     Similarity,
     coordinate_map,
-    enlarged,
+    sampled,
 )
 from engine.photo.masks import guided
 from engine.photo.model import PhotoModel
@@ -56,6 +56,7 @@ class WorkingCopy:
     rgb: Floats
     lab: Floats
     bands: list[Floats]
+    creases: Floats
     layers: Layers
     colourful: float
 
@@ -69,6 +70,7 @@ class PhotoSubject:
     work: WorkingCopy
     code: float
     own_detail: Floats
+    own_face: Floats
     movable: Floats
     model: PhotoModel
 
@@ -96,7 +98,8 @@ def prepare_subject(
         view=view,
         work=work,
         code=code,
-        own_detail=np.zeros(0, np.float32),
+        own_face=sampled(view.masks.skin * view.masks.face, to_mean)[CELL // 2 :: CELL, CELL // 2 :: CELL],
+        own_detail=log_energy(sampled(view.lab[..., 0], to_mean, cubic=True)),
         movable=_movable(view),
         model=model,
     )
@@ -131,6 +134,7 @@ def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingC
         rgb=rgb,
         lab=lab,
         bands=bands,
+        creases=creases(np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin),
         layers=layers,
         colourful=_colourful(lab, layers.skin),
     )
@@ -174,15 +178,44 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
         guided(light, np.ascontiguousarray(plane), radius)
         for plane in (planes[..., 0], planes[..., 1], others[..., 3])
     )
+    hair = np.minimum(hair, _matte(lab, hair, np.maximum(person, skin), per_frame))
     total = np.maximum(skin + hair, 1)
     fixed = np.clip(np.maximum(np.maximum(others[..., 0], others[..., 1]), others[..., 2]), 0, 1)
     return Layers(
-        skin=skin / total * person,
+        skin=skin / total * person * (1 - 0.85 * planes[..., 2]),
         hair=hair / total * person,
         brows=planes[..., 2],
         face=planes[..., 3],
         fixed=fixed,
     )
+
+
+def _matte(lab: Floats, hair: Floats, person: Floats, per_frame: float) -> Floats:
+    """How much of each pixel (h, w) is hair and not the background behind it, by its colour.
+
+    A pixel on the rim lies between the mean colours of the hair and of the background nearby; its
+    share of hair is its place on the line between them. Where the two are alike the mask stays.
+    """
+    light = lab * np.float32([1.0, 1.5, 1.5])
+    behind = ((person < 0.08) & (hair < 0.08)).astype(np.float32)
+    inside = (hair > 0.9).astype(np.float32)
+    sigma = 7.0 * per_frame
+    back, back_weight = _local_mean(light, behind, sigma)
+    front, front_weight = _local_mean(light, inside, sigma)
+    line = front - back
+    length = (line * line).sum(axis=-1)
+    share = np.clip(((light - back) * line).sum(axis=-1) / np.maximum(length, 1.0), 0, 1)
+    # Trust it near both, and where they differ by more than noise.
+    trust = np.clip(back_weight * 20, 0, 1) * np.clip(front_weight * 20, 0, 1)
+    trust = trust * np.clip((np.sqrt(length) - 8) / 10, 0, 1)
+    return np.asarray(1 + (np.clip(share * 1.15 - 0.1, 0, 1) - 1) * trust, np.float32)
+
+
+def _local_mean(values: Floats, weights: Floats, sigma: float) -> tuple[Floats, Floats]:
+    """Means (h, w, 3) of values about each pixel under weights (h, w), and the blurred weights."""
+    total = blurred(weights, sigma)
+    mean = blurred(values * weights[..., None], sigma) / np.maximum(total, 1e-4)[..., None]
+    return mean, total
 
 
 def _colourful(lab: Floats, skin: Floats) -> float:
@@ -194,6 +227,22 @@ def _colourful(lab: Floats, skin: Floats) -> float:
     spread = float(np.hypot(a, b)[where].mean())
     low, high = GREY_CHROMA
     return float(np.clip((spread - low) / (high - low), 0, 1))
+
+
+def creases(light: Floats, per_frame: float, skin: Floats) -> Floats:
+    """Thin dark lines of L (h, w), 0..1: by the Hessian, as vessels are found (Frangi 1998)."""
+    soft = cv2.GaussianBlur(light, (0, 0), 1.3 * per_frame)
+    xx, yy = cv2.Sobel(soft, cv2.CV_32F, 2, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 2)
+    xy = cv2.Sobel(soft, cv2.CV_32F, 1, 1)
+    root = np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    across, along = (xx + yy) / 2 + root, np.abs((xx + yy) / 2 - root)
+    valley = np.maximum(across, 0) * np.clip(1 - along / np.maximum(across, 1e-6), 0, 1)
+    where = skin > 0.5
+    if not where.any():
+        return np.zeros_like(light)
+    typical = float(np.percentile(valley[where], 85))
+    line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
+    return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
 
 
 def _movable(view: FaceView) -> Floats:
