@@ -8,15 +8,15 @@ from engine.photo.subject import PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
-MOST = 36.0
-"""Levels of L by which hair may change."""
+MOST, MOST_YOUNGER = 36.0, 50.0
+"""Levels of L by which hair may become lighter, or darker again."""
 BROWS = 0.45
 """Share of the change that brows take: they grey later than the head."""
 STRANDS = 0.25
 """How much stronger the fine detail of hair becomes when it greys fully: white strands among dark."""
 FADED = 36.0
 """Levels of L by which hair of the population lightens while its colour goes."""
-BROWN = (5.0, 10.0)
+BROWN = (4.0, 12.0)
 """a and b that grey hair takes when it becomes dark again."""
 
 
@@ -42,7 +42,7 @@ def hair_change(
         room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 1.4))
         # Only grey hair was darker once: blond and brown hair stay what they are.
         room *= _greyness(colour, work.colourful)
-    step = float(np.clip(asked * room, -MOST, MOST))
+    step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
     if asked > 0:
         shade = np.clip(0.5 + 0.5 * soft / max(mean, 10.0), 0.35, 1.3)

@@ -73,7 +73,7 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     sure = _polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
     neck = _connected_skin(like * person, points)
     skin = np.maximum(like * np.maximum(above * person, np.maximum(hull, neck)), sure * (1 - beard))
-    skin = skin * np.maximum(person, sure)
+    skin = skin * np.maximum(person, sure) * _near_face(points)
     skin = skin * (1 - hair * (1 - sure))
     hair = np.maximum(hair, beard * person)
     glasses, frames = _glasses(lab[..., 0], points, eyes, brows)
@@ -112,13 +112,15 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     across = (points[16, 0] - points[0, 0]) / 2
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     head = np.hypot((x - centre[0]) / (across * 1.35), (y - centre[1] + down * 0.2) / (down * 1.35))
-    body = (y > points[8, 1] + down * 0.35) & (np.abs(x - points[8, 0]) < across * 2.2)
-    trimap = np.full((HEIGHT, WIDTH), cv2.GC_BGD, np.uint8)
-    trimap[head < 1.45] = cv2.GC_PR_BGD
-    trimap[(head < 1.0) | body] = cv2.GC_PR_FGD
+    below = (y - points[8, 1]) / down
+    body = (below > 0.15) & (np.abs(x - points[8, 0]) < across * (1.1 + 2.0 * below))
+    trimap = np.full((HEIGHT, WIDTH), cv2.GC_PR_BGD, np.uint8)
+    # Background for certain only beside and over the head: lower down may be hair or clothes.
+    trimap[(head > 1.6) & (below < -0.3)] = cv2.GC_BGD
+    trimap[(head < 1.2) | body] = cv2.GC_PR_FGD
     # The cap over the hairline is scalp or hair, whoever it is.
     brow = points[19:25].mean(axis=0)
-    rise = np.array([[0.8, 1.12], [0.9, 1.25], [1.0, 1.28], [0.9, 1.25], [0.8, 1.12]])
+    rise = np.array([[0.8, 1.0], [0.85, 1.02], [1.0, 1.03], [0.85, 1.02], [0.8, 1.0]])
     cap = np.vstack([brow + (points[FOREHEAD[:5]] - brow) * rise, points[[16, 0]]])
     sure = np.maximum(_polygon(points[FACE], 0.95, 1.0), _polygon(cap, 1.0, 1.0))
     trimap[(sure > 0.5) | ((head < 1.0) & (skin_like > 0.8))] = cv2.GC_FGD
@@ -128,7 +130,7 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     picture = cv2.resize(levels, small, interpolation=cv2.INTER_AREA).astype(np.uint8)
     cv2.setRNGSeed(0)  # GrabCut starts from k-means: the same photograph gives the same mask
     cv2.grabCut(
-        picture, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK
+        picture, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
     )
     inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.float32)
     inside = blurred(cv2.resize(inside, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), 1.5)
@@ -163,8 +165,9 @@ def _hair(
     # Not skin, of the person, close to the head: hair, whatever its colour.
     centre, across = points[27], (points[16, 0] - points[0, 0]) / 2
     down = points[8, 1] - centre[1]
-    wide = across * np.where(y < centre[1], most[0], 1.65)
-    reach = np.hypot((x - centre[0]) / wide, (y - centre[1] + down * 0.2) / (down * most[1]))
+    wide = across * (most[0] + (1.65 - most[0]) * _sigmoid((y - centre[1]) / (0.15 * down)))
+    tall = down * np.where(y < centre[1] - 0.2 * down, most[1], 2.6)
+    reach = np.hypot((x - centre[0]) / wide, (y - centre[1] + down * 0.2) / tall)
     near_head = _sigmoid((1 - reach) / 0.06)
     free = (1 - np.maximum(like, hull * 0.9)) * person * near_head
     top = (free * above > 0.6) & (y < points[33, 1])
@@ -293,6 +296,17 @@ def _smooth_skin(lab: Floats, reference: Floats) -> Floats:
     light = np.ascontiguousarray(lab[..., 0])
     strands = blurred(np.abs(light - blurred(light, 2.0)), 3.0)
     return blurred((like * np.exp(-((strands / STRAND_DETAIL) ** 4))).astype(np.float32), 2.0)
+
+
+def _near_face(points: Floats) -> Floats:
+    """Where skin may belong to this face (320, 256): head with scalp and ears, and the neck."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    centre, chin = points[27], points[8]
+    across, down = (points[16, 0] - points[0, 0]) / 2, chin[1] - centre[1]
+    tall = np.where(y < centre[1], 1.35 * down, 1.12 * down)
+    head = np.hypot((x - (points[0, 0] + points[16, 0]) / 2) / (across * 1.3), (y - centre[1]) / tall)
+    neck = _sigmoid((across * 0.95 - np.abs(x - chin[0])) / 3) * _sigmoid((y - points[6, 1]) / 4)
+    return np.maximum(_sigmoid((1 - head) / 0.03), neck)
 
 
 def _above_chin(points: Floats) -> Floats:

@@ -27,7 +27,7 @@ CENTRE, SPREAD = 57.0, 15.0
 KNOTS = (30.0, 80.0)
 """Beyond these the quadratic goes on as its tangent."""
 TERMS = 6
-UNDYED = 0.35
+UNDYED = 0.2
 """Share of the code that the greying of hair follows."""
 LARGEST = 4 << 20
 CODES = POINTS * 2 + CODE_GRID[0] * CODE_GRID[1]
