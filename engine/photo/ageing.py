@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.photo.bands import blurred
 from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, enlarged, identity_map
 from engine.photo.features import rgb_of
 from engine.photo.hair import hair_change
@@ -19,25 +20,31 @@ from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
-LARGEST_STEP, LARGEST_STEP_YOUNGER = (6.0, 4.0, 4.0), (4.0, 2.0, 2.5)
+LARGEST_STEP, LARGEST_STEP_YOUNGER = (8.0, 4.0, 4.0), (6.0, 2.5, 3.0)
 """Levels of L, a and b towards which a change of skin colour saturates."""
 BEYOND_FACE = 0.3
 """Share of the colour change on ears, neck and a bald scalp."""
 REFERENCE_SKIN = 66.0
 """L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
-MOST_DETAIL = (2.2, 2.6, 2.2, 1.15)
-LEAST_DETAIL = (0.5, 0.35, 0.4, 0.93)
+MOST_DETAIL = (2.4, 2.8, 2.4, 1.15)
+LEAST_DETAIL = (0.45, 0.3, 0.35, 0.93)
 """Bounds on the factors of the detail bands, finest first."""
 VALLEYS = 0.3
 """Creases are dark: valleys deepen by this share more than ridges rise."""
 LINE_GAIN = 2.0
 """The gain at which lines have the depth that `wrinkles` gives them."""
+MOST_LINES = 4.0
 DEEPEN, SOFTEN = 0.7, 0.85
 """Most by which the person's own creases deepen or vanish where lines belong."""
 CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
-COLOUR_GAIN, SHAPE_GAIN, HAIR_GAIN = (2.0, 1.3), 2.4, 1.6
-"""Bounds on the gain of colour, shape and hair: beyond, skin looks made up and faces caricatured."""
+COLOUR_GAIN = ((1.6, 5.0), (1.0, 5.0))
+"""Bounds on the gain of skin colour, towards older and younger: of broad areas, where more looks
+like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
+BROAD = 5.0
+"""Sigma in cells of the colour maps, two frame pixels each."""
+SHAPE_GAIN, HAIR_GAIN = 3.0, 1.7
+"""Bounds on the gain of shape and hair: beyond, faces look caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""
 
@@ -82,8 +89,7 @@ def _changes(
     """
     work, lab = subject.work, subject.work.lab
     layers = work.layers
-    most = COLOUR_GAIN[0 if ages[1] > ages[0] else 1]
-    result = lab + _skin_change(subject, ages, min(gain, most))
+    result = lab + _skin_change(subject, ages, gain)
     hair, hair_detail = hair_change(subject, ages, min(gain, HAIR_GAIN))
     result += hair
     factors = _detail_factors(subject, ages, gain)
@@ -101,7 +107,7 @@ def _changes(
         bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
         extra = hair_detail if index < 2 else 0.0
         result[..., 0] += band * (np.exp(bounded) - 1 + extra)
-    result[..., 0] += gain / LINE_GAIN * _line_change(subject, ages) * skin
+    result[..., 0] += min(gain, MOST_LINES) / LINE_GAIN * _line_change(subject, ages) * skin
     result[..., 0] = np.clip(result[..., 0], 0, 100)
     change = rgb_of(result) - rgb_of(lab)
     if work.colourful < 1:
@@ -113,7 +119,11 @@ def _changes(
 def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
     """The change of Lab (h, w, 3) of skin: where it lies on the face, not how dark the skin is."""
     work, layers = subject.work, subject.work.layers
-    change = gain * _at_work(subject, subject.model.difference("colour", *ages, subject.code))
+    field = subject.model.difference("colour", *ages, subject.code)
+    broad = blurred(field, BROAD)
+    most, most_fine = COLOUR_GAIN[0 if ages[1] > ages[0] else 1]
+    field = broad * min(gain, most) + (field - broad) * min(gain, most_fine)
+    change = _at_work(subject, field)
     skin = layers.skin * (1 - layers.fixed)
     mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
     change = change - np.float32(COMPLEXION) * mean

@@ -45,7 +45,7 @@ def hair_change(
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
     if asked > 0:
-        shade = np.clip(0.5 + 0.5 * soft / max(mean, 10.0), 0.35, 1.3)
+        shade = np.clip(0.3 + 0.7 * soft / max(mean, 10.0), 0.25, 1.3)
         change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
         grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful

@@ -23,7 +23,7 @@ SKIN_TOLERANCE = (24.0, 34.0, 9.0, 11.0)
 SHADE_TOLERANCE = (4.5, 6.0)
 STRAND_DETAIL = 1.3
 """Mean Lab detail over which a surface is hair rather than skin."""
-HAIR_TOLERANCE = (20.0, 9.0, 10.0)
+HAIR_TOLERANCE = (17.0, 9.0, 10.0)
 COARSE = 2
 """Hair is followed on a copy of half the size."""
 SPREAD = 220
@@ -165,9 +165,10 @@ def _hair(
     # Not skin, of the person, close to the head: hair, whatever its colour.
     centre, across = points[27], (points[16, 0] - points[0, 0]) / 2
     down = points[8, 1] - centre[1]
-    wide = across * (most[0] + (1.65 - most[0]) * _sigmoid((y - centre[1]) / (0.15 * down)))
+    wide = across * (most[0] + (1.6 - most[0]) * _sigmoid((y - centre[1]) / (0.15 * down)))
     tall = down * np.where(y < centre[1] - 0.2 * down, most[1], 2.6)
-    reach = np.hypot((x - centre[0]) / wide, (y - centre[1] + down * 0.2) / tall)
+    middle = (points[0, 0] + points[16, 0]) / 2
+    reach = np.hypot((x - middle) / wide, (y - centre[1] + down * 0.2) / tall)
     near_head = _sigmoid((1 - reach) / 0.06)
     free = (1 - np.maximum(like, hull * 0.9)) * person * near_head
     top = (free * above > 0.6) & (y < points[33, 1])
