@@ -116,8 +116,9 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     body = (below > 0.15) & (np.abs(x - points[8, 0]) < across * (1.1 + 2.0 * below))
     trimap = np.full((HEIGHT, WIDTH), cv2.GC_PR_BGD, np.uint8)
     # Background for certain only beside and over the head: lower down may be hair or clothes.
-    trimap[(head > 1.6) & (below < -0.3)] = cv2.GC_BGD
-    trimap[(head < 1.2) | body] = cv2.GC_PR_FGD
+    beside = (below < -0.3) & ((head > 1.5) | (np.abs(x - (WIDTH - 1) / 2) > 0.48 * WIDTH))
+    trimap[beside] = cv2.GC_BGD
+    trimap[(head < 1.15) | body] = cv2.GC_PR_FGD
     # The cap over the hairline is scalp or hair, whoever it is.
     brow = points[19:25].mean(axis=0)
     rise = np.array([[0.8, 1.0], [0.85, 1.02], [1.0, 1.03], [0.85, 1.02], [0.8, 1.0]])
@@ -134,6 +135,12 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     )
     inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.float32)
     inside = blurred(cv2.resize(inside, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), 1.5)
+    # Where it spills all around the head, colour cannot tell: keep to the shape of a head.
+    ring = (head > 1.3) & (head < 1.5) & (below < -0.5)
+    if ring.any():
+        spilt = float(np.clip((inside[ring].mean() - 0.5) / 0.2, 0, 1))
+        shape = np.maximum(_sigmoid((1.02 - head) / 0.04), _sigmoid((below - 0.1) / 0.05))
+        inside = inside * (1 - spilt) + np.minimum(inside, shape) * spilt
     return guided(lab[..., 0] / 100, inside, 4)
 
 
@@ -171,7 +178,8 @@ def _hair(
     reach = np.hypot((x - middle) / wide, (y - centre[1] + down * 0.2) / tall)
     near_head = _sigmoid((1 - reach) / 0.06)
     free = (1 - np.maximum(like, hull * 0.9)) * person * near_head
-    top = (free * above > 0.6) & (y < points[33, 1])
+    cap = np.hypot((x - middle) / (across * 1.3), (y - centre[1] + down * 0.2) / (down * 1.3)) < 1
+    top = (free * above > 0.6) & (y < points[33, 1]) & cap
     if top.sum() < FEWEST:
         return free * above * 0.5, beard, None
     colour = np.median(lab[top], axis=0).astype(np.float32)
@@ -183,6 +191,13 @@ def _hair(
     limit = limit * (1 - hull * (1 - close) * 0.9)
     # Long hair ends somewhere; what reaches far below the chin is more likely cloth.
     fall = _sigmoid((points[8, 1] + 1.15 * down - y) / (0.22 * down))
+    light = np.ascontiguousarray(lab[..., 0])
+    strands = np.abs(light - blurred(light, 2.0))
+    limit = limit * _columns_of_hair(limit, points, y)
+    # Cloth of the same colour is smoother than this hair.
+    grain = blurred(strands, 5.0) / max(0.7 * float(np.median(strands[top])), 0.3)
+    below = _sigmoid((y - points[8, 1]) / (0.06 * EYE_DISTANCE))
+    limit = limit * (1 - below * (1 - np.clip(2 * grain - 1, 0, 1)))
     size = (WIDTH // COARSE, HEIGHT // COARSE)
     limit_small = cv2.resize(limit * fall, size, interpolation=cv2.INTER_AREA)
     seeds = cv2.resize(top.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -192,11 +207,25 @@ def _hair(
     inner = _polygon(points[FACE], 0.9, 3.0) * _sigmoid((y - points[27, 1]) / (EYE_DISTANCE * 0.08))
     hair = hair * (1 - inner)
     # Stubble on a shaved scalp has the colour of skin in shade: do not follow it down the neck.
-    light = np.ascontiguousarray(lab[..., 0])
-    strands = np.abs(light - blurred(light, 2.0))[(hair > 0.7) & (y < points[27, 1])]
-    apart = _apart(colour, reference, float(np.median(strands)) if strands.size else 0.0)
+    seen = strands[(hair > 0.7) & (y < points[27, 1])]
+    apart = _apart(colour, reference, float(np.median(seen)) if seen.size else 0.0)
     hair = hair * np.where(y < points[27, 1], 0.4 + 0.6 * apart, apart)
     return np.minimum(hair * 1.15, 1).astype(np.float32), beard, colour
+
+
+def _columns_of_hair(limit: Floats, points: Floats, y: Floats) -> Floats:
+    """1 above the chin; below it, 1 in the columns (320, 256) that hold hair beside the jaw.
+
+    A jacket of the colour of the hair hangs below the chin without hair above it.
+    """
+    rows = slice(max(int(points[62, 1]), 0), max(int(points[8, 1]), int(points[62, 1]) + 1))
+    profile = limit[rows].mean(axis=0, keepdims=True)
+    left, right = round(float(points[4, 0])), round(float(points[12, 0]))
+    profile[:, max(left, 0) : max(right, 0)] = 0
+    wide = cv2.dilate(np.clip((profile - 0.25) / 0.3, 0, 1), np.ones((1, 25), np.uint8))
+    wide = cv2.GaussianBlur(wide, (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)
+    lower = _sigmoid((y - points[8, 1]) / (0.06 * EYE_DISTANCE))
+    return 1 - lower * (1 - wide)
 
 
 def _apart(colour: Floats, reference: Floats, strands: float) -> float:
