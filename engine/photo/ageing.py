@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.photo.bands import blurred
-from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, enlarged, identity_map
 from engine.photo.features import rgb_of
+from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
 from engine.photo.hair import hair_change
 from engine.photo.model import PhotoModel, age_terms
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
@@ -43,7 +43,7 @@ COLOUR_GAIN = ((1.6, 5.0), (1.0, 5.0))
 like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
-SHAPE_GAIN, HAIR_GAIN = 3.0, 1.7
+SHAPE_GAIN, HAIR_GAIN = 2.6, 1.8
 """Bounds on the gain of shape and hair: beyond, faces look caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""
@@ -126,13 +126,13 @@ def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) 
     change = _at_work(subject, field)
     skin = layers.skin * (1 - layers.fixed)
     mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
-    change = change - np.float32(COMPLEXION) * mean
+    change = change - np.array(COMPLEXION, np.float32) * mean
     if mean[0] > 0:
         change[..., 0] -= (1 - COMPLEXION[0]) * mean[0]  # age lightens nobody's skin
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
     change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
     largest = LARGEST_STEP if ages[1] > ages[0] else LARGEST_STEP_YOUNGER
-    change = np.float32(largest) * np.tanh(change / np.float32(largest))
+    change = np.array(largest, np.float32) * np.tanh(change / np.array(largest, np.float32))
     room = np.where(change[..., 0] > 0, (98 - work.lab[..., 0]) / 16, (work.lab[..., 0] - 2) / 12)
     change[..., 0] *= np.clip(room, 0, 1)
     return change
@@ -158,7 +158,7 @@ def _at_work(subject: PhotoSubject, field: Floats) -> Floats:
     """A field (h', w', c) of the mean frame at the working copy's pixels."""
     scale = WIDTH / field.shape[1]
     where = (subject.work.to_mean + 0.5) / scale - 0.5
-    return np.asarray(cv2.remap(field, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return sampled(field, where)
 
 
 def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
@@ -175,7 +175,7 @@ def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float)
 
 
 def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:
-    """Offsets (320, 256, 2) that are affine about the eyes, so that frames and rims stay straight."""
+    """Offsets (320, 256, 2) that are affine about the eyes: the rims of glasses stay straight."""
     worn = subject.view.masks.glasses
     if worn < 0.05:
         return offsets
@@ -193,13 +193,11 @@ def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:
     return (offsets + (affine - offsets) * share).astype(np.float32)
 
 
-def _composed(
-    part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Floats
-) -> Pixels:
+def _composed(part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Floats) -> Pixels:
     """The part of the photograph with its change, at its own resolution, bent.
 
-    part: (h, w, 3); the others at working resolution: the copy itself, the change of its levels, the
-    factor of finer detail, and offsets in pixels of the photograph.
+    part: (h, w, 3); the others at working resolution: the copy itself, the change of its levels,
+    the factor of finer detail, and offsets in pixels of the photograph.
     """
     height, width = part.shape[:2]
     edited = np.empty_like(part)
@@ -221,7 +219,10 @@ def _composed(
         offset = moved[start:stop] if same else _strip(moved, start, stop, (height, width))
         y = np.arange(start, stop, dtype=np.float32)[:, None]
         result[start:stop] = cv2.remap(
-            edited, x + offset[..., 0], y + offset[..., 1], cv2.INTER_CUBIC,
+            edited,
+            x + offset[..., 0],
+            y + offset[..., 1],
+            cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
     return result
@@ -235,12 +236,15 @@ def _strip(field: Floats, start: int, stop: int, size: tuple[int, int]) -> Float
     last = min(int(np.ceil((stop + 0.5) * ratio + 0.5)) + 1, field.shape[0])
     source = field[first:last]
     across = field.shape[1] / width
-    matrix = np.float32(
-        [[across, 0, across / 2 - 0.5], [0, ratio, (start + 0.5) * ratio - 0.5 - first]]
+    matrix = np.array(
+        [[across, 0, across / 2 - 0.5], [0, ratio, (start + 0.5) * ratio - 0.5 - first]], np.float32
     )
     return np.asarray(
         cv2.warpAffine(
-            source, matrix, (width, stop - start),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+            source,
+            matrix,
+            (width, stop - start),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
         )
     )

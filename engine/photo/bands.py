@@ -1,7 +1,7 @@
 """Detail of a picture in octave bands, and how strong it is.
 
-A band is the difference of two Gaussian blurs, an octave apart, as in Burt and Adelson (1983); ageing
-by the energy of such bands goes back to Tiddeman, Burt and Perrett (2001).
+A band is the difference of two Gaussian blurs, an octave apart, as in Burt and Adelson (1983).
+Ageing by the energy of such bands goes back to Tiddeman, Burt and Perrett (2001).
 """
 
 import cv2

@@ -126,7 +126,9 @@ def robust_regression(
         assert gram is not None
         result[:, part] = coefficients
         for row, vector in enumerate(contrast):
-            solved = np.linalg.solve(gram, np.broadcast_to(vector, gram.shape[:1] + (count,))[..., None])
+            solved = np.linalg.solve(
+                gram, np.broadcast_to(vector, (*gram.shape[:1], count))[..., None]
+            )
             variance = sigma**2 * (solved[..., 0] @ vector)
             change = vector @ coefficients
             sure[row, part] = np.clip(1 - variance / np.maximum(change**2, 1e-9), 0, 1)
@@ -162,7 +164,7 @@ def _symmetric_shape(terms: Floats) -> Floats:
     result = terms.copy()
     result[0] = (terms[0] + mirrored(terms[0])) / 2
     for row in range(1, TERMS):
-        swapped = terms[row][MIRROR] * np.float32([-1, 1])
+        swapped = terms[row][MIRROR] * np.array([-1, 1], np.float32)
         result[row] = (terms[row] + swapped) / 2
     return result.astype(np.float32)
 

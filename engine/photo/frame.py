@@ -6,7 +6,7 @@ the same part of the face for everyone (Craw and Cameron 1991; Cootes, Edwards a
 Points are (x, y), with pixel centres on whole numbers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +15,8 @@ from scipy.spatial import Delaunay
 
 from engine.geometry.landmarks import COUNT, FLIP
 
-Floats = NDArray[np.float32]
+Floats = NDArray[Any]
+"""float32."""
 Pixels = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 256, 320
@@ -24,7 +25,7 @@ EYE_DISTANCE = 54.0
 EYES_AT = (127.5, 146.0)
 """The point between the eyes."""
 LIFT = 0.62
-"""Height of the hairline over the brows, in distances from brow to chin; faces follow it roughly."""
+"""Height of the hairline over the brows, in distances from brow to chin, roughly."""
 ACROSS = (-0.55, -0.28, 0.0, 0.28, 0.55)
 """Where the five hairline points lie, in jaw widths from the middle."""
 POINTS = COUNT + len(ACROSS)
@@ -120,16 +121,17 @@ def sampled(picture: NDArray[np.generic], where: Floats, *, cubic: bool = False)
     """The picture (h, w) or (h, w, c) read at the points of a map (h', w', 2), as float32."""
     how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     values = np.asarray(picture, np.float32)
-    return np.asarray(cv2.remap(values, where, None, how, borderMode=cv2.BORDER_REPLICATE))
+    x, y = (np.ascontiguousarray(where[..., axis]) for axis in (0, 1))
+    return np.asarray(cv2.remap(values, x, y, how, borderMode=cv2.BORDER_REPLICATE))
 
 
 def aligned(pixels: NDArray[np.generic], to_frame: Similarity) -> Floats:
     """The photograph (h, w, c) in the aligned frame (320, 256, c), areas averaged."""
-    values, matrix = pixels, to_frame.matrix
+    values, matrix = np.asarray(pixels), to_frame.matrix
     if to_frame.scale < 0.6:  # a warp reads four pixels: shrink first, or it would alias
         factor = to_frame.scale * 1.1
         size = max(round(pixels.shape[1] * factor), 1), max(round(pixels.shape[0] * factor), 1)
-        values = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        values = cv2.resize(_levels(pixels), size, interpolation=cv2.INTER_AREA)
         x, y = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
         shrink = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
         matrix = (np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(shrink))[:2].astype(np.float32)
@@ -142,6 +144,11 @@ def aligned(pixels: NDArray[np.generic], to_frame: Similarity) -> Floats:
             borderMode=cv2.BORDER_REPLICATE,
         )
     )
+
+
+def _levels(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Numbers of a kind that OpenCV can average."""
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
 def enlarged(field: Floats, size: tuple[int, int]) -> Floats:

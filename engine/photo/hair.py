@@ -1,4 +1,4 @@
-"""Greying: hair on the head, beard and brows move by the room that is left towards white or dark."""
+"""Greying: hair, beard and brows move by the room that is left towards white or dark."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ MOST, MOST_YOUNGER = 36.0, 50.0
 BROWS = 0.45
 """Share of the change that brows take: they grey later than the head."""
 STRANDS = 0.25
-"""How much stronger the fine detail of hair becomes when it greys fully: white strands among dark."""
+"""How much stronger the fine detail of hair becomes as it greys: white strands among dark."""
 FADED = 36.0
 """Levels of L by which hair of the population lightens while its colour goes."""
 BROWN = (4.0, 12.0)
@@ -53,7 +53,9 @@ def hair_change(
     factor = max((mean + step) / max(mean, 1.0), 0.25)
     change[..., 0] = (factor - 1) * light * share
     brown = np.clip(-step / 30, 0, 0.6)
-    change[..., 1:] = brown * share[..., None] * (np.float32(BROWN) - lab[..., 1:]) * work.colourful
+    change[..., 1:] = (
+        brown * share[..., None] * (np.array(BROWN, np.float32) - lab[..., 1:]) * work.colourful
+    )
     return change, np.zeros_like(light)
 
 

@@ -19,7 +19,7 @@ LEFT_EYE, RIGHT_EYE = range(36, 42), range(42, 48)
 LIPS = range(48, 60)
 BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
 SKIN_TOLERANCE = (24.0, 34.0, 9.0, 11.0)
-"""Lab levels by which skin is darker, lighter, or off in a and b from the cheeks: one sigma each."""
+"""Lab levels by which skin may be darker, lighter, or off in a and b: one sigma each."""
 SHADE_TOLERANCE = (4.5, 6.0)
 STRAND_DETAIL = 1.3
 """Mean Lab detail over which a surface is hair rather than skin."""
@@ -34,7 +34,7 @@ FEWEST = 150
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMasks:
-    """Planes (h, w) in 0..1; `glasses` in 0..1 for the whole face, `skin_colour` Lab of the cheeks."""
+    """Planes (h, w) in 0..1; `glasses` in 0..1 for the whole face; colours in Lab (3,)."""
 
     person: Floats
     skin: Floats
@@ -51,9 +51,7 @@ class FaceMasks:
 
 def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> FaceMasks:
     """Masks for Lab (320, 256, 3) and points (73, 2) in the aligned frame."""
-    eyes = np.maximum(
-        _polygon(points[LEFT_EYE], 1.35, 1.2), _polygon(points[RIGHT_EYE], 1.35, 1.2)
-    )
+    eyes = np.maximum(_polygon(points[LEFT_EYE], 1.35, 1.2), _polygon(points[RIGHT_EYE], 1.35, 1.2))
     mouth = _polygon(points[LIPS], 1.12, 1.6)
     hull, forehead = _polygon(points[FACE], 1.0, 3.0), _polygon(points[FOREHEAD], 0.92, 6.0)
     brows = np.maximum(*(_brow(points[list(brow)]) for brow in BROWS))
@@ -67,9 +65,7 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     if person is None:
         person, reach = estimated_person(lab, points, like), (1.42, 1.42)
     above = _above_chin(points)
-    hair, beard, colour = _hair(
-        lab, points, (like, person), (hull, mouth, above), reach, reference
-    )
+    hair, beard, colour = _hair(lab, points, (like, person), (hull, mouth, above), reach, reference)
     sure = _polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
     neck = _connected_skin(like * person, points)
     skin = np.maximum(like * np.maximum(above * person, np.maximum(hull, neck)), sure * (1 - beard))
@@ -106,7 +102,7 @@ def cheek_colour(lab: Floats, points: Floats) -> Floats:
 
 
 def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
-    """Person or background (320, 256) by colour (GrabCut, Rother 2004), from a head and shoulders."""
+    """Person or background (320, 256) by colour: GrabCut (Rother 2004) from a bust."""
     centre = points[[0, 16, 27]].mean(axis=0)
     down = points[8, 1] - centre[1]
     across = (points[16, 0] - points[0, 0]) / 2
@@ -127,11 +123,19 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     trimap[(sure > 0.5) | ((head < 1.0) & (skin_like > 0.8))] = cv2.GC_FGD
     small = (WIDTH // COARSE, HEIGHT // COARSE)
     trimap = np.ascontiguousarray(trimap[::COARSE, ::COARSE])
-    levels = np.clip(lab * np.float32([2.55, 1, 1]) + np.float32([0, 128, 128]), 0, 255)
+    levels = np.clip(
+        lab * np.array([2.55, 1, 1], np.float32) + np.array([0, 128, 128], np.float32), 0, 255
+    )
     picture = cv2.resize(levels, small, interpolation=cv2.INTER_AREA).astype(np.uint8)
     cv2.setRNGSeed(0)  # GrabCut starts from k-means: the same photograph gives the same mask
     cv2.grabCut(
-        picture, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
+        picture,
+        trimap,
+        (0, 0, 1, 1),  # of no account where a mask is given
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        4,
+        cv2.GC_INIT_WITH_MASK,
     )
     inside = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)).astype(np.float32)
     inside = blurred(cv2.resize(inside, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), 1.5)
@@ -184,7 +188,7 @@ def _hair(
         return free * above * 0.5, beard, None
     colour = np.median(lab[top], axis=0).astype(np.float32)
     spread = 1.4826 * np.median(np.abs(lab[top] - colour), axis=0)
-    sigma = np.maximum(np.float32(HAIR_TOLERANCE), 1.3 * spread.astype(np.float32))
+    sigma = np.maximum(np.array(HAIR_TOLERANCE, np.float32), 1.3 * spread.astype(np.float32))
     close = np.exp(-0.5 * (((lab - colour) / sigma) ** 2).sum(axis=-1))
     crown = _sigmoid((points[33, 1] - y) / (EYE_DISTANCE * 0.1))
     limit = (1 - like * (1 - 0.5 * close)) * person * np.maximum(close, 0.9 * crown) * near_head
@@ -249,9 +253,7 @@ def _reconstructed(seeds: Floats, limit: Floats) -> Floats:
     return grown
 
 
-def _glasses(
-    light: Floats, points: Floats, eyes: Floats, brows: Floats
-) -> tuple[float, Floats]:
+def _glasses(light: Floats, points: Floats, eyes: Floats, brows: Floats) -> tuple[float, Floats]:
     """How surely glasses are worn, 0..1, and a plane of the thin lines that may be their frames."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     thin = np.maximum(
@@ -272,7 +274,7 @@ def _glasses(
         values = thin[zone > 0.5]
         if values.size:
             score += float(np.percentile(values, 90)) / 2
-    worn = float(_sigmoid(np.float32(score - 10.6)))
+    worn = float(_sigmoid(np.array(score - 10.6)))
     around = _polygon(np.vstack([points[[17, 19, 24, 26, 15, 14, 35, 31, 2, 1]]]), 1.12, 4.0)
     lines = np.clip((blurred(thin, 1.0) - 2.5) / 4, 0, 1) * around * (1 - 0.5 * brows)
     return worn, (blurred(lines, 1.0) * worn).astype(np.float32)
@@ -292,7 +294,7 @@ def _light_across(lab: Floats, points: Floats, middle: float) -> Floats:
 
 
 def _connected_skin(like: Floats, points: Floats) -> Floats:
-    """Skin (320, 256) that hangs together with the face, as neck and ears do, down to the collar."""
+    """Skin (320, 256) that hangs together with the face, as neck and ears do, to the collar."""
     small = cv2.resize(like, (WIDTH // COARSE, HEIGHT // COARSE), interpolation=cv2.INTER_AREA)
     seed = cv2.resize(
         _polygon(points[FACE], 0.9, 1.0), small.shape[::-1], interpolation=cv2.INTER_AREA
@@ -321,7 +323,7 @@ def _smooth_skin(lab: Floats, reference: Floats) -> Floats:
     """
     shade = lab[..., 0] / max(float(reference[0]), 1.0)
     off = lab[..., 1:] - reference[1:] * np.clip(shade, 0.4, 1.2)[..., None]
-    like = np.exp(-0.5 * ((off / np.float32(SHADE_TOLERANCE)) ** 2).sum(axis=-1))
+    like = np.exp(-0.5 * ((off / np.array(SHADE_TOLERANCE, np.float32)) ** 2).sum(axis=-1))
     like *= _sigmoid((shade - 0.5) / 0.05)
     light = np.ascontiguousarray(lab[..., 0])
     strands = blurred(np.abs(light - blurred(light, 2.0)), 3.0)
@@ -334,7 +336,9 @@ def _near_face(points: Floats) -> Floats:
     centre, chin = points[27], points[8]
     across, down = (points[16, 0] - points[0, 0]) / 2, chin[1] - centre[1]
     tall = np.where(y < centre[1], 1.35 * down, 1.12 * down)
-    head = np.hypot((x - (points[0, 0] + points[16, 0]) / 2) / (across * 1.3), (y - centre[1]) / tall)
+    head = np.hypot(
+        (x - (points[0, 0] + points[16, 0]) / 2) / (across * 1.3), (y - centre[1]) / tall
+    )
     neck = _sigmoid((across * 0.95 - np.abs(x - chin[0])) / 3) * _sigmoid((y - points[6, 1]) / 4)
     return np.maximum(_sigmoid((1 - head) / 0.03), neck)
 

@@ -8,7 +8,7 @@ appearance code. Only differences between two ages are ever applied (Burt and Pe
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from engine.photo.bands import COUNT as BANDS
 from engine.photo.features import CELLS, CODE_GRID, COLOUR_SIZE
 from engine.photo.frame import HEIGHT, POINTS, WIDTH, Floats
 from engine.weights.checkpoint import Checkpoint
+from engine.weights.manifest import Kind
 from engine.weights.native import read_native, save_native
 
-KIND = "photo"
+KIND = cast("Kind", "photo")
+"""To be named in `engine.weights.manifest.Kind` with the others."""
 CENTRE, SPREAD = 57.0, 15.0
 """Ages are (age - 57) / 15 in the fit: median and about the spread of the portraits."""
 KNOTS = (30.0, 80.0)
@@ -56,8 +58,8 @@ class PhotoModel:
     """Arrays of the prior, float32, all in units of the frame and of Lab.
 
     mean_points (73, 2); shape (6, 73, 2); colour (6, 160, 128, 3) less that of the cheeks; detail
-    (6, 80, 64, 4) log energies; hair (6, 3); code (467,): weights and offset of the appearance code;
-    gain (2,): factors of the difference towards older and younger.
+    (6, 80, 64, 4) log energies; hair (6, 3); code (467,): weights and offset of the appearance
+    code; gain (2,): factors of the difference towards older and younger.
     """
 
     mean_points: Floats

@@ -25,7 +25,7 @@ WORKING_SCALE = 2.4
 RIM = 14.0
 """Frame pixels over which every change fades out at the rim of the frame."""
 GREY_CHROMA = (0.8, 2.4)
-"""Spread of a and b over the skin, in levels, of a grey or toned picture and of a colour picture."""
+"""Spread of a and b over the skin, in levels, of a toned picture and of a colour picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +43,10 @@ class Layers:
 class WorkingCopy:
     """The part of the photograph that may change, at up to WORKING_SCALE.
 
-    box: left, top, right, bottom in the photograph; size: width, height here; per_frame: pixels here
-    per frame pixel; to_frame: from here to the aligned frame; to_mean: (h, w, 2), where each pixel
-    lies in the mean frame; rgb, lab, bands, blur: the picture, and its detail.
+    box: left, top, right, bottom in the photograph; size: width, height here; per_frame: pixels
+    here per frame pixel; to_frame: from here to the aligned frame; to_mean: (h, w, 2), where each
+    pixel lies in the mean frame; rgb, lab, bands: the picture and its detail; creases: (h, w) thin
+    dark lines, 0..1; colourful: 0 for a grey or toned picture, 1 for one in colour.
     """
 
     box: tuple[int, int, int, int]
@@ -98,7 +99,9 @@ def prepare_subject(
         view=view,
         work=work,
         code=code,
-        own_face=sampled(view.masks.skin * view.masks.face, to_mean)[CELL // 2 :: CELL, CELL // 2 :: CELL],
+        own_face=sampled(view.masks.skin * view.masks.face, to_mean)[
+            CELL // 2 :: CELL, CELL // 2 :: CELL
+        ],
         own_detail=log_energy(sampled(view.lab[..., 0], to_mean, cubic=True)),
         movable=_movable(view),
         model=model,
@@ -107,10 +110,14 @@ def prepare_subject(
 
 def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingCopy:
     height, width = pixels.shape[:2]
-    corners = np.float32([[0, 0], [WIDTH - 1, 0], [0, HEIGHT - 1], [WIDTH - 1, HEIGHT - 1]])
+    corners = np.array(
+        [[0, 0], [WIDTH - 1, 0], [0, HEIGHT - 1], [WIDTH - 1, HEIGHT - 1]], np.float32
+    )
     spots = view.to_frame.inverse().points(corners)
     left, top = np.clip(np.floor(spots.min(axis=0)).astype(int), 0, (width - 1, height - 1))
-    right, bottom = np.clip(np.ceil(spots.max(axis=0)).astype(int) + 1, (left + 1, top + 1), (width, height))
+    right, bottom = np.clip(
+        np.ceil(spots.max(axis=0)).astype(int) + 1, (left + 1, top + 1), (width, height)
+    )
     part = pixels[top:bottom, left:right]
     shrink = min(1.0, WORKING_SCALE * view.to_frame.scale)
     size = max(round(part.shape[1] * shrink), 8), max(round(part.shape[0] * shrink), 8)
@@ -118,7 +125,9 @@ def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingC
     size = small.shape[1], small.shape[0]
     x, y = size[0] / part.shape[1], size[1] / part.shape[0]
     # From the working copy to the crop, to the photograph, to the frame.
-    grow = np.array([[1 / x, 0, (1 / x - 1) / 2 + left], [0, 1 / y, (1 / y - 1) / 2 + top], [0, 0, 1]])
+    grow = np.array(
+        [[1 / x, 0, (1 / x - 1) / 2 + left], [0, 1 / y, (1 / y - 1) / 2 + top], [0, 0, 1]]
+    )
     to_frame = Similarity((view.to_frame.matrix.astype(np.float64) @ grow).astype(np.float32))
     rgb = small.astype(np.float32)
     lab = lab_of(rgb)
@@ -196,7 +205,7 @@ def _matte(lab: Floats, hair: Floats, person: Floats, per_frame: float) -> Float
     A pixel on the rim lies between the mean colours of the hair and of the background nearby; its
     share of hair is its place on the line between them. Where the two are alike the mask stays.
     """
-    light = lab * np.float32([1.0, 1.5, 1.5])
+    light = lab * np.array([1.0, 1.5, 1.5], np.float32)
     behind = ((person < 0.08) & (hair < 0.08)).astype(np.float32)
     inside = (hair > 0.9).astype(np.float32)
     sigma = 7.0 * per_frame

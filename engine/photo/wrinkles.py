@@ -1,7 +1,7 @@
 """Fine lines where they belong, for what portraits of 225 pixels cannot teach.
 
-Each line is a curve fixed to landmarks of the mean shape with the profile of a crease: a dark valley
-between two faint ridges. Lines appear with age, by zone; the order and places follow clinical
+Each line is a curve fixed to landmarks of the mean shape with the profile of a crease: a dark
+valley between two faint ridges. Lines appear with age, by zone; order and places follow clinical
 descriptions (Lemperle and others 2001: forehead, glabella, periorbital, nasolabial, marionette,
 upper lip, neck). Where the person's own skin is already as creased as the age would make it, the
 lines stay away and the person's own creases deepen instead.
@@ -85,8 +85,8 @@ def zone_share(points: Floats, ages: tuple[float, float]) -> Floats:
 def missing_creases(own: Floats, expected: Floats, face: Floats) -> Floats:
     """How far the skin's own detail stays behind an expected one: (80, 64) in 0.4..1.
 
-    own, expected: log energies (80, 64, 4); face: (80, 64) weights. Only the pattern counts: how sharp
-    a whole picture is says nothing of the skin in it.
+    own, expected: log energies (80, 64, 4); face: (80, 64) weights. Only the pattern counts: how
+    sharp a whole picture is says nothing of the skin in it.
     """
     behind = (expected - own)[..., :3].mean(axis=-1)
     behind = behind - (behind * face).sum() / max(float(face.sum()), 1e-6)
@@ -119,9 +119,7 @@ def _drawn(
         stroke = np.zeros_like(plane)
         spots = np.round((smooth + 0.5) * SCALE * 16 - 8).astype(np.int32)
         for start, stop, shade in zip(spots[:-1], spots[1:], uneven * ends, strict=False):
-            cv2.line(
-                stroke, start.tolist(), stop.tolist(), float(depth * shade), 1, cv2.LINE_8, 4
-            )
+            cv2.line(stroke, start.tolist(), stop.tolist(), float(depth * shade), 1, cv2.LINE_8, 4)
         plane = np.maximum(plane, stroke)
     sigma = zone.width * SCALE
     valley = cv2.GaussianBlur(plane, (0, 0), sigma * 0.6)
@@ -142,7 +140,12 @@ def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
     lines: dict[str, list[tuple[Curve, float]]] = {name: [] for name in ZONES}
     brow, top, middle = p[19:25, 1].mean(), p[70, 1], p[27, 0]
     half = (p[25, 0] - p[18, 0]) / 2
-    for height, reach, depth in ((0.26, 0.8, 0.8), (0.44, 0.95, 1.0), (0.62, 0.85, 0.8), (0.8, 0.6, 0.5)):
+    for height, reach, depth in (
+        (0.26, 0.8, 0.8),
+        (0.44, 0.95, 1.0),
+        (0.62, 0.85, 0.8),
+        (0.8, 0.6, 0.5),
+    ):
         x = np.linspace(-reach, reach, 9) * half
         bow = 2.4 * np.cos(x / half * np.pi) - 1.5 * np.abs(x / half)
         level = brow - height * (brow - top)
@@ -166,11 +169,11 @@ def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
         wing, corner = (p[31], p[48]) if side < 0 else (p[35], p[54])
         fold = np.array(
             [
-                wing + [side * 4, -5],
-                wing + [side * 9, 3],
-                (wing + corner) / 2 + [side * 11, 0],
-                corner + [side * 9, 0],
-                corner + [side * 8, 9],
+                _shifted(wing, side * 4, -5),
+                _shifted(wing, side * 9, 3),
+                _shifted((wing + corner) / 2, side * 11, 0),
+                _shifted(corner, side * 9, 0),
+                _shifted(corner, side * 8, 9),
             ]
         )
         lines["nasolabial"].append((fold, 1.0))
@@ -178,7 +181,7 @@ def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
             (corner + np.array([[side * 2, 3], [side * 5, 10], [side * 7, 19]]), 1.0)
         )
         for shift, depth in ((7.0, 0.8), (13.0, 0.6)):
-            lines["cheeks"].append((fold[1:] + [side * shift, 3.0 + shift * 0.4], depth))
+            lines["cheeks"].append((_shifted(fold[1:], side * shift, 3.0 + shift * 0.4), depth))
     for share in np.linspace(-0.75, 0.75, 7):
         x = p[51, 0] + share * (p[54, 0] - p[48, 0]) / 2
         y = p[50:53, 1].mean() + 5 * share**2
@@ -202,7 +205,10 @@ def _crows_feet(corner: Curve, side: float) -> list[tuple[Curve, float]]:
         start = corner + way * 5
         bend = 1.6 if degrees > 0 else -1.2
         fan.append(
-            (np.array([start, start + way * length / 2 + across * bend, start + way * length]), depth)
+            (
+                np.array([start, start + way * length / 2 + across * bend, start + way * length]),
+                depth,
+            )
         )
     return fan
 
@@ -212,10 +218,22 @@ def _under_eye(eye: Curve, side: float) -> list[tuple[Curve, float]]:
     inner, outer = (eye[3], eye[0]) if side < 0 else (eye[0], eye[3])
     middle = (inner + outer) / 2
     trough = np.array(
-        [inner + [0, 5], middle + [-side * 4, 12], middle + [side * 5, 12.5], outer + [side * 1, 9]]
+        [
+            _shifted(inner, 0, 5),
+            _shifted(middle, -side * 4, 12),
+            _shifted(middle, side * 5, 12.5),
+            _shifted(outer, side, 9),
+        ]
     )
-    fine = np.array([inner + [side * 4, 5], middle + [0, 7.5], outer + [-side * 1, 5]])
+    fine = np.array(
+        [_shifted(inner, side * 4, 5), _shifted(middle, 0, 7.5), _shifted(outer, -side, 5)]
+    )
     return [(trough, 1.0), (fine, 0.5)]
+
+
+def _shifted(points: Curve, x: float, y: float) -> Curve:
+    """Points (2,) or (n, 2) moved by x and y."""
+    return points + np.array([x, y])
 
 
 def _resampled(curve: Curve, count: int) -> Curve:

@@ -16,9 +16,13 @@ def face_landmarks(centre=(130.0, 150.0), size=60.0):
     u = np.linspace(-1, 1, 17)
     jaw = np.column_stack([1.22 * np.sin(u * 1.45) / np.sin(1.45), 1.95 - 1.95 * np.abs(u) ** 2.2])
     jaw[:, 1] = np.where(np.abs(u) > 0.98, 0.0, jaw[:, 1])
-    brow = np.column_stack([np.linspace(-0.85, -0.2, 5), -0.32 - 0.08 * np.sin(np.linspace(0, 3.1, 5))])
+    brow = np.column_stack(
+        [np.linspace(-0.85, -0.2, 5), -0.32 - 0.08 * np.sin(np.linspace(0, 3.1, 5))]
+    )
     bridge = np.column_stack([np.zeros(4), np.linspace(0, 0.65, 4)])
-    base = np.column_stack([np.linspace(-0.25, 0.25, 5), 0.78 - 0.05 * np.abs(np.linspace(-1, 1, 5))])
+    base = np.column_stack(
+        [np.linspace(-0.25, 0.25, 5), 0.78 - 0.05 * np.abs(np.linspace(-1, 1, 5))]
+    )
     ring = np.radians([180, 240, 300, 0, 60, 120])
     eye = np.column_stack([0.2 * np.cos(ring), 0.08 * np.sin(ring)])
     outer = np.radians(np.arange(180, 540, 30))
@@ -37,8 +41,8 @@ def face_landmarks(centre=(130.0, 150.0), size=60.0):
             bridge,
             base,
             eye - [0.5, 0],
-            eye + [0.5, 0],
-            mouth + [0, 1.2],
+            eye + np.array([0.5, 0]),
+            mouth + np.array([0, 1.2]),
         ]
     )
     return (unit * size + centre).astype(np.float32)
@@ -50,8 +54,26 @@ def drawn_portrait(skin=SKIN, size=60.0, centre=(130.0, 150.0), shape=(340, 260)
     picture = np.empty((*shape, 3), np.uint8)
     picture[:] = BACKDROP
     x, y = (round(v) for v in centre)
-    cv2.ellipse(picture, (x, round(y - 0.1 * size)), (round(1.45 * size), round(1.6 * size)), 0, 180, 360, HAIR, -1)
-    cv2.ellipse(picture, (x, round(y + 0.45 * size)), (round(1.2 * size), round(1.55 * size)), 0, 0, 360, skin, -1)
+    cv2.ellipse(
+        picture,
+        (x, round(y - 0.1 * size)),
+        (round(1.45 * size), round(1.6 * size)),
+        0,
+        180,
+        360,
+        HAIR,
+        -1,
+    )
+    cv2.ellipse(
+        picture,
+        (x, round(y + 0.45 * size)),
+        (round(1.2 * size), round(1.55 * size)),
+        0,
+        0,
+        360,
+        skin,
+        -1,
+    )
     for eye in (points[36:42], points[42:48]):
         cv2.fillPoly(picture, [np.round(eye).astype(np.int32)], (235, 235, 235))
     cv2.fillPoly(picture, [np.round(points[48:60]).astype(np.int32)], (170, 80, 80))
@@ -66,10 +88,12 @@ def small_model():
     shape = np.zeros((6, 73, 2), np.float32)
     mean = mean_shape(np.stack([extended(face_landmarks())]))
     shape[0] = mean
-    shape[1:3] = generator.normal(0, 0.4, (2, 73, 2))
+    shape[[1, 2, 4]] = generator.normal(0, 0.4, (3, 73, 2))
     colour = np.zeros((6, COLOUR_SIZE[1], COLOUR_SIZE[0], 3), np.float32)
     x, y = np.meshgrid(np.linspace(-3, 3, COLOUR_SIZE[0]), np.linspace(-3, 3, COLOUR_SIZE[1]))
-    colour[1] = 2.0 * np.cos(3 * x + y)[..., None] * np.float32([1, 0.5, 0.5]) + np.float32([2, 1, 1])
+    colour[1] = 2.0 * np.cos(3 * x + y)[..., None] * np.float32([1, 0.5, 0.5]) + np.float32(
+        [2, 1, 1]
+    )
     detail = np.zeros((6, CELLS[1], CELLS[0], 4), np.float32)
     detail[1] = (0.12, 0.08, 0.0, 0.0)
     hair = np.float32([[35, 6, 10], [12, -1, -1], [1, 0, 0], [0, 0, 0], [-2, 0, 0], [0, 0, 0]])

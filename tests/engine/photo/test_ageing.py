@@ -145,7 +145,9 @@ def test_a_rolled_head_ages_too(portrait, model):
     turn = cv2.getRotationMatrix2D((130, 170), 25, 1.0)
     rolled = cv2.warpAffine(pixels, turn, pixels.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
     moved = points @ turn[:, :2].T + turn[:, 2]
-    upright, result = (age_photo(p, q, 40, 75, model) for p, q in ((pixels, points), (rolled, moved)))
+    upright, result = (
+        age_photo(p, q, 40, 75, model) for p, q in ((pixels, points), (rolled, moved))
+    )
     change = [np.abs(a.astype(int) - b).mean() for a, b in ((upright, pixels), (result, rolled))]
     assert change[1] == pytest.approx(change[0], rel=0.35)
 

@@ -53,7 +53,9 @@ def test_features_have_the_shapes_they_name(portrait, model):
 
 def test_the_fit_recovers_what_age_does(fitted):
     model = fitted[0]
-    assert model.difference("detail", 42, 72, 0.0)[20:60, 16:48].mean() == pytest.approx(0.4, abs=0.05)
+    assert model.difference("detail", 42, 72, 0.0)[20:60, 16:48].mean() == pytest.approx(
+        0.4, abs=0.05
+    )
     assert model.difference("hair", 42, 72, 0.0)[0] == pytest.approx(24, abs=2)
     assert model.difference("shape", 42, 72, 0.0)[30] == pytest.approx((0, 1.0), abs=0.15)
 
@@ -92,7 +94,7 @@ def test_noise_is_not_confident():
     _, sure = robust_regression(design, values, np.ones_like(values))
     assert sure[0, -1] > 0.95
     assert np.median(sure[0, :-1]) < 0.5
-    assert TERMS == design.shape[1]
+    assert design.shape[1] == TERMS
 
 
 def test_labels_that_err_do_not_flatten_the_slope():

@@ -22,7 +22,9 @@ def smooth_picture(model):
 
 
 def test_a_shape_onto_itself_moves_nothing(model):
-    assert np.abs(coordinate_map(model.mean_points, model.mean_points) - identity_map()).max() < 1e-3
+    assert (
+        np.abs(coordinate_map(model.mean_points, model.mean_points) - identity_map()).max() < 1e-3
+    )
 
 
 def test_there_and_back_is_the_picture(model):

@@ -25,7 +25,7 @@ def damaged(path: Path, model, **arrays):
     }
     state |= {name: torch.as_tensor(value) for name, value in arrays.items()}
     facts = {"frame": [256, 320], "knots": [30.0, 80.0], "centre": 57.0, "spread": 15.0}
-    save_native(path, Checkpoint("photo", {"photo": state}, None, None, False, facts, {}))
+    save_native(path, Checkpoint(kind="photo", parts={"photo": state}, facts=facts))
     return path
 
 
@@ -47,7 +47,7 @@ def test_a_file_gives_the_model_back(tmp_path, model):
         ("gain", np.float32([-1, 1]), "out of bounds"),
         ("gain", np.float32([1e9, 1]), "numbers that no photo model has"),
         ("mean_points", np.full((73, 2), 500.0, np.float32), "out of bounds"),
-        ("colour", np.zeros(SHAPES["colour"], np.int32), "colour"),
+        ("colour", np.zeros(SHAPES["colour"], np.int32), "`colour` in"),
         ("detail", np.full(SHAPES["detail"], 1e4, np.float32), "numbers"),
     ],
 )
@@ -83,7 +83,7 @@ def test_other_files_are_refused(tmp_path):
 def test_another_frame_is_refused(tmp_path, model):
     path = tmp_path / "frame.safetensors"
     state = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
-    save_native(path, Checkpoint("photo", {"photo": state}, None, None, False, {"frame": [9, 9]}, {}))
+    save_native(path, Checkpoint(kind="photo", parts={"photo": state}, facts={"frame": [9, 9]}))
     with pytest.raises(WeightsError, match="another frame"):
         load_photo_model(path)
 
