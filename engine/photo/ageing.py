@@ -20,15 +20,17 @@ from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
-LARGEST_STEP, LARGEST_STEP_YOUNGER = (8.0, 4.0, 4.0), (6.0, 2.5, 3.0)
+LARGEST_STEP, LARGEST_STEP_YOUNGER = (8.0, 4.0, 4.0), (6.5, 3.0, 3.0)
 """Levels of L, a and b towards which a change of skin colour saturates."""
 BEYOND_FACE = 0.3
 """Share of the colour change on ears, neck and a bald scalp."""
 REFERENCE_SKIN = 66.0
 """L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
-MOST_DETAIL = (2.4, 2.8, 2.4, 1.15)
-LEAST_DETAIL = (0.45, 0.3, 0.35, 0.93)
+MOST_DETAIL = (2.4, 2.7, 2.3, 1.15)
+LEAST_DETAIL = (0.45, 0.28, 0.33, 0.92)
 """Bounds on the factors of the detail bands, finest first."""
+SHARPER = 1.0
+"""How much smaller the factors are for each unit of log detail over the usual."""
 VALLEYS = 0.3
 """Creases are dark: valleys deepen by this share more than ridges rise."""
 LINE_GAIN = 2.0
@@ -38,12 +40,12 @@ DEEPEN, SOFTEN = 0.7, 0.85
 """Most by which the person's own creases deepen or vanish where lines belong."""
 CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
-COLOUR_GAIN = ((1.6, 5.0), (1.0, 5.0))
+COLOUR_GAIN = ((1.6, 5.5), (1.1, 6.0))
 """Bounds on the gain of skin colour, towards older and younger: of broad areas, where more looks
 like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
-SHAPE_GAIN, HAIR_GAIN = 2.6, 1.8
+SHAPE_GAIN, HAIR_GAIN = 2.6, 1.6
 """Bounds on the gain of shape and hair: beyond, faces look caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""
@@ -70,10 +72,12 @@ def age_subject(
     result = subject.pixels.copy()
     if target_age == source_age or strength == 0:
         return result
-    gain = float(subject.model.gain[0 if target_age > source_age else 1]) * strength
+    gain = float(subject.model.gain[0 if target_age > source_age else 1])
     ages = source_age, target_age
     change, factor = _changes(subject, ages, gain)
     moved = _displacement(subject, ages, gain)
+    if strength != 1:
+        change, factor, moved = change * strength, factor**strength, moved * strength
     left, top, right, bottom = subject.work.box
     result[top:bottom, left:right] = _composed(
         subject.pixels[top:bottom, left:right], subject.work.rgb, change, factor, moved
@@ -150,8 +154,19 @@ def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
 
 
 def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
-    """The log factors (h, w, 4) of the detail bands."""
-    return gain * _at_work(subject, subject.model.difference("detail", *ages, subject.code))
+    """The log factors (h, w, 4) of the detail bands.
+
+    The portraits of the fit are softer than a good photograph, whose stronger detail would grow by
+    more than skin ever does: there the factors are smaller.
+    """
+    model = subject.model
+    field = gain * model.difference("detail", *ages, subject.code)
+    if ages[1] > ages[0]:
+        face = subject.own_face[..., None]
+        usual = np.tensordot(age_terms(ages[0], subject.code), model.detail, 1)
+        excess = ((subject.own_detail - usual) * face).sum(axis=(0, 1)) / max(face.sum(), 1e-6)
+        field = field / (1 + SHARPER * np.maximum(excess, 0))
+    return _at_work(subject, field.astype(np.float32))
 
 
 def _at_work(subject: PhotoSubject, field: Floats) -> Floats:

@@ -45,7 +45,9 @@ def hair_change(
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
     if asked > 0:
-        shade = np.clip(0.3 + 0.7 * soft / max(mean, 10.0), 0.25, 1.3)
+        # Deep shade stays shade, and what is lighter than this hair is hair with skin behind it.
+        dark = 0.3 + 0.7 * soft / max(mean, 10.0)
+        shade = np.clip(np.minimum(dark, 1 - (soft - mean) / 60), 0.25, 1)
         change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
         grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful

@@ -29,6 +29,8 @@ CENTRE, SPREAD = 57.0, 15.0
 KNOTS = (30.0, 80.0)
 """Beyond these the quadratic goes on as its tangent."""
 TERMS = 6
+UNTIL_GREY = 37.0
+"""Hair keeps its colour until this age; the portraits have few people below it."""
 UNDYED = 0.2
 """Share of the code that the greying of hair follows."""
 LARGEST = 4 << 20
@@ -84,7 +86,7 @@ class PhotoModel:
 
         Most of what sets the appearances apart is taken to be dye too, which no one asks to see.
         """
-        ages = np.arange(20.0, 101.0)
+        ages = np.arange(UNTIL_GREY, 101.0)
         curve = np.stack([age_terms(a, code * UNDYED) @ self.hair for a in ages])
         curve[:, 0] = np.maximum.accumulate(curve[:, 0])
         return np.array([np.interp(age, ages, channel) for channel in curve.T], np.float32)
