@@ -40,12 +40,12 @@ DEEPEN, SOFTEN = 0.7, 0.85
 """Most by which the person's own creases deepen or vanish where lines belong."""
 CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
-COLOUR_GAIN = ((1.6, 5.5), (1.1, 6.0))
+COLOUR_GAIN = ((2.2, 6.0), (1.3, 6.5))
 """Bounds on the gain of skin colour, towards older and younger: of broad areas, where more looks
 like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
-SHAPE_GAIN, HAIR_GAIN = 2.6, 1.6
+SHAPE_GAIN, HAIR_GAIN = 2.8, 1.8
 """Bounds on the gain of shape and hair: beyond, faces look caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""

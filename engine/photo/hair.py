@@ -8,9 +8,9 @@ from engine.photo.subject import PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
-MOST, MOST_YOUNGER = 36.0, 50.0
+MOST, MOST_YOUNGER = 42.0, 50.0
 """Levels of L by which hair may become lighter, or darker again."""
-BROWS = 0.45
+BROWS = 0.5
 """Share of the change that brows take: they grey later than the head."""
 STRANDS = 0.25
 """How much stronger the fine detail of hair becomes as it greys: white strands among dark."""
@@ -47,7 +47,7 @@ def hair_change(
     if asked > 0:
         # Deep shade stays shade, and what is lighter than this hair is hair with skin behind it.
         dark = 0.3 + 0.7 * soft / max(mean, 10.0)
-        shade = np.clip(np.minimum(dark, 1 - (soft - mean) / 60), 0.25, 1)
+        shade = np.clip(np.minimum(dark, 1.1 - (soft - mean) / 60), 0.25, 1.1)
         change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
         grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful

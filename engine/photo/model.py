@@ -32,7 +32,7 @@ TERMS = 6
 UNTIL_GREY = 37.0
 """Hair keeps its colour until this age; the portraits have few people below it."""
 UNDYED = 0.2
-"""Share of the code that the greying of hair follows."""
+"""Share of a code below 0 that the greying of hair follows: those whose hair greys least dye it."""
 LARGEST = 4 << 20
 CODES = POINTS * 2 + CODE_GRID[0] * CODE_GRID[1]
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -51,7 +51,7 @@ BOUNDS = {
     "detail": 20.0,
     "hair": 300.0,
     "code": 1000.0,
-    "gain": 5.0,
+    "gain": 10.0,
 }
 
 
@@ -84,10 +84,11 @@ class PhotoModel:
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of hair at an age; it never darkens with age: the oldest dye it.
 
-        Most of what sets the appearances apart is taken to be dye too, which no one asks to see.
+        Most of what sets the appearances apart is taken to be dye too, which nobody asks to see.
         """
         ages = np.arange(UNTIL_GREY, 101.0)
-        curve = np.stack([age_terms(a, code * UNDYED) @ self.hair for a in ages])
+        own = max(code, UNDYED * code)
+        curve = np.stack([age_terms(a, own) @ self.hair for a in ages])
         curve[:, 0] = np.maximum.accumulate(curve[:, 0])
         return np.array([np.interp(age, ages, channel) for channel in curve.T], np.float32)
 
