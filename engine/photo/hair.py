@@ -8,7 +8,7 @@ from engine.photo.subject import PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
-MOST, MOST_YOUNGER = 42.0, 50.0
+MOST, MOST_YOUNGER = 42.0, 44.0
 """Levels of L by which hair may become lighter, or darker again."""
 BROWS = 0.5
 """Share of the change that brows take: they grey later than the head."""
@@ -52,6 +52,8 @@ def hair_change(
         grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
         return change, (STRANDS * step / MOST * share).astype(np.float32)
+    # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
+    share = share * np.clip((share - 0.3) / 0.4, 0, 1)
     factor = max((mean + step) / max(mean, 1.0), 0.25)
     change[..., 0] = (factor - 1) * light * share
     brown = np.clip(-step / 30, 0, 0.6)

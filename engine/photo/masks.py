@@ -57,7 +57,8 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     brows = np.maximum(*(_brow(points[list(brow)]) for brow in BROWS))
     reference = cheek_colour(lab, points)
     like = _skin_likeness(lab, reference, _light_across(lab, points, float(reference[0])))
-    bright = _sigmoid((lab[..., 0] - reference[0] + 4) / 3)
+    # A highlight on the forehead is skin; white hair over it is as light and has no red.
+    bright = _sigmoid((lab[..., 0] - reference[0] + 4) / 3) * _reddish(lab, reference)
     like = blurred(np.maximum(like, forehead * bright), 1.5)
     like = np.maximum(like, _smooth_skin(lab, reference))
     # How far from the face hair may reach, in half face widths and in eye-to-chin heights.
@@ -314,6 +315,14 @@ def _skin_likeness(lab: Floats, reference: Floats, lightness: Floats) -> Floats:
     light = np.minimum(off[..., 0], 0) / darker + np.maximum(off[..., 0], 0) / lighter
     distance = light**2 + (off[..., 1] / a) ** 2 + (off[..., 2] / b) ** 2
     return np.exp(-0.5 * distance).astype(np.float32)
+
+
+def _reddish(lab: Floats, reference: Floats) -> Floats:
+    """Whether a pixel has some of the red and yellow of the cheeks; 1 in a grey photograph."""
+    chroma = float(np.hypot(reference[1], reference[2]))
+    share = (lab[..., 1:] @ reference[1:]) / max(chroma * chroma, 1.0)
+    coloured = float(np.clip((chroma - 5) / 5, 0, 1))
+    return 1 - coloured * (1 - _sigmoid((share - 0.45) / 0.06))
 
 
 def _smooth_skin(lab: Floats, reference: Floats) -> Floats:
