@@ -112,6 +112,9 @@ def _changes(
         extra = hair_detail if index < 2 else 0.0
         result[..., 0] += band * (np.exp(bounded) - 1 + extra)
     result[..., 0] += min(gain, MOST_LINES) / LINE_GAIN * _line_change(subject, ages) * skin
+    if ages[1] > ages[0]:  # age lightens nobody's skin, taken over all parts of the change
+        lift = float(((result[..., 0] - lab[..., 0]) * skin).sum() / max(float(skin.sum()), 1.0))
+        result[..., 0] -= max(lift, 0.0) * skin
     result[..., 0] = np.clip(result[..., 0], 0, 100)
     change = rgb_of(result) - rgb_of(lab)
     if work.colourful < 1:
@@ -131,8 +134,6 @@ def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) 
     skin = layers.skin * (1 - layers.fixed)
     mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
     change = change - np.array(COMPLEXION, np.float32) * mean
-    if mean[0] > 0:
-        change[..., 0] -= (1 - COMPLEXION[0]) * mean[0]  # age lightens nobody's skin
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
     change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
     largest = LARGEST_STEP if ages[1] > ages[0] else LARGEST_STEP_YOUNGER
