@@ -43,10 +43,10 @@ def hair_change(
         # Only grey hair was darker once: blond and brown hair stay what they are.
         room *= _greyness(colour, work.colourful)
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
-    soft = blurred(np.ascontiguousarray(light), 1.2 * work.per_frame)
+    soft = blurred(np.ascontiguousarray(light), 2.5 * work.per_frame)
     if asked > 0:
         # Deep shade stays shade, and what is lighter than this hair is hair with skin behind it.
-        dark = 0.3 + 0.7 * soft / max(mean, 10.0)
+        dark = 0.55 + 0.45 * soft / max(mean, 12.0)
         shade = np.clip(np.minimum(dark, 1.1 - (soft - mean) / 60), 0.25, 1.1)
         change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
         grey = np.clip(asked / FADED, 0, 0.8)
