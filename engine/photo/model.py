@@ -8,7 +8,7 @@ appearance code. Only differences between two ages are ever applied (Burt and Pe
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +19,9 @@ from engine.photo.bands import COUNT as BANDS
 from engine.photo.features import CELLS, CODE_GRID, COLOUR_SIZE
 from engine.photo.frame import HEIGHT, POINTS, WIDTH, Floats
 from engine.weights.checkpoint import Checkpoint
-from engine.weights.manifest import Kind
 from engine.weights.native import read_native, save_native
 
-KIND = cast("Kind", "photo")
-"""To be named in `engine.weights.manifest.Kind` with the others."""
+KIND = "photo"
 CENTRE, SPREAD = 57.0, 15.0
 """Ages are (age - 57) / 15 in the fit: median and about the spread of the portraits."""
 KNOTS = (30.0, 80.0)
