@@ -14,7 +14,7 @@ RANKS = [
     ["geometry", "ops", "worlds"],
     ["runtime", "schedules", "images", "weights"],
     ["config"],
-    ["nets", "faces"],
+    ["nets", "faces", "photo"],
     ["data"],
     ["metrics"],
     ["banks", "experts", "evaluators"],

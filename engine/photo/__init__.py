@@ -1,0 +1,1 @@
+"""Ageing photographs by a fitted prior of shape, colour, hair and detail."""

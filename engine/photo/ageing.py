@@ -1,0 +1,266 @@
+"""Showing a person at another age: the difference of two ages, on the photograph itself.
+
+Shape moves by a warp, skin and hair change colour, and the photograph's own detail is made stronger
+or weaker band by band (Burt and Perrett 1995; Tiddeman, Burt and Perrett 2001). Changes are
+computed on a working copy of the head; only their smooth sum is enlarged, so that a large
+photograph keeps every pixel of its own detail and costs little.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.photo.bands import blurred
+from engine.photo.features import rgb_of
+from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
+from engine.photo.hair import hair_change
+from engine.photo.model import PhotoModel, age_terms
+from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
+from engine.photo.wrinkles import line_field, missing_creases, zone_share
+
+COMPLEXION = (0.7, 0.6, 0.6)
+"""Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
+LARGEST_STEP, LARGEST_STEP_YOUNGER = (8.0, 4.0, 4.0), (6.5, 3.0, 3.0)
+"""Levels of L, a and b towards which a change of skin colour saturates."""
+BEYOND_FACE = 0.3
+"""Share of the colour change on ears, neck and a bald scalp."""
+REFERENCE_SKIN = 66.0
+"""L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
+MOST_DETAIL = (2.4, 2.7, 2.3, 1.15)
+LEAST_DETAIL = (0.45, 0.28, 0.33, 0.92)
+"""Bounds on the factors of the detail bands, finest first."""
+SHARPER = 1.0
+"""How much smaller the factors are for each unit of log detail over the usual."""
+VALLEYS = 0.3
+"""Creases are dark: valleys deepen by this share more than ridges rise."""
+LINE_GAIN = 2.0
+"""The gain at which lines have the depth that `wrinkles` gives them."""
+MOST_LINES = 4.0
+DEEPEN, SOFTEN = 0.7, 0.85
+"""Most by which the person's own creases deepen or vanish where lines belong."""
+CREASES = 0.35
+"""How much more of the detail's change falls on creases than on evenly grained skin."""
+COLOUR_GAIN = ((2.2, 6.0), (1.3, 6.5))
+"""Bounds on the gain of skin colour, towards older and younger: of broad areas, where more looks
+like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
+BROAD = 5.0
+"""Sigma in cells of the colour maps, two frame pixels each."""
+SHAPE_GAIN, HAIR_GAIN = 2.8, 1.8
+"""Bounds on the gain of shape and hair: beyond, faces look caricatured."""
+STRIP = 512
+"""Rows of a large photograph that are composed at a time."""
+
+
+def age_photo(
+    pixels: Pixels,
+    landmarks: NDArray[np.floating],
+    source_age: float,
+    target_age: float,
+    model: PhotoModel,
+    *,
+    strength: float = 1.0,
+) -> Pixels:
+    """The photograph (h, w, 3) with the face at landmarks (68, 2) shown at another age."""
+    subject = prepare_subject(pixels, landmarks, model)
+    return age_subject(subject, source_age, target_age, strength=strength)
+
+
+def age_subject(
+    subject: PhotoSubject, source_age: float, target_age: float, *, strength: float = 1.0
+) -> Pixels:
+    """The photograph (h, w, 3) of a prepared subject at another age; a new array."""
+    result = subject.pixels.copy()
+    if target_age == source_age or strength == 0:
+        return result
+    gain = float(subject.model.gain[0 if target_age > source_age else 1])
+    ages = source_age, target_age
+    change, factor = _changes(subject, ages, gain)
+    moved = _displacement(subject, ages, gain)
+    if strength != 1:
+        change, factor, moved = change * strength, factor**strength, moved * strength
+    left, top, right, bottom = subject.work.box
+    result[top:bottom, left:right] = _composed(
+        subject.pixels[top:bottom, left:right], subject.work.rgb, change, factor, moved
+    )
+    return result
+
+
+def _changes(
+    subject: PhotoSubject, ages: tuple[float, float], gain: float
+) -> tuple[Floats, Floats]:
+    """The change of the working copy's RGB (h, w, 3) in levels, and the factor (h, w) of detail
+    that is finer than the working copy.
+    """
+    work, lab = subject.work, subject.work.lab
+    layers = work.layers
+    result = lab + _skin_change(subject, ages, gain)
+    hair, hair_detail = hair_change(subject, ages, min(gain, HAIR_GAIN))
+    result += hair
+    factors = _detail_factors(subject, ages, gain)
+    skin = layers.skin * (1 - layers.fixed)
+    along = 1 - CREASES + 2 * CREASES * work.creases
+    amount = (skin * along + 0.25 * layers.hair * (1 - layers.fixed))[..., None]
+    logs = factors * amount
+    share = _at_work(subject, zone_share(subject.model.mean_points, ages)) * skin
+    own = np.log1p(np.where(share > 0, DEEPEN, SOFTEN) * share)
+    finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL[0]), np.log(MOST_DETAIL[0])))
+    for index, band in enumerate(work.bands):
+        log = logs[..., index] * np.where(band < 0, 1 + VALLEYS, 1 - VALLEYS)
+        if index < len(work.bands) - 1:
+            log += np.where(band < 0, own, 0.5 * own)
+        bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
+        extra = hair_detail if index < 2 else 0.0
+        result[..., 0] += band * (np.exp(bounded) - 1 + extra)
+    result[..., 0] += min(gain, MOST_LINES) / LINE_GAIN * _line_change(subject, ages) * skin
+    if ages[1] > ages[0]:  # age lightens nobody's skin, taken over all parts of the change
+        lift = float(((result[..., 0] - lab[..., 0]) * skin).sum() / max(float(skin.sum()), 1.0))
+        result[..., 0] -= max(lift, 0.0) * skin
+    result[..., 0] = np.clip(result[..., 0], 0, 100)
+    change = rgb_of(result) - rgb_of(lab)
+    if work.colourful < 1:
+        grey = change.mean(axis=-1, keepdims=True)
+        change = grey + (change - grey) * work.colourful
+    return change, finest.astype(np.float32)
+
+
+def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """The change of Lab (h, w, 3) of skin: where it lies on the face, not how dark the skin is."""
+    work, layers = subject.work, subject.work.layers
+    field = subject.model.difference("colour", *ages, subject.code)
+    broad = blurred(field, BROAD)
+    most, most_fine = COLOUR_GAIN[0 if ages[1] > ages[0] else 1]
+    field = broad * min(gain, most) + (field - broad) * min(gain, most_fine)
+    change = _at_work(subject, field)
+    skin = layers.skin * (1 - layers.fixed)
+    mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
+    change = change - np.array(COMPLEXION, np.float32) * mean
+    change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
+    change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
+    largest = LARGEST_STEP if ages[1] > ages[0] else LARGEST_STEP_YOUNGER
+    change = np.array(largest, np.float32) * np.tanh(change / np.array(largest, np.float32))
+    room = np.where(change[..., 0] > 0, (98 - work.lab[..., 0]) / 16, (work.lab[..., 0] - 2) / 12)
+    change[..., 0] *= np.clip(room, 0, 1)
+    return change
+
+
+def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
+    """The change of L (h, w) by lines that were not there, paler where the picture is darker."""
+    model, work = subject.model, subject.work
+    terms = age_terms(ages[1], subject.code)
+    expected = np.tensordot(terms, model.detail, 1).astype(np.float32)
+    room = missing_creases(subject.own_detail, expected, subject.own_face)
+    field = line_field(model.mean_points, ages, room)
+    light = np.clip(work.lab[..., 0] / REFERENCE_SKIN, 0.25, 1.2)
+    return _at_work(subject, field) * light
+
+
+def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """The log factors (h, w, 4) of the detail bands.
+
+    The portraits of the fit are softer than a good photograph, whose stronger detail would grow by
+    more than skin ever does: there the factors are smaller.
+    """
+    model = subject.model
+    field = gain * model.difference("detail", *ages, subject.code)
+    if ages[1] > ages[0]:
+        face = subject.own_face[..., None]
+        usual = np.tensordot(age_terms(ages[0], subject.code), model.detail, 1)
+        excess = ((subject.own_detail - usual) * face).sum(axis=(0, 1)) / max(face.sum(), 1e-6)
+        field = field / (1 + SHARPER * np.maximum(excess, 0))
+    return _at_work(subject, field.astype(np.float32))
+
+
+def _at_work(subject: PhotoSubject, field: Floats) -> Floats:
+    """A field (h', w', c) of the mean frame at the working copy's pixels."""
+    scale = WIDTH / field.shape[1]
+    where = (subject.work.to_mean + 0.5) / scale - 0.5
+    return sampled(field, where)
+
+
+def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """Where the working copy's pixels come from: offsets (h, w, 2) in pixels of the photograph."""
+    points = subject.view.points
+    step = subject.model.difference("shape", *ages, subject.code) * min(gain, SHAPE_GAIN)
+    offsets = coordinate_map(points + step, points) - identity_map()
+    offsets = cv2.GaussianBlur(offsets, (0, 0), 4.0)
+    offsets = _rigid_where_glasses_are(offsets, subject)
+    offsets = np.asarray(offsets * subject.movable[..., None], np.float32)
+    back = subject.view.to_frame.inverse().matrix[:, :2]
+    moved = frame_to_work(offsets, subject.work.to_frame, subject.work.size)
+    return (moved @ back.T).astype(np.float32)
+
+
+def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:
+    """Offsets (320, 256, 2) that are affine about the eyes: the rims of glasses stay straight."""
+    worn = subject.view.masks.glasses
+    if worn < 0.05:
+        return offsets
+    points = subject.view.points
+    zone = np.zeros(offsets.shape[:2], np.float32)
+    corners = points[[0, 17, 19, 24, 26, 16, 14, 35, 31, 2]]
+    cv2.fillConvexPoly(zone, cv2.convexHull(np.round(corners).astype(np.int32)), 1.0)
+    where = zone > 0
+    y, x = np.nonzero(where)
+    design = np.column_stack([np.ones_like(x), x, y]).astype(np.float64)
+    plane, *_ = np.linalg.lstsq(design, offsets[where].astype(np.float64), rcond=None)
+    grid = identity_map().astype(np.float64)
+    affine = plane[0] + grid[..., :1] * plane[1] + grid[..., 1:] * plane[2]
+    share = cv2.GaussianBlur(zone, (0, 0), 6.0)[..., None] * worn
+    return (offsets + (affine - offsets) * share).astype(np.float32)
+
+
+def _composed(part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Floats) -> Pixels:
+    """The part of the photograph with its change, at its own resolution, bent.
+
+    part: (h, w, 3); the others at working resolution: the copy itself, the change of its levels,
+    the factor of finer detail, and offsets in pixels of the photograph.
+    """
+    height, width = part.shape[:2]
+    edited = np.empty_like(part)
+    same = rgb.shape[:2] == part.shape[:2]
+    for start in range(0, height, STRIP):
+        stop = min(start + STRIP, height)
+        rows = part[start:stop].astype(np.float32)
+        if same:
+            rows += change[start:stop]
+        else:
+            rows += _strip(change, start, stop, (height, width))
+            finer = part[start:stop] - _strip(rgb, start, stop, (height, width))
+            rows += finer * (_strip(factor, start, stop, (height, width)) - 1)[..., None]
+        edited[start:stop] = np.clip(np.rint(rows), 0, 255)
+    result = np.empty_like(part)
+    x = np.arange(width, dtype=np.float32)[None]
+    for start in range(0, height, STRIP):
+        stop = min(start + STRIP, height)
+        offset = moved[start:stop] if same else _strip(moved, start, stop, (height, width))
+        y = np.arange(start, stop, dtype=np.float32)[:, None]
+        result[start:stop] = cv2.remap(
+            edited,
+            x + offset[..., 0],
+            y + offset[..., 1],
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return result
+
+
+def _strip(field: Floats, start: int, stop: int, size: tuple[int, int]) -> Floats:
+    """Rows start to stop of a field enlarged linearly to size (height, width)."""
+    height, width = size
+    ratio = field.shape[0] / height
+    first = max(int(np.floor((start + 0.5) * ratio - 0.5)), 0)
+    last = min(int(np.ceil((stop + 0.5) * ratio + 0.5)) + 1, field.shape[0])
+    source = field[first:last]
+    across = field.shape[1] / width
+    matrix = np.array(
+        [[across, 0, across / 2 - 0.5], [0, ratio, (start + 0.5) * ratio - 0.5 - first]], np.float32
+    )
+    return np.asarray(
+        cv2.warpAffine(
+            source,
+            matrix,
+            (width, stop - start),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    )

@@ -1,0 +1,262 @@
+"""What is computed once per photograph, whatever the number of target ages."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.photo.bands import CELL, blurred, detail_bands, log_energy
+from engine.photo.features import FaceView, code_inputs, lab_of, view_of
+from engine.photo.frame import (
+    HEIGHT,
+    WIDTH,
+    Floats,
+    Pixels,
+    Similarity,
+    coordinate_map,
+    sampled,
+)
+from engine.photo.masks import guided
+from engine.photo.model import PhotoModel
+
+WORKING_SCALE = 2.4
+"""Most pixels of the working copy per frame pixel: 130 px to the eye distance."""
+RIM = 14.0
+"""Frame pixels over which every change fades out at the rim of the frame."""
+GREY_CHROMA = (0.8, 2.4)
+"""Spread of a and b over the skin, in levels, of a toned picture and of a colour picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """Planes (h, w) in 0..1 of the working copy."""
+
+    skin: Floats
+    hair: Floats
+    brows: Floats
+    face: Floats
+    fixed: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkingCopy:
+    """The part of the photograph that may change, at up to WORKING_SCALE.
+
+    box: left, top, right, bottom in the photograph; size: width, height here; per_frame: pixels
+    here per frame pixel; to_frame: from here to the aligned frame; to_mean: (h, w, 2), where each
+    pixel lies in the mean frame; rgb, lab, bands: the picture and its detail; creases: (h, w) thin
+    dark lines, 0..1; colourful: 0 for a grey or toned picture, 1 for one in colour.
+    """
+
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+    per_frame: float
+    to_frame: Similarity
+    to_mean: Floats
+    rgb: Floats
+    lab: Floats
+    bands: list[Floats]
+    creases: Floats
+    layers: Layers
+    colourful: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoSubject:
+    """One face of one photograph, ready to be shown at any age."""
+
+    pixels: Pixels
+    view: FaceView
+    work: WorkingCopy
+    code: float
+    own_detail: Floats
+    own_face: Floats
+    movable: Floats
+    model: PhotoModel
+
+
+def prepare_subject(
+    pixels: Pixels,
+    landmarks: NDArray[np.floating],
+    model: PhotoModel,
+    *,
+    person: NDArray[np.floating] | None = None,
+    appearance: float | None = None,
+) -> PhotoSubject:
+    """Measure a photograph (h, w, 3) uint8 RGB with landmarks (68, 2) once for all ages.
+
+    person: an optional mask (h, w) in 0..1 of who is in the picture; appearance: the code in -1..1,
+    where the person does not want it to be read off the picture.
+    """
+    view = view_of(pixels, landmarks, model.mean_points, person)
+    to_mean = coordinate_map(model.mean_points, view.points)
+    code = model.appearance(code_inputs(view, to_mean)) if appearance is None else appearance
+    from_mean = coordinate_map(view.points, model.mean_points)
+    work = _working_copy(pixels, view, from_mean)
+    return PhotoSubject(
+        pixels=pixels,
+        view=view,
+        work=work,
+        code=code,
+        own_face=sampled(view.masks.skin * view.masks.face, to_mean)[
+            CELL // 2 :: CELL, CELL // 2 :: CELL
+        ],
+        own_detail=log_energy(sampled(view.lab[..., 0], to_mean, cubic=True)),
+        movable=_movable(view),
+        model=model,
+    )
+
+
+def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingCopy:
+    height, width = pixels.shape[:2]
+    corners = np.array(
+        [[0, 0], [WIDTH - 1, 0], [0, HEIGHT - 1], [WIDTH - 1, HEIGHT - 1]], np.float32
+    )
+    spots = view.to_frame.inverse().points(corners)
+    left, top = np.clip(np.floor(spots.min(axis=0)).astype(int), 0, (width - 1, height - 1))
+    right, bottom = np.clip(
+        np.ceil(spots.max(axis=0)).astype(int) + 1, (left + 1, top + 1), (width, height)
+    )
+    part = pixels[top:bottom, left:right]
+    shrink = min(1.0, WORKING_SCALE * view.to_frame.scale)
+    size = max(round(part.shape[1] * shrink), 8), max(round(part.shape[0] * shrink), 8)
+    small = part if shrink == 1.0 else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    size = small.shape[1], small.shape[0]
+    x, y = size[0] / part.shape[1], size[1] / part.shape[0]
+    # From the working copy to the crop, to the photograph, to the frame.
+    grow = np.array(
+        [[1 / x, 0, (1 / x - 1) / 2 + left], [0, 1 / y, (1 / y - 1) / 2 + top], [0, 0, 1]]
+    )
+    to_frame = Similarity((view.to_frame.matrix.astype(np.float64) @ grow).astype(np.float32))
+    rgb = small.astype(np.float32)
+    lab = lab_of(rgb)
+    per_frame = 1 / to_frame.scale
+    bands, _ = detail_bands(np.ascontiguousarray(lab[..., 0]), per_frame)
+    layers = _layers(view, to_frame, lab, per_frame)
+    return WorkingCopy(
+        box=(int(left), int(top), int(right), int(bottom)),
+        size=size,
+        per_frame=per_frame,
+        to_frame=to_frame,
+        to_mean=frame_to_work(from_mean, to_frame, size),
+        rgb=rgb,
+        lab=lab,
+        bands=bands,
+        creases=creases(np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin),
+        layers=layers,
+        colourful=_colourful(lab, layers.skin),
+    )
+
+
+def frame_to_work(plane: Floats, to_frame: Similarity, size: tuple[int, int]) -> Floats:
+    """A plane (320, 256) or (320, 256, c) of the aligned frame at the working copy's pixels."""
+    return np.asarray(
+        cv2.warpAffine(
+            plane,
+            to_frame.matrix,
+            size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    )
+
+
+def rim_fade() -> Floats:
+    """1 inside the frame, falling to 0 at its rim: (320, 256)."""
+    x = np.minimum(np.arange(WIDTH), np.arange(WIDTH)[::-1]) / RIM
+    y = np.minimum(np.arange(HEIGHT), np.arange(HEIGHT)[::-1]) / RIM
+    ramp = np.clip(np.minimum(x[None], y[:, None]), 0, 1).astype(np.float32)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float) -> Layers:
+    """Masks at working resolution, with their edges where the picture has them."""
+    masks, size = view.masks, (lab.shape[1], lab.shape[0])
+    fade = rim_fade()
+    stack = np.dstack([masks.skin * fade, masks.hair * fade, masks.brows, masks.face])
+    planes = frame_to_work(np.ascontiguousarray(stack), to_frame, size)
+    others = frame_to_work(
+        np.ascontiguousarray(np.dstack([masks.eyes, masks.mouth, masks.frames, masks.person])),
+        to_frame,
+        size,
+    )
+    light = np.ascontiguousarray(lab[..., 0]) / 100
+    radius = max(round(4 * per_frame), 2)
+    skin, hair, person = (
+        guided(light, np.ascontiguousarray(plane), radius)
+        for plane in (planes[..., 0], planes[..., 1], others[..., 3])
+    )
+    hair = np.minimum(hair, _matte(lab, hair, np.maximum(person, skin), per_frame))
+    total = np.maximum(skin + hair, 1)
+    fixed = np.clip(np.maximum(np.maximum(others[..., 0], others[..., 1]), others[..., 2]), 0, 1)
+    return Layers(
+        skin=skin / total * person * (1 - 0.85 * planes[..., 2]),
+        hair=hair / total * person,
+        brows=planes[..., 2],
+        face=planes[..., 3],
+        fixed=fixed,
+    )
+
+
+def _matte(lab: Floats, hair: Floats, person: Floats, per_frame: float) -> Floats:
+    """How much of each pixel (h, w) is hair and not the background behind it, by its colour.
+
+    A pixel on the rim lies between the mean colours of the hair and of the background nearby; its
+    share of hair is its place on the line between them. Where the two are alike the mask stays.
+    """
+    light = lab * np.array([1.0, 1.5, 1.5], np.float32)
+    behind = ((person < 0.08) & (hair < 0.08)).astype(np.float32)
+    inside = (hair > 0.9).astype(np.float32)
+    sigma = 7.0 * per_frame
+    back, back_weight = _local_mean(light, behind, sigma)
+    front, front_weight = _local_mean(light, inside, sigma)
+    line = front - back
+    length = (line * line).sum(axis=-1)
+    share = np.clip(((light - back) * line).sum(axis=-1) / np.maximum(length, 1.0), 0, 1)
+    # Trust it near both, and where they differ by more than noise.
+    trust = np.clip(back_weight * 20, 0, 1) * np.clip(front_weight * 20, 0, 1)
+    trust = trust * np.clip((np.sqrt(length) - 8) / 10, 0, 1)
+    return np.asarray(1 + (np.clip(share * 1.15 - 0.1, 0, 1) - 1) * trust, np.float32)
+
+
+def _local_mean(values: Floats, weights: Floats, sigma: float) -> tuple[Floats, Floats]:
+    """Means (h, w, 3) of values about each pixel under weights (h, w), and the blurred weights."""
+    total = blurred(weights, sigma)
+    mean = blurred(values * weights[..., None], sigma) / np.maximum(total, 1e-4)[..., None]
+    return mean, total
+
+
+def _colourful(lab: Floats, skin: Floats) -> float:
+    """0 for a grey or evenly toned picture, 1 for a colour photograph."""
+    where = skin > 0.5
+    if not where.any():
+        return 1.0
+    a, b = (lab[..., c] - np.median(lab[..., c]) for c in (1, 2))
+    spread = float(np.hypot(a, b)[where].mean())
+    low, high = GREY_CHROMA
+    return float(np.clip((spread - low) / (high - low), 0, 1))
+
+
+def creases(light: Floats, per_frame: float, skin: Floats) -> Floats:
+    """Thin dark lines of L (h, w), 0..1: by the Hessian, as vessels are found (Frangi 1998)."""
+    soft = cv2.GaussianBlur(light, (0, 0), 1.3 * per_frame)
+    xx, yy = cv2.Sobel(soft, cv2.CV_32F, 2, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 2)
+    xy = cv2.Sobel(soft, cv2.CV_32F, 1, 1)
+    root = np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
+    across, along = (xx + yy) / 2 + root, np.abs((xx + yy) / 2 - root)
+    valley = np.maximum(across, 0) * np.clip(1 - along / np.maximum(across, 1e-6), 0, 1)
+    where = skin > 0.5
+    if not where.any():
+        return np.zeros_like(light)
+    typical = float(np.percentile(valley[where], 85))
+    line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
+    return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
+
+
+def _movable(view: FaceView) -> Floats:
+    """Where the picture may be bent: (320, 256), the person and a soft rim about them."""
+    masks = view.masks
+    inside = np.maximum(np.maximum(masks.skin, masks.hair), masks.face)
+    wide = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    return np.clip(cv2.GaussianBlur(wide, (0, 0), 4.0) * 1.1, 0, 1).astype(np.float32) * rim_fade()

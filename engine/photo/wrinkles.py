@@ -1,0 +1,248 @@
+"""Fine lines where they belong, for what portraits of 225 pixels cannot teach.
+
+Each line is a curve fixed to landmarks of the mean shape with the profile of a crease: a dark
+valley between two faint ridges. Lines appear with age, by zone; order and places follow clinical
+descriptions (Lemperle and others 2001: forehead, glabella, periorbital, nasolabial, marionette,
+upper lip, neck). Where the person's own skin is already as creased as the age would make it, the
+lines stay away and the person's own creases deepen instead.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.photo.bands import CELL
+from engine.photo.frame import HEIGHT, WIDTH, Floats
+
+SCALE = 2
+"""Lines are drawn at twice the frame's resolution."""
+SEED = 20150225
+"""Of the small irregularities that keep lines from looking ruled; the same for everyone."""
+OLDEST = 80.0
+
+
+class Zone(NamedTuple):
+    """A group of lines: the age at which they begin, their depth in L at 80, their width in frame
+    pixels, and the share of a broad fold in them.
+    """
+
+    begins: float
+    depth: float
+    width: float
+    fold: float
+
+
+ZONES = {
+    "forehead": Zone(36.0, 9.0, 1.1, 0.35),
+    "glabella": Zone(40.0, 9.0, 1.2, 0.3),
+    "crow's feet": Zone(34.0, 9.0, 0.9, 0.3),
+    "under eyes": Zone(38.0, 9.0, 1.5, 0.6),
+    "nasolabial": Zone(34.0, 11.0, 1.7, 0.6),
+    "marionette": Zone(44.0, 10.0, 1.6, 0.6),
+    "cheeks": Zone(55.0, 6.0, 1.2, 0.4),
+    "upper lip": Zone(58.0, 6.0, 0.8, 0.2),
+    "neck": Zone(40.0, 9.0, 1.6, 0.5),
+}
+Curve = NDArray[np.float64]
+
+
+def depth_at(zone: Zone, age: float) -> float:
+    """How deep a zone's lines are at an age, in levels of L on fair skin."""
+    share = np.clip((age - zone.begins) / (OLDEST - zone.begins), 0, 1.2)
+    return float(zone.depth * share**1.3)
+
+
+def line_field(points: Floats, ages: tuple[float, float], room: Floats) -> Floats:
+    """The change of L (640, 512) in the mean frame by the lines that appear between two ages.
+
+    points: the mean shape (73, 2); room: (80, 64) in 0..1, how far the skin is from creased enough.
+    Nothing for a younger goal: lines are then taken away by the detail bands, never drawn in white.
+    """
+    field = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
+    if ages[1] <= ages[0]:
+        return field
+    for zone, (lines, _) in zip(ZONES.values(), _planes(points.tobytes()), strict=True):
+        field += (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) * lines
+    wide = cv2.resize(room, (WIDTH * SCALE, HEIGHT * SCALE), interpolation=cv2.INTER_LINEAR)
+    return field * wide
+
+
+def zone_share(points: Floats, ages: tuple[float, float]) -> Floats:
+    """How much of the depth of lines at 80 comes (> 0) or goes (< 0) between two ages: (320, 256).
+
+    It is spread about each line, because a person's own creases lie near it and not on it.
+    """
+    share = np.zeros((HEIGHT, WIDTH), np.float32)
+    for zone, (_, near) in zip(ZONES.values(), _planes(points.tobytes()), strict=True):
+        step = (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) / zone.depth
+        share += step * near
+    return np.clip(share, -1, 1)
+
+
+def missing_creases(own: Floats, expected: Floats, face: Floats) -> Floats:
+    """How far the skin's own detail stays behind an expected one: (80, 64) in 0.4..1.
+
+    own, expected: log energies (80, 64, 4); face: (80, 64) weights. Only the pattern counts: how
+    sharp a whole picture is says nothing of the skin in it.
+    """
+    behind = (expected - own)[..., :3].mean(axis=-1)
+    behind = behind - (behind * face).sum() / max(float(face.sum()), 1e-6)
+    soft = cv2.GaussianBlur(behind.astype(np.float32), (0, 0), 12.0 / CELL)
+    return (0.4 + 0.6 / (1 + np.exp(-(soft + 0.15) / 0.12))).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _planes(points: bytes) -> tuple[tuple[Floats, Floats], ...]:
+    """For each zone, crease profiles of unit depth (640, 512), and nearness (320, 256) in 0..1."""
+    shape = np.frombuffer(points, np.float32).reshape(-1, 2).astype(np.float64)
+    generator = np.random.default_rng(SEED)
+    curves = _curves(shape)
+    return tuple(_drawn(curves[name], zone, generator) for name, zone in ZONES.items())
+
+
+def _drawn(
+    curves: list[tuple[Curve, float]], zone: Zone, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Curves as valleys of unit depth, irregular along their length, and nearness to them."""
+    plane = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
+    for curve, depth in curves:
+        smooth = _resampled(curve, 48)
+        length = np.linspace(0, 1, len(smooth))
+        sway = np.cumsum(generator.normal(0, 0.16, (len(smooth), 2)), axis=0)
+        sway -= np.outer(length, sway[-1])
+        smooth = smooth + sway
+        uneven = 1 + 0.35 * np.sin(length * generator.uniform(7, 15) + generator.uniform(0, 6))
+        ends = np.sin(np.pi * np.clip(length, 0.02, 0.98)) ** 0.6
+        stroke = np.zeros_like(plane)
+        spots = np.round((smooth + 0.5) * SCALE * 16 - 8).astype(np.int32)
+        for start, stop, shade in zip(spots[:-1], spots[1:], uneven * ends, strict=False):
+            cv2.line(stroke, start.tolist(), stop.tolist(), float(depth * shade), 1, cv2.LINE_8, 4)
+        plane = np.maximum(plane, stroke)
+    sigma = zone.width * SCALE
+    valley = cv2.GaussianBlur(plane, (0, 0), sigma * 0.6)
+    ridges = cv2.GaussianBlur(plane, (0, 0), sigma * 1.6)
+    # A blurred line of one pixel has height 1 / (sigma sqrt(2 pi)).
+    unit = sigma * 0.6 * np.sqrt(2 * np.pi)
+    lines = (0.85 * ridges - valley) * unit
+    broad, hollow = sigma * 3.2, sigma * 1.8
+    fold = 0.9 * cv2.GaussianBlur(plane, (0, 0), broad) - cv2.GaussianBlur(plane, (0, 0), hollow)
+    lines += zone.fold * fold * hollow * np.sqrt(2 * np.pi)
+    near = cv2.GaussianBlur(np.minimum(plane, 1), (0, 0), 3.0 * SCALE)
+    near = cv2.resize(near, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return lines.astype(np.float32), np.clip(near / max(float(near.max()) * 0.6, 1e-6), 0, 1)
+
+
+def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
+    """The curves of each zone with their relative depths, on the mean shape (73, 2)."""
+    lines: dict[str, list[tuple[Curve, float]]] = {name: [] for name in ZONES}
+    brow, top, middle = p[19:25, 1].mean(), p[70, 1], p[27, 0]
+    half = (p[25, 0] - p[18, 0]) / 2
+    for height, reach, depth in (
+        (0.26, 0.8, 0.8),
+        (0.44, 0.95, 1.0),
+        (0.62, 0.85, 0.8),
+        (0.8, 0.6, 0.5),
+    ):
+        x = np.linspace(-reach, reach, 9) * half
+        bow = 2.4 * np.cos(x / half * np.pi) - 1.5 * np.abs(x / half)
+        level = brow - height * (brow - top)
+        lines["forehead"].append((np.column_stack([middle + x, level + bow * 0.8]), depth))
+    for side in (-1.0, 1.0):
+        inner = p[21] if side < 0 else p[22]
+        lines["glabella"].append(
+            (
+                np.array(
+                    [
+                        [middle + side * 4.5, inner[1] - 7],
+                        [middle + side * 5.0, inner[1] + 1],
+                        [middle + side * 4.0, inner[1] + 9],
+                    ]
+                ),
+                1.0 if side < 0 else 0.75,
+            )
+        )
+        lines["crow's feet"] += _crows_feet(p[36] if side < 0 else p[45], side)
+        lines["under eyes"] += _under_eye(p[36:42] if side < 0 else p[42:48], side)
+        wing, corner = (p[31], p[48]) if side < 0 else (p[35], p[54])
+        fold = np.array(
+            [
+                _shifted(wing, side * 4, -5),
+                _shifted(wing, side * 9, 3),
+                _shifted((wing + corner) / 2, side * 11, 0),
+                _shifted(corner, side * 9, 0),
+                _shifted(corner, side * 8, 9),
+            ]
+        )
+        lines["nasolabial"].append((fold, 1.0))
+        lines["marionette"].append(
+            (corner + np.array([[side * 2, 3], [side * 5, 10], [side * 7, 19]]), 1.0)
+        )
+        for shift, depth in ((7.0, 0.8), (13.0, 0.6)):
+            lines["cheeks"].append((_shifted(fold[1:], side * shift, 3.0 + shift * 0.4), depth))
+    for share in np.linspace(-0.75, 0.75, 7):
+        x = p[51, 0] + share * (p[54, 0] - p[48, 0]) / 2
+        y = p[50:53, 1].mean() + 5 * share**2
+        lean = share * 2.5
+        lines["upper lip"].append((np.array([[x + lean, y - 9], [x, y - 2]]), 1 - 0.4 * abs(share)))
+    chin, width = p[8], (p[12, 0] - p[4, 0]) / 2
+    for drop, reach, depth in ((17.0, 0.8, 1.0), (29.0, 0.75, 0.8), (42.0, 0.6, 0.6)):
+        x = np.linspace(-reach, reach, 7) * width
+        sag = 5.0 * (1 - (x / width) ** 2)
+        lines["neck"].append((np.column_stack([chin[0] + x, chin[1] + drop + sag]), depth))
+    return lines
+
+
+def _crows_feet(corner: Curve, side: float) -> list[tuple[Curve, float]]:
+    """A fan of lines from the outer corner of an eye; side is -1 for the left of the picture."""
+    fan = []
+    for degrees, length, depth in ((-38, 13, 0.7), (-14, 17, 1.0), (10, 18, 1.0), (34, 16, 0.8)):
+        angle = np.radians(degrees)
+        way = np.array([side * np.cos(angle), np.sin(angle)])
+        across = np.array([-way[1], way[0]]) * side
+        start = corner + way * 5
+        bend = 1.6 if degrees > 0 else -1.2
+        fan.append(
+            (
+                np.array([start, start + way * length / 2 + across * bend, start + way * length]),
+                depth,
+            )
+        )
+    return fan
+
+
+def _under_eye(eye: Curve, side: float) -> list[tuple[Curve, float]]:
+    """The trough under an eye, and a finer line above it."""
+    inner, outer = (eye[3], eye[0]) if side < 0 else (eye[0], eye[3])
+    middle = (inner + outer) / 2
+    trough = np.array(
+        [
+            _shifted(inner, 0, 5),
+            _shifted(middle, -side * 4, 12),
+            _shifted(middle, side * 5, 12.5),
+            _shifted(outer, side, 9),
+        ]
+    )
+    fine = np.array(
+        [_shifted(inner, side * 4, 5), _shifted(middle, 0, 7.5), _shifted(outer, -side, 5)]
+    )
+    return [(trough, 1.0), (fine, 0.5)]
+
+
+def _shifted(points: Curve, x: float, y: float) -> Curve:
+    """Points (2,) or (n, 2) moved by x and y."""
+    return points + np.array([x, y])
+
+
+def _resampled(curve: Curve, count: int) -> Curve:
+    """A curve through few points as `count` points of a Catmull-Rom spline."""
+    padded = np.vstack([2 * curve[0] - curve[1], curve, 2 * curve[-1] - curve[-2]])
+    where = np.linspace(0, len(curve) - 1, count)
+    piece = np.minimum(where.astype(int), len(curve) - 2)
+    t = (where - piece)[:, None]
+    a, b, c, d = (padded[piece + k] for k in range(4))
+    return 0.5 * (
+        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+    )

@@ -1,0 +1,170 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.photo.ageing import age_photo, age_subject
+from engine.photo.features import lab_of
+from engine.photo.frame import aligned
+from engine.photo.subject import prepare_subject
+
+
+def skin_lightness(pixels, points):
+    x, y = np.round(points[33]).astype(int)
+    return float(lab_of(pixels.astype(np.float32))[y - 30 : y + 30, x - 40 : x + 40, 0].mean())
+
+
+def cap_lightness(pixels):
+    return float(lab_of(pixels.astype(np.float32))[62:85, 110:150, 0].mean())
+
+
+def test_no_years_is_the_photo_bit_for_bit(portrait, model):
+    pixels, points = portrait
+    result = age_photo(pixels, points, 50, 50, model)
+    assert np.array_equal(result, pixels)
+    assert result is not pixels
+    assert np.array_equal(age_photo(pixels, points, 50, 80, model, strength=0.0), pixels)
+
+
+def test_a_month_is_within_a_level(portrait, model):
+    pixels, points = portrait
+    gap = np.abs(age_photo(pixels, points, 50, 50.05, model).astype(int) - pixels)
+    assert np.percentile(gap, 99) <= 1
+
+
+def test_older_greys_the_hair_and_younger_does_not(portrait, model):
+    pixels, points = portrait
+    older = age_photo(pixels, points, 40, 75, model)
+    assert cap_lightness(older) > cap_lightness(pixels) + 8
+    assert cap_lightness(age_photo(pixels, points, 75, 40, model)) < cap_lightness(pixels) + 0.5
+
+
+def test_the_photo_given_stays_as_it_was(portrait, model):
+    pixels, points = portrait
+    before = pixels.copy()
+    age_photo(pixels, points, 40, 75, model)
+    assert np.array_equal(pixels, before)
+
+
+def test_the_backdrop_does_not_change(portrait, model):
+    pixels, points = portrait
+    for goal in (30, 80):
+        result = age_photo(pixels, points, 55, goal, model)
+        for corner in (np.s_[:40, :30], np.s_[:40, -30:], np.s_[130:200, :25]):
+            assert np.abs(result[corner].astype(int) - pixels[corner]).mean() < 0.5
+
+
+def test_a_grey_photo_stays_grey(portrait, model):
+    pixels, points = portrait
+    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    for goal in (30, 80):
+        result = age_photo(grey, points, 55, goal, model)
+        assert np.ptp(result.astype(int), axis=2).max() <= 1
+        assert np.abs(result.astype(int) - grey).max() > 5
+
+
+@pytest.mark.parametrize("name", ["portrait", "dark_portrait"])
+def test_no_skin_is_lightened_by_age(request, model, name):
+    pixels, points = request.getfixturevalue(name)
+    view = prepare_subject(pixels, points, model).view
+    skin = (view.masks.skin > 0.9) & (view.masks.eyes + view.masks.mouth < 0.05)
+
+    def lightness(picture):
+        return float(lab_of(aligned(picture, view.to_frame))[..., 0][skin].mean())
+
+    # Without the guard this prior makes both lighter: its colours rise by two levels in 15 years.
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    for goal in (65, 80):
+        made = age_photo(pixels, points, 40, goal, still)
+        assert lightness(made) < lightness(pixels) + 0.3
+
+
+def test_eyes_and_teeth_stay(portrait, model):
+    pixels, points = portrait
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    result = age_photo(pixels, points, 40, 80, still)
+    for part in (points[36:42], points[60:68]):
+        x, y = np.round(part.mean(axis=0)).astype(int)
+        patch = np.s_[y - 2 : y + 3, x - 5 : x + 6]
+        assert np.abs(result[patch].astype(int) - pixels[patch]).max() <= 2
+
+
+def test_lines_come_with_age_and_never_in_white(portrait, model):
+    pixels, points = portrait
+    plain = dataclasses.replace(
+        model,
+        shape=np.zeros_like(model.shape),
+        colour=np.zeros_like(model.colour),
+        detail=np.zeros_like(model.detail),
+    )
+    fold = np.s_[round(float(points[48, 1])) - 14 : round(float(points[48, 1])) + 10, 84:98]
+    before = lab_of(pixels.astype(np.float32))[..., 0]
+    older = lab_of(age_photo(pixels, points, 40, 80, plain).astype(np.float32))[..., 0]
+    younger = lab_of(age_photo(pixels, points, 80, 40, plain).astype(np.float32))[..., 0]
+    assert (older - before)[fold].min() < -6
+    assert (older - before)[fold].max() < 6
+    assert np.abs(younger[fold]).std() <= before[fold].std() + 0.2
+
+
+def test_strength_is_a_share(portrait, model):
+    pixels, points = portrait
+    subject = prepare_subject(pixels, points, model)
+    change = [
+        np.abs(age_subject(subject, 40, 75, strength=s).astype(int) - pixels).mean()
+        for s in (0.3, 0.6, 1.0)
+    ]
+    assert change[0] < change[1] < change[2]
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_any_resolution_ages_alike(portrait, model, factor):
+    pixels, points = portrait
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    other = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=how)
+    result = age_photo(other, (points + 0.5) * factor - 0.5, 40, 75, model)
+    assert result.shape == other.shape
+    back = cv2.resize(result, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    same = age_photo(pixels, points, 40, 75, model)
+    assert cap_lightness(back) == pytest.approx(cap_lightness(same), abs=3)
+    assert skin_lightness(back, points) == pytest.approx(skin_lightness(same, points), abs=2)
+
+
+def test_fine_detail_of_a_large_photo_is_kept(portrait, model):
+    pixels, points = portrait
+    large = cv2.resize(pixels, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    stripes = (np.arange(large.shape[1]) % 2 * 12).astype(np.uint8)[None, :, None]
+    large = np.clip(large.astype(int) // 2 + 40 + stripes, 0, 255).astype(np.uint8)
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    result = age_photo(large, points * 5 + 2, 40, 60, still).astype(int)
+    x, y = np.round(points[33] * 5).astype(int)
+    patch = result[y - 200 : y - 100, x - 200 : x - 100, 0]
+    assert np.abs(np.diff(patch, axis=1)).mean() > 8
+
+
+def test_a_face_cut_by_the_edge_of_the_photo(portrait, model):
+    pixels, points = portrait
+    cut = np.ascontiguousarray(pixels[95:, 60:])
+    result = age_photo(cut, points - np.float32([60, 95]), 40, 75, model)
+    assert result.shape == cut.shape
+    assert np.abs(result.astype(int) - cut).mean() > 0.5
+
+
+def test_a_rolled_head_ages_too(portrait, model):
+    pixels, points = portrait
+    turn = cv2.getRotationMatrix2D((130, 170), 25, 1.0)
+    rolled = cv2.warpAffine(pixels, turn, pixels.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    moved = points @ turn[:, :2].T + turn[:, 2]
+    upright, result = (
+        age_photo(p, q, 40, 75, model) for p, q in ((pixels, points), (rolled, moved))
+    )
+    change = [np.abs(a.astype(int) - b).mean() for a, b in ((upright, pixels), (result, rolled))]
+    assert change[1] == pytest.approx(change[0], rel=0.35)
+
+
+def test_appearance_can_be_given(portrait, model):
+    pixels, points = portrait
+    subjects = [prepare_subject(pixels, points, model, appearance=code) for code in (-1.0, 1.0)]
+    assert [subject.code for subject in subjects] == [-1.0, 1.0]
+    a, b = (age_subject(subject, 40, 75) for subject in subjects)
+    assert not np.array_equal(a, b)

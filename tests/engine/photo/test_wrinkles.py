@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from engine.photo.wrinkles import ZONES, depth_at, line_field, missing_creases, zone_share
+
+
+def test_lines_deepen_with_age():
+    for zone in ZONES.values():
+        depths = [depth_at(zone, age) for age in (20, zone.begins, 60, 70, 80)]
+        assert depths[:2] == [0, 0]
+        assert np.diff(depths).min() >= 0
+        assert depths[-1] == pytest.approx(zone.depth)
+
+
+def test_lines_are_dark_thin_and_in_their_places(model):
+    field = line_field(model.mean_points, (35, 80), np.ones((80, 64), np.float32))
+    assert field.shape == (640, 512)
+    assert field.min() < -4
+    assert field.max() < -0.6 * field.min()
+    # The tip of the nose and the eyes have none.
+    for index in (30, 37, 44):
+        x, y = np.round(model.mean_points[index] * 2).astype(int)
+        assert np.abs(field[y - 3 : y + 4, x - 3 : x + 4]).max() < 1.5
+    x, y = np.round((model.mean_points[36] - [12, 0]) * 2).astype(int)
+    assert field[y - 20 : y + 20, x - 12 : x + 12].min() < -2
+
+
+def test_younger_draws_no_lines_and_lifts_creases(model):
+    assert not line_field(model.mean_points, (80, 35), np.ones((80, 64), np.float32)).any()
+    assert zone_share(model.mean_points, (80, 35)).min() < -0.5
+    assert zone_share(model.mean_points, (35, 80)).max() > 0.5
+
+
+def test_creased_skin_gets_fewer_lines():
+    expected = np.zeros((80, 64, 4), np.float32)
+    own = expected.copy()
+    own[:40] += 0.8
+    room = missing_creases(own, expected, np.ones((80, 64), np.float32))
+    assert room[10, 32] < room[70, 32]
+    sharper = missing_creases(own + 0.7, expected, np.ones((80, 64), np.float32))
+    assert sharper == pytest.approx(room, abs=1e-4)
