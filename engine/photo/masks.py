@@ -56,7 +56,7 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     hull, forehead = _polygon(points[FACE], 1.0, 3.0), _polygon(points[FOREHEAD], 0.92, 6.0)
     brows = np.maximum(*(_brow(points[list(brow)]) for brow in BROWS))
     reference = cheek_colour(lab, points)
-    like = _skin_likeness(lab, reference, _light_across(lab, points, float(reference[0])))
+    like = _skin_similarity(lab, reference, _light_across(lab, points, float(reference[0])))
     # A highlight on the forehead is skin; white hair over it is as light and has no red.
     bright = _sigmoid((lab[..., 0] - reference[0] + 4) / 3) * _reddish(lab, reference)
     like = blurred(np.maximum(like, forehead * bright), 1.5)
@@ -307,7 +307,7 @@ def _connected_skin(like: Floats, points: Floats) -> Floats:
     return whole * _sigmoid((points[8, 1] + 0.75 * down - y) / (0.12 * down))
 
 
-def _skin_likeness(lab: Floats, reference: Floats, lightness: Floats) -> Floats:
+def _skin_similarity(lab: Floats, reference: Floats, lightness: Floats) -> Floats:
     """How much a pixel has the colour of the cheeks, given the L that light leaves them there."""
     darker, lighter, a, b = SKIN_TOLERANCE
     off = lab - reference
