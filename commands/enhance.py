@@ -42,6 +42,12 @@ def run(
             min=0, max=1, help="Of every step; the guard may reduce it.", show_default="1"
         ),
     ] = None,
+    outscale: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=8, help="How many times larger `esrgan` makes it.", show_default="2"
+        ),
+    ] = None,
     guard: Annotated[
         bool, typer.Option("--guard/--no-guard", help="Reduce steps that change identity or age.")
     ] = True,
@@ -65,6 +71,7 @@ def run(
             audit,
             steps=steps,
             strength=strength,
+            outscale=outscale,
             guard=guard,
             device=device,
             recipe=None if recipe == OLD_PHOTO else recipe,
@@ -80,6 +87,7 @@ def run(
         out=out,
         steps=steps,
         strength=strength,
+        outscale=outscale,
         guard=guard,
         workers=workers,
         device=device,
@@ -104,7 +112,11 @@ def run(
 
 def _show_models(models: Sequence[dict[str, Any]]) -> None:
     for model in models:
-        say(f"{model['step']}: `{escape(model['model'])}`, licence: {escape(model['licence'])}")
+        drawn = f"; drawn portraits get `{model['drawn']}`" if model["drawn"] is not None else ""
+        say(
+            f"{model['step']}: `{escape(model['model'])}`, licence: {escape(model['licence'])}"
+            f"{drawn}"
+        )
 
 
 def _show(result: "EnhanceResult", out: Path, as_json: bool) -> None:
@@ -120,9 +132,6 @@ def _show(result: "EnhanceResult", out: Path, as_json: bool) -> None:
     skipped = Counter((s, why) for row in done for s, why in row["skipped_steps"].items())
     for (step, why), count in skipped.most_common(SHOWN):
         say(f"  {step} skipped in {count}: {escape(why)}")
-    unguarded = sum("guarded_by" in row and row["guarded_by"]["age"] is None for row in done)
-    if unguarded:
-        warn(f"the age is not guarded in {unguarded}: for photographs install `mivolo`")
     if dropped:
         say(f"  {dropped} marked `drop` in the manifest: identity or age changed too much")
     for row in report.rows:

@@ -13,7 +13,7 @@ EXAMPLE = "tm weights list --json"
 LOCATIONS = {
     "converted": "here (safetensors)",
     "here": "here",
-    "package": "installed",
+    "package": "installed (package)",
     "partial": "in part",
     "absent": "-",
 }

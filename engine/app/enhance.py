@@ -16,6 +16,8 @@ from engine.enhance.plan import EnhancePlan, pictures_of
 from engine.enhance.recipe import EnhanceRecipe, load_enhance
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
+from engine.weights.folder import instructions_for
+from engine.weights.manifest import known_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class EnhanceRequest:
         out: folder of the results, their sidecars and their manifest.
         steps: names with commas that replace the steps of the recipe.
         strength: 0..1, of every step; the recipe's if None.
+        outscale: how many times larger `esrgan` makes a picture; the recipe's if None.
         guard: reduce the strength of steps that change identity or age.
         workers: processes on a CPU; one for each core if None.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -37,6 +40,7 @@ class EnhanceRequest:
     out: Path
     steps: str | None = None
     strength: float | None = None
+    outscale: int | None = None
     guard: bool = True
     workers: int | None = None
     device: Device = "auto"
@@ -58,7 +62,8 @@ class EnhanceResult:
     """What `enhance` did.
 
     models: for each step its name (`step`), its weights (`model`), their `licence`, whether a small
-    network of the package stands in (`stand_in`), and for which published weights (`for`).
+    network of the package stands in (`stand_in`), for which published weights (`for`), and the
+    network that drawn portraits get, where it is another one (`drawn`, else None).
     """
 
     report: BatchReport
@@ -90,6 +95,7 @@ def audit_results(
     *,
     steps: str | None = None,
     strength: float | None = None,
+    outscale: int | None = None,
     guard: bool = True,
     device: Device = "auto",
     recipe: str | None = None,
@@ -109,6 +115,7 @@ def audit_results(
         out=folder,
         steps=steps,
         strength=strength,
+        outscale=outscale,
         guard=guard,
         recipe=str(own) if recipe is None else recipe,
         settings=settings,
@@ -119,7 +126,13 @@ def audit_results(
 
 def _recipe(request: EnhanceRequest) -> EnhanceRecipe:
     overrides = [*request.settings, *([] if request.guard else ["guard.on=false"])]
-    return load_enhance(request.recipe, overrides, steps=request.steps, strength=request.strength)
+    return load_enhance(
+        request.recipe,
+        overrides,
+        steps=request.steps,
+        strength=request.strength,
+        outscale=request.outscale,
+    )
 
 
 def _prepared(
@@ -134,15 +147,23 @@ def _prepared(
             f"the weights {missing} are missing: small networks for drawn portraits stand in "
             "(`tm weights list` says where to get the published ones)"
         )
+    absent = [
+        choice.packaged
+        for choice, model in zip(recipe.steps, models, strict=True)
+        if model["stand_in"] and choice.packaged is not None
+    ]
+    for name in absent:
+        progress.remark(f"for photographs {instructions_for(known_weights()[name])}")
     return plan, models, compute
 
 
 def _model(choice: StepChoice) -> dict[str, Any]:
-    name, path = choice.file()
+    (name, path), (drawn, _) = choice.file("photos"), choice.file("portraits")
     return {
         "step": choice.kind,
         "model": name,
         "licence": licence_of(path, name),
         "stand_in": choice.weights is None and name == choice.shipped,
         "for": choice.published[0],
+        "drawn": None if drawn == name else drawn,
     }

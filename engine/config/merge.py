@@ -19,8 +19,8 @@ def lay_over(base: Any, over: Any, place: str = "") -> Any:
     """`over` merged over `base`, neither of them changed.
 
     Tables merge key by key, unless the new one names another `kind`. A list is replaced, but a
-    table over a list of tables changes the entries it names, by index or by `kind`. Raises
-    MergeError.
+    table over a list of tables changes the entries it names, by index or by `kind`; an entry that
+    is a mere name counts as a table of that kind. Raises MergeError.
     """
     if isinstance(over, dict) and isinstance(base, dict):
         return _table_over_table(cast(Tree, base), cast(Tree, over), place)
@@ -43,7 +43,9 @@ def _table_over_list(base: list[Any], over: Tree, place: str) -> list[Any]:
     merged = list(base)
     for key, value in over.items():
         for index in _entries(base, key, f"{place}.{key}"):
-            merged[index] = lay_over(base[index], value, f"{place}.{index}")
+            entry = base[index]
+            named = {"kind": entry} if entry == key else entry
+            merged[index] = lay_over(named, value, f"{place}.{index}")
     return merged
 
 
@@ -52,7 +54,10 @@ def _entries(base: list[Any], key: str, place: str) -> list[int]:
         if int(key) < len(base):
             return [int(key)]
         raise MergeError(place, f"there is no entry {key}, the list has {len(base)}")
-    kinds = [cast(Tree, e).get("kind") if isinstance(e, dict) else None for e in base]
+    kinds = [
+        cast(Tree, e).get("kind") if isinstance(e, dict) else e if isinstance(e, str) else None
+        for e in base
+    ]
     if matches := [index for index, kind in enumerate(kinds) if kind == key]:
         return matches
     known = ", ".join(str(kind) for kind in kinds if kind is not None)

@@ -31,14 +31,26 @@ class StepChoice(Table, ABC):
     """Names of the published weights of the step, best first."""
     shipped: ClassVar[str]
     """The nano network in the package that is used without them."""
+    packaged: ClassVar[str | None] = None
+    """Weights that another package brings, used without the published ones."""
 
-    def file(self) -> tuple[str, Path]:
-        """The name and file of its weights; WeightsError where there are none."""
-        return weights_of(self.weights, self.published, self.shipped)
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The published weights that can do what the recipe asks for, best first."""
+        return self.published
 
-    def model(self, device: torch.device) -> Model:
-        """Load the network, frozen, to its device."""
-        name, path = self.file()
+    def uses_package(self, domain: Domain) -> bool:
+        """Whether weights of another package go before the nano network: for photographs."""
+        return domain == "photos"
+
+    def file(self, domain: Domain = "photos") -> tuple[str, Path]:
+        """The name and file of the weights for a domain; WeightsError where there are none."""
+        packaged = self.packaged if self.uses_package(domain) else None
+        return weights_of(self.weights, self.candidates, self.shipped, packaged)
+
+    def model(self, device: torch.device, domain: Domain = "photos") -> Model:
+        """Load the network for a domain, frozen, to its device."""
+        name, path = self.file(domain)
         stand_in = self.weights is None and name == self.shipped
         model = read_model(path, name, stand_in=stand_in)
         model.net.to(device)

@@ -63,13 +63,26 @@ class Chain:
         self.device, self.guard, self.detection = device, guard, detection
         self.force = force
         self.choices = list(choices)
-        self.steps = [choice.build(choice.model(device), device) for choice in choices]
+        self.steps = [choice.build(choice.model(device, "portraits"), device) for choice in choices]
+        """The steps as drawn portraits get them."""
         self.evaluators = evaluators
+        self._differs = [c.file("photos") != c.file("portraits") for c in choices]
+        self._for_photos: dict[int, PictureStep | FaceStep] = {}
 
     @property
     def scale(self) -> int:
         """How many times larger pictures come out."""
         return int(np.prod([getattr(step, "scale", 1) for step in self.steps]))
+
+    def step(self, index: int, domain: Domain) -> PictureStep | FaceStep:
+        """A step for the pictures of a domain; for photographs it is loaded when one comes."""
+        if domain == "portraits" or not self._differs[index]:
+            return self.steps[index]
+        if index not in self._for_photos:
+            choice = self.choices[index]
+            model = choice.model(self.device, "photos")
+            self._for_photos[index] = choice.build(model, self.device)
+        return self._for_photos[index]
 
     def run(self, take: Callable[[], Raster], used: Sequence[Used] | None = None) -> Enhanced:
         """Enhance one picture.
@@ -79,7 +92,8 @@ class Chain:
         """
         state = _State(take(), self)
         rows: list[dict[str, Any]] = []
-        for index, (choice, step) in enumerate(zip(self.choices, self.steps, strict=True)):
+        for index, choice in enumerate(self.choices):
+            step = self.step(index, state.domain)
             started, size = time.perf_counter(), [state.picture.width, state.picture.height]
             row = _apply(state, choice, step, None if used is None else used[index])
             rows.append(

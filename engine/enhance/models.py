@@ -18,10 +18,12 @@ from engine.nets.nano.unet import NanoUNet
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import instructions_for, status_of
+from engine.weights.formats.ncnn import read_esrgan
 from engine.weights.formats.spandrel import Spandrel, architectures, spandrel
-from engine.weights.load import read_checkpoint, require_sound
+from engine.weights.load import read_checkpoint, read_content, require_sound
 from engine.weights.manifest import known_weights
 from engine.weights.native import is_native, read_card
+from engine.weights.packages import require_recorded
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
@@ -69,9 +71,11 @@ class Described(nn.Module):
         return self._call(picture)
 
 
-def weights_of(weights: str | None, published: Sequence[str], shipped: str) -> tuple[str, Path]:
+def weights_of(
+    weights: str | None, published: Sequence[str], shipped: str, packaged: str | None = None
+) -> tuple[str, Path]:
     """The name and file of a step's weights: those given, else the first published ones that are
-    installed, else the nano network in the package.
+    installed, else those that another package brings, else the nano network in this one.
 
     WeightsError says where to get missing ones.
     """
@@ -82,6 +86,9 @@ def weights_of(weights: str | None, published: Sequence[str], shipped: str) -> t
     for name in published:
         if status_of(known[name], folder).here:
             return name, find_weights(name)
+    if packaged is not None and (status := status_of(known[packaged], folder)).path is not None:
+        require_recorded(status.path)
+        return packaged, status.path
     ours = shipped_weights()
     if shipped not in ours:
         raise MissingWeightsError(
@@ -92,14 +99,15 @@ def weights_of(weights: str | None, published: Sequence[str], shipped: str) -> t
 
 
 def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -> Model:
-    """The network in a file, whatever its name: `.pth`, `.pt`, `.bin` or `.safetensors`.
+    """The network in a file, whatever its name: `.pth`, `.pt`, `.bin` or `.safetensors`, or a
+    `.bin` of ncnn with its `.param` beside it.
 
     WeightsError for a web page, for code, for a network that nobody here knows, and for one whose
     tensors are not those its keys promise.
     """
     require_sound(path)
     called, digest = path.stem if name is None else name, file_sha256(path)
-    checkpoint = read_checkpoint(path)
+    checkpoint = _read_ncnn(path) if _is_ncnn(path) else read_checkpoint(path)
     facts = checkpoint.facts
     domain: Domain = "portraits" if facts.get("domain") == "portraits" else "photos"
     licence = licence_of(path, called)
@@ -119,6 +127,18 @@ def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -
         called, str(found.architecture.id), digest, licence, frozen(net), found.scale,
         max(needs.multiple_of, 1), fixed, domain, stand_in,
     )  # fmt: skip
+
+
+def _is_ncnn(path: Path) -> bool:
+    return path.suffix == ".bin" and path.with_suffix(".param").is_file()
+
+
+def _read_ncnn(path: Path) -> Checkpoint:
+    """A Real-ESRGAN kept as ncnn's `.param` and `.bin`; those of a known package by digest."""
+    param = path.with_suffix(".param")
+    for file in (param, path):
+        require_recorded(file)
+    return read_content(read_esrgan(param, path))
 
 
 def _described(checkpoint: Checkpoint, path: Path) -> "ImageModelDescriptor[Any]":

@@ -10,6 +10,8 @@ import torch
 
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
+from engine.data.domains import Domain
+from engine.enhance.base import StepChoice
 from engine.enhance.chain import Chain, require_steps
 from engine.enhance.face_evaluators import FaceEvaluators
 from engine.enhance.guard import FaceEvaluatorFactory
@@ -71,13 +73,19 @@ def digest_of(recipe: EnhanceRecipe) -> str:
     return settings_digest(
         {
             "steps": [step.dump() for step in recipe.steps],
-            "weights": [file_sha256(step.file()[1]) for step in recipe.steps],
+            "weights": [file_sha256(path) for step in recipe.steps for path in _files(step)],
             "guard": recipe.guard.dump(),
             "detection": recipe.detection.dump(),
             "side": recipe.side,
             "force": recipe.force,
         }
     )
+
+
+def _files(step: StepChoice) -> dict[Path, None]:
+    """The weights files of a step: one, or two where photographs get another network."""
+    domains: tuple[Domain, ...] = ("photos", "portraits")
+    return dict.fromkeys(step.file(domain)[1] for domain in domains)
 
 
 def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:

@@ -45,14 +45,17 @@ def load_enhance(
     *,
     steps: str | None = None,
     strength: float | None = None,
+    outscale: int | None = None,
 ) -> EnhanceRecipe:
-    """Find and check a recipe of this kind; `steps` (names with commas) replaces its chain, and
-    `strength` is that of every step.
+    """Find and check a recipe of this kind; `steps` (names with commas) replaces its chain,
+    `strength` is that of every step, and `outscale` that of `esrgan`.
     """
     overrides = list(settings)
     if steps is not None:
         names = [part.strip() for part in steps.split(",") if part.strip()]
         overrides.insert(0, f"steps={names!r}")
+    if outscale is not None:
+        overrides.append(f"steps.esrgan.outscale={outscale}")
     recipe = load_recipe_as(EnhanceRecipe, name, overrides)
     if strength is None:
         return recipe

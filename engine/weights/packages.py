@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engine.core.digest import file_sha256
@@ -94,6 +95,13 @@ def located(entry: PackagedFile) -> Path:
     )
 
 
+def require_recorded(path: Path) -> None:
+    """WeightsError if a file of one of the packages here is not the recorded one; others pass."""
+    for entry in PACKAGED.values():
+        if path in [folder / entry.file for folder in package_folders(entry.package)]:
+            _require_recorded(path, entry)
+
+
 def package_folders(package: str) -> tuple[Path, ...]:
     """The folders of a top-level package that is installed; none if it is not."""
     if "." in package:  # finding a submodule would import its parent
@@ -106,7 +114,8 @@ def package_folders(package: str) -> tuple[Path, ...]:
 
 def _require_recorded(path: Path, entry: PackagedFile) -> None:
     try:
-        same = path.stat().st_size == entry.bytes and file_sha256(path) == entry.sha256
+        stat = path.stat()
+        same = stat.st_size == entry.bytes and _digest(path, stat.st_mtime_ns) == entry.sha256
     except OSError as error:
         raise WeightsError(
             f"`{path}` cannot be read: {error.strerror or error}", hint="check its permissions"
@@ -116,3 +125,9 @@ def _require_recorded(path: Path, entry: PackagedFile) -> None:
             f"`{path}` is not the file that tm knows of `{entry.requirement}`",
             hint=f"run `pip install --force-reinstall {entry.requirement}`",
         )
+
+
+@lru_cache
+def _digest(path: Path, changed: int) -> str:
+    """The SHA-256 of a file last changed at that time: read once in a process."""
+    return file_sha256(path)

@@ -15,6 +15,8 @@ from engine.enhance.models import Model
 from engine.images.raster import Raster, enlarged_plane
 from engine.images.tiles import Tiling, tiled
 from engine.runtime.memory import free_memory, is_out_of_memory
+from engine.weights.folder import instructions_for
+from engine.weights.manifest import known_weights
 
 LARGEST, SMALLEST, MULTIPLE = 512, 32, 16
 SHARE = 0.25
@@ -22,6 +24,8 @@ SHARE = 0.25
 PROBE = 32
 KEPT = 3
 """Maps that live at once, in units of the largest: what goes into a layer, comes out, is added."""
+DOUBLE = 2
+"""What `nano-x2` and `realesrgan-x2` enlarge by."""
 DEFAULT_PER_PIXEL = 4_000
 """Bytes a pixel where they cannot be counted: those of Real-ESRGAN x4 in float32."""
 
@@ -33,8 +37,11 @@ class EsrganChoice(StepChoice):
     kind: Literal["esrgan"] = "esrgan"
     published: ClassVar[tuple[str, ...]] = ("realesrgan-x2", "realesrgan-x4")
     shipped: ClassVar[str] = "nano-x2"
-    scale: int | None = Field(default=None, ge=1, le=8)
-    """How many times larger the result is; the network's own scale if absent, else a divisor."""
+    packaged: ClassVar[str | None] = "realesrgan-x4-ncnn"
+    outscale: int | None = Field(default=None, ge=1, le=8)
+    """How many times larger the result is: a divisor of the network's own scale. If absent that
+    scale, but 2 where the weights are those of the extra `photos`, as with the networks that these
+    stand beside."""
     tile: int | None = Field(default=None, ge=SMALLEST)
     """Side of a tile in px of the input; by the memory that is free if absent."""
     pad: int = Field(default=16, ge=0)
@@ -42,12 +49,30 @@ class EsrganChoice(StepChoice):
     feather: int = Field(default=8, ge=0)
     """Width of the strip in which neighbouring tiles blend."""
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        return self.published if self._doubled_at_most else self.published[1:]
+
+    def uses_package(self, domain: Domain) -> bool:
+        return domain == "photos" or not self._doubled_at_most
+
+    @property
+    def _doubled_at_most(self) -> bool:
+        """Whether a network that doubles reaches the scale."""
+        return self.outscale in (None, 1, DOUBLE)
+
     def build(self, model: Model, device: torch.device) -> "Esrgan":
-        scale = model.scale if self.scale is None else self.scale
+        scale = self.outscale
+        if scale is None:
+            packaged = self.weights is None and model.name == self.packaged
+            scale = DOUBLE if packaged else model.scale
         if model.scale % scale:
+            better = instructions_for(known_weights()["realesrgan-x4-ncnn"])
             raise UsageError(
                 f"`{model.name}` enlarges {model.scale} times, of which {scale} is no divisor",
-                hint="choose 1, 2 or 4 as it allows, or other weights",
+                hint=better
+                if model.stand_in
+                else "choose 1, 2 or 4 as it allows, or other weights",
             )
         if model.size is not None or model.architecture in ("DDColor", "NanoColour"):
             raise UsageError(f"`{model.name}` is a {model.architecture}, which enlarges nothing")

@@ -110,11 +110,11 @@ def test_our_own_compact_is_read_by_everybody(tmp_path):
 
 def test_a_divisor_of_the_scale_is_accepted(tmp_path):
     path = saved(tmp_path, compact(4).state_dict())
-    choice = ENHANCERS["esrgan"](kind="esrgan", weights=str(path), scale=2)
+    choice = ENHANCERS["esrgan"](kind="esrgan", weights=str(path), outscale=2)
     built = choice.build(choice.model(CPU), CPU)
     pixels = torch.randint(0, 256, (20, 28, 3), dtype=torch.uint8).numpy()
     assert built.apply(Raster(pixels)).picture.pixels.shape == (40, 56, 3)
-    odd = ENHANCERS["esrgan"](kind="esrgan", weights=str(path), scale=3)
+    odd = ENHANCERS["esrgan"](kind="esrgan", weights=str(path), outscale=3)
     with pytest.raises(Exception, match="of which 3 is no divisor"):
         odd.build(odd.model(CPU), CPU)
 

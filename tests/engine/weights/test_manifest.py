@@ -12,7 +12,15 @@ from engine.weights.manifest import known_weights
 WEIGHTS = known_weights().weights
 NEEDED = {
     *("sam", "psp", "stylegan2-ffhq", "ir-se50", "dex", "gfpgan", "gfpgan-1.3", "ddcolor"),
-    *("ddcolor-tiny", "realesrgan-x4", "realesrgan-x2", "mivolo", "janus-pro-1b", "janus-pro-7b"),
+    *(
+        "ddcolor-tiny",
+        "realesrgan-x4",
+        "realesrgan-x2",
+        "realesrgan-x4-ncnn",
+        "mivolo",
+        "janus-pro-1b",
+        "janus-pro-7b",
+    ),
     *("adaface", "agetransformer", "dlib-68-points", "dlib-5-points", "dlib-descriptor"),
     *("dlib-cnn-detector", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception-fid"),
     *("age-resnet50", "age-vgg16", "age-gate"),
