@@ -15,7 +15,7 @@ NEEDED = {
     *("ddcolor-tiny", "realesrgan-x4", "realesrgan-x2", "mivolo", "janus-pro-1b", "janus-pro-7b"),
     *("adaface", "agetransformer", "dlib-68-points", "dlib-5-points", "dlib-descriptor"),
     *("dlib-cnn-detector", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception-fid"),
-    *("age-resnet50", "age-vgg16", "age-gate"),
+    *("age-resnet50", "age-vgg16", "age-gate", "face-api", "faceres"),
 }
 HOSTS = {"github.com", "huggingface.co"}
 ADDED = """
