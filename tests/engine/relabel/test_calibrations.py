@@ -1,0 +1,67 @@
+"""Which calibration applies: the shipped one for the experts that are here, or that of a file."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from engine.core.errors import UsageError
+from engine.relabel import calibrations
+from engine.relabel.calibrations import PHOTO_FILE, read_calibrations
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Experts for photographs with their digests."""
+
+    digests: dict[str, str]
+
+    def of_domain(self, domain):
+        return list(self.digests) if domain == "photos" else []
+
+
+def shipped():
+    folder = calibrations.files("engine.shipped")
+    return json.loads(folder.joinpath(PHOTO_FILE).read_text(encoding="utf-8"))["calibrations"]
+
+
+def digests(*names):
+    whole = max(shipped(), key=lambda one: len(one["experts"]))["experts"]
+    return {name: whole[name]["digest"] for name in names}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("age-cc0",),
+        ("age-cc0", "face-api"),
+        ("age-cc0", "faceres"),
+        ("age-cc0", "face-api", "faceres"),
+    ],
+)
+def test_each_set_of_experts_has_its_own(names):
+    known = read_calibrations("shipped", Ensemble(digests(*names)))
+    assert set(known) == {"photos"}
+    assert set(known["photos"].experts) == set(names)
+
+
+def test_experts_of_other_weights_or_unknown_ones_have_none():
+    assert read_calibrations("shipped", Ensemble({"age-cc0": "another"})) == {}
+    assert read_calibrations("shipped", Ensemble(digests("age-cc0") | {"mivolo": "x"})) == {}
+    assert read_calibrations("nano", Ensemble(digests("age-cc0"))) == {}
+    assert read_calibrations("shipped", Ensemble({})) == {}
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"nothing", b"\xff\xfe", b'{"calibration": 3}'])
+def test_a_file_that_is_no_calibration_is_refused(tmp_path, content):
+    file = tmp_path / "calibration.json"
+    file.write_bytes(content)
+    with pytest.raises(UsageError):
+        read_calibrations(str(file), Ensemble({}))
+
+
+def test_a_file_of_several_sets_is_no_calibration_of_one_run(tmp_path):
+    file = tmp_path / "calibration.json"
+    file.write_text(json.dumps({"calibrations": shipped()}), encoding="utf-8")
+    with pytest.raises(UsageError, match="is no calibration"):
+        read_calibrations(str(file), Ensemble(digests("age-cc0")))
