@@ -76,10 +76,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as spare:
         people = read_people(given.portraits, Path(spare) if given.work is None else given.work)
     if given.fit:
-        write_json(SHIPPED, fitted(people))
-    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))["calibrations"]
-    calibrations = [Calibration.model_validate(one) for one in shipped]
-    print(json.dumps(examined(people, calibrations), indent=1))
+        content = fitted(people)
+        write_json(SHIPPED, content | {"figures": examined(people, calibrations_of(content))})
+    shipped = calibrations_of(json.loads(SHIPPED.read_text(encoding="utf-8")))
+    print(json.dumps(examined(people, shipped), indent=1))
+
+
+def calibrations_of(content: Mapping[str, Any]) -> list[Calibration]:
+    """The calibrations in the shipped file."""
+    return [Calibration.model_validate(one) for one in content["calibrations"]]
 
 
 def read_people(portraits: Path, work: Path) -> People:
