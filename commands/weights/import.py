@@ -14,7 +14,9 @@ EXAMPLE = "tm weights import sam_ffhq_aging.pt"
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth or .safetensors file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .pt, .pth, .safetensors or npm .tgz file.")
+    ],
     name: Annotated[
         str | None,
         typer.Option(help="What to call it.", show_default="the known name, else the file's"),

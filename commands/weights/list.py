@@ -49,6 +49,23 @@ def run(as_json: AsJson = False) -> None:
                 ", ".join(status.weight.needed_by) or "-",
             )
             for status in listed.known
+            if status.weight.npm is None
+        ],
+    )
+    out.print()
+    emit_table(
+        ("by npm", "here", "size", "commercial", "licence", "trained on"),
+        [
+            (
+                status.weight.name,
+                LOCATIONS[status.location],
+                format_size(status.weight.size, exact=False),
+                COMMERCIAL[status.weight.commercial],
+                status.weight.licence,
+                status.weight.data,
+            )
+            for status in listed.known
+            if status.weight.npm is not None
         ],
     )
     if listed.shipped:

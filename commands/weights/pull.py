@@ -64,7 +64,7 @@ def _show(weight: "Weight") -> None:
     size = format_size(weight.size, exact=weight.bytes is not None)
     say(f"{weight.name}: {weight.about} {size}")
     say(f"  {format_terms(weight)}")
-    say(f"  from {weight.addresses[0]}")
+    say(f"  from {weight.addresses[0] if weight.npm is None else f'npm {weight.npm}, by npm pack'}")
 
 
 def _require_consent(yes: bool) -> None:

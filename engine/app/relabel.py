@@ -13,6 +13,7 @@ from engine.evaluators.domain import DomainClassifier
 from engine.experts.base import ExpertTable
 from engine.experts.captioning import JanusCaptioner
 from engine.experts.kinds.janus import JanusExpert
+from engine.relabel.calibrations import read_calibrations
 from engine.relabel.captioning import CaptionPlan
 from engine.relabel.decisions import DecisionRules
 from engine.relabel.faces import FaceReading, are_aligned, declared_aligned
@@ -24,7 +25,6 @@ from engine.relabel.run import (
     RelabelReport,
     files_folder,
     output_files,
-    read_calibration,
     run_plan,
 )
 from engine.relabel.source import Job, jobs_of, read_reference_labels
@@ -154,12 +154,11 @@ def plan_relabel(request: RelabelRequest) -> RelabelPlan:
         )
         captions.require_same_maker()
     name = recipe.calibration if request.calibration is None else request.calibration
-    calibration = read_calibration(name, ensemble) if name else None
     rules = DecisionRules(
         limits=recipe.limits,
         fusion=recipe.fusion,
         requested={one: sum(table.domain == one for table in tables) for one in DOMAINS},
-        calibrations={} if calibration is None else {calibration.domain: calibration},
+        calibrations=read_calibrations(name, ensemble) if name else {},
         attributes=recipe.attributes,
         labels=labels,
     )

@@ -1,7 +1,7 @@
 """The expert protocol: aligned faces in, an age, a spread and a confidence for each out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -18,7 +18,10 @@ from torch import Tensor
 from engine.core.registry import Registry
 from engine.core.table import Table
 from engine.data.domains import Domain
-from engine.images.ranges import to_tensors
+from engine.faces.descriptor import aligned_box
+from engine.faces.fitting import fit_points
+from engine.images.ranges import to_tensor, to_tensors
+from engine.nets.photos.crops import Crop
 from engine.weights.find import find_weights
 
 EXPERTS: Registry["ExpertTable"] = Registry("expert", package="engine.experts.kinds")
@@ -28,18 +31,28 @@ MAX_ENTROPY = log(OLDEST + 1)
 """Entropy in nats of the uniform distribution over the ages 0 to 100."""
 Resize = Literal["bilinear", "bicubic"]
 Pixels = NDArray[np.uint8]
+Points = NDArray[np.floating]
 
 
 class Faces:
     """Decoded faces, shared by all experts: each size is made once.
 
     faces: aligned, uint8 RGB (s, s, 3), of any size; bodies: the part of the whole photograph that
-    shows the person, (h, w, 3), None where only the face is known.
+    shows the person, (h, w, 3), None where only the face is known; landmarks: (68, 2) each in the
+    pixels of its face, None where they are fitted once an expert needs them.
     """
 
-    def __init__(self, faces: Sequence[Pixels], bodies: Sequence[Pixels | None] = ()) -> None:
+    def __init__(
+        self,
+        faces: Sequence[Pixels],
+        bodies: Sequence[Pixels | None] = (),
+        landmarks: Sequence[Points | None] = (),
+    ) -> None:
         self.faces = tuple(faces)
         self.bodies = tuple(bodies) if bodies else (None,) * len(self.faces)
+        self._landmarks: list[Points | None] = (
+            list(landmarks) if landmarks else [None] * len(self.faces)
+        )
         self._resized: dict[tuple[int, Resize], Tensor] = {}
 
     def __len__(self) -> int:
@@ -51,6 +64,23 @@ class Faces:
             sized = [_sized(face, size, size, resize) for face in self.faces]
             self._resized[size, resize] = to_tensors(np.stack(sized))
         return self._resized[size, resize]
+
+    def points(self, row: int) -> Points:
+        """The landmarks (68, 2) of a face; missing ones are fitted as to an aligned face."""
+        points = self._landmarks[row]
+        if points is None:
+            face = self.faces[row]
+            self._landmarks[row] = points = fit_points(face, aligned_box(face.shape[0]))
+        return points
+
+    def crops(self, place: Callable[[Tensor], Crop]) -> Tensor:
+        """Crops (b, 3, size, size) in [-1, 1] that `place` puts by landmarks (1, 68, 2)."""
+        return torch.cat(
+            [
+                place(torch.from_numpy(self.points(row)[None]).float()).cut(to_tensor(face))
+                for row, face in enumerate(self.faces)
+            ]
+        )
 
     def bodies_at(self, size: int) -> Tensor:
         """The bodies as (b, 3, size, size) in [-1, 1], letterboxed; black where unknown."""

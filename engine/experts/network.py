@@ -29,6 +29,11 @@ class NetworkExpert:
         return self.decode(self.net(faces.at(self.size).to(device)))
 
 
+def mirrored(views: Tensor) -> tuple[Tensor, Tensor]:
+    """Views (b, 3, s, s) as they are, and mirrored."""
+    return views, views.flip(3)
+
+
 def nano_net(weights: str, build: Callable[[StateDict], Net]) -> tuple[Net, str]:
     """A named age network for drawn portraits, frozen, and the digest of its weights."""
     state = state_of(weights, "age")

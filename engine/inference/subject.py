@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.core.digest import file_sha256
@@ -20,12 +21,16 @@ LEAST_FACE = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A photo (h, w, 3), the quad of its face, and the SHA-256 of its file."""
+    """A photo (h, w, 3), the quad of its face, and the SHA-256 of its file.
+
+    landmarks: (68, 2) of the face in the pixels of the photo; None where none was detected.
+    """
 
     path: Path
     sha256: str
     photo: Pixels
     quad: Quad
+    landmarks: NDArray[np.float32] | None = None
 
     @property
     def content(self) -> int:
@@ -40,6 +45,12 @@ class Subject:
             return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
         return crop_face(self.photo, self.quad, size)
 
+    def face_points(self, size: int) -> NDArray[np.float64] | None:
+        """The landmarks (68, 2) in the pixels of `face(size)`."""
+        if self.landmarks is None:
+            return None
+        return Quad.frame(size, size).source_points(self.quad.unit_points(self.landmarks))
+
     def framed(self, other: Pixels) -> Pixels:
         """Another picture of this photograph, cropped like the face if it has its size."""
         if other.shape != self.photo.shape:
@@ -52,7 +63,7 @@ def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subjec
     digest, photo = _read(path)
     faces = FaceFinder(detection).find(photo, every=choice.needs_all_sizes)
     face = choice.among(faces, photo)[0]
-    return Subject(path, digest, photo, quad_of(face.landmarks))
+    return Subject(path, digest, photo, quad_of(face.landmarks), face.landmarks)
 
 
 def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subject:

@@ -11,7 +11,7 @@ import numpy as np
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.core.table import Table
-from engine.experts.base import Pixels
+from engine.experts.base import Pixels, Points
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection, FaceFinder
 from engine.geometry.ffhq import is_aligned
@@ -41,12 +41,16 @@ class FaceReading(Table):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedFace:
-    """A picture after reading: its digest and its face, or the reason why there is none."""
+    """A picture after reading: its digest and its face, or the reason why there is none.
+
+    landmarks: (68, 2) in the pixels of the face, None where nothing was detected.
+    """
 
     job: Job
     sha256: str | None
     face: Pixels | None = None
     body: Pixels | None = None
+    landmarks: Points | None = None
     reason: str | None = None
     status: Literal["done", "skipped", "failed"] = "done"
 
@@ -121,8 +125,8 @@ def detect_face(job: Job, *, reading: FaceReading, bodies: bool) -> LoadedFace:
         return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
         return LoadedFace(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
-    face = subject.face(reading.size)
-    return LoadedFace(job, subject.sha256, face, body_of(subject) if bodies else None)
+    face, points = subject.face(reading.size), subject.face_points(reading.size)
+    return LoadedFace(job, subject.sha256, face, body_of(subject) if bodies else None, points)
 
 
 def body_of(subject: Subject) -> Pixels | None:

@@ -65,15 +65,20 @@ def fit_calibration(
     domain: Domain,
     fitting: Fitting,
     fusion: Fusion,
+    label_spread: Numbers | None = None,
 ) -> Calibration:
     """Fit everything on n faces with true ages (n,) in years; UsageError for too few faces.
 
     In order, each on the results of those before it: each expert's line (least squares) and spread
     (likelihood), mu and tau (absolute error), the mixture's spread (likelihood), the threshold of
     `label_mismatch` (a quantile of the errors in standard deviations).
+
+    label_spread: known standard deviation (n,) of the true ages in years, which explains its part
+    of the errors; none where they are exact.
     """
     predicted = np.flatnonzero(np.isfinite(predictions.years).any(axis=1))
     predictions, truth = predictions.of(predicted), truth[predicted]
+    blur = np.zeros(len(truth)) if label_spread is None else label_spread[predicted]
     if len(predictions) < MIN_FACES:
         raise UsageError(
             f"{len(predictions)} faces of known age have predictions, a fit needs {MIN_FACES}",
@@ -81,7 +86,7 @@ def fit_calibration(
             f"{fitting.validation_share:.0%} are held out",
         )
     experts = {
-        name: _expert(predictions, index, truth, digests[name])
+        name: _expert(predictions, index, truth, blur, digests[name])
         for index, name in enumerate(predictions.experts)
     }
     uncalibrated = Calibration(domain=domain, experts=experts)
@@ -93,7 +98,7 @@ def fit_calibration(
     weighted = uncalibrated.model_copy(update={"experts": experts, "tau": tau})
     rough = fuse(predictions, weighted, fusion)
     whole = rough.present == len(experts)
-    floor, stretch = _fit_spread(rough.std[whole], (truth - rough.age)[whole])
+    floor, stretch = _fit_spread(rough.std[whole], (truth - rough.age)[whole], blur[whole])
     spread = weighted.model_copy(update={"floor": floor, "stretch": stretch})
     final = fuse(predictions, spread, fusion)
     deviations = np.abs(truth - final.age) / final.std
@@ -156,7 +161,9 @@ def expert_metrics(
     return metrics
 
 
-def _expert(predictions: Predictions, index: int, truth: Numbers, digest: str) -> ExpertCalibration:
+def _expert(
+    predictions: Predictions, index: int, truth: Numbers, blur: Numbers, digest: str
+) -> ExpertCalibration:
     known = np.isfinite(predictions.years[:, index])
     if known.sum() < MIN_FACES:
         return ExpertCalibration(digest=digest)
@@ -165,7 +172,7 @@ def _expert(predictions: Predictions, index: int, truth: Numbers, digest: str) -
     if slope <= 0:  # no information: better no line than one that inverts the order
         slope, shift = 1.0, float(np.mean(truth[known] - years))
     error = truth[known] - (slope * years + shift)
-    floor, stretch = _fit_spread(predictions.spread[known, index], error)
+    floor, stretch = _fit_spread(predictions.spread[known, index], error, blur[known])
     return ExpertCalibration(
         digest=digest, slope=float(slope), shift=float(shift), floor=floor, stretch=stretch
     )
@@ -199,9 +206,13 @@ def _fit_weights(
     return mu.detach().numpy(), float(tau.detach().clamp(-7, 7).exp())
 
 
-def _fit_spread(predicted: Numbers, error: Numbers) -> tuple[float, float]:
-    """Floor and stretch of a predicted spread (n,) by maximum likelihood of the errors (n,)."""
+def _fit_spread(predicted: Numbers, error: Numbers, blur: Numbers) -> tuple[float, float]:
+    """Floor and stretch of a predicted spread (n,) by maximum likelihood of the errors (n,).
+
+    blur: standard deviation (n,) of the labels themselves.
+    """
     spread, miss = torch.from_numpy(predicted.copy()), torch.from_numpy(error.copy())
+    known = torch.from_numpy(blur.copy()).square()
     size = max(float(np.sqrt(np.mean(error**2))), 0.1)
     level = max(float(np.sqrt(np.mean(predicted**2))), 1e-3)
     logs = torch.tensor([np.log(0.5 * size), np.log(0.8 * size / level)], dtype=torch.float64)
@@ -209,7 +220,7 @@ def _fit_spread(predicted: Numbers, error: Numbers) -> tuple[float, float]:
 
     def loss() -> Tensor:
         floor, stretch = logs.clamp(-7, 7).exp()
-        variance = floor**2 + (stretch * spread).square()
+        variance = floor**2 + (stretch * spread).square() + known
         return (miss.square() / variance + variance.log()).mean() / 2 + 1e-4 * logs.square().sum()
 
     _minimise(loss, [logs])

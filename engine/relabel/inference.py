@@ -186,19 +186,19 @@ def predict_chunk(chunk: Sequence[LoadedFace], request: PredictionRequest) -> li
         for one in chunk
     }
     if loaded:
-        faces = Faces([one.face for one in loaded if one.face is not None])
+        faces = _faces(loaded)
         domains = request.domains(faces)
         for domain in sorted(set(domains)):
             own = [one for one, its in zip(loaded, domains, strict=True) if its == domain]
-            batch = (
-                faces
-                if len(own) == len(loaded)
-                else Faces([one.face for one in own if one.face is not None])
-            )
-            batch.bodies = tuple(one.body for one in own)
+            batch = faces if len(own) == len(loaded) else _faces(own)
             with request.compute.precision():
                 _predict_domain(own, batch, domain, request.ensemble, rows)
     return list(rows.values())
+
+
+def _faces(loaded: Sequence[LoadedFace]) -> Faces:
+    known = [(one.face, one.body, one.landmarks) for one in loaded if one.face is not None]
+    return Faces(*zip(*known, strict=True))
 
 
 @torch.inference_mode()

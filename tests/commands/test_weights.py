@@ -65,7 +65,15 @@ def test_list_is_a_table_of_everything_known(tm):
     result = tm("weights", "list")
     assert result.code == 0
     assert result.err == ""
-    for text in ("sam", "GFPGAN", "Apache-2.0", "ask the authors", "installed", "~349 MB"):
+    for text in (
+        "sam",
+        "GFPGAN",
+        "Apache-2.0",
+        "ask the authors",
+        "installed",
+        "~349 MB",
+        "research data",
+    ):
         assert text in result.out or text.lower() in result.out
 
 

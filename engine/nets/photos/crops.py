@@ -153,12 +153,12 @@ def dlib_chip(points: Tensor, size: int, padding: float) -> Crop:
     return _square(centre, turn, (size * scale - 1) / (size - 1), size)
 
 
-def face_api_crop(points: Tensor, size: int) -> Crop:
-    """face-api's upright square, a fifth more than between brows and chin."""
+def face_api_crop(points: Tensor, size: int, box: float = FACE_API_BOX) -> Crop:
+    """face-api's upright square; box: its side in heights between brows and chin."""
     left, right = points[:, :, 0].amin(1), points[:, :, 0].amax(1)
     top, bottom = points[:, BROWS, 1].amin(1), points[:, CHIN, 1]
     centre = torch.stack([left + right, top + bottom], 1) / 2
-    side = (bottom - top) * FACE_API_BOX
+    side = (bottom - top) * box
     return _square(centre, torch.zeros_like(side), side / size, size)
 
 

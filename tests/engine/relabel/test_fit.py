@@ -142,3 +142,22 @@ def test_balance_of_even_and_one_sided_groups():
     assert lone["entropy"] == 0
     assert lone["gini"] == pytest.approx(0.9)
     assert balance([0, 0])["entropy"] is None
+
+
+def test_the_known_error_of_labels_is_not_laid_on_the_experts():
+    """Ages of spread 4, labels 3 years off beside: the spread that is fitted is about 4, not 5."""
+    draw = np.random.default_rng(5)
+    truth = draw.uniform(30, 80, 2000)
+    seen = truth + draw.normal(0, 4, 2000)
+    labels = truth + draw.normal(0, 3, 2000)
+    predictions = Predictions(
+        ("one",), seen[:, None], np.full((2000, 1), 4.0), np.full((2000, 1), 0.5)
+    )
+    spreads = []
+    for blur in (None, np.full(2000, 3.0)):
+        fit = fit_calibration(
+            predictions, labels, {"one": "x"}, "photos", Fitting(), Fusion(), label_spread=blur
+        )
+        spreads.append(float(np.mean(fuse(predictions, fit).std)))
+    assert spreads[0] == pytest.approx(4.9, abs=0.2)
+    assert spreads[1] == pytest.approx(3.9, abs=0.2)

