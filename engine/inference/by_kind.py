@@ -7,7 +7,7 @@ from engine.core.ledger import Row
 from engine.data.domains import Domain
 from engine.evaluators.domain import DomainClassifier
 from engine.inference.folder import Method
-from engine.inference.photo_method import classified
+from engine.inference.kind import kind_of
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject
 
@@ -24,7 +24,7 @@ class MethodByKind:
 
     def rows(self, subject: Subject, stem: Path, plan: InferPlan) -> list[Row]:
         """Write the outputs of one photo by the method for its kind."""
-        domain = classified(self.classifier, subject)
+        domain = kind_of(subject, self.classifier)
         if domain not in self._made:
             self._made[domain] = self.makers[domain]()
         return self._made[domain].rows(subject, stem, plan)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from PIL import Image
 from engine.core.errors import PictureError, UsageError
 from engine.core.ledger import Row
 from engine.core.progress import Progress
-from engine.data.domains import Domain
 from engine.data.manifest import seen_from
 from engine.evaluators.dlib import DLIB_NAME
 from engine.evaluators.domain import DomainClassifier
@@ -28,6 +28,7 @@ from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import eyes, yaw
 from engine.images.ranges import to_tensor
 from engine.images.saving import save_png
+from engine.inference.kind import kind_of
 from engine.inference.morph import interpolate, save_film
 from engine.inference.outputs import provenance, save_strip
 from engine.inference.plan import InferPlan
@@ -76,6 +77,8 @@ class PhotoMethod:
         self.classifier = classifier
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
+        # Packing a PNG takes as long as making its picture: one is packed while the next is made.
+        self._writer = ThreadPoolExecutor(max_workers=1)
         if any(flags_of_target(age) for age in plan.ages):
             low, high = WELL_KNOWN
             progress.remark(
@@ -102,10 +105,13 @@ class PhotoMethod:
         reference = describe_face(subject.photo, face) if plan.evaluate else None
         rows: list[Row] = []
         heads: list[Pixels] = []
+        saving: Future[None] | None = None
         for age in plan.ages:
             picture = age_subject(prepared, source.years, age, strength=plan.strength)
             path = stem.with_name(f"{stem.name}_age{age:g}.png")
-            self._save(path, picture, subject, plan, age, source)
+            if saving is not None:
+                saving.result()
+            saving = self._writer.submit(self._save, path, picture, subject, plan, age, source)
             if plan.strip:
                 heads.append(replace(subject, photo=picture).face(STRIP_CELL))
             row: dict[str, Any] = {
@@ -126,6 +132,8 @@ class PhotoMethod:
             }
             rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
             started = time.perf_counter()
+        if saving is not None:
+            saving.result()
         if plan.strip:
             save_strip(stem, subject, heads, plan, rows, {})
         if plan.film is not None:
@@ -134,10 +142,9 @@ class PhotoMethod:
 
     def _require(self, subject: Subject, face: Face, source: SourceAge, estimated: float) -> None:
         """PictureError for a drawing, a profile, or somebody under 18."""
-        if self.classifier is not None:
-            domain = classified(self.classifier, subject)
-            if domain == "portraits":
-                raise _refused("is a drawn portrait: age it with `--weights nano`")
+        classifier = self.classifier
+        if classifier is not None and kind_of(subject, classifier) == "portraits":
+            raise _refused("is a drawn portrait: age it with `--weights nano`")
         if face.profile:
             raise _refused(f"is a profile (yaw {face.yaw:.0f} degrees): the model knows frontal")
         if source.source != "estimated" and source.years < ADULT:
@@ -235,12 +242,6 @@ def flags_of_target(age: float) -> list[str]:
     """Flags of a target age of which the fit has few people."""
     low, high = WELL_KNOWN
     return [] if low <= age <= high else ["target_beyond_data"]
-
-
-def classified(classifier: DomainClassifier, subject: Subject) -> Domain:
-    """The domain of the face of a subject."""
-    (domain,) = classifier.classify(to_tensor(subject.face(classifier.size)))
-    return domain
 
 
 def long_side(picture: Pixels, size: int | None) -> Pixels:

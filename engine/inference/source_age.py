@@ -9,7 +9,7 @@ import torch
 from engine.data.ages import AgeSource, parse_born
 from engine.data.manifest import MANIFEST, read_manifest
 from engine.faces.boxes import Box, grown
-from engine.faces.fitting import cut
+from engine.faces.fitting import cut, resized
 from engine.faces.rotation import Pixels
 from engine.geometry.landmarks import Points
 from engine.images.ranges import to_tensor
@@ -29,6 +29,8 @@ expected age given the estimate if all ages from 18 to 90 were equally likely: a
 would draw everybody to the portraits' mean of 57. 95 % intervals over people: slope 1.01 to 1.13,
 offset -2.1 to 4.3. On the same people the error is 7.9 years, the bias -1.0.
 """
+LARGEST_FACE = 256
+"""Box width in px to which larger faces are shrunk before their chip of 64 px is cut."""
 NAMES = {"csv": "manifest", "name": "name", "date": "exif"}
 
 
@@ -50,8 +52,10 @@ class AgeEstimates:
     def years(self, photo: Pixels, points: Points, box: Box) -> float:
         """The age of the face with points (68, 2) and a box in a photo (h, w, 3)."""
         patch, left, top = cut(photo, grown(box, 1.0))
-        inside = torch.from_numpy(points - [left, top]).float()[None]
-        chip = dlib_chip(inside, AGE_SIZE, PADDING).cut(to_tensor(patch))
+        shrink = min(LARGEST_FACE / max(box[2] - box[0], 1.0), 1.0)
+        inside = (points - [left, top] + 0.5) * shrink - 0.5
+        chip = dlib_chip(torch.from_numpy(inside).float()[None], AGE_SIZE, PADDING)
+        chip = chip.cut(to_tensor(resized(patch, shrink)))
         return AGE_SLOPE * float(self.net.age(chip)) + AGE_OFFSET
 
 

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from engine.evaluators.domain import DomainClassifier
 from engine.images.saving import provenance_of
 from engine.inference.source_age import AgeEstimates
 
@@ -198,6 +200,27 @@ def test_each_kind_of_a_folder_has_its_model(tm, photo, drawing, tmp_path):
     assert result.err.count("photographs by `photo`") == 1
     models = {row["output"].split("_")[0]: row["model"] for row in rows_of(tmp_path / "out")}
     assert models == {"eve": "photo", "drawn": "nano"}
+
+
+@pytest.mark.parametrize(("score", "model"), [(1.3, "nano"), (1.6, "photo")])
+def test_an_evenly_lit_photograph_is_no_drawing(tm, photo, tmp_path, monkeypatch, score, model):
+    monkeypatch.setattr(DomainClassifier, "scores", lambda *_: [score])
+    argv = ("--ages", "60", "--age", 30, "--out", tmp_path / "out", *OFF, "--force")
+    assert tm("infer", photo, *argv).code == 0
+    assert [row["model"] for row in rows_of(tmp_path / "out")] == [model]
+
+
+@pytest.mark.parametrize(
+    ("note", "model"),
+    [('{"made": "rendered"}', "nano"), ("no json", "photo"), ("[1]", "photo"), ("{}", "photo")],
+)
+def test_what_tm_rendered_is_drawn_whatever_it_looks_like(tm, photo, tmp_path, note, model):
+    text = PngInfo()
+    text.add_itxt("tm", note)
+    Image.fromarray(pixels(photo)).save(photo, pnginfo=text)
+    argv = ("--ages", "60", "--age", 30, "--out", tmp_path / "out", *OFF, "--force")
+    assert tm("infer", photo, *argv).code == 0
+    assert [row["model"] for row in rows_of(tmp_path / "out")] == [model]
 
 
 def test_a_drawing_given_to_the_photo_model_is_skipped(tm, drawing, tmp_path):
