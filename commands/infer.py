@@ -24,7 +24,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
     ages: Annotated[
         str | None,
-        typer.Option(help="Target ages in years, with commas.", show_default="all anchors"),
+        typer.Option(
+            help="Target ages in years, with commas.", show_default="an AgeTransformer: all its own"
+        ),
     ] = None,
     age: Annotated[
         float | None,

@@ -301,3 +301,22 @@ def test_the_example_of_the_help_is_a_photograph(tm):
     result = tm("infer", "--help")
     assert "tm infer photo.jpg --ages 35,50,65,80 --out aged/" in result.out
     assert "--weights" in result.out
+
+
+def test_the_person_mask_reaches_the_model(tm, photo, tmp_path, monkeypatch):
+    import engine.inference.photo_method as module
+
+    masks = []
+
+    def noted(pixels, landmarks, model, *, person):
+        masks.append((person, landmarks))
+        return prepare(pixels, landmarks, model, person=person)
+
+    prepare = module.prepare_subject
+    monkeypatch.setattr(module, "prepare_subject", noted)
+    assert tm("infer", photo, "--ages", "60", "--out", tmp_path / "out", *OFF).code == 0
+    ((person, landmarks),) = masks
+    x, y = np.round(landmarks[30]).astype(int)
+    assert person.shape == (512, 512)
+    assert person[y, x] > 0.9
+    assert person[10, 60] < 0.2
