@@ -1,7 +1,7 @@
 """Photos at other ages."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -10,12 +10,12 @@ from commands._console import detail, emit_json, say
 from commands._options import AsJson, DryRun, OnDevice, Settings
 from commands._progress import LiveProgress
 
-HELP = "Re-age photos: find the face, invert it, move it to the target ages, render it."
-EXAMPLE = "tm infer photo.jpg --ages 20,40,60 --out aged/ --weights sam --strip"
+HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
+EXAMPLE = "tm infer photo.jpg --ages 35,50,65,80 --out aged/"
 NOTHING_USABLE = 3
 OUT_OF_DOMAIN = (
-    "for photographs install SAM's weights (`tm weights list` says where to get them), or skip "
-    "this check with `--force`"
+    "leave out `--weights`: photographs then have a model of their own; or skip this check with "
+    "`--force`"
 )
 
 
@@ -24,14 +24,29 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
     ages: Annotated[
         str | None,
-        typer.Option(help="Target ages in years, with commas.", show_default="all anchors"),
+        typer.Option(
+            help="Target ages in years, with commas.", show_default="an AgeTransformer: all its own"
+        ),
+    ] = None,
+    age: Annotated[
+        float | None,
+        typer.Option(help="The person's age in the photo.", show_default="looked up or estimated"),
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="A checkpoint file, or a name from `tm weights list`.")
-    ] = "nano",
+        str | None,
+        typer.Option(
+            help="A checkpoint file, or a name: `photo`, `nano`, or one of `tm weights list`.",
+            show_default="photographs: sam if it is here, else photo; drawn portraits: nano",
+        ),
+    ] = None,
+    face: Annotated[
+        str | None,
+        typer.Option(help="Which face: largest, a number, or like:PHOTO.", show_default="largest"),
+    ] = None,
     strength: Annotated[float, typer.Option(help="0: no ageing; 1: the target age.")] = 1.0,
     size: Annotated[
-        int | None, typer.Option(min=32, max=4096, help="Side in pixels.", show_default="as made")
+        int | None,
+        typer.Option(min=32, max=4096, help="Long side in pixels.", show_default="as made"),
     ] = None,
     coupled: Annotated[
         bool, typer.Option("--coupled", help="Also write input and output side by side.")
@@ -47,7 +62,7 @@ def run(
         bool, typer.Option("--paste", help="Also write the photo with its new face.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Skip the checks of alignment and domain.")
+        bool, typer.Option("--force", help="Skip the checks of alignment, kind and age.")
     ] = False,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `infer`.")] = "infer/portrait",
     settings: Settings = None,
@@ -61,7 +76,9 @@ def run(
         source=photo,
         out=out,
         ages=None if ages is None else parse_ages(ages),
+        age=age,
         weights=weights,
+        face=face,
         strength=strength,
         size=size,
         coupled=coupled,
@@ -78,23 +95,44 @@ def run(
     if dry_run:
         forecast = forecast_infer(request, progress)
         if as_json:
-            emit_json({"dry_run": True, "photos": forecast.photos, "ages": forecast.ages})
+            emit_json(
+                {
+                    "dry_run": True,
+                    "photos": forecast.photos,
+                    "ages": forecast.ages,
+                    "models": forecast.models,
+                }
+            )
+        for line in forecast.models:
+            say(escape(line))
         count = f"{forecast.photos} photos to {len(forecast.ages)} ages"
         say(f"would age {count} on {forecast.compute}")
         return
     result = infer(request, progress)
     report, done = result.report, result.report.count("done")
     if as_json:
-        emit_json({"out": str(out), **report.counts, "kept": report.kept})
-    say(f"{result.compute}; weights `{escape(weights)}`")
+        counts = {**report.counts, "kept": report.kept}
+        emit_json({"out": str(out), **counts, "models": result.models})
+    for line in result.models:
+        say(escape(line))
+    detail(str(result.compute))
     before = f", {report.kept} photos kept from an earlier run" if report.kept else ""
     say(f"[green]{done} portraits[/] in `{escape(str(out))}`{before}")
     for row in report.rows:
         if row["status"] == "done":
-            detail(f"  {escape(str(row['output']))}: identity {row['identity']}")
+            detail(f"  {escape(str(row['output']))}: {escape(_described(row))}")
         else:
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
     if result.all_out_of_domain:
         say(f"\n[cyan]hint:[/] {OUT_OF_DOMAIN}")
     if not report.kept and not done:
         raise typer.Exit(NOTHING_USABLE)
+
+
+def _described(row: dict[str, Any]) -> str:
+    """What a row says of its portrait."""
+    source = ""
+    if "source_age" in row:
+        source = f"from {row['source_age']:g} ({row['age_source']}), "
+    looks = "" if row["predicted_age"] is None else f"looks {row['predicted_age']:.0f}, "
+    return f"{source}{looks}identity {row['identity']}"

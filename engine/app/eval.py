@@ -17,6 +17,7 @@ from engine.evaluators.domain import DomainClassifier, TrainingDomain
 from engine.evaluators.suite import EvaluatorSuite
 from engine.images.ranges import to_tensor
 from engine.images.saving import save_png
+from engine.inference.aligned_method import AlignedMethod
 from engine.inference.folder import RESULTS, reage_photos
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Reager
@@ -347,7 +348,7 @@ def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path
         evaluate=False,
         settings=stamp,
     )
-    reage_photos(plan, reager, progress)
+    reage_photos(plan, AlignedMethod(reager, plan), progress)
     return plan.out, _training_photos(sides.train, photos)
 
 

@@ -5,19 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.batch import BatchReport
-from engine.core.digest import settings_digest
 from engine.core.progress import Progress, Silence
 from engine.faces.choose import FaceChoice
-from engine.inference.anchored import AnchorAger, anchors_of
-from engine.inference.choose import ager_of
 from engine.inference.folder import photos_of, reage_photos
+from engine.inference.models import Models
 from engine.inference.morph import Film
 from engine.inference.plan import InferPlan, parse_ages
 from engine.inference.recipe import InferRecipe, load_infer
-from engine.nets.assemble import stamp_of
+from engine.inference.source_age import known_ages
 from engine.runtime.device import Compute, Device, choose
-from engine.weights.find import find_weights
-from engine.weights.load import read_checkpoint
 
 __all__ = ["InferForecast", "InferRequest", "InferResult", "forecast_infer", "infer", "parse_ages"]
 
@@ -30,9 +26,12 @@ class InferRequest:
         source: a photo, or a folder of them.
         out: folder of the portraits and of `results.jsonl`.
         ages: target ages in years, 0..120; every anchor of an AgeTransformer if None.
-        weights: a checkpoint file, a run folder, or a name of `tm weights list`.
-        strength: 0 renders the plain inversion, 1 the target age.
-        size: side of the portraits in px; the generator's if None.
+        age: the person's age in the photos, in years; else looked up, or estimated.
+        weights: a checkpoint file, a run folder, or a name of `tm weights list`; if None, `nano`
+            for drawn portraits, and for photographs `sam` where it is here, else `photo`.
+        strength: 0 renders the plain inversion, or the photograph itself; 1 the target age.
+        size: side of the portraits in px, of whole photographs the long one; as made if None.
+        face: which face of a photo: `largest`, a number, or `like:PHOTO`; the recipe's if None.
         coupled: also write input and portrait side by side.
         strip: also write all ages in a row.
         film: also write a film across the ages, as `gif` or `mp4`.
@@ -46,9 +45,11 @@ class InferRequest:
     source: Path
     out: Path
     ages: tuple[float, ...] | None = None
-    weights: str = "nano"
+    age: float | None = None
+    weights: str | None = None
     strength: float = 1.0
     size: int | None = None
+    face: str | None = None
     coupled: bool = False
     strip: bool = False
     film: Film | None = None
@@ -67,6 +68,8 @@ class InferForecast:
     photos: int
     ages: tuple[float, ...]
     compute: Compute
+    models: tuple[str, ...]
+    """Which models it may use, a line for each kind of picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class InferResult:
 
     report: BatchReport
     compute: Compute
+    models: tuple[str, ...]
+    """Which models were used, a line for each kind of picture."""
     all_out_of_domain: bool
     """Whether no photo could be aged, with weights that refuse what they were not trained on."""
 
@@ -87,48 +92,33 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Silence() if progress is None else progress
-    recipe, compute = _prepared(request, progress)
-    file = find_weights(request.weights)
-    checkpoint = read_checkpoint(file)
-    ages = anchors_of(checkpoint).years if request.ages is None else request.ages
-    stamp = settings_digest({"weights": stamp_of(file), "recipe": recipe.dump()})
-    ager = ager_of(
-        checkpoint,
-        compute,
-        edit=recipe.edit,
-        strength=request.strength,
-        noise=recipe.noise,
-        batch=recipe.batch,
-        shrunk=lambda n: progress.remark(f"memory ran out: continuing with {n} pictures at once"),
+    models = _prepared(request, progress)
+    plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
+    report = reage_photos(plan, models.method(plan, request.strength), progress)
+    refuses = request.weights is not None and any(
+        ager.training_domain.ood_threshold is not None for ager in models.agers
     )
-    if isinstance(ager, AnchorAger):
-        for age in ager.beyond(ages):
-            progress.remark(f"the age {age:g} lies beyond the anchors: the nearest one is drawn")
-    report = reage_photos(_plan(request, recipe, ages, stamp), ager, progress)
-    refuses = ager.training_domain.ood_threshold is not None
-    return InferResult(
-        report, compute, refuses and report.count("skipped") > 0 and report.count("done") == 0
-    )
+    none_done = report.count("skipped") > 0 and report.count("done") == 0
+    return InferResult(report, models.compute, tuple(models.lines), refuses and none_done)
 
 
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
-    recipe, compute = _prepared(request, Silence() if progress is None else progress)
-    ages = request.ages
-    if ages is None:
-        ages = anchors_of(read_checkpoint(find_weights(request.weights))).years
-    return InferForecast(len(photos_of(_plan(request, recipe, ages))), ages, compute)
+    models = _prepared(request, Silence() if progress is None else progress)
+    ages = models.ages(request.ages)
+    photos = len(photos_of(_plan(request, models.recipe, ages)))
+    return InferForecast(photos, ages, models.compute, tuple(models.forecast()))
 
 
-def _prepared(request: InferRequest, progress: Progress) -> tuple[InferRecipe, Compute]:
-    """The recipe and the device, after the checks that need no weights."""
+def _prepared(request: InferRequest, progress: Progress) -> Models:
+    """The models and the device, after the checks that need no weights."""
     recipe = load_infer(request.recipe, request.settings)
     if request.ages is not None:
         photos_of(_plan(request, recipe, request.ages))
     compute = choose(request.device, recipe.precision)
     if not 0 <= request.strength <= 1:
         progress.remark(f"the strength {request.strength:g} is outside 0..1: it extrapolates")
-    return recipe, compute
+    return Models.of(request.weights, recipe, compute, progress)
 
 
 def _plan(
@@ -147,9 +137,11 @@ def _plan(
         paste=request.paste,
         force=request.force,
         evaluate=recipe.evaluate,
-        choice=FaceChoice.parse(recipe.face),
+        choice=FaceChoice.parse(recipe.face if request.face is None else request.face),
         detection=recipe.detection,
         morphing=recipe.morphing,
         truth=Path(recipe.truth) if recipe.truth is not None else None,
+        age=request.age,
+        known_ages=known_ages(request.source, recipe.born),
         settings=stamp,
     )

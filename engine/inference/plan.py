@@ -10,6 +10,7 @@ from engine.core.digest import settings_digest
 from engine.core.errors import UsageError
 from engine.core.numbers import parse_number
 from engine.core.table import Table
+from engine.data.ages import AgeSource
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
 from engine.inference.morph import Film
@@ -49,6 +50,10 @@ class InferPlan:
     morphing: Morphing = Morphing()
     truth: Path | None = None
     """Folder of pictures of the very photograph at other ages, where those are known."""
+    age: float | None = None
+    """The person's age in the photo, in years, where the user said it."""
+    known_ages: AgeSource = AgeSource()
+    """Where the age in a photo is looked up else."""
     settings: str = ""
     """Digest of the weights and of the recipe, for the ledger."""
 
@@ -58,6 +63,8 @@ class InferPlan:
         for age in self.ages:
             if not 0 <= age <= OLDEST:
                 raise UsageError(f"the target age {age:g} is outside 0..{OLDEST}")
+        if self.age is not None and not 0 <= self.age <= OLDEST:
+            raise UsageError(f"the age {self.age:g} of the person is outside 0..{OLDEST}")
         if not isfinite(self.strength):
             raise UsageError(f"the strength {self.strength:g} is not a finite number")
 

@@ -22,6 +22,9 @@ class InferRecipe(Recipe):
     face: str = "largest"
     """Which face of a photo: `largest`, a number, or `like:PHOTO`."""
     detection: Detection = Detection()
+    born: str | None = None
+    """Date of birth as `YYYY` or `YYYY-MM-DD`: with the date that the camera noted it gives the
+    age in a photograph."""
     edit: Edit = Edit()
     noise: Noise = "stored"
     """`stored` as published; `content` draws it anew for each photo, the same at every age."""

@@ -1,6 +1,7 @@
 """The face that is to be aged, and its place in the photo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
-from engine.faces.detect import Detection, FaceFinder
+from engine.faces.detect import Detection, Face, FaceFinder
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad, is_aligned, quad_of
-from engine.images.reading import read_picture
+from engine.images.reading import Picture, read_picture
 
 LEAST_FACE = 32
 
@@ -23,14 +24,16 @@ LEAST_FACE = 32
 class Subject:
     """A photo (h, w, 3), the quad of its face, and the SHA-256 of its file.
 
-    landmarks: (68, 2) of the face in the pixels of the photo; None where none was detected.
+    detected: the face that dlib found; None for an aligned picture that is taken on trust; taken:
+    the date that the camera noted.
     """
 
     path: Path
     sha256: str
     photo: Pixels
     quad: Quad
-    landmarks: NDArray[np.float32] | None = None
+    detected: Face | None = None
+    taken: date | None = None
 
     @property
     def content(self) -> int:
@@ -47,23 +50,25 @@ class Subject:
 
     def face_points(self, size: int) -> NDArray[np.float64] | None:
         """The landmarks (68, 2) in the pixels of `face(size)`."""
-        if self.landmarks is None:
+        if self.detected is None:
             return None
-        return Quad.frame(size, size).source_points(self.quad.unit_points(self.landmarks))
+        points = self.quad.unit_points(self.detected.landmarks)
+        return Quad.frame(size, size).source_points(points)
 
     def framed(self, other: Pixels) -> Pixels:
         """Another picture of this photograph, cropped like the face if it has its size."""
         if other.shape != self.photo.shape:
             return other
-        return Subject(self.path, self.sha256, other, self.quad).face(other.shape[0])
+        return replace(self, photo=other).face(other.shape[0])
 
 
 def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subject:
     """Find the chosen face of a photo; PictureError where there is none, or none is usable."""
-    digest, photo = _read(path)
+    digest, picture = _read(path)
+    photo = picture.pixels
     faces = FaceFinder(detection).find(photo, every=choice.needs_all_sizes)
     face = choice.among(faces, photo)[0]
-    return Subject(path, digest, photo, quad_of(face.landmarks), face.landmarks)
+    return Subject(path, digest, photo, quad_of(face.landmarks), face, picture.taken)
 
 
 def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subject:
@@ -72,7 +77,8 @@ def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subje
     Unless it is trusted, its alignment is checked: PictureError where the FFHQ square of the
     detected face is another one, or where no face is detected.
     """
-    digest, photo = _read(path)
+    digest, picture = _read(path)
+    photo, face = picture.pixels, None
     height, width = photo.shape[:2]
     if height != width:
         raise PictureError(f"is not aligned: {width} x {height} px is no square")
@@ -80,17 +86,19 @@ def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subje
         faces = FaceFinder(detection).find(photo, every=False)
         if not faces:
             raise PictureError("no face found to check the alignment by", status="skipped")
-        if not is_aligned(faces[0].landmarks, width):
-            off = quad_of(faces[0].landmarks).against(Quad.frame(width, height))
+        face = faces[0]
+        if not is_aligned(face.landmarks, width):
+            off = quad_of(face.landmarks).against(Quad.frame(width, height))
             raise PictureError(
                 f"is not aligned as in FFHQ: its face is off by {off.centre:.0%} of the side, "
                 f"{off.side:+.0%} in size, {off.angle:+.0f} degrees"
             )
-    return Subject(path, digest, photo, Quad.frame(width, height))
+    return Subject(path, digest, photo, Quad.frame(width, height), face, picture.taken)
 
 
-def _read(path: Path) -> tuple[str, Pixels]:
-    photo = read_picture(path).pixels
+def _read(path: Path) -> tuple[str, Picture]:
+    picture = read_picture(path)
+    photo = picture.pixels
     if min(photo.shape[:2]) < LEAST_FACE:
         raise PictureError(f"is {photo.shape[1]} x {photo.shape[0]} px: too small for a face")
-    return file_sha256(path), photo
+    return file_sha256(path), picture

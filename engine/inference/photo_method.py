@@ -1,0 +1,272 @@
+"""Photographs at other ages by the photo model: the whole picture, at its own resolution."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from engine.core.errors import PictureError, UsageError
+from engine.core.ledger import Row
+from engine.core.progress import Progress
+from engine.data.manifest import seen_from
+from engine.evaluators.dlib import DLIB_NAME
+from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.photographs import IMPOSTOR_DISTANCE
+from engine.faces.boxes import grown
+from engine.faces.descriptor import aligned_box, describe_face
+from engine.faces.detect import Face
+from engine.faces.fitting import cut, fit_points
+from engine.faces.rotation import Pixels
+from engine.geometry.ffhq import Quad
+from engine.geometry.landmarks import eyes, yaw
+from engine.images.ranges import to_tensor
+from engine.images.saving import save_png
+from engine.inference.kind import kind_of
+from engine.inference.morph import interpolate, save_film
+from engine.inference.outputs import provenance, save_strip
+from engine.inference.plan import InferPlan
+from engine.inference.source_age import AGE_BY, AgeEstimates, SourceAge, source_age
+from engine.inference.subject import Subject
+from engine.nets.loading import frozen
+from engine.nets.photos.selfie import SIZE as MASK_SIZE
+from engine.nets.photos.selfie import load_selfie
+from engine.photo.ageing import age_subject
+from engine.photo.model import PhotoModel
+from engine.photo.subject import PhotoSubject, prepare_subject
+
+MODEL = "photo"
+YOUNGEST, OLDEST = 18.0, 100.0
+"""Target ages in years beyond which nothing in the portraits of the fit says how people look."""
+WELL_KNOWN = (25.0, 90.0)
+"""Target ages of which the portraits of the fit have people."""
+ADULT = 18.0
+TURNED = 20.0
+"""Degrees of yaw from which a row is flagged."""
+SMALL_FACE = 20.0
+"""Pixels between the eyes under which a row is flagged: the portraits of the fit have 50."""
+STRIP_CELL = 256
+MASK_MARGIN = 1.5
+"""Box widths around a face that the person mask sees."""
+NO_INVERSION = "the photo model changes the photograph itself: there is no inversion"
+
+
+class PhotoMethod:
+    """Ages photographs with the photo model, which is prepared once for all ages of a photo."""
+
+    def __init__(
+        self,
+        model: PhotoModel,
+        plan: InferPlan,
+        progress: Progress,
+        *,
+        classifier: DomainClassifier | None = None,
+    ) -> None:
+        """UsageError for target ages outside 18..100.
+
+        classifier: refuses drawn portraits; None where they were sorted out before.
+        """
+        require_targets(plan.ages)
+        self.model = model
+        self.classifier = classifier
+        self.ages = AgeEstimates()
+        self.person = frozen(load_selfie())
+        # Packing a PNG takes as long as making its picture: one is packed while the next is made.
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        if any(flags_of_target(age) for age in plan.ages):
+            low, high = WELL_KNOWN
+            progress.remark(
+                f"the portraits behind the photo model have few people under {low:g} or over "
+                f"{high:g}: there it extrapolates"
+            )
+        if plan.paste:
+            progress.remark(
+                "`--paste` adds nothing to a photograph by the photo model: its output is the "
+                "whole photograph already"
+            )
+
+    def rows(self, subject: Subject, stem: Path, plan: InferPlan) -> list[Row]:
+        """Write a photograph at every age; PictureError for one that the model is not made for."""
+        started = time.perf_counter()
+        face = subject.detected if subject.detected is not None else _trusted(subject, plan)
+        estimated = self.ages.years(subject.photo, face.landmarks, face.box)
+        source = source_age(subject, plan, estimated)
+        if not plan.force:
+            self._require(subject, face, source, estimated)
+        prepared = prepare_subject(
+            subject.photo, face.landmarks, self.model, person=self._person_mask(subject, face)
+        )
+        reference = describe_face(subject.photo, face) if plan.evaluate else None
+        rows: list[Row] = []
+        heads: list[Pixels] = []
+        saving: Future[None] | None = None
+        for age in plan.ages:
+            picture = age_subject(prepared, source.years, age, strength=plan.strength)
+            path = stem.with_name(f"{stem.name}_age{age:g}.png")
+            if saving is not None:
+                saving.result()
+            saving = self._writer.submit(self._save, path, picture, subject, plan, age, source)
+            if plan.strip:
+                heads.append(replace(subject, photo=picture).face(STRIP_CELL))
+            row: dict[str, Any] = {
+                "output": seen_from(plan.out, path),
+                "status": "done",
+                "reason": None,
+                "target_age": age,
+                "source_age": round(source.years, 2),
+                "age_source": source.source,
+            }
+            row |= self._evaluated(picture, face, reference)
+            row |= {
+                "extrapolated_years": None,
+                "sha256": subject.sha256,
+                "quad": subject.quad.corners.round(3).tolist(),
+                "model": MODEL,
+                "flags": [*flags_of_target(age), *_flags(face)],
+            }
+            rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
+            started = time.perf_counter()
+        if saving is not None:
+            saving.result()
+        if plan.strip:
+            save_strip(stem, subject, heads, plan, rows, {})
+        if plan.film is not None:
+            self._save_film(stem, subject, face, source, plan)
+        return rows
+
+    def _require(self, subject: Subject, face: Face, source: SourceAge, estimated: float) -> None:
+        """PictureError for a drawing, a profile, or somebody under 18."""
+        classifier = self.classifier
+        if classifier is not None and kind_of(subject, classifier) == "portraits":
+            raise _refused("is a drawn portrait: age it with `--weights nano`")
+        if face.profile:
+            raise _refused(f"is a profile (yaw {face.yaw:.0f} degrees): the model knows frontal")
+        if source.source != "estimated" and source.years < ADULT:
+            where = {"given": "as you say", "name": "by its name"}.get(source.source, "as noted")
+            raise _refused(
+                f"shows somebody of {source.years:g} {where}: the model is made for adults "
+                "(`--age` gives another age)"
+            )
+        if estimated < ADULT:
+            raise _refused(
+                f"shows somebody who looks {estimated:.0f}: the model is made for adults "
+                "(`--force` ages an adult who looks younger)"
+            )
+
+    @torch.inference_mode()
+    def _person_mask(self, subject: Subject, face: Face) -> np.ndarray:
+        """Where the person is: (h, w) in 0..1, seen by the network in a square about the face."""
+        height, width = subject.photo.shape[:2]
+        patch, left, top = cut(subject.photo, grown(face.box, MASK_MARGIN))
+        small = cv2.resize(patch, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+        share = self.person(to_tensor(np.asarray(small, np.uint8)))[0, 0].numpy()
+        mask = np.zeros((height, width), np.float32)
+        inside = mask[top : top + patch.shape[0], left : left + patch.shape[1]]
+        inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
+        return mask
+
+    def _evaluated(
+        self, picture: Pixels, face: Face, reference: np.ndarray | None
+    ) -> dict[str, Any]:
+        """Age and identity of a picture as in `results.jsonl`; nulls without a reference."""
+        row: dict[str, Any] = {"predicted_age": None, "age_by": None, "identity": None}
+        row |= {"identity_reconstruction": None, "identity_by": None}
+        if reference is None:
+            return row | {"why_null": "evaluation was turned off"}
+        points = fit_points(picture, face.box, rotation=face.rotation).astype(np.float32)
+        described = describe_face(picture, replace(face, landmarks=points))
+        distance = float(np.linalg.norm(described - reference))
+        return row | {
+            "predicted_age": round(self.ages.years(picture, points, face.box), 2),
+            "age_by": AGE_BY,
+            "identity": round(1 - distance / IMPOSTOR_DISTANCE, 4),
+            "identity_by": DLIB_NAME,
+            "identity_d0": IMPOSTOR_DISTANCE,
+            "why_null": NO_INVERSION,
+        }
+
+    def _save(
+        self,
+        path: Path,
+        picture: Pixels,
+        subject: Subject,
+        plan: InferPlan,
+        age: float,
+        source: SourceAge,
+    ) -> None:
+        made = provenance(subject, plan, age, None)
+        made |= {"source_age": round(source.years, 2), "age_source": source.source, "model": MODEL}
+        picture = long_side(picture, plan.size)
+        save_png(path, picture, made)
+        if plan.coupled:
+            before = long_side(subject.photo, plan.size)
+            save_png(path.with_name(f"{path.stem}_coupled.png"), np.hstack([before, picture]), made)
+
+    def _save_film(
+        self, stem: Path, subject: Subject, face: Face, source: SourceAge, plan: InferPlan
+    ) -> None:
+        """Write the film across the ages, of the square about the head."""
+        assert plan.film is not None
+        side = int(min(plan.morphing.side, max(round(subject.quad.side), 64)))
+        square = Quad.frame(side, side)
+        points = square.source_points(subject.quad.unit_points(face.landmarks))
+        prepared = prepare_subject(subject.face(side), points.astype(np.float32), self.model)
+        years = interpolate(torch.tensor(plan.ages)[:, None], plan.morphing.frames)
+        frames = [self._frame(prepared, source, float(age), plan) for age in years]
+        save_film(stem.with_name(f"{stem.name}_morph.{plan.film}"), frames, plan.film)
+
+    def _frame(
+        self, prepared: PhotoSubject, source: SourceAge, age: float, plan: InferPlan
+    ) -> Pixels:
+        return age_subject(prepared, source.years, age, strength=plan.strength)
+
+
+def require_targets(ages: Sequence[float]) -> None:
+    """UsageError for target ages that the photo model refuses."""
+    for age in ages:
+        if not YOUNGEST <= age <= OLDEST:
+            raise UsageError(
+                f"the target age {age:g} is outside {YOUNGEST:g}..{OLDEST:g}, the ages of the "
+                "photo model",
+                hint="a published checkpoint goes further: `tm weights list`",
+            )
+
+
+def flags_of_target(age: float) -> list[str]:
+    """Flags of a target age of which the fit has few people."""
+    low, high = WELL_KNOWN
+    return [] if low <= age <= high else ["target_beyond_data"]
+
+
+def long_side(picture: Pixels, size: int | None) -> Pixels:
+    """A picture (h, w, 3) resized until its long side has `size` px; unchanged for None."""
+    height, width = picture.shape[:2]
+    if size is None or size == max(height, width):
+        return picture
+    scale = size / max(height, width)
+    sides = max(round(width * scale), 1), max(round(height * scale), 1)
+    return np.asarray(Image.fromarray(picture).resize(sides, Image.Resampling.LANCZOS))
+
+
+def _flags(face: Face) -> list[str]:
+    flags = ["turned_away"] if abs(face.yaw) >= TURNED else []
+    return flags + (["small_face"] if eyes(face.landmarks).distance < SMALL_FACE else [])
+
+
+def _trusted(subject: Subject, plan: InferPlan) -> Face:
+    """The face of an aligned picture, where FFHQ's square has it."""
+    box = aligned_box(subject.photo.shape[0])
+    points = fit_points(subject.photo, box).astype(np.float32)
+    angle = yaw(points)
+    profile = abs(angle) >= plan.detection.profile_yaw
+    return Face(box, 0.0, points, "aligned", 0, profile, angle)
+
+
+def _refused(reason: str) -> PictureError:
+    return PictureError(reason, status="skipped")
