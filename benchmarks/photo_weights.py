@@ -26,10 +26,10 @@ from engine.core.errors import WeightsError
 from engine.nets.photos.age_cc0 import AgeCc0, GenderCc0, age_state, gender_state
 from engine.nets.photos.facemesh import FaceMesh, facemesh_state
 from engine.nets.photos.selfie import Selfie, selfie_state
-from engine.recipe.export import tensors_sha256
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.formats.tfjs import read_tfjs
 from engine.weights.native import save_native
+from engine.weights.tensors import read_safetensors, tensors_sha256
 
 SHIPPED = Path(__file__).parents[1] / "engine" / "shipped"
 DIGESTS = {
@@ -119,7 +119,7 @@ def ship(name: str, folder: Path, licence: Path | None) -> Path:
     output = SHIPPED / f"{name}.safetensors"
     checkpoint = Checkpoint("native", converted(name, folder), card=card)
     save_native(output, checkpoint, half=True)
-    card["tensors_sha256"] = tensors_sha256(output)
+    card["tensors_sha256"] = tensors_sha256(read_safetensors(output)[1])
     save_native(output, replace(checkpoint, card=card), half=True)
     return output
 
