@@ -58,7 +58,8 @@ lint: $(READY)
 	$(BIN)/basedpyright
 
 bench: $(READY)
-	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out benchmarks/photo%.py benchmarks/%_photos.py,$(wildcard benchmarks/*.py)); do \
+		$(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
