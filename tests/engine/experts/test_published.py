@@ -178,7 +178,7 @@ def test_every_expert_declares_its_preprocessing_and_domain(kind):
     table = EXPERTS[kind]()
     assert table.name == kind
     assert table.domain in ("portraits", "photos")
-    assert "aligned face" in table.preprocessing
+    assert " px" in table.preprocessing
     assert type(table).model_validate(table.dump()) == table
 
 
