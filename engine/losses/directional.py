@@ -12,11 +12,11 @@ def directional_loss(before: Tensor, after: Tensor, direction: Tensor, weights: 
     """1 - cos(V(y) - V(x), mu_t - mu_s), a scalar: 0 along the direction, 2 against it.
 
     before, after: features V of the photograph and of the output; direction: mu_t - mu_s; all
-    (b, d). weights: (b,), of the mean; 0 if all are 0. Gal et al. 2022 (StyleGAN-NADA), section
-    4.1, with mean features in the place of texts.
+    (b, d). weights: (b,) in [0, 1], by which each sample counts; the mean is over all b. Gal et al.
+    2022 (StyleGAN-NADA), section 4.1, with mean features in the place of texts.
     """
     change, length = after - before, direction.norm(dim=1)
     shortest = (SHORTEST * length).clamp(min=1e-8)
     along = (change * F.normalize(direction, dim=1)).sum(dim=1)
     cosine = along / change.norm(dim=1).clamp(min=shortest)
-    return ((1 - cosine) * weights).sum() / weights.sum().clamp(min=1e-6)
+    return ((1 - cosine) * weights).mean()

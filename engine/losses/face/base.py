@@ -31,7 +31,11 @@ class PerSample(NamedTuple):
 
 
 class FaceLoss(Table, ABC):
-    """One term of the total loss: a mean over the samples it applies to, never a sum."""
+    """One term of the total loss: the sum over the samples it applies to, over the batch size.
+
+    So a sample weighs the same whatever the others of its batch are, and however many processes
+    share the batch (SAM: Alaluf et al. 2021, as published).
+    """
 
     kind: str
     weight: ScheduleValue
@@ -86,9 +90,11 @@ class FaceLoss(Table, ABC):
         """The loss of every sample, masked or not."""
 
     def value(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]] | None:
-        """The masked mean and the metrics, all scalars; None if the loss applies to no sample.
+        """The loss and its metrics, all scalars; None if it applies to no sample.
 
-        On an accelerator an empty mask gives a mean of 0, because testing for it would synchronise.
+        The loss counts samples that it does not apply to as 0; its metrics are means over the
+        others, and `share` is how many those are. On an accelerator an empty mask gives 0, because
+        testing for it would synchronise.
         """
         if inputs.direction not in self.on:
             return None
@@ -104,7 +110,8 @@ class FaceLoss(Table, ABC):
             name: (masked_mean(metric, mask) if metric.dim() else metric).detach()
             for name, metric in metrics.items()
         }
-        return masked_mean(values, mask), {**means, "share": mask.float().mean()}
+        loss = torch.where(mask, values.float(), 0.0).mean()
+        return loss, {**means, "share": mask.float().mean()}
 
 
 LossChoice = Annotated[SerializeAsAny[FaceLoss], one_of(FACE_LOSSES)]

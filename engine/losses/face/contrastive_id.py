@@ -17,8 +17,8 @@ FAR = -1e4  # adds nothing to a log-sum-exp, and unlike minus infinity never giv
 class ContrastiveId(AgeRangeLoss):
     """Be nearer to the person than to the most similar people of the target age.
 
-    InfoNCE (van den Oord et al. 2018) with the most similar photo around the target age as the
-    positive, `margin` subtracted from its cosine. `repulsion_only` has no positive: log-sum-exp
+    InfoNCE (van den Oord et al. 2018) with the most similar other photo around the target age as
+    the positive, `margin` subtracted from its cosine. `repulsion_only` has no positive: log-sum-exp
     over the impostors, which has no minimum.
     """
 
@@ -43,8 +43,7 @@ class ContrastiveId(AgeRangeLoss):
         mask = mined.mask.any(dim=1)
         if self.repulsion_only:
             return PerSample(negatives.logsumexp(dim=1), metrics, mask)
-        references = required(inputs.context.references, "references")
-        own = nearest_cosine(embedding, references, inputs.target_age, radius=self.radius)
+        own = nearest_cosine(inputs, self.radius)
         positive = ((own - self.margin) / self.temperature)[:, None]
         loss = torch.cat([positive, negatives], dim=1).logsumexp(dim=1) - positive[:, 0]
         return PerSample(loss, {**metrics, "positive": own}, mask)

@@ -40,6 +40,8 @@ class LossInputs:
     """(b,) bool: the target age is the photo's own."""
     context: LossContext
     draws: Draws
+    photo: Tensor | None = None
+    """(b,) int64 rows of the photos among the context's references, where they are among them."""
     cached: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """Precomputed values of each photo, flipped as it is here: `embedding` (b, d), `points`
     (b, 68, 2), NaN where no face was detected, and `points/NAME`, those of landmark detector

@@ -14,6 +14,7 @@ class NearestId(FaceLoss):
     """Look like the person did at that age: 1 - cosine to the most similar photo around it.
 
     Only for target ages within the person's own, sample by sample: outside there is no reference.
+    The photo that the output was made from is none either.
     """
 
     kind: Literal["nearest_id"] = "nearest_id"
@@ -27,8 +28,5 @@ class NearestId(FaceLoss):
         return super().mask(inputs) & covered(references, inputs.target_age)
 
     def per_sample(self, inputs: LossInputs) -> PerSample:
-        references = required(inputs.context.references, "references")
-        cosine = nearest_cosine(
-            inputs.embedding(), references, inputs.target_age, radius=self.radius
-        )
+        cosine = nearest_cosine(inputs, self.radius)
         return PerSample(1 - cosine, {"cosine": cosine})

@@ -86,7 +86,7 @@ class PersonalTask(Task):
         self.parts = trained_parts(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
         self.optimizer_steps = {"main": tuple(self.parts)}
-        self.best = Best(metric="ageing", goal="max")
+        self.best = None if evaluator is None else Best(metric="ageing", goal="max")
 
     @property
     def size(self) -> int:
@@ -245,6 +245,7 @@ class PersonalTask(Task):
             same_age=torch.ones_like(batch["same"]) if cycle else batch["same"],
             context=self.loss_context,
             draws=context.draws,
+            photo=batch["row"] // 2,
             cached=cached,
         )
 

@@ -98,12 +98,23 @@ def test_a_loss_is_a_mean_and_not_a_sum(table, make, pick):
 
 @every
 @pytest.mark.parametrize(("when", "places"), [("aged", [0, 1]), ("same", [2, 3])])
-def test_a_loss_is_the_mean_over_the_samples_it_applies_to(table, when, places, make, pick):
+def test_samples_that_a_loss_does_not_apply_to_count_as_0(table, when, places, make, pick):
     inputs = make()
     value, metrics = loss_of({**table, "when": when}).value(inputs)
     alone, _ = loss_of({**table, "when": "always"}).value(pick(inputs, places))
-    torch.testing.assert_close(value, alone)
+    torch.testing.assert_close(value, alone / 2)
     assert metrics["share"] == 0.5
+
+
+@every
+@pytest.mark.parametrize("when", ["always", "aged", "same"])
+@pytest.mark.parametrize("shares", [([0, 1], [2, 3]), ([0, 1, 2], [3]), ([0], [1], [2], [3])])
+def test_a_loss_is_the_same_however_processes_share_the_batch(table, when, shares, make, pick):
+    loss = loss_of({**table, "when": when})
+    value, _ = loss.value(make())
+    parts = [(len(share), loss.value(pick(make(), share))) for share in shares]
+    total = sum(count * (0 if part is None else part[0]) for count, part in parts) / 4
+    torch.testing.assert_close(total, value)
 
 
 @every

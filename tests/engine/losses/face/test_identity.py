@@ -85,7 +85,20 @@ def test_nearest_id_masks_targets_beyond_the_persons_ages(pass_of, unit_rows):
         pass_of(rows, context={"references": photos}, target_age=targets)
     )
     assert metrics["share"] == 0.5
-    assert value == pytest.approx((1 + 0.5) / 2)
+    assert value == pytest.approx((1 + 0.5) / 4)
+
+
+def test_the_photo_itself_is_no_reference_for_its_output(pass_of, unit_rows, given_miner):
+    photos = References(unit_rows([1], SIXTY), torch.tensor([40.0, 41.0]))
+    rows, source = unit_rows([1], [1]), torch.tensor([0, 1])
+    context = {"references": photos, "miner": given_miner(unit_rows((0, 1), (0, 1)))}
+    inputs = replace(pass_of(rows, context=context), photo=source)
+    assert NearestId(weight=1).value(inputs)[0] == pytest.approx((0.5 + 0) / 2)
+    assert ContrastiveId(weight=1).value(inputs)[1]["positive"] == pytest.approx((0.5 + 1) / 2)
+    alone = References(unit_rows([1]), torch.tensor([40.0]))  # there is no other
+    inputs = pass_of(unit_rows([1]), context={"references": alone})
+    inputs = replace(inputs, photo=torch.tensor([0]))
+    assert NearestId(weight=1).value(inputs)[0] == pytest.approx(0, abs=1e-6)
 
 
 def test_nearest_id_masks_samples_that_keep_their_age(pass_of, unit_rows):
@@ -195,7 +208,7 @@ def test_a_sample_without_impostors_does_not_count(pass_of, unit_rows, given_min
         output = unit_rows(*[[1]] * len(counts))
         return loss.value(pass_of(output, context={"miner": miner, "references": photos}))
 
-    assert value(2, 0)[0] == pytest.approx(value(2)[0].item())
+    assert value(2, 0)[0] == pytest.approx(value(2)[0].item() / 2)
     assert value(2, 0)[1]["share"] == 0.5
     assert value(0) is None
 
@@ -243,7 +256,7 @@ def test_target_id_compares_with_the_prototype_of_the_nearest_age(pass_of, unit_
         target_age=torch.tensor([38.0, 42.0, 55.0]),
     )
     value, metrics = TargetId(weight=1).value(inputs)
-    assert value == pytest.approx((1 + 0.5) / 2)
+    assert value == pytest.approx((1 + 0.5) / 3)
     assert metrics["share"] == pytest.approx(2 / 3)
 
 
