@@ -104,14 +104,27 @@ class Processes:
             p.grad = gradient
 
     def average(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """The mean of named scalars over all processes."""
-        if not values:
+        """The mean of named scalars over the processes that have them, which may be different ones:
+        a loss may apply to no sample of one process.
+        """
+        names = self._names(values)
+        if not names:
             return {}
-        stacked = torch.stack([value.detach().float() for value in values.values()])
+        absent = torch.zeros((), device=self.device)
+        sums = torch.stack([values.get(n, absent).detach().float() for n in names])
+        counts = torch.tensor([float(n in values) for n in names], device=self.device)
         if self.count > 1:
-            torch.distributed.all_reduce(stacked)
-            stacked /= self.count
-        return dict(zip(values, stacked.tolist(), strict=True))
+            torch.distributed.all_reduce(sums)
+            torch.distributed.all_reduce(counts)
+        return dict(zip(names, (sums / counts).tolist(), strict=True))
+
+    def _names(self, values: Mapping[str, Tensor]) -> list[str]:
+        """The names that any process has, in the order of the first process that has them."""
+        if self.count == 1:
+            return list(values)
+        everywhere: list[list[str]] = [[] for _ in range(self.count)]
+        torch.distributed.all_gather_object(everywhere, list(values))
+        return list(dict.fromkeys(name for names in everywhere for name in names))
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true in any process."""

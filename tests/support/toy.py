@@ -1,6 +1,6 @@
 """A training small enough to be killed, resumed and shared by processes in a test.
 
-As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--smooth]`.
+As a script: `toy.py RUN [--devices N] [--batch B] [--steps N] [--nap SECONDS] [--kind KIND]`.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from engine.losses.soft_labels import soft_cross_entropy
 from engine.training.callbacks import SilentCallback
 from engine.training.loop import train
 from engine.training.optimizers.choices import AdamChoice, SgdChoice
@@ -81,6 +82,22 @@ class Normed(Smooth):
         self.parts["net"] = nn.Sequential(first, nn.BatchNorm1d(16), *rest)
 
 
+class Weighted(Normed):
+    """A batch norm, and a loss of some of the samples: both belong to the whole batch."""
+
+    def terms(self, optimizer_step, batch, context):
+        terms = super().terms(optimizer_step, batch, context)
+        if optimizer_step == "main":
+            guess = self.parts["net"](batch["x"])
+            logits = torch.cat([guess, -guess], dim=1)
+            labels = torch.cat([batch["y"], 1 - batch["y"]], dim=1)
+            positive = (batch["x"][:, 0] > 0.3).float()
+            terms["class"] = Term(soft_cross_entropy(logits, labels, positive), 1.0)
+            if positive.any():
+                terms["seldom"] = Term((guess[:, 0] * positive).mean(), 0.0)
+        return terms
+
+
 class ToyRecipe(TrainingRecipe):
     """A recipe for the toy."""
 
@@ -89,6 +106,9 @@ class ToyRecipe(TrainingRecipe):
 
     def task(self):
         return Parabola(broken_from=self.broken_from)
+
+
+KINDS = {kind.__name__: kind for kind in (Parabola, Smooth, Weighted)}
 
 
 def recipe(steps=60, *, batch=8, optimizer=None, **other):
@@ -135,10 +155,10 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--nap", type=float, default=0.0)
-    parser.add_argument("--smooth", action="store_true")
+    parser.add_argument("--kind", choices=KINDS, default="Parabola")
     args = parser.parse_args()
-    task = Smooth(args.nap) if args.smooth else Parabola(args.nap)
-    optimizer = SgdChoice() if args.smooth else None
+    task = KINDS[args.kind](args.nap)
+    optimizer = None if args.kind == "Parabola" else SgdChoice()
     settings = recipe(args.steps, batch=args.batch, optimizer=optimizer)
     outcome = begin(args.run, task, settings, devices=args.devices)
     raise SystemExit(130 if outcome.ended == "stopped" else 0)

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from engine.runtime.shared import shared_mean
+
 AugmentationName = Literal["translation", "cutout", "flip"]
 UNIFORMS = 8
 """Uniform numbers that one augmentation of one image uses."""
@@ -72,8 +74,9 @@ def adapted_probability(
 ) -> Tensor:
     """The augmentation probability after `images` more real images, in 0..0.85.
 
-    Karras et al. 2020 (ADA, section 3.1): it rises where the mean sign of the logits of real images
-    exceeds `target`, else falls, at a speed of 1 per `ramp_images` images.
+    Karras et al. 2020 (ADA, section 3.1): it rises where the mean sign of the logits of real
+    images, over all processes, exceeds `target`, else falls, at a speed of 1 per `ramp_images`
+    images.
     """
-    sign = torch.sign(real_logits.float()).mean() - target
+    sign = shared_mean(torch.sign(real_logits.float()).mean()) - target
     return (probability + torch.sign(sign) * images / ramp_images).clamp(0, 0.85)

@@ -138,9 +138,10 @@ def test_a_signal_stops_the_run_after_the_step_and_saves_it(straight, tmp_path):
     assert torch.equal(flat(tmp_path), flat(straight))
 
 
-def test_two_processes_train_the_same_weights_as_one(tmp_path):
-    finished(tmp_path / "one", "--smooth", "--steps", "20", "--batch", "8")
-    finished(tmp_path / "two", "--smooth", "--steps", "20", "--batch", "8", "--devices", "2")
+@pytest.mark.parametrize("kind", ["Smooth", "Weighted"])
+def test_two_processes_train_the_same_weights_as_one(kind, tmp_path):
+    finished(tmp_path / "one", "--kind", kind, "--steps", "20", "--batch", "8")
+    finished(tmp_path / "two", "--kind", kind, "--steps", "20", "--batch", "8", "--devices", "2")
     one, two = flat(tmp_path / "one", 20), flat(tmp_path / "two", 20)
     assert (one - two).abs().max() < 1e-4
     rows = [read_journal(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]

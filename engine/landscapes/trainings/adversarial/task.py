@@ -26,6 +26,7 @@ from engine.landscapes.nets.growth import with_detail
 from engine.landscapes.trainings.adversarial.settings import AdversarialTable
 from engine.landscapes.trainings.data import LandscapeSource
 from engine.landscapes.trainings.va_evaluator.task import PART as VA_EVALUATOR
+from engine.runtime.shared import processes, shared_mean
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.weights.checkpoint import Checkpoint
 
@@ -244,8 +245,8 @@ class LandscapeTask(Task):
         mean, std = generator.get_buffer("code_mean"), generator.get_buffer("code_spread")
         means, log_variance = encoded.mean.detach(), encoded.log_variance.detach()
         variance = (means - mean).square().mean(dim=0) + log_variance.exp().mean(dim=0)
-        std.copy_(torch.lerp(std.square(), variance, LATENT_MOMENTUM).sqrt())
-        mean.lerp_(means.mean(dim=0), LATENT_MOMENTUM)
+        std.copy_(torch.lerp(std.square(), shared_mean(variance), LATENT_MOMENTUM).sqrt())
+        mean.lerp_(shared_mean(means.mean(dim=0)), LATENT_MOMENTUM)
 
     @torch.no_grad()
     def _adapt_augmentation(self, inputs: LandscapeLossInputs) -> None:
@@ -254,7 +255,7 @@ class LandscapeTask(Task):
             probability,
             inputs.output("real").logits,
             target=self.settings.ada_target,
-            images=ADA_INTERVAL * len(inputs.real),
+            images=ADA_INTERVAL * len(inputs.real) * processes(),
             ramp_images=self.settings.ada_images,
         )
         probability.copy_(adapted)
