@@ -42,7 +42,7 @@ from engine.scoring.words import FIGURES, format_difference, format_figure, numb
 from engine.training.photos import Photos, SplitPhotos, read_photos
 from engine.training.run_folder import RECIPE, holds_run
 from engine.trainings.personal.recipe import PersonalRecipe
-from engine.weights.find import find_weights
+from engine.weights.find import find_weights, unchosen
 from engine.weights.load import read_checkpoint
 
 CACHE = "eval"
@@ -321,6 +321,8 @@ def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path
             hint="give a personal run, or a folder of `tm infer`",
         )
     file = find_weights(str(run))
+    if remark := unchosen(file):
+        progress.remark(remark)
     checkpoint = read_checkpoint(file)
     reager = Reager(
         time_machine(checkpoint), compute, training_domain=TrainingDomain.of(checkpoint)

@@ -212,6 +212,7 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         "command": _without_folders((run / COMMAND).read_text(encoding="utf-8").strip()),
         "seed": recipe.seed,
         "step": validation["step"],
+        "chosen_by": validation.get("chosen_by"),
         "steps": last.step,
         "metrics": validation["metrics"],
         "minutes": round(last.state["seconds"] / 60, 1),

@@ -25,7 +25,7 @@ from engine.photo.model import KIND as PHOTO_KIND
 from engine.photo.model import load_photo_model
 from engine.runtime.device import Compute
 from engine.weights.checkpoint import Checkpoint
-from engine.weights.find import find_weights, shipped_weights
+from engine.weights.find import find_weights, shipped_weights, unchosen
 from engine.weights.folder import instructions_for, weights_file
 from engine.weights.load import read_checkpoint
 from engine.weights.manifest import known_weights
@@ -161,7 +161,9 @@ class Models:
     def _asked_line(self) -> str:
         if self.checkpoint is None and self.asked == MODEL:
             return f"model `{MODEL}`, in the package{_better()}"
-        return f"model `{self.asked}`"
+        assert self.file is not None
+        remark = unchosen(self.file)
+        return f"model `{self.asked}`" + (f"; {remark}" if remark else "")
 
     def _photograph_line(self) -> str:
         if weights_here(SAM):

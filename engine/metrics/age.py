@@ -5,6 +5,9 @@ from numpy.typing import ArrayLike
 
 from engine.metrics.vectors import Vector, values
 
+SPANNED = 10.0
+"""Years of targets from which a slope within one photo is more than noise."""
+
 
 def mae(targets: ArrayLike, predicted: ArrayLike) -> float:
     """Mean absolute error, in years."""
@@ -24,6 +27,26 @@ def correlation(targets: ArrayLike, predicted: ArrayLike) -> float:
     truth, estimate = truth - truth.mean(), estimate - estimate.mean()
     norm = np.linalg.norm(truth) * np.linalg.norm(estimate)
     return float(truth @ estimate / norm) if norm > 0 else 0.0
+
+
+def age_response(ages: ArrayLike, targets: ArrayLike, before: ArrayLike, after: ArrayLike) -> float:
+    """The share, in 0..1, of the change of age that was asked for and is seen.
+
+    ages: (n,) of the photos; targets: (k,); before: (n,) estimated ages of the photos; after:
+    (n, k) estimated ages of the photos shown at the targets; all in years. It is the least-squares
+    slope of the estimates on the targets within each photo: 0 for a model that copies its input and
+    for one that always draws the same face. Where the targets span less than `SPANNED` years, the
+    slope of the changes on those asked for: 0 for a copy.
+    """
+    goal, seen = np.asarray(targets, np.float64), np.asarray(after, np.float64)
+    if np.ptp(goal) >= SPANNED:
+        asked = np.broadcast_to(goal - goal.mean(), seen.shape)
+        change = seen - seen.mean(axis=1, keepdims=True)
+    else:
+        asked = goal - np.asarray(ages, np.float64)[:, None]
+        change = seen - np.asarray(before, np.float64)[:, None]
+    size = float((asked**2).sum())
+    return float(np.clip((asked * change).sum() / size, 0, 1)) if size > 0 else 0.0
 
 
 def spearman(targets: ArrayLike, predicted: ArrayLike) -> float:

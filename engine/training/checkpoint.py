@@ -16,11 +16,12 @@ from engine.core.errors import WeightsError
 from engine.core.progress import Progress
 from engine.training.tree import pack, unpack
 from engine.weights.checkpoint import Checkpoint
+from engine.weights.find import BEST, LATEST
 from engine.weights.native import save_native
 from engine.weights.tensors import read_safetensors, write_safetensors
 
 NETS, STATE, METADATA = "nets.safetensors", "state.safetensors", "state.json"
-BEST, SEPARATOR = "best", "/"
+SEPARATOR = "/"
 STEP = re.compile(r"step_(\d+)$")
 
 
@@ -39,7 +40,7 @@ class Snapshot:
 
 
 class Checkpoints:
-    """The folder `checkpoints` of a run: `step_{N}` for the last few, and `best`."""
+    """The folder `checkpoints` of a run: `step_{N}` for the last few, and what it delivers."""
 
     def __init__(self, folder: Path, *, keep: int = 2) -> None:
         if keep < 1:
@@ -55,13 +56,25 @@ class Checkpoints:
             shutil.rmtree(old)
         return path
 
-    def save_best(self, step: int, delivered: Checkpoint, metrics: Mapping[str, float]) -> Path:
-        """Replace `best`: a file of our own format, as `tm` loads it, and its metrics."""
-        path = self.folder / BEST
+    def save_delivered(
+        self,
+        step: int,
+        delivered: Checkpoint,
+        metrics: Mapping[str, float],
+        *,
+        chosen_by: str | None,
+    ) -> Path:
+        """Replace what the run delivers: a file of our own format, as `tm` loads it, and metrics.
+
+        chosen_by: the metric that picked the step, which is then `best`; None for `latest`.
+        """
+        name = LATEST if chosen_by is None else BEST
+        path = self.folder / name
 
         def fill(folder: Path) -> None:
             save_native(folder / NETS, replace(delivered, step=step))
-            write_json(folder / METADATA, {"step": step, "metrics": dict(metrics)})
+            said = {"step": step, "metrics": dict(metrics), "chosen_by": chosen_by}
+            write_json(folder / METADATA, said)
 
         _write(path, fill)
         return path

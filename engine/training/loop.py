@@ -15,6 +15,7 @@ from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
+from engine.runtime.shared import share_batch_norms
 from engine.training.callbacks import Callback, TrainProgress
 from engine.training.checkpoint import Checkpoints, Snapshot
 from engine.training.journal import Journal
@@ -28,6 +29,10 @@ from engine.training.status_log import StatusEntry, StatusLog
 from engine.training.stopping import StopRequest, stop_requests
 from engine.training.task import Batch, StepContext, Task
 
+UNCHOSEN = (
+    "nothing that is in no loss measures this training (`networks.age_evaluator`): no checkpoint is"
+    " chosen as the best, and the newest one is delivered"
+)
 Ended = Literal["finished", "until", "stopped", "plateau"]
 
 
@@ -82,6 +87,9 @@ class Trainer:
         self.checkpoints = Checkpoints(run.checkpoints, keep=recipe.keep)
         self.best = task.best if recipe.best is None else recipe.best
         to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
+        if processes.count > 1:
+            for part in task.parts.values():
+                share_batch_norms(part)
         self.state = State.fresh(recipe, task.parts, task.optimizer_steps)
         task.precompute(self.device, callback)
         self.phase: Phase | None = None
@@ -94,6 +102,8 @@ class Trainer:
     def run(self, until: int | None) -> Outcome:
         """Continue from the last checkpoint to the end."""
         self._restore()
+        if self.best is None:
+            self.callback.remark(UNCHOSEN)
         last = self.steps if until is None else min(until, self.steps)
         if self._first:
             self.journal = Journal(self.run_folder.path, after=self.state.step)
@@ -278,11 +288,16 @@ class Trainer:
             saved,
             averaged=bool(state.averages),
             metrics=self.latest,
-            best=None if state.best is None else (self.best.metric, state.best, state.best_step),
+            best=self._best_so_far(),
             plateau=None if state.plateau is None else state.flat,
             groups=self.task.status(step, self.latest),
         )
         self.status_log.write(entry)
+
+    def _best_so_far(self) -> tuple[str, float, int] | None:
+        if self.best is None or self.state.best is None:
+            return None
+        return self.best.metric, self.state.best, self.state.best_step
 
     def _trend(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Follow the watched curve; a remark when it becomes flat."""
@@ -313,13 +328,15 @@ class Trainer:
     def _validate(self, nets: Mapping[str, nn.Module], progress: TrainProgress) -> dict[str, float]:
         with torch.no_grad():
             metrics = self.task.validate(nets, self.device)
-        value = metrics[self.best.metric]
-        best = None
-        if self.best.better(value, self.state.best):
-            self.state.best, self.state.best_step = value, self.state.step
-            best = f"{self.best.metric} {value:.4g}"
-            delivered = self.task.checkpoint(nets)
-            self.checkpoints.save_best(self.state.step, delivered, metrics)
+        best, step = None, self.state.step
+        if self.best is not None:
+            value = metrics[self.best.metric]
+            if self.best.better(value, self.state.best):
+                self.state.best, self.state.best_step = value, step
+                best = f"{self.best.metric} {value:.4g}"
+                delivered = self.task.checkpoint(nets)
+                chosen_by = self.best.metric
+                self.checkpoints.save_delivered(step, delivered, metrics, chosen_by=chosen_by)
         self.callback.on_validation(progress, metrics, best)
         return {f"val/{name}": value for name, value in metrics.items()}
 
@@ -335,6 +352,10 @@ class Trainer:
             kept = self.state.state_dict(self._phase_at(context.step)[0])
             nets = {name: part.state_dict() for name, part in self.task.parts.items()}
             self.checkpoints.save(Snapshot(self.state.step, nets, kept))
+            if self.best is None:
+                delivered = self.task.checkpoint(self.delivered())
+                metrics = _validation_of(self.latest)
+                self.checkpoints.save_delivered(self.state.step, delivered, metrics, chosen_by=None)
         self.processes.wait()
 
     def _restore(self) -> None:
@@ -351,6 +372,11 @@ class Trainer:
         self._begin(self.phases[index])
         if index == snapshot.state["phase"]:
             self.state.load_optimizers(snapshot.state)
+
+
+def _validation_of(row: Mapping[str, float]) -> dict[str, float]:
+    """The validation metrics of a row of the journal."""
+    return {n.removeprefix("val/"): v for n, v in row.items() if n.startswith("val/")}
 
 
 def _due(step: int, every: int | None) -> bool:

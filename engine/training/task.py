@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -41,7 +42,9 @@ class Best(Table):
     goal: Literal["min", "max"] = "min"
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether `value` is an improvement."""
+        """Whether `value` is an improvement; a value that could not be measured never is."""
+        if not isfinite(value):
+            return False
         if than is None:
             return True
         return value < than if self.goal == "min" else value > than
@@ -52,7 +55,9 @@ class Task(ABC):
 
     parts: trained networks by name; frozen: networks that are only used and never saved;
     optimizer_steps: the optimizer steps of one step in order, each with the parts that it updates
-    (a GAN has two); freeze_batch_norm: batch norms use their running statistics in training too.
+    (a GAN has two); freeze_batch_norm: batch norms use their running statistics in training too;
+    best: the validation metric that picks the delivered weights, None where nothing independent of
+    the losses measures it: then the newest ones are delivered.
     """
 
     freeze_batch_norm: ClassVar[bool] = False
@@ -60,7 +65,7 @@ class Task(ABC):
     parts: dict[str, nn.Module]
     frozen: dict[str, nn.Module]
     optimizer_steps: dict[str, tuple[str, ...]]
-    best: Best
+    best: Best | None
 
     def prepare(self, progress: Progress) -> None:  # noqa: B027, a task may need nothing
         """Render or read the data; called once, before the first step."""

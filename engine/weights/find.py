@@ -8,8 +8,13 @@ from engine.core.places import weights_folder
 from engine.weights.folder import status_of, weights_file
 from engine.weights.manifest import known_weights
 
-DELIVERED = ("checkpoints/best/nets.safetensors", "checkpoints/.best.old/nets.safetensors")
-"""What a run delivers, relative to its folder; the second while the first is being replaced."""
+BEST, LATEST = "best", "latest"
+"""What a run delivers: the step that an evaluator chose, or where there is none, the newest."""
+DELIVERED = tuple(
+    f"checkpoints/{folder}/nets.safetensors"
+    for name in (BEST, LATEST)
+    for folder in (name, f".{name}.old")  # the second while the first is being replaced
+)
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -19,7 +24,7 @@ def shipped_weights() -> dict[str, Path]:
 
 
 def find_weights(name: str) -> Path:
-    """A run's best weights, a file, shipped weights, or a name in the weights folder (checked).
+    """What a run delivers, a file, shipped weights, or a name in the weights folder (checked).
 
     Published weights that somebody brought go before small ones of that name in the package.
     """
@@ -46,6 +51,15 @@ def _of_run(folder: Path) -> Path:
         if (folder / delivered).is_file():
             return folder / delivered
     raise WeightsError(
-        f"`{folder}` holds no best weights yet",
+        f"`{folder}` holds no weights yet",
         hint="give a run that has validated at least once, or a weights file",
+    )
+
+
+def unchosen(file: Path) -> str | None:
+    """A remark on a run's weights that no evaluator chose; None for all others."""
+    if file.parent.name not in (LATEST, f".{LATEST}.old"):
+        return None
+    return (
+        f"these weights are the newest of `{file.parents[2]}`: no evaluator chose among its steps"
     )

@@ -42,6 +42,7 @@ targets = {{ kind = "curriculum", ages = "5..90", beyond = 0.3 }}
 [networks]
 identity = "{folder}/identity.safetensors"
 age = "{folder}/age.safetensors"
+age_evaluator = "{folder}/age_evaluator.safetensors"
 
 [[phase]]
 name = "stage1"
@@ -131,6 +132,9 @@ def make(folder):
     }
     for name, net in networks.items():
         save_native(folder / f"{name}.safetensors", Checkpoint("native", {name: net.state_dict()}))
+    other = NanoAge(AgeSpec(SIZE, 101, (4, 8)))
+    weights = Checkpoint("native", {"age": other.state_dict()})
+    save_native(folder / "age_evaluator.safetensors", weights)
     bank_of(folder, folder / "bank.safetensors")
     text = RECIPE.format(folder=folder)
     (folder / "toy.toml").write_text(text)

@@ -38,7 +38,7 @@ from engine.trainings.agetransformer.guidance import VlmGuidance
 from engine.trainings.agetransformer.labelled import FolderFaces
 from engine.trainings.agetransformer.loss import AgeTransformerLoss
 from engine.trainings.agetransformer.task import OBJECTIVES, AgeNets, AgeTransformerTask
-from engine.trainings.networks import modules_of, network_files
+from engine.trainings.networks import load_age_evaluator, modules_of, network_files
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -295,9 +295,7 @@ class AgeTransformerRecipe(TrainingRecipe):
         identity = None if named.identity is None else load_identity_network(named.identity, CPU)
         age = None if named.age is None else load_age_estimator(named.age, CPU)
         perceptual = None if named.perceptual is None else load_distance(named.perceptual, CPU)
-        evaluator = (
-            None if named.age_evaluator is None else load_age_estimator(named.age_evaluator, CPU)
-        )
+        evaluator = load_age_evaluator(named.age_evaluator, of_losses=named.age, device=CPU)
         tower = None if self._tower is None else load_tower(self._tower, CPU)
         readers = {
             "identity": identity,

@@ -87,7 +87,9 @@ class AgeTransformerTask(Task):
                 net.to(memory_format=torch.channels_last)
         # The discriminator comes second and reuses the generator's outputs: one pass a step.
         self.optimizer_steps = {"generator": ("generator",), "discriminator": ("discriminator",)}
-        self.best = Best(metric=FEATURE_DISTANCE if truth else COST, goal="min")
+        self.best = None  # a copy of the input costs nothing that the losses' networks see
+        if truth or nets.age_evaluator is not None:
+            self.best = Best(metric=FEATURE_DISTANCE if truth else COST, goal="min")
         self.last_outputs: tuple[int, list[tuple[Tensor, Tensor]]] | None = None
         self.guidance, self.tower_loss = guidance, None
         if nets.tower is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engine.data.anchors import Anchors
 from engine.data.labelled import LabelledFaces
 from engine.losses.texture import texture_l1
-from engine.metrics.age import spearman
+from engine.metrics.age import age_response, spearman
 from engine.metrics.gradients import SCALES, gradient_distance
 from engine.metrics.pixels import psnr
 from engine.nets.protocols import AgeEstimator, IdentityNetwork
@@ -80,25 +80,34 @@ class AgeValidation:
         }
 
     def _by_labels(self, generator: nn.Module, device: torch.device) -> dict[str, float]:
-        """Age error at the anchors, identity, and reconstruction error."""
+        """Age error at the anchors, identity, and reconstruction error.
+
+        `cost`, where an independent age estimator is given: all of them, and what is missing of a
+        change of estimated age as large as the one that was asked for.
+        """
         rows = self._photos()
         photo = self.faces.pictures(rows)
         own = self.anchors.weights(torch.from_numpy(self.faces.ages)[rows])[:, None]
         same = self._outputs(generator, photo, own, device)[:, 0]
         error = float((same - photo).abs().mean())
-        metrics = {COST: error, "reconstruction": error}
+        metrics = {"reconstruction": error}
         output = self._aged(generator, rows, device)
         if self.age_evaluator is not None:
             target = torch.tensor(self.anchors.years).expand(len(rows), -1)
             years = self._years(output.flatten(0, 1), device).view(len(rows), -1)
             metrics["age_mae"] = float((years - target).abs().mean())
             metrics["in_order"] = _in_order(target, years)
-            metrics[COST] += metrics["age_mae"] / AGE_SCALE
+            metrics["age_response"] = age_response(
+                self.faces.ages[rows], self.anchors.years, self._years(photo, device), years
+            )
+            metrics[COST] = error + metrics["age_mae"] / AGE_SCALE
+            metrics[COST] += 1 - metrics["age_response"]
         if self.identity is not None:
             source = self._embedded(photo, device)[:, None]
             aged = self._embedded(output.flatten(0, 1), device).view(*output.shape[:2], -1)
             metrics["identity"] = float((aged * source).sum(dim=2).mean())
-            metrics[COST] += 1 - metrics["identity"]
+            if COST in metrics:
+                metrics[COST] += 1 - metrics["identity"]
         return metrics
 
     def _photos(self) -> Tensor:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 from torch import nn
 
 from engine.banks.anchors import AgeAnchors, Prototypes
@@ -15,7 +15,7 @@ from engine.banks.people import require_impostors
 from engine.config.base import RECIPES
 from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, RecipeError
-from engine.core.table import Table
+from engine.core.table import Table, fault_of
 from engine.data.domains import Domain
 from engine.losses.face.base import LossChoice
 from engine.losses.face.context import LossContext
@@ -35,7 +35,7 @@ from engine.schedules import Schedule
 from engine.schedules.constant import Constant
 from engine.training.photos import require_photos
 from engine.training.recipe import TrainingNetworks, TrainingRecipe, placed
-from engine.trainings.networks import modules_of, network_files
+from engine.trainings.networks import load_age_evaluator, modules_of, network_files
 from engine.trainings.personal.task import PersonalSettings, PersonalTask, trained_parts
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -52,7 +52,7 @@ class PersonalNetworks(Table):
     age: str | None = None
     """Age estimator of the losses."""
     age_evaluator: str | None = None
-    """Age estimator of the validation, which is in no loss."""
+    """Age estimator of the validation, in no loss; without one there is no best checkpoint."""
     perceptual: str | None = None
     """Distance between pictures: `lpips-alex`, `nano-features`. `none` is for machines without such
     a network: the losses that need one are left out, with a remark."""
@@ -93,13 +93,20 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
             raise ValueError("a training needs at least one `[[loss]]`")
         return loss
 
+    @model_validator(mode="after")
+    def _independent_evaluator(self) -> Self:
+        evaluator = self.networks.age_evaluator
+        if evaluator is not None and evaluator == self.networks.age:
+            raise fault_of("`networks.age_evaluator` must not be the network of the loss")
+        return self
+
     @field_validator("cycle")
     @classmethod
     def _place_cycle(cls, cycle: Schedule, info: ValidationInfo) -> Schedule:
         return placed(cycle, info)
 
     def inputs(self) -> Mapping[str, Path]:
-        """Every weights file, bank and table of anchors; a run stands for its best weights."""
+        """Every weights file, bank and table of anchors; a run stands for what it delivers."""
         files = {"start": find_weights(self.require("start")), **network_files(self.networks)}
         given = {"bank": self.bank, "anchors": self.anchors, "prototypes": self.prototypes}
         return files | {role: Path(file) for role, file in given.items() if file is not None}
@@ -207,9 +214,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         named = self.networks
         identity = load_identity_network(named.identity, CPU)
         age = None if named.age is None else load_age_estimator(named.age, CPU)
-        evaluator = (
-            None if named.age_evaluator is None else load_age_estimator(named.age_evaluator, CPU)
-        )
+        evaluator = load_age_evaluator(named.age_evaluator, of_losses=named.age, device=CPU)
         landmarks = (
             None if named.landmarks is None else load_landmark_detector(named.landmarks, CPU)
         )

@@ -13,6 +13,7 @@ from engine.core.numbers import Span
 from engine.core.table import Table
 from engine.images.ranges import to_pixels
 from engine.losses.face.context import LossContext
+from engine.metrics.age import age_response
 from engine.nets.protocols import AgeEstimator
 from engine.nets.timemachine import TimeMachine
 from engine.training.photos import Photos
@@ -59,8 +60,10 @@ def evaluate(
     its own age against itself; `aged_identity`: cosine to the nearest training photo of the target
     age; `age_error`: years between target and estimated age; `age_gap`: the same at ages of which
     there are photos, corrected by the estimator's error on those, since people look older or
-    younger than they are; `ageing`: picks the best, `aged_identity` times
-    exp(-(age_gap / 10)^2 / 2): low for a copied photo and for another person of the target age.
+    younger than they are; `age_response`: the share of the change that was asked for which the
+    evaluator sees, 0 for a copy of the photo and for one face at all ages; `ageing`: picks the
+    best, `aged_identity` times exp(-(age_gap / 10)^2 / 2) times `age_response`. Without an
+    evaluator there is neither `age_*` nor `ageing`.
     """
     context, train = references
     identity, known_faces = context.identity, context.references
@@ -82,6 +85,7 @@ def evaluate(
     similarities: list[Tensor] = []
     errors: list[Tensor] = []
     gaps: list[Tensor] = []
+    estimates: list[Tensor] = []
     for age in settings.ages(known):
         years = torch.full_like(ages, age)
         output = _pooled(model, model.codes(photos, years, inverted=inverted))
@@ -94,16 +98,19 @@ def evaluate(
             continue
         estimate = evaluator.years(output)
         errors.append((estimate - age).abs())
+        estimates.append(estimate)
         if comparable:
             bias = _bias(evaluator, train, near.nonzero().flatten().tolist(), estimate.device)
             gaps.append((estimate - age - bias).abs())
     metrics["aged_identity"] = _mean(torch.cat(similarities)) if similarities else math.nan
-    metrics["ageing"] = metrics["aged_identity"]
-    if errors:
-        metrics["age_error"] = _mean(torch.cat(errors))
-    if gaps:
-        metrics["age_gap"] = _mean(torch.cat(gaps))
-        metrics["ageing"] *= math.exp(-((metrics["age_gap"] / AGE_SCALE) ** 2) / 2)
+    if evaluator is None:
+        return metrics
+    metrics["age_error"] = _mean(torch.cat(errors))
+    before, after = evaluator.years(photos).cpu(), torch.stack(estimates, dim=1).cpu()
+    metrics["age_response"] = age_response(ages.cpu(), settings.ages(known), before, after)
+    metrics["age_gap"] = _mean(torch.cat(gaps)) if gaps else metrics["age_error"]
+    nearness = math.exp(-((metrics["age_gap"] / AGE_SCALE) ** 2) / 2)
+    metrics["ageing"] = metrics["aged_identity"] * nearness * metrics["age_response"]
     return metrics
 
 

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from engine.metrics.age import bias, correlation, mae, spearman
+from engine.metrics.age import age_response, bias, correlation, mae, spearman
 
 
 def test_the_error_and_the_bias_are_in_years():
@@ -35,3 +36,19 @@ def test_a_constant_has_no_correlation():
 def test_vectors_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="no pairs"):
         mae([1, 2], [1])
+
+
+@pytest.mark.parametrize("targets", [[25.0, 35.0, 45.0, 70.0], [39.0, 41.0], [40.0]])
+@pytest.mark.parametrize(
+    ("change", "response"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (1.4, 1.0), (-0.3, 0.0)]
+)
+def test_the_age_response_is_the_share_of_the_change_asked_for(targets, change, response):
+    ages = np.array([22.0, 30.0, 41.0, 48.0])
+    after = ages[:, None] + 3 + change * (np.array(targets) - ages[:, None])
+    assert age_response(ages, targets, ages + 3, after) == pytest.approx(response, abs=1e-9)
+
+
+def test_one_face_at_every_age_is_no_response():
+    ages, targets = [22.0, 48.0], [25.0, 45.0, 70.0]
+    assert age_response(ages, targets, ages, np.full((2, 3), 40.0)) == 0
+    assert age_response([40.0], [40.0], [40.0], [[40.0]]) == 0

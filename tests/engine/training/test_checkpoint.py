@@ -65,8 +65,8 @@ def test_the_last_few_stay_and_the_best_beside_them(tmp_path):
     kept = Checkpoints(tmp_path, keep=2)
     for step in (5, 10, 20, 100):
         kept.save(snapshot(step, float(step)))
-    kept.save_best(10, delivered(10.0), {"l2": 10.0})
-    kept.save_best(20, delivered(20.0), {"l2": 20.0})
+    kept.save_delivered(10, delivered(10.0), {"l2": 10.0}, chosen_by="l2")
+    kept.save_delivered(20, delivered(20.0), {"l2": 20.0}, chosen_by="l2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "step_100", "step_20"]
     best = read_native(tmp_path / "best" / "nets.safetensors")
     assert (best.step, best.part("net")["weight"].tolist()) == (20, [20.0] * 3)
@@ -94,7 +94,7 @@ def test_an_empty_run_has_no_checkpoint(tmp_path):
 
 
 def test_killed_between_the_two_renames_the_old_best_still_stands(tmp_path):
-    Checkpoints(tmp_path / "checkpoints").save_best(1, delivered(1.0), {})
+    Checkpoints(tmp_path / "checkpoints").save_delivered(1, delivered(1.0), {}, chosen_by="l2")
     (tmp_path / "checkpoints" / "best").rename(tmp_path / "checkpoints" / ".best.old")
     assert read_native(find_weights(str(tmp_path))).step == 1
 
@@ -154,7 +154,7 @@ def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
             for step in range(1, 100_000):
                 nets = {"net": {"weight": torch.full((200_000,), float(step))}}
                 kept.save(Snapshot(step, nets, {"step": step}))
-                kept.save_best(step, Checkpoint("native", nets), {})
+                kept.save_delivered(step, Checkpoint("native", nets), {}, chosen_by="l2")
                 print(step, flush=True)
             """
         )

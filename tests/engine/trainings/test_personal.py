@@ -7,7 +7,9 @@ import person
 import pytest
 import torch
 
+from engine.app.weights import export_weights
 from engine.config.load import load_recipe_as
+from engine.core.errors import RecipeError
 from engine.core.progress import Silence
 from engine.nets.assemble import time_machine
 from engine.runtime.draws import Draws
@@ -18,7 +20,7 @@ from engine.training.launch import build_task, start_run
 from engine.training.task import StepContext
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.series.runs import resume_any
-from engine.weights.find import find_weights
+from engine.weights.find import find_weights, unchosen
 from engine.weights.load import read_checkpoint
 
 
@@ -115,6 +117,30 @@ def test_validation_measures_ageing_and_picks_the_best_by_it(run):
     assert saved["metrics"]["ageing"] == best
 
 
+def test_without_an_evaluator_no_checkpoint_is_the_best(world, tmp_path):
+    remarks = []
+    reporter = type("Remarks", (SilentCallback,), {"remark": lambda _, text: remarks.append(text)})
+    settings = recipe(world, "networks.age_evaluator=", "phase.0.steps=3", "phase.1.steps=3")
+    folder = tmp_path / "run"
+    start_run(settings, folder, devices=1, callback=lambda _: reporter())
+    assert any("no checkpoint is chosen as the best" in text for text in remarks)
+    assert not (folder / "checkpoints" / "best").exists()
+    delivered = find_weights(str(folder))
+    assert read_checkpoint(delivered).step == 6
+    assert "no evaluator chose" in unchosen(delivered)
+    card = export_weights(folder, tmp_path / "out.safetensors").card
+    assert (card["step"], card["chosen_by"]) == (6, None)
+    assert unchosen(tmp_path / "out.safetensors") is None
+
+
+@pytest.mark.parametrize("name", ["age.safetensors", "copy.safetensors"])
+def test_the_evaluator_is_no_network_of_the_losses(world, name):
+    if name.startswith("copy"):
+        shutil.copy(world / "age.safetensors", world / name)
+    with pytest.raises(RecipeError, match="`networks.age_evaluator`"):
+        build_task(recipe(world, f"networks.age_evaluator='{world}/{name}'"))
+
+
 class Biased:
     """An estimator whose ages are ten years too high."""
 
@@ -126,7 +152,7 @@ class Biased:
 
 
 def test_a_bias_of_the_age_evaluator_does_not_change_the_best(world):
-    task = build_task(recipe(world, f"networks.age_evaluator='{world}/age.safetensors'"))
+    task = build_task(recipe(world))
     task.prepare(Silence())
     task.precompute(torch.device("cpu"), Silence())
     true = task.validate(task.parts, torch.device("cpu"))
