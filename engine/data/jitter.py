@@ -1,6 +1,6 @@
 """Data augmentation: colour jitter, flips and shifts of pictures and landmarks."""
 
-from math import pi
+from math import ceil, pi
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,21 @@ class ColorJitter(Table):
     """Share of the pictures that are changed at all."""
     patches: bool = True
     """Whether a picture has two jitters in soft patches: hair changes without the skin."""
+    grey: float = Field(default=0.0, ge=0, le=1)
+    """Share of all pictures that lose their colours."""
+
+
+class Quality(Table):
+    """How pictures lose sharpness and gain grain, so that no network depends on either."""
+
+    blurred: float = Field(default=0.5, ge=0, le=1)
+    """Share of the pictures that are blurred, by a Gaussian."""
+    sigma: Span = Span(0.3, 1.5)
+    """Of the Gaussian, in px of the network's input."""
+    sharpened: float = Field(default=0.0, ge=0, le=1)
+    """Share of the others that are sharpened, by an unsharp mask of the same sigma."""
+    grain: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest standard deviation of Gaussian noise, the same in all channels; the range is 2."""
 
 
 def recoloured(pictures: Tensor, jitter: ColorJitter, draws: Draws) -> Tensor:
@@ -34,7 +49,32 @@ def recoloured(pictures: Tensor, jitter: ColorJitter, draws: Draws) -> Tensor:
     if jitter.patches:
         second = _redrawn(pictures, jitter, draws, "second")
         first = torch.lerp(first, second, _patches(pictures, draws))
-    return torch.where(on, first, pictures)
+    pictures = torch.where(on, first, pictures)
+    if not jitter.grey:
+        return pictures
+    grey = (draws.uniform("grey") < jitter.grey)[:, None, None, None]
+    return torch.where(grey, luma_of(pictures), pictures)
+
+
+def luma_of(pictures: Tensor) -> Tensor:
+    """Pictures (b, 3, h, w) without their colours."""
+    luma = torch.einsum("c,bchw->bhw", pictures.new_tensor(REC_601), pictures)
+    return luma[:, None].expand_as(pictures)
+
+
+def requalified(pictures: Tensor, quality: Quality, draws: Draws) -> Tensor:
+    """Pictures (b, 3, h, w) in [-1, 1], each with sharpness and grain of its own."""
+    kind = draws.uniform("quality")[:, None, None, None]
+    low_pass = _blurred(pictures, draws.uniform("sigma", **quality.sigma._asdict()))
+    sharpened = (2 * pictures - low_pass).clamp(-1, 1)
+    sharp = quality.blurred + (1 - quality.blurred) * quality.sharpened
+    result = torch.where(kind < sharp, sharpened, pictures)
+    result = torch.where(kind < quality.blurred, low_pass, result)
+    if not quality.grain:
+        return result
+    deviation = quality.grain * draws.uniform("grain")[:, None, None, None]
+    grain = draws.normal("grain pattern", 1, *pictures.shape[2:])
+    return (result + deviation * grain).clamp(-1, 1)
 
 
 def turned(pictures: Tensor, hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
@@ -92,6 +132,20 @@ def _patches(pictures: Tensor, draws: Draws) -> Tensor:
     coarse = draws.normal("patches", 1, 4, 4)
     smooth = F.interpolate(coarse, size=pictures.shape[2:], mode="bicubic", align_corners=False)
     return (4 * smooth).sigmoid()
+
+
+def _blurred(pictures: Tensor, sigma: Tensor) -> Tensor:
+    """Pictures (b, 3, h, w) under Gaussians of sigma (b,), in px."""
+    reach = max(1, ceil(3 * float(sigma.max())))
+    steps = torch.arange(-reach, reach + 1)
+    taps = torch.softmax(-0.5 * (steps / sigma[:, None]).square(), dim=1)
+    batch, channels, height, width = pictures.shape
+    taps = taps.repeat_interleave(channels, 0)[:, None, None]
+    padded = F.pad(pictures, (reach,) * 4, mode="replicate")
+    planes = padded.view(1, batch * channels, *padded.shape[2:])
+    planes = F.conv2d(planes, taps, groups=batch * channels)
+    planes = F.conv2d(planes, taps.transpose(2, 3), groups=batch * channels)
+    return planes.view(batch, channels, height, width)
 
 
 def _turn(angle: Tensor) -> Tensor:

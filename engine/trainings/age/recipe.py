@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.config.base import RECIPES
 from engine.core.table import Table
-from engine.data.jitter import ColorJitter
+from engine.data.jitter import ColorJitter, Quality
 from engine.data.portraits import PortraitData
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
@@ -83,6 +83,8 @@ class AgeRecipe(TrainingRecipe):
     loss: MeanVarianceLoss = MeanVarianceLoss()
     """Of `residual` and `plain`; the losses of the others have no settings."""
     jitter: ColorJitter | None = ColorJitter()
+    quality: Quality | None = None
+    """Random sharpness and grain; none if absent."""
     shift: int = Field(default=3, ge=0)
     """Largest random shift of a picture, in px of the network's input."""
 
@@ -105,4 +107,5 @@ class AgeRecipe(TrainingRecipe):
             size=self.net.size,
             jitter=self.jitter,
             shift=self.shift,
+            quality=self.quality,
         )

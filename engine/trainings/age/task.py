@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.progress import Progress
-from engine.data.jitter import ColorJitter, flipped, recoloured, shifted, turned
+from engine.data.jitter import (
+    ColorJitter,
+    Quality,
+    flipped,
+    recoloured,
+    requalified,
+    shifted,
+    turned,
+)
 from engine.data.portraits import PortraitData, rendered
 from engine.metrics.age import bias, correlation, mae
 from engine.nets.nano.trunk import resized
@@ -32,13 +40,14 @@ class AgeTask(Task):
         size: int,
         jitter: ColorJitter | None,
         shift: int,
+        quality: Quality | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"age": net}, {}
         self.optimizer_steps = {"main": ("age",)}
         self.best = Best(metric="mae", goal="min")
         self.data, self.loss = data, loss
-        self.size, self.jitter, self.shift = size, jitter, shift
+        self.size, self.jitter, self.shift, self.quality = size, jitter, shift, quality
 
     def prepare(self, progress: Progress) -> None:
         """Render both sets, or read them from the cache."""
@@ -53,6 +62,8 @@ class AgeTask(Task):
         pictures = flipped(pictures, draws.uniform("mirrored") < 0.5)
         if self.jitter is not None:
             pictures = recoloured(pictures, self.jitter, draws)
+        if self.quality is not None:
+            pictures = requalified(pictures, self.quality, draws)
         pictures = shifted(pictures, random_shifts(draws, self.shift))
         return {"pictures": pictures, "ages": torch.from_numpy(self.train.ages[rows.numpy()])}
 

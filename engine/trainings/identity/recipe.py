@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
 from engine.core.table import fault_of
+from engine.data.jitter import ColorJitter, Quality
 from engine.data.portraits import PortraitData
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.training.recipe import TrainingRecipe
@@ -30,6 +31,10 @@ class IdentityRecipe(TrainingRecipe):
     loss: IdentityLoss = IdentityLoss()
     shift: int = Field(default=3, ge=0)
     """Largest random shift of a picture, in px of the network's input."""
+    jitter: ColorJitter | None = None
+    """Random colours; none if absent."""
+    quality: Quality | None = None
+    """Random sharpness and grain; none if absent."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -43,4 +48,11 @@ class IdentityRecipe(TrainingRecipe):
     def task(self) -> IdentityTask:
         spec = IdentitySpec(**self.net.model_dump())
         net = seeded(lambda: NanoIdentity(spec), self.seed)
-        return IdentityTask(net, self.data, self.loss, shift=self.shift)
+        return IdentityTask(
+            net,
+            self.data,
+            self.loss,
+            shift=self.shift,
+            jitter=self.jitter,
+            quality=self.quality,
+        )

@@ -2,15 +2,24 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from engine.core.progress import Progress
 from engine.core.table import Table
-from engine.data.jitter import flipped, shifted
+from engine.data.jitter import (
+    ColorJitter,
+    Quality,
+    flipped,
+    luma_of,
+    recoloured,
+    requalified,
+    shifted,
+)
 from engine.data.portraits import PortraitData, PortraitSet, rendered
 from engine.losses.margin import Margin, cosine_to_others, margin_softmax
-from engine.metrics.verification import auc
+from engine.metrics.verification import auc, verification_rate
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.trunk import resized
 from engine.runtime.draws import Draws
@@ -21,6 +30,8 @@ from engine.worlds.portraits.traits import identity
 
 MAX_AGE_GAP = 30
 """Years between the photographs of the metric `auc_30`."""
+FAR = 1e-3
+CELLS = 8
 
 
 class IdentityLoss(Table):
@@ -42,13 +53,21 @@ class IdentityTask(Task):
     """
 
     def __init__(
-        self, net: NanoIdentity, data: PortraitData, loss: IdentityLoss, *, shift: int
+        self,
+        net: NanoIdentity,
+        data: PortraitData,
+        loss: IdentityLoss,
+        *,
+        shift: int,
+        jitter: ColorJitter | None = None,
+        quality: Quality | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"identity": net}, {}
         self.optimizer_steps = {"main": ("identity",)}
         self.best = Best(metric="auc", goal="max")
         self.data, self.loss, self.shift = data, loss, shift
+        self.jitter, self.quality = jitter, quality
 
     def prepare(self, progress: Progress) -> None:
         """Render both sets, or read them from the cache."""
@@ -70,6 +89,10 @@ class IdentityTask(Task):
         rows = (chosen_people[:, None] * per_person + chosen).flatten()
         pictures = resized(self.train.tensor(rows), self.net.spec.size)
         pictures = flipped(pictures, mirrored.repeat_interleave(each))
+        if self.jitter is not None:
+            pictures = recoloured(pictures, self.jitter, draws)
+        if self.quality is not None:
+            pictures = requalified(pictures, self.quality, draws)
         return {"pictures": shifted(pictures, random_shifts(draws, self.shift))}
 
     def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
@@ -85,9 +108,25 @@ class IdentityTask(Task):
         return {"margin": Term(value), "accuracy": Term(accuracy, 0.0)}
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
-        """Verification AUC on held-out people: all age gaps, and gaps of at most 30 years."""
-        embeddings = predict(nets["identity"], self.validation, device)
-        return verification(embeddings, self.validation)
+        """Verification of held-out people: in colour, in grey, and on mosaics of 8 x 8 colours.
+
+        `*_grey` compare grey portraits; `auc_mosaic` is what colour patches alone give away;
+        `own_grey` is the share of portraits whose grey version is accepted as the same person, at
+        the threshold of a false accept rate of 1e-3.
+        """
+        net, portraits = nets["identity"], self.validation
+        color, grey, mosaic = (
+            predict(net, portraits, device, change=change) for change in (None, luma_of, _mosaic)
+        )
+        own = (color * grey).sum(dim=1).numpy()
+        in_color, in_grey = verification(color, portraits), verification(grey, portraits)
+        return {
+            **in_color,
+            "auc_grey": in_grey["auc"],
+            "tar_grey": in_grey["tar"],
+            "auc_mosaic": verification(mosaic, portraits)["auc"],
+            "own_grey": float((own > in_color["threshold"]).mean()),
+        }
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The network alone."""
@@ -96,11 +135,17 @@ class IdentityTask(Task):
         )
 
 
+def _mosaic(pictures: Tensor) -> Tensor:
+    """Pictures (b, 3, h, w) as 8 x 8 patches of one colour each."""
+    return F.interpolate(F.adaptive_avg_pool2d(pictures, CELLS), pictures.shape[2:])
+
+
 def verification(embeddings: Tensor, portraits: PortraitSet) -> dict[str, float]:
     """Verification by the cosine of unit embeddings (n, d).
 
     Positive pairs: a person in two scenes; negative pairs: any two people, in `auc_same_sex` those
-    of one sex.
+    of one sex. `tar` is the true accept rate at a false accept rate of 1e-3, whose cosine is
+    `threshold`.
     """
     cosine = (embeddings @ embeddings.T).numpy()
     first, second = np.triu_indices(len(portraits), 1)
@@ -115,6 +160,8 @@ def verification(embeddings: Tensor, portraits: PortraitSet) -> dict[str, float]
         "auc": auc(score[same], score[different]),
         "auc_30": auc(score[same & near], score[different & near]),
         "auc_same_sex": auc(score[same], score[same_sex]),
+        "tar": verification_rate(score[same], score[different]),
+        "threshold": float(np.quantile(score[different], 1 - FAR)),
         "cosine_same": float(score[same].mean()),
         "cosine_different": float(score[different].mean()),
     }

@@ -2,15 +2,20 @@
 
 from math import pi
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from engine.core.numbers import Span
 from engine.data.jitter import (
     ColorJitter,
+    Quality,
     flipped,
     flipped_points,
+    luma_of,
     recoloured,
+    requalified,
     shifted,
     turned,
 )
@@ -107,3 +112,42 @@ def test_a_shift_moves_to_the_right_and_down_and_repeats_the_border():
     out = shifted(picture, torch.tensor([[1, 0], [0, -2]]))
     assert out[0, 0, 0].tolist() == [0, 0, 1, 2]
     assert out[1, 0, :, 0].tolist() == [8, 12, 12, 12]
+
+
+def test_grey_pictures_keep_their_luma_alone(pictures):
+    draws = Draws(0, 0, range(6))
+    grey = recoloured(pictures, ColorJitter(share=0, grey=1), draws)
+    torch.testing.assert_close(grey, luma(pictures)[:, None].expand(-1, 3, -1, -1))
+    torch.testing.assert_close(luma_of(pictures), grey)
+    some = recoloured(pictures, ColorJitter(share=0, grey=0.5), draws)
+    changed = [not torch.equal(a, b) for a, b in zip(some, pictures, strict=True)]
+    assert 0 < sum(changed) < 6
+
+
+def roughness(pictures):
+    return (pictures[..., 1:] - pictures[..., :-1]).square().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("quality", "compare"),
+    [
+        (Quality(blurred=1), torch.lt),
+        (Quality(blurred=0, sharpened=1), torch.gt),
+        (Quality(blurred=0, grain=0.3), torch.gt),
+        (Quality(blurred=0), torch.eq),
+    ],
+)
+def test_pictures_are_blurred_sharpened_or_grained(pictures, quality, compare):
+    out = requalified(pictures, quality, Draws(0, 3, range(6)))
+    assert compare(roughness(out), roughness(pictures)).all()
+    assert out.abs().max() <= 1
+
+
+def test_a_blur_is_that_of_its_sigma(pictures):
+    quality = Quality(blurred=1, sigma=Span(1.2, 1.2))
+    out = requalified(pictures, quality, Draws(0, 0, range(6)))
+    channels = [
+        cv2.copyMakeBorder(c.numpy(), 8, 8, 8, 8, cv2.BORDER_REPLICATE) for c in pictures[2]
+    ]
+    expected = [cv2.GaussianBlur(c, (9, 9), 1.2)[8:-8, 8:-8] for c in channels]
+    torch.testing.assert_close(out[2], torch.tensor(np.stack(expected)), rtol=0, atol=2e-3)
