@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,16 +10,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.core.errors import DiskError, TmError, UsageError
+from engine.core.held import TakenError, begin
 
 
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
     """Open `path` for writing such that a killed process leaves the old file or the new one.
 
-    Raises DiskError when the disk is full and UsageError when the folder may not be written.
+    Raises DiskError when the disk is full, UsageError when the folder may not be written, and
+    TakenError for a path that the folder held by `engine.core.lock` refuses.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
+        partial = begin(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -33,6 +34,10 @@ def written(path: Path) -> Generator[IO[bytes]]:
             raise
         _sync_folder(path.parent)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise TakenError(
+                f"its output `{path.name}` has a name too long for this disk"
+            ) from None
         raise disk_error(error, path) from error
 
 
@@ -50,15 +55,6 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Replace the file at `path` by indented JSON in one step."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def sweep(folder: Path) -> None:
-    """Remove the partial files and folders that killed processes left below `folder`."""
-    for partial in list(folder.rglob(".*.partial")):
-        if partial.is_dir() and not partial.is_symlink():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
 
 
 def disk_error(error: OSError, path: Path) -> TmError:
