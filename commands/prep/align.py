@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HELP = "Find the faces in photos and align them as FFHQ does."
 EXAMPLE = "tm prep align photos/ aligned/ --size 1024"
+WRITES = True
 NOTHING_USABLE = 3
 EXAMPLES = 3
 

@@ -164,6 +164,7 @@ def plan_relabel(request: RelabelRequest) -> RelabelPlan:
     )
     return RelabelPlan(
         jobs=jobs,
+        source=request.source,
         out=request.out,
         inference=inference,
         rules=rules,

@@ -1,7 +1,6 @@
 """Atomic files: written under a temporary name, synced, renamed."""
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Generator
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 from engine.core.errors import DiskError, TmError, UsageError
 from engine.core.held import TakenError, begin
+from engine.core.jsontext import to_json
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace the file at `path` by indented JSON in one step."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, to_json(content, indent=2) + "\n")
 
 
 def disk_error(error: OSError, path: Path) -> TmError:
@@ -63,6 +63,9 @@ def disk_error(error: OSError, path: Path) -> TmError:
         return DiskError(f"no space left to write `{path}`", hint="free some space, then run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UsageError(f"`{path}` may not be written", hint="choose a folder of your own")
+    if error.errno == errno.ELOOP:
+        hint = "a link stands in its place: remove it, or name another folder"
+        return UsageError(f"`{path}` is not written through a link", hint=hint)
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         taken, wanted = "a file", "a folder"
         if error.errno == errno.EISDIR:

@@ -9,6 +9,7 @@ from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.core.ledger import Ledger, Row
 from engine.core.progress import Progress, reported
+from engine.core.regular import printable
 
 Item = TypeVar("Item")
 Finished = tuple[Item, Sequence[Row]]
@@ -104,7 +105,8 @@ def fault_row(error: PictureError | OSError | MemoryError) -> dict[str, Any]:
         return {"status": error.status, "reason": error.reason}
     if isinstance(error, MemoryError):
         return {"status": "failed", "reason": f"needs more memory than there is: {error}"}
-    return {"status": "failed", "reason": f"cannot be read: {error.strerror or error}"}
+    reason = printable(error.strerror or str(error))
+    return {"status": "failed", "reason": f"cannot be read: {reason}"}
 
 
 def _outputs_exist(row: Row, out: Path) -> bool:

@@ -5,7 +5,6 @@ A folder's record (`.tm-files`) names every file that was begun in it, before it
 are handed the folders that their parent holds.
 """
 
-import json
 import os
 import secrets
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import PictureError, UsageError
+from engine.core.jsontext import from_json, to_json
 
 RECORD = ".tm-files"
 PARTIAL = ".partial"
@@ -140,7 +140,7 @@ class HeldFolder:
     def _append(self, entries: list[list[str | None]]) -> None:
         if not entries:
             return
-        lines = "".join(json.dumps(entry) + "\n" for entry in entries).encode("ascii")
+        lines = "".join(to_json(entry) + "\n" for entry in entries).encode("utf-8")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         handle = os.open(self.record, flags, 0o666)
         try:
@@ -254,8 +254,8 @@ def temporary_name(path: Path) -> Path:
 def _entry(line: bytes) -> tuple[str, str | None] | None:
     """A line of a record; None for a line that was cut short or is not ours."""
     try:
-        entry: Any = json.loads(line)
-    except (ValueError, RecursionError):
+        entry: Any = from_json(line)
+    except ValueError:
         return None
     match entry:
         case [str(name), str() | None as temporary]:

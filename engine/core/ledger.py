@@ -1,14 +1,14 @@
 """The status of each input of a batch on disk: a rerun continues where the last run ended."""
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, cast
 
 from engine.core.atomic import disk_error, write_text
 from engine.core.errors import UsageError
 from engine.core.held import folder_of
+from engine.core.jsontext import from_json, to_json
 
 Row = dict[str, Any]
 OUTPUTS = ("output", "sidecar")
@@ -60,7 +60,7 @@ class Ledger:
         if self._file is None:
             raise ValueError("the ledger is not open")
         try:
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._file.write(to_json(row) + "\n")
             self._file.flush()
         except OSError as error:
             raise disk_error(error, self.journal) from error
@@ -89,9 +89,15 @@ class Ledger:
 
     def save(self) -> None:
         """Write all rows to the file in the order of their keys, then drop the journal."""
-        lines = [json.dumps(self.rows[key], ensure_ascii=False) for key in sorted(self.rows)]
+        lines = [to_json(self.rows[key]) for key in sorted(self.rows)]
         write_text(self.path, "".join(line + "\n" for line in lines))
         self.journal.unlink(missing_ok=True)
+
+
+def outputs_of(path: Path) -> frozenset[str]:
+    """The files that the done rows of a ledger name, relative to its folder; none without one."""
+    done = (row for row in read_rows(path, torn=True) if row.get("status", "done") == "done")
+    return frozenset(row[key] for row in done for key in OUTPUTS if isinstance(row.get(key), str))
 
 
 def _not_through_links(name: str, flags: int) -> int:
@@ -108,8 +114,11 @@ def read_rows(path: Path, *, torn: bool = False) -> list[Row]:
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = from_json(line)
+            if not isinstance(row, dict):
+                raise ValueError("not an object")
+            rows.append(cast(Row, row))
+        except ValueError as error:
             if not torn:
                 raise UsageError(f"line {number} of `{path}` is not JSON: {error}") from None
     return rows

@@ -1,15 +1,18 @@
 """`manifest.jsonl`: one row for each picture of a prepared folder, kept by every `tm prep` verb."""
 
 import os
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engine.core.batch import fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, UsageError
 from engine.core.ledger import Ledger, read_rows
+from engine.core.regular import printable
 from engine.data.ages import AgeSource
 from engine.images.reading import find_pictures
 
@@ -24,7 +27,9 @@ ALWAYS = ("source", "output", "status", "reason", "sha256", "age", "box", "score
 class Row(BaseModel):
     """One picture of a prepared folder; unknown keys are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     source: str | None = None
     """The photo it was made from, relative to the manifest's folder; null if it was rendered."""
@@ -117,20 +122,26 @@ def adopt(folder: Path, ages: AgeSource) -> list[Row]:
     pictures = find_pictures(folder)
     rows: list[Row] = []
     for path in pictures.pictures:
-        name, age = path.relative_to(folder).as_posix(), ages.age_of(path, None)
+        name, age = printable(path.relative_to(folder).as_posix()), ages.age_of(path, None)
         years, source = (age.years, age.source) if age is not None else (None, None)
-        rows.append(Row(output=name, sha256=file_sha256(path), age=years, age_by=source))
+        try:
+            rows.append(Row(output=name, sha256=file_sha256(path), age=years, age_by=source))
+        except OSError as error:
+            rows.append(Row(output=name, **fault_row(error)))
     if not rows:
         raise InputError(f"nothing to prepare in `{folder}`: {pictures.explanation}")
     return rows
 
 
 def seen_from(folder: Path, path: Path) -> str:
-    """`path` relative to `folder`, in POSIX form; absolute on another drive."""
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return path.resolve().as_posix()
+    """`path` relative to `folder`, in POSIX form; absolute on another drive.
+
+    Links are followed as far as they lead; bytes that are not UTF-8 are written as `\\xe9`.
+    """
+    there = os.path.realpath(path)  # not `resolve`, which raises for a link to itself
+    with suppress(ValueError):  # on another drive
+        there = os.path.relpath(there, os.path.realpath(folder))
+    return printable(Path(there).as_posix())
 
 
 def _unreadable(path: Path, error: ValidationError) -> UsageError:

@@ -10,7 +10,9 @@ import torch
 
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
+from engine.core.ledger import outputs_of
 from engine.data.domains import Domain
+from engine.data.manifest import MANIFEST
 from engine.enhance.base import StepChoice
 from engine.enhance.chain import Chain, require_steps
 from engine.enhance.face_evaluators import FaceEvaluators
@@ -104,7 +106,8 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
             f"`{plan.source}` is raw data: `{plan.out}` may lie neither in it nor around it",
             hint="name a folder beside it, such as `data/processed/caf_enhanced`",
         )
-    stems = output_stems(plan.source, plan.out, verb="enhance")
+    own = outputs_of(plan.out / MANIFEST)
+    stems = output_stems(plan.source, plan.out, verb="enhance", own=own)
     sources = {photo.resolve() for photo in stems}
     for photo, stem in stems.items():
         if stem.with_name(f"{stem.name}.png").resolve() in sources:

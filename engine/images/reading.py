@@ -1,9 +1,9 @@
 """Reading any picture a person may own: upright, sRGB, 8 bits, or one sentence why not."""
 
 import datetime
+import errno
 import io
 import os
-import stat
 import struct
 import threading
 import warnings
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from engine.core.errors import PictureError, UsageError
+from engine.core.regular import open_regular
 from engine.images.srgb import Pixels, to_srgb
 
 # Named, so that no picture ever starts Ghostscript or an exotic parser.
@@ -111,7 +112,7 @@ def find_pictures(folder: Path) -> Listing:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(Path(entry))
             elif Path(entry).suffix.lower() in EXTENSIONS:
                 pictures.append(Path(entry))
@@ -120,13 +121,20 @@ def find_pictures(folder: Path) -> Listing:
     return Listing(tuple(sorted(pictures)), others, tuple(unreadable))
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; opening it gives the reason
+        return False
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
     with _quiet_lock, warnings.catch_warnings(), _unlimited():
         warnings.simplefilter("ignore")
         try:
-            with open(path, "rb", opener=_open_regular) as file, _open_any(file) as image:
+            with open_regular(path) as file, _open_any(file) as image:
                 yield image
         except PictureError:
             raise
@@ -143,15 +151,6 @@ def _unlimited() -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-
-
-def _open_regular(name: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a named pipe would wait for ever.
-    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise PictureError("is not a regular file")
-    return descriptor
 
 
 def _open_any(file: io.BufferedReader) -> Image.Image:
@@ -205,6 +204,8 @@ def _reason(error: Exception) -> str:
         return f"is cut short: {text}"
     if "MAX_TEXT" in text or "text chunk" in text.lower():
         return f"carries a text chunk that unpacks to a bomb: {text}"
+    if isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.EILSEQ):
+        return str(error.strerror)
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     return f"cannot be decoded: {text} ({type(error).__name__})"

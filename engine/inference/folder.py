@@ -12,7 +12,7 @@ from engine.core.batch import (
     is_current,
     run_batch,
 )
-from engine.core.ledger import Ledger, Row
+from engine.core.ledger import Ledger, Row, outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.data.manifest import seen_from
@@ -39,7 +39,8 @@ def photos_of(plan: InferPlan) -> dict[Path, Path]:
 
     UsageError if the source does not exist, InputError if it holds no picture.
     """
-    return output_stems(plan.source, plan.out, verb="age")
+    own = outputs_of(plan.out / RESULTS)
+    return output_stems(plan.source, plan.out, verb="age", own=own)
 
 
 def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchReport:
@@ -62,7 +63,8 @@ def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchRe
             source = seen_from(plan.out, photo)
             yield photo, [{"source": source, **row, "settings": digest} for row in rows]
 
-    with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
+    held = locked(plan.out, guarded=True, inputs=outputs)
+    with held, Ledger(plan.out / RESULTS, key=_key) as ledger:
         return run_batch(
             list(outputs),
             ledger,

@@ -60,6 +60,12 @@ class InferPlan:
     def __post_init__(self) -> None:
         if not self.ages:
             raise UsageError("no target age was given")
+        names = [f"{age:g}" for age in self.ages]
+        if len(set(names)) < len(names):
+            raise UsageError(
+                "two target ages have one name in files: " + ", ".join(map(str, self.ages)),
+                hint="write ages with at most four digits behind the point",
+            )
         for age in self.ages:
             if not 0 <= age <= OLDEST:
                 raise UsageError(f"the target age {age:g} is outside 0..{OLDEST}")

@@ -21,11 +21,12 @@ from engine.core.batch import (
 )
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import PictureError, UsageError
+from engine.core.ledger import outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.core.table import Table
 from engine.data.ages import AgeSource
-from engine.data.manifest import Point, Row, ledger_of, seen_from
+from engine.data.manifest import MANIFEST, Point, Row, ledger_of, seen_from
 from engine.data.points import holds_points, points_of, read_points
 from engine.faces.boxes import Box
 from engine.faces.choose import FaceChoice
@@ -118,7 +119,8 @@ def plan_jobs(plan: AlignPlan) -> list[Job]:
 
     UsageError if the source does not exist, InputError if it holds no picture.
     """
-    stems = output_stems(plan.source, plan.out, verb="align")
+    own = outputs_of(plan.out / MANIFEST)
+    stems = output_stems(plan.source, plan.out, verb="align", own=own)
     return [Job(photo, stem) for photo, stem in stems.items()]
 
 
@@ -139,7 +141,8 @@ def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignR
                 rows = [Row(source=source, status="failed", reason=PROCESS_DIED)]
             yield job, [row.dump() for row in rows]
 
-    with locked(plan.out), ledger_of(plan.out) as ledger:
+    photos = [job.photo for job in jobs]
+    with locked(plan.out, guarded=True, inputs=photos), ledger_of(plan.out) as ledger:
         report = run_batch(
             jobs,
             ledger,
