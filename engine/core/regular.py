@@ -17,6 +17,11 @@ def open_regular(path: Path) -> io.BufferedReader:
     return open(path, "rb", opener=_opener)
 
 
+def real(path: Path) -> Path:
+    """The path with its links followed; `Path.resolve` raises for a link to itself."""
+    return Path(os.path.realpath(path))
+
+
 def printable(text: str) -> str:
     r"""A file name as it is recorded: bytes that are not UTF-8 are written as `\xe9`."""
     return os.fsencode(text).decode("utf-8", "backslashreplace") if _is_broken(text) else text

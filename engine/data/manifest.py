@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine.core.batch import fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, UsageError
 from engine.core.ledger import Ledger, read_rows
-from engine.core.regular import printable
+from engine.core.regular import printable, real
 from engine.data.ages import AgeSource
 from engine.images.reading import find_pictures
 
@@ -124,10 +123,10 @@ def adopt(folder: Path, ages: AgeSource) -> list[Row]:
     for path in pictures.pictures:
         name, age = printable(path.relative_to(folder).as_posix()), ages.age_of(path, None)
         years, source = (age.years, age.source) if age is not None else (None, None)
-        try:
-            rows.append(Row(output=name, sha256=file_sha256(path), age=years, age_by=source))
-        except OSError as error:
-            rows.append(Row(output=name, **fault_row(error)))
+        digest = None
+        with suppress(OSError):  # whoever reads it records the reason
+            digest = file_sha256(path)
+        rows.append(Row(output=name, sha256=digest, age=years, age_by=source))
     if not rows:
         raise InputError(f"nothing to prepare in `{folder}`: {pictures.explanation}")
     return rows
@@ -136,11 +135,11 @@ def adopt(folder: Path, ages: AgeSource) -> list[Row]:
 def seen_from(folder: Path, path: Path) -> str:
     """`path` relative to `folder`, in POSIX form; absolute on another drive.
 
-    Links are followed as far as they lead; bytes that are not UTF-8 are written as `\\xe9`.
+    A link to a picture is named by its own name; bytes that are not UTF-8 are written as `\\xe9`.
     """
-    there = os.path.realpath(path)  # not `resolve`, which raises for a link to itself
+    there = os.path.join(real(path.parent), path.name)
     with suppress(ValueError):  # on another drive
-        there = os.path.relpath(there, os.path.realpath(folder))
+        there = os.path.relpath(there, real(folder))
     return printable(Path(there).as_posix())
 
 

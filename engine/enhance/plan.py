@@ -11,6 +11,7 @@ import torch
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
 from engine.core.ledger import outputs_of
+from engine.core.regular import real
 from engine.data.domains import Domain
 from engine.data.manifest import MANIFEST
 from engine.enhance.base import StepChoice
@@ -96,7 +97,7 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
     UsageError where the source does not exist, or a result would lie on a source or, for raw
     albums, among the raw data; InputError for a source without pictures.
     """
-    source, out = plan.source.resolve(), plan.out.resolve()
+    source, out = real(plan.source), real(plan.out)
     if source == out:
         raise UsageError(
             f"results may not lie in `{plan.source}` itself", hint="name another folder"
@@ -108,9 +109,9 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
         )
     own = outputs_of(plan.out / MANIFEST)
     stems = output_stems(plan.source, plan.out, verb="enhance", own=own)
-    sources = {photo.resolve() for photo in stems}
+    sources = {real(photo) for photo in stems}
     for photo, stem in stems.items():
-        if stem.with_name(f"{stem.name}.png").resolve() in sources:
+        if real(stem.with_name(f"{stem.name}.png")) in sources:
             raise UsageError(
                 f"the result of `{photo}` would replace a source", hint="name another folder"
             )

@@ -1,10 +1,10 @@
 """Output names: the name of the source picture, in its subfolder, each used once."""
 
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from engine.core.errors import InputError, UsageError
+from engine.core.regular import real
 from engine.images.reading import find_pictures
 
 
@@ -67,13 +67,13 @@ def _outputs(
     pictures: Iterable[Path], source: Path, out: Path, own: frozenset[str]
 ) -> frozenset[Path]:
     """The pictures of a folder that lie in `out` and are results, or may be."""
-    root = Path(os.path.realpath(out))  # not `resolve`, which raises for a link to itself
-    is_part = Path(os.path.realpath(source)) in root.parents
+    root = real(out)
+    is_part = real(source) in root.parents
     folders: dict[Path, Path] = {}
     results: list[Path] = []
     for picture in pictures:
         if picture.parent not in folders:
-            folders[picture.parent] = Path(os.path.realpath(picture.parent))
+            folders[picture.parent] = real(picture.parent)
         place = folders[picture.parent] / picture.name
         if place.is_relative_to(root) and (is_part or place.relative_to(root).as_posix() in own):
             results.append(picture)

@@ -17,7 +17,7 @@ from engine.core.held import within
 from engine.core.ledger import Ledger
 from engine.core.lock import locked
 from engine.core.progress import Progress
-from engine.core.regular import open_regular
+from engine.core.regular import open_regular, real
 from engine.core.table import Table
 from engine.data.ages import AgeSource
 from engine.data.manifest import Row, adopt, ledger_of, read_manifest, seen_from
@@ -92,9 +92,9 @@ def score_row(row: Row, *, folder: Path) -> Row:
     try:
         picture = read_picture(path)
         content = file_sha256(path)
-    except PictureError as error:
+    except INPUT_FAULTS as error:
         undecided = {"verdict": None, "reasons": None, "duplicate_of": None}
-        return row.model_copy(update={"status": "failed", "reason": error.reason, **undecided})
+        return row.model_copy(update={**fault_row(error), **undecided})
     # Without a quad the landmarks of a row lie in the picture itself, which was rendered.
     quad = Quad.of(row.quad) if row.quad is not None else None
     points = np.array(row.landmarks, np.float32) if row.landmarks is not None else None
@@ -169,7 +169,7 @@ def copy_kept(folder: Path, out: Path) -> tuple[int, list[str]]:
     Returns how many pictures, and why others could not be copied. UsageError for an `out` that is
     the folder itself, or a manifest whose paths lead out of it.
     """
-    if out.resolve() == folder.resolve():
+    if real(out) == real(folder):
         raise UsageError(f"`{out}` is the folder itself", hint="name another folder")
     kept = [row for row in read_manifest(folder) if row.usable and row.output is not None]
     copies = {row.key: within(out, str(row.output)) for row in kept}
