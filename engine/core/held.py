@@ -18,6 +18,8 @@ from engine.core.jsontext import from_json, to_json
 
 RECORD = ".tm-files"
 PARTIAL = ".partial"
+LONGEST = 200
+"""Bytes of a file's name that its temporary name shows."""
 
 
 class TakenError(PictureError):
@@ -247,8 +249,9 @@ def within(folder: Path, name: str) -> Path:
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside a file; short, since a file name may be as long as the disk allows."""
-    return path.with_name(f".tm-{secrets.token_hex(6)}{PARTIAL}")
+    """A name beside a file; cut, since a file name may be as long as the disk allows."""
+    begun = path.name.encode("utf-8", "ignore")[:LONGEST].decode("utf-8", "ignore")
+    return path.with_name(f".{begun}.{secrets.token_hex(6)}{PARTIAL}")
 
 
 def _entry(line: bytes) -> tuple[str, str | None] | None:
