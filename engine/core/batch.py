@@ -47,6 +47,7 @@ def run_batch(
     task: str,
     progress: Progress,
     column: str = "source",
+    keeps: Callable[[Row], bool] = lambda row: False,
 ) -> BatchReport:
     """Work on every input that the open ledger does not hold as finished.
 
@@ -62,6 +63,7 @@ def run_batch(
             `INPUT_FAULTS` into rows by `fault_row`.
         task, progress: the label and the receiver of progress.
         column: the key by which rows belong to an input.
+        keeps: which rows of an input stay beside its new ones.
     """
     recorded: dict[str, list[Row]] = {}
     for row in ledger.rows.values():
@@ -70,7 +72,8 @@ def run_batch(
     rows: list[Row] = []
     with reported(progress, task, len(remaining)):
         for item, own in work(remaining):
-            ledger.replace(recorded.get(name(item), ()), own)
+            old = [row for row in recorded.get(name(item), ()) if not keeps(row)]
+            ledger.replace(old, own)
             rows += own
             progress.advance(name(item))
     return BatchReport(tuple(rows), len(inputs) - len(remaining))

@@ -104,6 +104,12 @@ class HeldFolder:
         """Enter files that earlier runs made: a folder without a record still has its ledger."""
         self._append([[name, None] for name in names])
 
+    def remove(self, *names: str) -> None:
+        """Remove files of this folder's own that have become stale; others stay."""
+        for name in names:
+            if self.owns(name) and (self.root / name).is_file():
+                (self.root / name).unlink()
+
     def sweep(self) -> None:
         """Remove what died runs left unfinished, and forget what is gone; the lock is held."""
         entries = self._entries()

@@ -29,7 +29,7 @@ EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
 # EXIF orientation -> quarter turns anticlockwise, after a left-right mirroring or not.
 ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
          8: (1, False)}  # fmt: skip
-ORIENTATION, EXIF_TABLE, ORIGINAL, DIGITIZED, CHANGED = 0x0112, 0x8769, 0x9003, 0x9004, 0x0132
+ORIENTATION, EXIF_TABLE, ORIGINAL = 0x0112, 0x8769, 0x9003
 MAX_MEGAPIXELS = 250.0
 """Larger pictures are refused before they are decoded: they may be decompression bombs."""
 EARLIEST = datetime.date(1826, 1, 1)
@@ -231,15 +231,13 @@ def exif_tags(image: Image.Image) -> dict[int, Any]:
 
 
 def _taken(exif: dict[int, Any]) -> datetime.date | None:
-    for tag in (ORIGINAL, DIGITIZED, CHANGED):
-        try:
-            text = str(exif.get(tag, "")).strip("\0 ")[:10]
-            day = datetime.datetime.strptime(text, "%Y:%m:%d").date()
-        except ValueError:
-            continue
-        if EARLIEST <= day <= datetime.date.today():
-            return day
-    return None
+    """The day of the photograph: of a scan the other dates are the scanner's, or an editor's."""
+    try:
+        text = str(exif.get(ORIGINAL, "")).strip("\0 ")[:10]
+        day = datetime.datetime.strptime(text, "%Y:%m:%d").date()
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= datetime.date.today() else None
 
 
 def upright(pixels: Pixels, orientation: object) -> Pixels:

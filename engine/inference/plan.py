@@ -75,6 +75,12 @@ class InferPlan:
             raise UsageError(f"the strength {self.strength:g} is not a finite number")
 
     @property
+    def look(self) -> str:
+        """Changes whenever the pictures themselves do, whatever else is written beside them."""
+        names = ("strength", "size", "aligned", "choice", "detection", "age", "settings")
+        return settings_digest({name: str(getattr(self, name)) for name in names})
+
+    @property
     def digest(self) -> str:
         """Changes whenever a rerun would give other pictures."""
         names = [n for n in self.__dataclass_fields__ if n not in ("source", "out", "ages")]
