@@ -1,6 +1,5 @@
 """Where text goes: data to stdout, messages to stderr."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine.core.errors import TmError
+from engine.core.jsontext import to_json
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -47,7 +47,7 @@ def print_error(error: TmError) -> None:
 
 def emit_json(record: Any) -> None:
     """Print one JSON object to stdout."""
-    out.out(json.dumps(record, indent=2, ensure_ascii=False, default=str), highlight=False)
+    out.out(to_json(record, indent=2, default=str), highlight=False)
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

@@ -33,6 +33,14 @@ Workers = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files that tm did not make; never an input.",
+        rich_help_panel="Common",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Common")
 ]

@@ -17,14 +17,21 @@ def with_verbosity(run: Callable[..., None]) -> Callable[..., None]:
         Verbosity.quiet, Verbosity.verbose = quiet, verbose
         run(*args, **kwargs)
 
+    return with_options(wrapped, run, quiet=Quiet, verbose=Verbose)
+
+
+def with_options(
+    wrapped: Callable[..., None], run: Callable[..., None], **options: Any
+) -> Callable[..., None]:
+    """`wrapped` with the signature of `run` and flags after it: their annotations by name."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = [
-        inspect.Parameter("quiet", keyword, default=False, annotation=Quiet),
-        inspect.Parameter("verbose", keyword, default=False, annotation=Verbose),
+        inspect.Parameter(name, keyword, default=False, annotation=annotation)
+        for name, annotation in options.items()
     ]
     signature = inspect.signature(run)
     wrapped.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
         parameters=[*signature.parameters.values(), *added]
     )
-    wrapped.__annotations__ = {**run.__annotations__, "quiet": Quiet, "verbose": Verbose}
+    wrapped.__annotations__ = {**run.__annotations__, **options}
     return wrapped

@@ -11,6 +11,7 @@ from commands._options import AsJson, OnDevice
 
 HELP = "Render landscapes of given valence (0 negative, 1 positive) and arousal (0 low, 1 high)."
 EXAMPLE = "tm gan --va 0.8,0.3 --out lake.png"
+WRITES = True
 
 
 def run(

@@ -12,6 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
 EXAMPLE = "tm infer photo.jpg --ages 35,50,65,80 --out aged/"
+WRITES = True
 NOTHING_USABLE = 3
 OUT_OF_DOMAIN = (
     "leave out `--weights`: photographs then have a model of their own; or skip this check with "

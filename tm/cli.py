@@ -3,14 +3,16 @@
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from commands._console import out, print_error
+from commands._console import emit_json, out, print_error
+from commands._crash import require_arguments, terminated, unexpected
+from commands._overwrite import with_overwrite
 from commands._verbosity import with_verbosity
-from engine.core.errors import TmError
+from engine.core.errors import InputError, MemoryLimitError, PictureError, TmError
 from tm import VERSION
 
 COMMANDS = (
@@ -30,7 +32,8 @@ COMMANDS = (
 )
 """In the order of `tm --help`; each is a module of `commands`, or a package of such modules."""
 
-OUT_OF_MEMORY = 5
+INTERRUPTED = 130
+SMALLER = "use fewer workers or a smaller size"
 
 
 def build() -> typer.Typer:
@@ -45,13 +48,27 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run `tm`: exit with 0, or with the code of the error, which is printed on stderr."""
     try:
-        build()()
+        require_arguments(sys.argv[1:])
+        with terminated():
+            build()()
     except TmError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except PictureError as error:
+        _fail(InputError(error.reason))
     except MemoryError as error:
-        print_error(TmError(f"out of memory: {error}", hint="use fewer workers or a smaller size"))
-        sys.exit(OUT_OF_MEMORY)
+        _fail(MemoryLimitError(f"out of memory: {error}", hint=SMALLER))
+    except KeyboardInterrupt:
+        print_error(TmError("interrupted; what is finished is kept, and the next run goes on"))
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # a mistake of ours
+        _fail(unexpected(error))
+
+
+def _fail(error: TmError) -> NoReturn:
+    if "--json" in sys.argv:
+        emit_json({"error": str(error), "hint": error.hint, "code": error.exit_code})
+    print_error(error)
+    sys.exit(error.exit_code)
 
 
 class Ordered(TyperGroup):
@@ -82,8 +99,9 @@ def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
             _add(group, part, import_module(f"{module.__name__}.{part}"))
         app.add_typer(group, name=name)
     else:
+        run = with_overwrite(module.run) if getattr(module, "WRITES", False) else module.run
         app.command(name, help=module.HELP, epilog=f"Example: `{module.EXAMPLE}`")(
-            with_verbosity(module.run)
+            with_verbosity(run)
         )
 
 

@@ -12,6 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Mean codes by age of a person's aligned photos, or mean embeddings of each year."
 EXAMPLE = "tm bank anchors photos/ anchors.safetensors --from sam"
+WRITES = True
 
 
 def run(

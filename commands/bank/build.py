@@ -12,6 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Embed a folder of aligned faces and sort them by age; a rerun embeds what is new."
 EXAMPLE = "tm bank build faces/ bank.safetensors --bin 5"
+WRITES = True
 NOTHING_USABLE = 3
 
 

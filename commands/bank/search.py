@@ -11,6 +11,7 @@ from commands._options import AsJson, DryRun, OnDevice
 
 HELP = "Find the faces of a bank most similar to that of a photo, and draw them in a strip."
 EXAMPLE = "tm bank search bank.safetensors photo.jpg -k 10 --ages 38..42"
+WRITES = True
 
 
 def run(

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 HELP = "Find the faces in photos and align them as FFHQ does."
 EXAMPLE = "tm prep align photos/ aligned/ --size 1024"
+WRITES = True
 NOTHING_USABLE = 3
 EXAMPLES = 3
+AGES_BY = {
+    "csv": "by the table",
+    "name": "by name",
+    "date": "by date",
+    "truth": "known",
+    "unknown": "unknown",
+}
 
 
 def run(
@@ -76,7 +84,8 @@ def run(
     report = align(request, LiveProgress())
     if as_json:
         counts = {**report.run.counts, "kept": report.kept}
-        emit_json({"out": str(out), **counts, "warnings": report.warnings})
+        record = {"out": str(out), **counts, "ages_by": report.ages, "warnings": report.warnings}
+        emit_json(record)
     _show(report, out)
     done = any(row.status == "done" for row in report.rows)
     if not done or (strict and any(row.status != "done" for row in report.rows)):
@@ -88,6 +97,8 @@ def _show(report: "AlignReport", out: Path) -> None:
     before = f", {report.kept} kept from an earlier run" if report.kept else ""
     manifest = escape(str(out / "manifest.jsonl"))
     say(f"[green]{report.run.count('done')} aligned[/]{before}; manifest in `{manifest}`")
+    if report.ages:
+        say("ages: " + ", ".join(f"{n} {AGES_BY[by]}" for by, n in sorted(report.ages.items())))
     rows = [row for row in report.new_rows if row.status != "done"]
     reasons = Counter((row.status, row.reason) for row in rows)
     for (status, reason), count in reasons.most_common():

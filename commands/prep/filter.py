@@ -13,6 +13,7 @@ from commands._progress import LiveProgress
 
 HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
 EXAMPLE = "tm prep filter aligned/ --out chosen/ --set quality.allow_gray=true"
+WRITES = True
 
 
 def run(

@@ -12,6 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Draw a contact sheet of a prepared folder: pictures, ages, and what the filter decided."
 EXAMPLE = "tm prep sheet aligned/ --out sheet.png"
+WRITES = True
 
 
 def run(

@@ -12,6 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Render a procedural world with its truth: people at known ages, landscapes of known mood."
 EXAMPLE = "tm prep synth world/ --people 10 --ages 20..50 --per-person 12"
+WRITES = True
 
 
 def run(

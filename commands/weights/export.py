@@ -11,6 +11,7 @@ from commands._options import AsJson, DryRun
 
 HELP = "Write what a run delivers into one file, with a card that says how it was made."
 EXAMPLE = "tm weights export runs/identity identity.safetensors"
+WRITES = True
 MEBIBYTE = 1 << 20
 
 

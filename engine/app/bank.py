@@ -13,6 +13,7 @@ from engine.banks.search import Engine
 from engine.banks.strip import Impostor, aligned_face, draw_strip, impostors_of
 from engine.core.errors import UsageError
 from engine.core.progress import Progress
+from engine.core.single import require_free
 from engine.data.ages import AgeSource, read_age_csv
 from engine.nets.assemble import time_machine
 from engine.nets.named import load_age_estimator, load_identity_network
@@ -131,6 +132,7 @@ def search(
     span = parse_ages(ages) if ages is not None else None
     bank, identity_net = read_bank_for(file, embedder, where)
     strip = out if out is not None else Path(f"{photo.stem}-nearest.png")
+    require_free([strip], inputs=[file, photo])
     face = aligned_face(photo, aligned=aligned)
     nearest = impostors_of(bank, face, identity_net, k=k, ages=span, device=where, engine=engine)
     absent = 0
@@ -156,6 +158,7 @@ def anchors(
     identity network. bin_size: years, of the codes. InputError if no picture is usable.
     """
     kind = _anchor_kind(out, model, embedder)
+    require_free([out])
     faces, where = faces_in(source, _age_source(ages)), choose(device).device
     if model is not None:
         machine = time_machine(read_checkpoint(find_weights(model))).to(where)

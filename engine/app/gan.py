@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from engine.core.single import require_free
 from engine.landscapes.inference.render import Axis, LandscapeRenderer, RenderPlan, render_plan
 from engine.runtime.device import Device, choose
 
@@ -52,5 +53,7 @@ def render_landscapes(
     files = sorted({str(file) for file in plan.files})
     if dry_run:
         return {"dry_run": True, "landscapes": len(plan.samples), "files": files}
+    outputs = [path for file in files for path in (Path(file), Path(file).with_suffix(".json"))]
+    require_free(outputs, inputs=[Path(weights)])
     renderer = LandscapeRenderer.of(weights, choose(device).device)
     return {**render_plan(plan, renderer), "files": files}

@@ -154,8 +154,10 @@ def filter_pictures(request: FilterRequest, progress: Progress | None = None) ->
     workers = cores() if request.workers is None else request.workers
     plan = FilterPlan(request.folder, recipe.quality, recipe.similarity)
     rows = filter_folder(plan, workers=workers, progress=progress)
-    copied = copy_kept(request.folder, request.out) if request.out is not None else None
-    return FilterResult(rows, copied, advise(rows, recipe.advice))
+    copied, faults = None, list[str]()
+    if request.out is not None:
+        copied, faults = copy_kept(request.folder, request.out)
+    return FilterResult(rows, copied, [*faults, *advise(rows, recipe.advice)])
 
 
 def forecast_filter(request: FilterRequest) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.core.errors import TmError, UsageError
 from engine.core.progress import Progress, Silence
+from engine.core.regular import real
 from engine.data.captions import EMBEDDINGS, INDEX
 from engine.data.domains import DOMAINS
 from engine.evaluators.domain import DomainClassifier
@@ -164,6 +165,7 @@ def plan_relabel(request: RelabelRequest) -> RelabelPlan:
     )
     return RelabelPlan(
         jobs=jobs,
+        source=request.source,
         out=request.out,
         inference=inference,
         rules=rules,
@@ -200,5 +202,5 @@ def _reading(recipe: RelabelRecipe, request: RelabelRequest) -> FaceReading:
 
 def _jobs(request: RelabelRequest) -> tuple[Job, ...]:
     """The pictures of the source, without the diagrams of an earlier run into it."""
-    own = files_folder(request.out).resolve()
-    return tuple(j for j in jobs_of(request.source) if own not in j.path.resolve().parents)
+    own = real(files_folder(request.out))
+    return tuple(j for j in jobs_of(request.source) if own not in real(j.path).parents)

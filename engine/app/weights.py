@@ -13,6 +13,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
+from engine.core.single import require_free
 from engine.training.checkpoint import METADATA, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
@@ -180,11 +181,12 @@ def export_weights(
     half: keep matrices and kernels as float16. UsageError for a folder that holds no run,
     WeightsError for a run that has not validated yet.
     """
-    best = find_weights(str(run))
-    if dry_run:
-        return ExportedWeights(best, file, None)
     if file.suffix != ".safetensors":
         raise UsageError(f"`{file}` must end in `.safetensors`")
+    best = find_weights(str(run))
+    require_free([file], inputs=[best])
+    if dry_run:
+        return ExportedWeights(best, file, None)
     delivered = read_native(best)
     if delivered is None:
         raise WeightsError(f"`{best}` is not of our own format")

@@ -14,10 +14,14 @@ from torch import Tensor
 from engine.banks.bank import BIN, Bank, sorted_bank
 from engine.banks.faces import NO_AGE, Face, by_size, faces_in, read_portrait
 from engine.banks.files import require_suffix, save_bank
+from engine.core.batch import fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.ledger import Ledger
+from engine.core.lock import locked
 from engine.core.progress import Progress, reported
+from engine.core.regular import printable
+from engine.core.single import made_by_tm
 from engine.data.ages import AgeSource
 from engine.data.manifest import seen_from
 from engine.nets.protocols import AgeEstimator, IdentityNetwork
@@ -80,46 +84,59 @@ def build_bank(
     picture is usable; a killed run continues where it stopped.
     """
     faces = faces_in(plan.source, plan.ages)
-    work = _Embedding(identity_net, age_estimator, device)
+    pictures, out = [face.path for face in faces], plan.out
+    with (
+        locked(out.parent, guarded=True, inputs=pictures, name=out.name) as held,
+        Ledger(plan.ledger, key=lambda row: row["sha256"]) as ledger,
+    ):
+        if held.is_new and (ledger.rows or made_by_tm(out)):
+            held.adopt([out.name])
+        held.require_own(out.name)
+        work = _Embedding(identity_net, age_estimator, device)
+        return _built(plan, faces, work, ledger, progress)
+
+
+def _built(
+    plan: BankPlan, faces: Sequence[Face], work: "_Embedding", ledger: Ledger, progress: Progress
+) -> BankReport:
     left_out: list[tuple[str, str]] = []
     rows: list[tuple[Face, Row]] = []
-    with Ledger(plan.ledger, key=lambda row: row["sha256"]) as ledger:
-        unique, digests = list[tuple[Face, str]](), set[str]()
-        copies = 0
-        for face in faces:
-            if face.age is None and age_estimator is None:
-                left_out.append((face.path.name, NO_AGE))
-                continue
-            try:
-                digest = file_sha256(face.path)
-            except OSError as error:
-                left_out.append((face.path.name, f"cannot be read: {error.strerror or error}"))
-                continue
-            copies += digest in digests
-            if digest not in digests:
-                unique.append((face, digest))
-            digests.add(digest)
-        missing = [one for one in unique if not work.is_done(one, ledger.rows.get(one[1]))]
-        with reported(progress, "Embedding", len(missing)):
-            embedded = in_batches(
-                work,
-                missing,
-                batch=plan.batch,
-                shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
-            )
-            for row in embedded:
-                ledger.add(row)
-                progress.advance(row["source"])
-        for face, digest in unique:
-            row = ledger.rows[digest]
-            if row["status"] == "done":
-                rows.append((face, row))
-            else:
-                left_out.append((face.path.name, row["reason"]))
+    unique, digests = list[tuple[Face, str]](), set[str]()
+    copies = 0
+    for face in faces:
+        if face.age is None and work.age_estimator is None:
+            left_out.append((printable(face.path.name), NO_AGE))
+            continue
+        try:
+            digest = file_sha256(face.path)
+        except OSError as error:
+            left_out.append((printable(face.path.name), str(fault_row(error)["reason"])))
+            continue
+        copies += digest in digests
+        if digest not in digests:
+            unique.append((face, digest))
+        digests.add(digest)
+    missing = [one for one in unique if not work.is_done(one, ledger.rows.get(one[1]))]
+    with reported(progress, "Embedding", len(missing)):
+        embedded = in_batches(
+            work,
+            missing,
+            batch=plan.batch,
+            shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
+        )
+        for row in embedded:
+            ledger.add(row)
+            progress.advance(row["source"])
+    for face, digest in unique:
+        row = ledger.rows[digest]
+        if row["status"] == "done":
+            rows.append((face, row))
+        else:
+            left_out.append((printable(face.path.name), row["reason"]))
     if not rows:
         reasons = "; ".join(sorted({reason for _, reason in left_out}))
         raise InputError(f"no picture of `{plan.source}` is usable: {reasons}")
-    bank = _assembled(plan, identity_net, age_estimator, rows)
+    bank = _assembled(plan, work.identity_net, work.age_estimator, rows)
     save_bank(plan.out, bank)
     return BankReport(bank, len(missing), len(unique) - len(missing), copies, tuple(left_out))
 
@@ -149,7 +166,7 @@ class _Embedding:
         for index, (face, digest) in enumerate(batch):
             row: Row = {
                 "sha256": digest,
-                "source": face.path.name,
+                "source": printable(face.path.name),
                 "embedder": self.identity_net.digest,
             }
             try:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.banks.bank import Bank, sorted_bank
 from engine.core.errors import UsageError, WeightsError
+from engine.core.jsontext import to_json
 from engine.nets.named import load_identity_network
 from engine.nets.protocols import IdentityNetwork
 from engine.weights.load import read_tensors, require_sound
@@ -85,7 +86,7 @@ def save_table(
 ) -> None:
     """Write tensors and JSON facts; `kind` distinguishes banks, anchors and prototypes."""
     require_suffix(path)
-    text = json.dumps({"schema": SCHEMA, "kind": kind, **facts}, ensure_ascii=False)
+    text = to_json({"schema": SCHEMA, "kind": kind, **facts})
     write_safetensors(path, tensors, {"format": "pt", HEADER: text})
 
 

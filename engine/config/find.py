@@ -28,9 +28,15 @@ def find_recipe(name: str, *, beside: Path | None = None) -> Path:
     Looked up as a path (relative to `beside` if given), as the full name of a shipped recipe, under
     `mytm/`, and last as the unique stem of a shipped one.
     """
-    path = (beside or Path()) / Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = (beside or Path()) / Path(name).expanduser()
+        if path.is_file():
+            return path
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # `~nobody`, a name too long, a NUL
+        raise RecipeError(f"`{name[:80]}` is no path of a recipe: {error}") from None
+    if is_folder and Path(name).suffix:
+        raise RecipeError(f"`{name}` is a folder, not a recipe", hint="give a file in it")
     shipped, stem = shipped_recipes(), Path(name).as_posix().removesuffix(".toml")
     for full in (stem, f"{DEFAULT_FOLDER}/{stem}"):
         if full in shipped:

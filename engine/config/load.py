@@ -11,8 +11,11 @@ from engine.config.base import RECIPES, Recipe
 from engine.config.find import find_recipe
 from engine.config.merge import MergeError, Tree, lay_over, parse_setting
 from engine.core.errors import RecipeError
+from engine.core.regular import open_regular
 
 R = TypeVar("R", bound=Recipe)
+LARGEST = 1 << 20
+"""Bytes of a recipe that are read."""
 
 
 def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
@@ -32,9 +35,9 @@ def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
         recipe = _root(tree).model_validate(tree)
     except ValidationError as error:
         faults += [f"{_dotted(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        raise _faulty(path, faults) from None
+        raise _faulty(path, faults, settings) from None
     if faults:
-        raise _faulty(path, faults)
+        raise _faulty(path, faults, settings)
     return recipe
 
 
@@ -75,11 +78,14 @@ def read_tree(path: Path) -> Tree:
 def read_toml(path: Path) -> Tree:
     """The tables of one TOML file; RecipeError says where it is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"`{path}` is not valid TOML: {error}") from None
+        with open_regular(path) as file:
+            return tomllib.loads(file.read(LARGEST).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise RecipeError(f"`{path}` is not UTF-8 text") from None
+    except ValueError as error:  # not TOML, or a number of thousands of digits
+        raise RecipeError(f"`{path}` is not valid TOML: {error}") from None
+    except RecursionError:
+        raise RecipeError(f"`{path}` is nested too deeply") from None
     except OSError as error:
         raise RecipeError(f"`{path}` cannot be read: {error.strerror}") from None
 
@@ -88,14 +94,26 @@ def _root(tree: Tree) -> type[Recipe]:
     kind = tree.get("kind")
     if kind is None:
         raise RecipeError("the recipe has no `kind`", hint=f"known kinds: {', '.join(RECIPES)}")
-    if kind not in RECIPES:
+    if not isinstance(kind, str) or kind not in RECIPES:
         raise RecipeError(RECIPES.miss(str(kind)))
     return RECIPES[str(kind)]
 
 
-def _faulty(path: Path, faults: list[str]) -> RecipeError:
+def _faulty(path: Path, faults: list[str], settings: Sequence[str] = ()) -> RecipeError:
+    """Blames the file, unless it is sound without the settings."""
     many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return RecipeError("\n".join([f"`{path}` has {many}", *(f"  {fault}" for fault in faults)]))
+    what = f"`{path}` has"
+    if settings and _is_sound(path):
+        what = "what was set on top of the recipe has"
+    return RecipeError("\n".join([f"{what} {many}", *(f"  {fault}" for fault in faults)]))
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        load_recipe(path)
+    except RecipeError:
+        return False
+    return True
 
 
 def _dotted(loc: tuple[Any, ...]) -> str:

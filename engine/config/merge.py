@@ -78,7 +78,7 @@ def parse_setting(setting: str) -> Tree:
         raise MergeError(setting, "not a setting, write it as `key=value` or `table.key=value`")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     for key in reversed(keys):
         value = {key: value}

@@ -1,9 +1,7 @@
 """Atomic files: written under a temporary name, synced, renamed."""
 
 import errno
-import json
 import os
-import secrets
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,16 +9,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.core.errors import DiskError, TmError, UsageError
+from engine.core.held import TakenError, begin
+from engine.core.jsontext import to_json
 
 
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
     """Open `path` for writing such that a killed process leaves the old file or the new one.
 
-    Raises DiskError when the disk is full and UsageError when the folder may not be written.
+    Raises DiskError when the disk is full, UsageError when the folder may not be written, and
+    TakenError for a path that the folder held by `engine.core.lock` refuses.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
+        partial = begin(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -33,6 +34,10 @@ def written(path: Path) -> Generator[IO[bytes]]:
             raise
         _sync_folder(path.parent)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise TakenError(
+                f"its output `{path.name}` has a name too long for this disk"
+            ) from None
         raise disk_error(error, path) from error
 
 
@@ -49,16 +54,7 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace the file at `path` by indented JSON in one step."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def sweep(folder: Path) -> None:
-    """Remove the partial files and folders that killed processes left below `folder`."""
-    for partial in list(folder.rglob(".*.partial")):
-        if partial.is_dir() and not partial.is_symlink():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+    write_text(path, to_json(content, indent=2) + "\n")
 
 
 def disk_error(error: OSError, path: Path) -> TmError:
@@ -67,6 +63,9 @@ def disk_error(error: OSError, path: Path) -> TmError:
         return DiskError(f"no space left to write `{path}`", hint="free some space, then run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UsageError(f"`{path}` may not be written", hint="choose a folder of your own")
+    if error.errno == errno.ELOOP:
+        hint = "a link stands in its place: remove it, or name another folder"
+        return UsageError(f"`{path}` is not written through a link", hint=hint)
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         taken, wanted = "a file", "a folder"
         if error.errno == errno.EISDIR:

@@ -9,6 +9,7 @@ from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.core.ledger import Ledger, Row
 from engine.core.progress import Progress, reported
+from engine.core.regular import printable
 
 Item = TypeVar("Item")
 Finished = tuple[Item, Sequence[Row]]
@@ -46,6 +47,7 @@ def run_batch(
     task: str,
     progress: Progress,
     column: str = "source",
+    keeps: Callable[[Row], bool] = lambda row: False,
 ) -> BatchReport:
     """Work on every input that the open ledger does not hold as finished.
 
@@ -61,6 +63,7 @@ def run_batch(
             `INPUT_FAULTS` into rows by `fault_row`.
         task, progress: the label and the receiver of progress.
         column: the key by which rows belong to an input.
+        keeps: which rows of an input stay beside its new ones.
     """
     recorded: dict[str, list[Row]] = {}
     for row in ledger.rows.values():
@@ -69,7 +72,8 @@ def run_batch(
     rows: list[Row] = []
     with reported(progress, task, len(remaining)):
         for item, own in work(remaining):
-            ledger.replace(recorded.get(name(item), ()), own)
+            old = [row for row in recorded.get(name(item), ()) if not keeps(row)]
+            ledger.replace(old, own)
             rows += own
             progress.advance(name(item))
     return BatchReport(tuple(rows), len(inputs) - len(remaining))
@@ -104,7 +108,8 @@ def fault_row(error: PictureError | OSError | MemoryError) -> dict[str, Any]:
         return {"status": error.status, "reason": error.reason}
     if isinstance(error, MemoryError):
         return {"status": "failed", "reason": f"needs more memory than there is: {error}"}
-    return {"status": "failed", "reason": f"cannot be read: {error.strerror or error}"}
+    reason = printable(error.strerror or str(error))
+    return {"status": "failed", "reason": f"cannot be read: {reason}"}
 
 
 def _outputs_exist(row: Row, out: Path) -> bool:

@@ -47,6 +47,12 @@ class DiskError(TmError):
     exit_code = 1
 
 
+class MemoryLimitError(TmError):
+    """There is less memory than the work needs."""
+
+    exit_code = 5
+
+
 class PictureError(Exception):
     """One picture of a batch cannot be used; the batch records the reason and goes on.
 

@@ -1,14 +1,18 @@
 """The status of each input of a batch on disk: a rerun continues where the last run ended."""
 
-import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, cast
 
 from engine.core.atomic import disk_error, write_text
 from engine.core.errors import UsageError
+from engine.core.held import folder_of
+from engine.core.jsontext import from_json, to_json
 
 Row = dict[str, Any]
+OUTPUTS = ("output", "sidecar")
+"""Keys of rows that name files of the ledger's folder."""
 
 
 class Ledger:
@@ -26,14 +30,21 @@ class Ledger:
         self._file: TextIO | None = None
         self.rows: dict[str, Row] = {}
         for row in [*read_rows(path), *read_rows(self.journal, torn=True)]:
-            self.rows[key(row)] = row
+            try:
+                self.rows[key(row)] = row
+            except (KeyError, TypeError, AttributeError) as error:
+                raise UsageError(
+                    f"`{path}` holds rows of something else: {error!r} is missing",
+                    hint="name another folder",
+                ) from None
 
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # A torn last line must not swallow the first row of this run.
-            self._file = self.journal.open("a", encoding="utf-8")
+            self._file = open(self.journal, "a", encoding="utf-8", opener=_not_through_links)
             self._file.write("\n")
+            self._adopt()
         except OSError as error:
             raise disk_error(error, self.journal) from error
         return self
@@ -49,7 +60,7 @@ class Ledger:
         if self._file is None:
             raise ValueError("the ledger is not open")
         try:
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._file.write(to_json(row) + "\n")
             self._file.flush()
         except OSError as error:
             raise disk_error(error, self.journal) from error
@@ -66,11 +77,31 @@ class Ledger:
         for row in new:
             self.add(row)
 
+    def _adopt(self) -> None:
+        """Let the folder own this ledger and, where it has no record yet, what the rows name."""
+        folder = folder_of(self.path)
+        if folder is None or not folder.guarded:
+            return
+        done = [row for row in self.rows.values() if row.get("status", "done") == "done"]
+        named = (row.get(key) for row in done for key in OUTPUTS)
+        outputs = [name for name in named if isinstance(name, str)] if folder.is_new else []
+        folder.adopt([self.path.name, *outputs])
+
     def save(self) -> None:
         """Write all rows to the file in the order of their keys, then drop the journal."""
-        lines = [json.dumps(self.rows[key], ensure_ascii=False) for key in sorted(self.rows)]
+        lines = [to_json(self.rows[key]) for key in sorted(self.rows)]
         write_text(self.path, "".join(line + "\n" for line in lines))
         self.journal.unlink(missing_ok=True)
+
+
+def outputs_of(path: Path) -> frozenset[str]:
+    """The files that the done rows of a ledger name, relative to its folder; none without one."""
+    done = (row for row in read_rows(path, torn=True) if row.get("status", "done") == "done")
+    return frozenset(row[key] for row in done for key in OUTPUTS if isinstance(row.get(key), str))
+
+
+def _not_through_links(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def read_rows(path: Path, *, torn: bool = False) -> list[Row]:
@@ -83,8 +114,11 @@ def read_rows(path: Path, *, torn: bool = False) -> list[Row]:
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = from_json(line)
+            if not isinstance(row, dict):
+                raise ValueError("not an object")
+            rows.append(cast(Row, row))
+        except ValueError as error:
             if not torn:
                 raise UsageError(f"line {number} of `{path}` is not JSON: {error}") from None
     return rows

@@ -4,42 +4,65 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from engine.core.atomic import disk_error, sweep, write_json
+from engine.core.atomic import disk_error, write_json
 from engine.core.errors import UsageError
+from engine.core.held import RECORD, HeldFolder, holding, may_overwrite
+
+LOCK = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Generator[None]:
+def locked(
+    folder: Path, *, guarded: bool = False, inputs: Iterable[Path] = (), name: str = ""
+) -> Generator[HeldFolder]:
     """Hold `folder` for this process; UsageError names the process that holds it already.
 
     The operating system drops the lock when a process dies, so a killed run leaves none behind.
+
+    Args:
+        folder: made if it is absent.
+        guarded: only files of its own are replaced, see `engine.core.held`.
+        inputs: files that nothing may replace.
+        name: of one output, where other programs may write to the same folder meanwhile.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(error, folder) from error
-    lock, owner = FileLock(folder / ".lock"), folder / ".lock.json"
+    before = f".{name}" if name else ""
+    lock, owner = FileLock(folder / f"{before}{LOCK}"), folder / f"{before}{LOCK}.json"
+    what = folder / name
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(
-            f"`{folder}` is in use by {_holder(owner)}",
-            hint="wait for it, or choose another folder",
+            f"`{what}` is in use by {_holder(owner)}", hint="wait for it, or choose another folder"
         ) from None
     except OSError as error:
         raise disk_error(error, folder) from error
     try:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(owner, {"pid": os.getpid(), "command": shlex.join(sys.argv), "since": since})
-        sweep(folder)  # nobody else writes here now, so what is partial belongs to the dead
-        yield
+        try:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            write_json(owner, {"pid": os.getpid(), "command": shlex.join(sys.argv), "since": since})
+            held = HeldFolder(
+                folder,
+                guarded=guarded,
+                overwrite=may_overwrite(),
+                inputs=inputs,
+                record=f"{before}{RECORD}",
+            )
+            held.sweep()  # nobody else writes here now: what is unfinished belongs to the dead
+        except OSError as error:
+            raise disk_error(error, folder) from error
+        with holding(held):
+            yield held
     finally:
         owner.unlink(missing_ok=True)
         lock.release()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 from typing import Annotated, Any, NamedTuple, Self, cast
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler
@@ -26,7 +27,10 @@ def parse_number(text: str) -> float:
     match = re.fullmatch(rf"({NUMBER})([kKmM]?)", text)
     if not match:
         raise ValueError(f"`{text}` is not a number; write it as `0.07`, `60k` or `1.5M`")
-    return float(match[1].replace("_", "")) * THOUSANDS[match[2].lower()]
+    value = float(match[1].replace("_", "")) * THOUSANDS[match[2].lower()]
+    if not isfinite(value):
+        raise ValueError(f"`{text}` is larger than any number here")
+    return value
 
 
 def parse_count(text: str) -> int:

@@ -48,7 +48,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, kind: object) -> bool:
         self._scan()
-        return kind in self._classes
+        return isinstance(kind, str) and kind in self._classes
 
     def __iter__(self) -> Iterator[str]:
         self._scan()

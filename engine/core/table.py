@@ -21,6 +21,7 @@ WORDING = {
     "model_type": "expected a table",
     "tuple_type": "expected a list",
     "dict_type": "expected a table",
+    "finite_number": "expected a finite number",
     "float_type": "expected a number",
     "int_type": "expected a whole number",
     "bool_type": "expected true or false",
@@ -35,7 +36,9 @@ WORDING = {
 class Table(BaseModel):
     """A frozen, typed table; unknown keys are an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     def dump(self) -> dict[str, Any]:
         """Everything the table holds, ready for TOML or JSON.

@@ -11,6 +11,8 @@ from engine.core.numbers import OLDEST
 from engine.data.csv_table import PATH_COLUMNS, read_csv
 
 YEAR = 365.2425
+NAMED = re.compile(r"(\d{1,3}(?:\.\d+)?)_\d+(?:_\d+)*(?:-[a-z0-9]+)*(?:\.[A-Za-z0-9]+)?")
+"""`{age}_{number}`, perhaps with the number of a face, and what kept two outputs apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,21 @@ class AgeSource:
                 return Age(self.listed[name], "csv")
         if (years := age_in_name(photo.name)) is not None:
             return Age(years, "name")
-        if self.born is not None and taken is not None and taken >= self.born:
-            return Age(round((taken - self.born).days / YEAR, 1), "date")
+        if self.born is not None and taken is not None:
+            years = round((taken - self.born).days / YEAR, 1)
+            return Age(years, "date") if 0 <= years <= OLDEST else None
         return None
 
 
 def age_in_name(name: str) -> float | None:
-    """The age at the head of a name such as `30_11.jpg`, None if there is none.
+    """The age in a name `{age}_{number}`, None for any other: `001.jpg` and `2 Geburtstag.jpg` are
+    no ages.
 
-    >>> age_in_name("30_11.jpeg"), age_in_name("IMG_2034.jpg"), age_in_name("20200131_1.jpg")
+    >>> age_in_name("30_11.jpeg"), age_in_name("IMG_2034.jpg"), age_in_name("03 - beach.jpg")
     (30.0, None, None)
     """
-    match = re.match(r"(\d{1,3})[_. ]", name)
-    if match is None or int(match[1]) > OLDEST:
+    match = NAMED.fullmatch(name)
+    if match is None or float(match[1]) > OLDEST:
         return None
     return float(match[1])
 
@@ -67,7 +71,8 @@ def parse_born(text: str) -> date:
 def read_age_csv(path: Path) -> dict[str, float]:
     """Ages in years by file, from a table with a column of paths or names and one called `age`.
 
-    UsageError names a missing column, or the line of a faulty age.
+    A line without an age says nothing. UsageError names a missing column, the line of a faulty
+    age, or two lines that contradict each other.
     """
     table = read_csv(path, "the ages in")
     column = table.path_column
@@ -77,12 +82,22 @@ def read_age_csv(path: Path) -> dict[str, float]:
             hint="its first line names the columns, such as `path,age`",
         )
     ages: dict[str, float] = {}
+    lines: dict[str, int] = {}
     for line, row in table.rows:
+        if not row["age"]:
+            continue
         try:
             years = float(row["age"])
         except ValueError:
             years = -1.0
         if not 0 <= years <= OLDEST:
             raise UsageError(f"line {line} of `{path}`: `{row['age']}` is not an age")
-        ages[row[column]] = years
+        name = row[column]
+        if ages.get(name, years) != years:
+            raise UsageError(
+                f"line {line} of `{path}`: `{name}` is {years:g} here and {ages[name]:g} in line "
+                f"{lines[name]}",
+                hint="keep one of both",
+            )
+        ages[name], lines[name] = years, line
     return ages

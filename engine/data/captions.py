@@ -7,7 +7,6 @@ the index it belongs to.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from engine.core.atomic import write_text
 from engine.core.errors import UsageError, WeightsError
+from engine.core.jsontext import to_json
 from engine.core.ledger import read_rows
 from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
 
@@ -87,8 +87,7 @@ class Captions:
     def save(self, folder: Path) -> None:
         """Write both files; a killed process leaves a pair that `read_captions` refuses."""
         index = "".join(
-            json.dumps(self._row(caption, row), ensure_ascii=False) + "\n"
-            for row, caption in enumerate(self.captions)
+            to_json(self._row(caption, row)) + "\n" for row, caption in enumerate(self.captions)
         )
         bound = hashlib.sha256(index.encode("utf-8")).hexdigest()
         header = {key: str(value) for key, value in self.maker.facts().items()}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from engine.core.errors import UsageError
 
+DELIMITERS = ",;\t"
+"""The first of those that are most frequent in the first line is meant."""
 PATH_COLUMNS = ("path", "file", "filename", "name", "image", "photo")
 
 
@@ -30,10 +32,17 @@ def read_csv(path: Path, what: str) -> CsvTable:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{what} `{path}` cannot be read: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    head = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=head.count)
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter
+    )
     names = {name: name.strip().lower() for name in reader.fieldnames or []}
-    rows = [
-        (reader.line_num, {key: (row[name] or "").strip() for name, key in names.items()})
-        for row in reader
-    ]
+    try:
+        rows = [
+            (reader.line_num, {key: (row[name] or "").strip() for name, key in names.items()})
+            for row in reader
+        ]
+    except csv.Error as error:
+        raise UsageError(f"{what} `{path}`, line {reader.line_num}: {error}") from None
     return CsvTable(tuple(names.values()), rows)

@@ -1,6 +1,5 @@
 """Landscapes with valence and arousal: rendered scenes and rated photos."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +13,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from engine.core.errors import InputError, PictureError, UsageError
+from engine.core.jsontext import to_json
 from engine.core.numbers import Count
 from engine.core.progress import Progress, reported
 from engine.core.table import Table
@@ -187,7 +187,7 @@ def rated_preview(folder: Path, plan: RatingPlan) -> tuple[str, ...]:
 
 def sides(photos: Landscapes, test: float) -> tuple[Landscapes, Landscapes]:
     """Training and held-out photos, split by the hash of their names."""
-    keys = (json.dumps({"name": name}, ensure_ascii=False) for name in photos.names)
+    keys = (to_json({"name": name}) for name in photos.names)
     shares = [hash_fraction(key) for key in keys]
     held_out = np.array(shares) < test
     if held_out.sum() < 2:

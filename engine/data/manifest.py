@@ -1,6 +1,7 @@
 """`manifest.jsonl`: one row for each picture of a prepared folder, kept by every `tm prep` verb."""
 
 import os
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, UsageError
 from engine.core.ledger import Ledger, read_rows
+from engine.core.regular import printable, real
 from engine.data.ages import AgeSource
 from engine.images.reading import find_pictures
 
@@ -24,7 +26,9 @@ ALWAYS = ("source", "output", "status", "reason", "sha256", "age", "box", "score
 class Row(BaseModel):
     """One picture of a prepared folder; unknown keys are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     source: str | None = None
     """The photo it was made from, relative to the manifest's folder; null if it was rendered."""
@@ -117,20 +121,26 @@ def adopt(folder: Path, ages: AgeSource) -> list[Row]:
     pictures = find_pictures(folder)
     rows: list[Row] = []
     for path in pictures.pictures:
-        name, age = path.relative_to(folder).as_posix(), ages.age_of(path, None)
+        name, age = printable(path.relative_to(folder).as_posix()), ages.age_of(path, None)
         years, source = (age.years, age.source) if age is not None else (None, None)
-        rows.append(Row(output=name, sha256=file_sha256(path), age=years, age_by=source))
+        digest = None
+        with suppress(OSError):  # whoever reads it records the reason
+            digest = file_sha256(path)
+        rows.append(Row(output=name, sha256=digest, age=years, age_by=source))
     if not rows:
         raise InputError(f"nothing to prepare in `{folder}`: {pictures.explanation}")
     return rows
 
 
 def seen_from(folder: Path, path: Path) -> str:
-    """`path` relative to `folder`, in POSIX form; absolute on another drive."""
-    try:
-        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return path.resolve().as_posix()
+    """`path` relative to `folder`, in POSIX form; absolute on another drive.
+
+    A link to a picture is named by its own name; bytes that are not UTF-8 are written as `\\xe9`.
+    """
+    there = os.path.join(real(path.parent), path.name)
+    with suppress(ValueError):  # on another drive
+        there = os.path.relpath(there, real(folder))
+    return printable(Path(there).as_posix())
 
 
 def _unreadable(path: Path, error: ValidationError) -> UsageError:

@@ -11,6 +11,7 @@ import torch
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError
 from engine.core.progress import Progress, reported
+from engine.core.regular import real
 from engine.data.manifest import MANIFEST, Row, read_manifest
 from engine.enhance.one import Job, read_one, work_one, write_one
 from engine.enhance.plan import EnhancePlan
@@ -114,14 +115,14 @@ def _contradictions(row: Row, path: Path, name: str) -> list[Finding]:
 
 def _orphans(folder: Path, rows: list[Row]) -> list[Finding]:
     """Pictures and sidecars that are not in the manifest."""
-    listed = {(folder / str(row.output)).resolve() for row in rows}
-    listed |= {(folder / str((row.model_extra or {}).get("sidecar"))).resolve() for row in rows}
+    listed = {real(folder / str(row.output)) for row in rows}
+    listed |= {real(folder / str((row.model_extra or {}).get("sidecar"))) for row in rows}
     files = [*find_pictures(folder).pictures]
     files += [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
     return [
         Finding(path.relative_to(folder).as_posix(), "orphan", "is in no row of the manifest")
         for path in files
-        if path.resolve() not in listed
+        if real(path) not in listed
     ]
 
 

@@ -35,7 +35,14 @@ def enhance_folder(plan: EnhancePlan, progress: Progress, *, workers: int = 1) -
         for job, row in _rows(jobs, plan, workers):
             yield job, [ManifestRow.model_validate(row).dump()]
 
-    with locked(plan.out), ledger_of(plan.out) as ledger:
+    photos = [job.photo for job in jobs]
+    with (
+        locked(plan.out, guarded=True, inputs=photos) as held,
+        ledger_of(plan.out) as ledger,
+    ):
+        if held.is_new and ledger.rows:
+            held.adopt([RECIPE])
+        held.require_own(RECIPE)
         write_text(plan.out / RECIPE, recipe_toml(plan.recipe))
         return run_batch(
             jobs,

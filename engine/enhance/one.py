@@ -1,6 +1,5 @@
 """One picture of a batch: read, enhanced, written with its sidecar."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,11 +13,14 @@ from engine.core.atomic import write_json, written
 from engine.core.batch import INPUT_FAULTS, fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
+from engine.core.jsontext import to_json
 from engine.core.ledger import Row
 from engine.data.manifest import seen_from
+from engine.enhance.album import Place
 from engine.enhance.chain import Chain, Enhanced, Used
 from engine.enhance.figures import SIDE, figures, installed_lpips
 from engine.enhance.plan import EnhancePlan
+from engine.images.plausible import require_plausible
 from engine.images.png import write_png
 from engine.images.raster import Origin, Raster, read_raster, resized
 from engine.images.saving import KEY, tool_version
@@ -89,11 +91,12 @@ def work_one(read: Read, chain: Chain, plan: EnhancePlan, used: list[Used] | Non
                 f" {plan.recipe.max_output_megapixels:g}"
             )
         enhanced = chain.run(read.take, used)
+        if plan.recipe.side is not None:
+            enhanced.picture = resized(enhanced.picture, plan.recipe.side)
+        after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
+        require_plausible(after, before, same=True)
     except INPUT_FAULTS as error:
         return Worked(read, fault=fault_row(error))
-    if plan.recipe.side is not None:
-        enhanced.picture = resized(enhanced.picture, plan.recipe.side)
-    after = np.ascontiguousarray(enhanced.picture.shrunk(SIDE))
     metrics = figures(before, after, enhanced, _distance())
     return Worked(read, enhanced, metrics)
 
@@ -120,10 +123,19 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
     if worked.enhanced is None or worked.metrics is None:
         assert worked.fault is not None
         return row | {"output": None, **worked.fault}
+    try:
+        return row | _written(job, worked, plan, relative, place)
+    except INPUT_FAULTS as error:
+        return row | {"output": None, **fault_row(error)}
+
+
+def _written(job: Job, worked: Worked, plan: EnhancePlan, relative: Path, place: Place) -> Row:
+    """Write both files; returns what the row says of them."""
     enhanced, metrics = worked.enhanced, worked.metrics
+    assert enhanced is not None
     path, sidecar = named(job.output, ".png"), named(job.output, ".json")
     with written(path) as file:
-        text = json.dumps(_provenance(worked, plan), ensure_ascii=False)
+        text = to_json(_provenance(worked, plan))
         write_png(file, enhanced.picture, {KEY: text})
     digest, origin = file_sha256(path), worked.read.origin
     assert origin is not None
@@ -162,7 +174,7 @@ def write_one(job: Job, worked: Worked, plan: EnhancePlan) -> Row:
     }
     write_json(sidecar, content)
     skipped = {s["name"]: s["skipped_reason"] for s in enhanced.steps if "skipped_reason" in s}
-    return row | {
+    return {
         "output": seen_from(plan.out, path),
         "status": "done",
         "reason": None,

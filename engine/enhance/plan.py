@@ -10,7 +10,10 @@ import torch
 
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
+from engine.core.ledger import outputs_of
+from engine.core.regular import real
 from engine.data.domains import Domain
+from engine.data.manifest import MANIFEST
 from engine.enhance.base import StepChoice
 from engine.enhance.chain import Chain, require_steps
 from engine.enhance.face_evaluators import FaceEvaluators
@@ -94,7 +97,7 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
     UsageError where the source does not exist, or a result would lie on a source or, for raw
     albums, among the raw data; InputError for a source without pictures.
     """
-    source, out = plan.source.resolve(), plan.out.resolve()
+    source, out = real(plan.source), real(plan.out)
     if source == out:
         raise UsageError(
             f"results may not lie in `{plan.source}` itself", hint="name another folder"
@@ -104,10 +107,11 @@ def pictures_of(plan: EnhancePlan) -> dict[Path, Path]:
             f"`{plan.source}` is raw data: `{plan.out}` may lie neither in it nor around it",
             hint="name a folder beside it, such as `data/processed/caf_enhanced`",
         )
-    stems = output_stems(plan.source, plan.out, verb="enhance")
-    sources = {photo.resolve() for photo in stems}
+    own = outputs_of(plan.out / MANIFEST)
+    stems = output_stems(plan.source, plan.out, verb="enhance", own=own)
+    sources = {real(photo) for photo in stems}
     for photo, stem in stems.items():
-        if stem.with_name(f"{stem.name}.png").resolve() in sources:
+        if real(stem.with_name(f"{stem.name}.png")) in sources:
             raise UsageError(
                 f"the result of `{photo}` would replace a source", hint="name another folder"
             )

@@ -5,6 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.core.errors import PictureError
+
 LEVELS = 255
 
 
@@ -22,8 +24,11 @@ def to_tensors(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
-    """(1, 3, h, w) or (3, h, w), clipped to [-1, 1], to uint8 RGB (h, w, 3)."""
-    planes = picture.detach().reshape(picture.shape[-3:]).float().cpu()
+    """(1, 3, h, w) or (3, h, w), clipped to [-1, 1], to uint8 RGB (h, w, 3).
+
+    PictureError for numbers that are not finite, which would be black.
+    """
+    planes = _finite(picture.detach().reshape(picture.shape[-3:]).float().cpu())
     levels = ((planes.clamp(-1, 1) + 1) * (LEVELS / 2)).round().to(torch.uint8)
     return levels.permute(1, 2, 0).contiguous().numpy()
 
@@ -38,12 +43,21 @@ def to_floats(values: NDArray[np.generic]) -> Tensor:
 
 
 def from_floats(picture: Tensor, like: NDArray[np.generic]) -> NDArray[np.generic]:
-    """(1, 3, h, w), clipped to [-1, 1], to RGB (h, w, 3) of the depth of `like`."""
-    planes = picture.detach().reshape(picture.shape[-3:]).float().cpu().clamp(-1, 1)
+    """(1, 3, h, w), clipped to [-1, 1], to RGB (h, w, 3) of the depth of `like`.
+
+    PictureError for numbers that are not finite, which would be black.
+    """
+    planes = _finite(picture.detach().reshape(picture.shape[-3:]).float().cpu()).clamp(-1, 1)
     values = planes.permute(1, 2, 0).numpy()
     if like.dtype == np.float32:
         return np.ascontiguousarray(values)
     return np.rint((values + 1) * (white_of(like) / 2)).astype(like.dtype)
+
+
+def _finite(picture: Tensor) -> Tensor:
+    if not bool(torch.isfinite(picture).all()):
+        raise PictureError("the network gave numbers that are not finite")
+    return picture
 
 
 def white_of(values: NDArray[np.generic]) -> int:

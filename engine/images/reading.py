@@ -1,9 +1,9 @@
 """Reading any picture a person may own: upright, sRGB, 8 bits, or one sentence why not."""
 
 import datetime
+import errno
 import io
 import os
-import stat
 import struct
 import threading
 import warnings
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from engine.core.errors import PictureError, UsageError
+from engine.core.regular import open_regular
 from engine.images.srgb import Pixels, to_srgb
 
 # Named, so that no picture ever starts Ghostscript or an exotic parser.
@@ -28,7 +29,7 @@ EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
 # EXIF orientation -> quarter turns anticlockwise, after a left-right mirroring or not.
 ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
          8: (1, False)}  # fmt: skip
-ORIENTATION, EXIF_TABLE, ORIGINAL, DIGITIZED, CHANGED = 0x0112, 0x8769, 0x9003, 0x9004, 0x0132
+ORIENTATION, EXIF_TABLE, ORIGINAL = 0x0112, 0x8769, 0x9003
 MAX_MEGAPIXELS = 250.0
 """Larger pictures are refused before they are decoded: they may be decompression bombs."""
 EARLIEST = datetime.date(1826, 1, 1)
@@ -111,7 +112,7 @@ def find_pictures(folder: Path) -> Listing:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(Path(entry))
             elif Path(entry).suffix.lower() in EXTENSIONS:
                 pictures.append(Path(entry))
@@ -120,13 +121,20 @@ def find_pictures(folder: Path) -> Listing:
     return Listing(tuple(sorted(pictures)), others, tuple(unreadable))
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; opening it gives the reason
+        return False
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
     with _quiet_lock, warnings.catch_warnings(), _unlimited():
         warnings.simplefilter("ignore")
         try:
-            with open(path, "rb", opener=_open_regular) as file, _open_any(file) as image:
+            with open_regular(path) as file, _open_any(file) as image:
                 yield image
         except PictureError:
             raise
@@ -143,15 +151,6 @@ def _unlimited() -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-
-
-def _open_regular(name: str, flags: int) -> int:
-    # Without O_NONBLOCK, opening a named pipe would wait for ever.
-    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise PictureError("is not a regular file")
-    return descriptor
 
 
 def _open_any(file: io.BufferedReader) -> Image.Image:
@@ -205,6 +204,8 @@ def _reason(error: Exception) -> str:
         return f"is cut short: {text}"
     if "MAX_TEXT" in text or "text chunk" in text.lower():
         return f"carries a text chunk that unpacks to a bomb: {text}"
+    if isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.EILSEQ):
+        return str(error.strerror)
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     return f"cannot be decoded: {text} ({type(error).__name__})"
@@ -230,15 +231,13 @@ def exif_tags(image: Image.Image) -> dict[int, Any]:
 
 
 def _taken(exif: dict[int, Any]) -> datetime.date | None:
-    for tag in (ORIGINAL, DIGITIZED, CHANGED):
-        try:
-            text = str(exif.get(tag, "")).strip("\0 ")[:10]
-            day = datetime.datetime.strptime(text, "%Y:%m:%d").date()
-        except ValueError:
-            continue
-        if EARLIEST <= day <= datetime.date.today():
-            return day
-    return None
+    """The day of the photograph: of a scan the other dates are the scanner's, or an editor's."""
+    try:
+        text = str(exif.get(ORIGINAL, "")).strip("\0 ")[:10]
+        day = datetime.datetime.strptime(text, "%Y:%m:%d").date()
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= datetime.date.today() else None
 
 
 def upright(pixels: Pixels, orientation: object) -> Pixels:

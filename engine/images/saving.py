@@ -1,6 +1,5 @@
 """Pictures to PNG files: atomically written, with their provenance inside."""
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.core.atomic import write_bytes
+from engine.core.jsontext import from_json, to_json
 
 KEY = "tm"
 """The PNG text entry that holds the provenance as JSON."""
@@ -27,9 +27,7 @@ def save_png(path: Path, pixels: np.ndarray, provenance: dict[str, Any]) -> None
 def png_bytes(pixels: np.ndarray, provenance: dict[str, Any]) -> bytes:
     """The PNG file of uint8 RGB pixels (h, w, 3)."""
     info, buffer = PngInfo(), BytesIO()
-    info.add_itxt(
-        KEY, json.dumps({"tool": f"tm {tool_version()}", **provenance}, ensure_ascii=False)
-    )
+    info.add_itxt(KEY, to_json({"tool": f"tm {tool_version()}", **provenance}))
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
@@ -38,7 +36,7 @@ def provenance_of(path: Path) -> dict[str, Any] | None:
     """The provenance in a PNG of ours; None for any other picture."""
     with Image.open(path) as picture:
         text = picture.info.get(KEY)
-    return json.loads(text) if text is not None else None
+    return from_json(text) if text is not None else None
 
 
 def tool_version() -> str:

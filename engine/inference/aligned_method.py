@@ -12,6 +12,7 @@ from engine.core.ledger import Row
 from engine.data.manifest import seen_from
 from engine.evaluators.photographs import PhotoEvaluators
 from engine.faces.rotation import Pixels
+from engine.images.plausible import require_plausible
 from engine.images.ranges import to_pixels, to_tensor
 from engine.images.saving import save_png
 from engine.inference.ager import AgedFace, Ager
@@ -55,6 +56,7 @@ class AlignedMethod:
         portraits: list[Pixels] = []
         for age, picture in zip(plan.ages, aged.pictures(), strict=True):
             pixels = at_size(to_pixels(picture), plan.size)
+            require_plausible(pixels, subject.face(pixels.shape[0]))
             beyond = ager.training_domain.beyond(age)
             made = provenance(subject, plan, age, beyond)
             path = stem.with_name(f"{stem.name}_age{age:g}.png")

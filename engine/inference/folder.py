@@ -12,11 +12,12 @@ from engine.core.batch import (
     is_current,
     run_batch,
 )
-from engine.core.ledger import Ledger, Row
+from engine.core.ledger import Ledger, Row, outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.images.naming import output_stems
+from engine.inference.outputs import stale_names
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject, aligned_subject, find_subject
 
@@ -39,7 +40,8 @@ def photos_of(plan: InferPlan) -> dict[Path, Path]:
 
     UsageError if the source does not exist, InputError if it holds no picture.
     """
-    return output_stems(plan.source, plan.out, verb="age")
+    own = outputs_of(plan.out / RESULTS)
+    return output_stems(plan.source, plan.out, verb="age", own=own)
 
 
 def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchReport:
@@ -50,24 +52,38 @@ def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchRe
     outputs, digest = photos_of(plan), plan.digest
 
     def is_finished(photo: Path, rows: Sequence[Row]) -> bool:
-        ages = {row["target_age"] for row in rows}
-        return ages == set(plan.ages) and is_current(photo, rows, plan.out, digest)
+        wanted = [row for row in rows if row["target_age"] in plan.ages]
+        return len(wanted) == len(plan.ages) and is_current(photo, wanted, plan.out, digest)
+
+    def keeps(row: Row) -> bool:
+        """Whether a row is of another age, whose picture stands."""
+        if row["target_age"] is None or row["target_age"] in plan.ages:
+            return False
+        return row.get("output") is not None and (plan.out / str(row["output"])).is_file()
 
     def work(photos: Sequence[Path]) -> Iterator[Finished[Path]]:
         for photo in photos:
+            old = (row for row in ledger.rows.values() if row["source"] == names[photo])
+            if any(row.get("look", plan.look) != plan.look for row in old):
+                held.remove(*stale_names(outputs[photo], plan))
             try:
                 rows = method.rows(_subject(photo, plan), outputs[photo], plan)
             except INPUT_FAULTS as error:
                 rows = [{"output": None, **fault_row(error), "target_age": None}]
-            source = seen_from(plan.out, photo)
-            yield photo, [{"source": source, **row, "settings": digest} for row in rows]
+            made_with = {"settings": digest, "look": plan.look}
+            yield photo, [{"source": names[photo], **row, **made_with} for row in rows]
 
-    with locked(plan.out), Ledger(plan.out / RESULTS, key=_key) as ledger:
+    names = {photo: seen_from(plan.out, photo) for photo in outputs}
+    with (
+        locked(plan.out, guarded=True, inputs=outputs) as held,
+        Ledger(plan.out / RESULTS, key=_key) as ledger,
+    ):
         return run_batch(
             list(outputs),
             ledger,
-            name=lambda photo: seen_from(plan.out, photo),
+            name=lambda photo: names[photo],
             is_finished=is_finished,
+            keeps=keeps,
             work=work,
             task="Ageing",
             progress=progress,

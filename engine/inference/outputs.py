@@ -17,6 +17,8 @@ from engine.inference.morph import save_film
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject
 
+FILMS = ("morph.gif", "morph.mp4")
+
 
 def at_size(pixels: Pixels, size: int | None) -> Pixels:
     """A square picture resized to (size, size, 3); unchanged for None."""
@@ -75,6 +77,16 @@ def save_strip(
     strip = contact_sheet(pictures, captions, columns=columns, cell=cell)
     made = {"made": "re-aged strip", "synthetic": True, "target_ages": list(plan.ages)}
     save_png(stem.with_name(f"{stem.name}_strip.png"), strip, made)
+
+
+def stale_names(stem: Path, plan: InferPlan) -> list[str]:
+    """Strip, films, pairs and pasted photos of one photo, by their paths in `out`: they show all
+    ages at once, or stand beside a picture, and are of no use once those are made anew."""
+    names = [stem.with_name(f"{stem.name}_{what}") for what in ("strip.png", *FILMS)]
+    for age in plan.ages:
+        name = f"{stem.name}_age{age:g}"
+        names += [stem.with_name(f"{name}_{what}.png") for what in ("coupled", "pasted")]
+    return [path.relative_to(plan.out).as_posix() for path in names]
 
 
 def _caption(row: dict[str, Any]) -> str:

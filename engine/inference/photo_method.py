@@ -26,6 +26,7 @@ from engine.faces.fitting import cut, fit_points
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import eyes, yaw
+from engine.images.plausible import require_plausible
 from engine.images.ranges import to_tensor
 from engine.images.saving import save_png
 from engine.inference.kind import kind_of
@@ -108,6 +109,7 @@ class PhotoMethod:
         saving: Future[None] | None = None
         for age in plan.ages:
             picture = age_subject(prepared, source.years, age, strength=plan.strength)
+            require_plausible(picture, subject.photo, same=True)
             path = stem.with_name(f"{stem.name}_age{age:g}.png")
             if saving is not None:
                 saving.result()

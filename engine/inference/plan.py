@@ -60,6 +60,12 @@ class InferPlan:
     def __post_init__(self) -> None:
         if not self.ages:
             raise UsageError("no target age was given")
+        names = [f"{age:g}" for age in self.ages]
+        if len(set(names)) < len(names):
+            raise UsageError(
+                "two target ages have one name in files: " + ", ".join(map(str, self.ages)),
+                hint="write ages with at most four digits behind the point",
+            )
         for age in self.ages:
             if not 0 <= age <= OLDEST:
                 raise UsageError(f"the target age {age:g} is outside 0..{OLDEST}")
@@ -67,6 +73,12 @@ class InferPlan:
             raise UsageError(f"the age {self.age:g} of the person is outside 0..{OLDEST}")
         if not isfinite(self.strength):
             raise UsageError(f"the strength {self.strength:g} is not a finite number")
+
+    @property
+    def look(self) -> str:
+        """Changes whenever the pictures themselves do, whatever else is written beside them."""
+        names = ("strength", "size", "aligned", "choice", "detection", "age", "settings")
+        return settings_digest({name: str(getattr(self, name)) for name in names})
 
     @property
     def digest(self) -> str:

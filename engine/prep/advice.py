@@ -1,10 +1,12 @@
 """Warnings about a set of photos before anybody trains on it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import Field
 
 from engine.core.table import Table
+from engine.data.ages import age_in_name
 from engine.data.manifest import Row
 
 
@@ -30,6 +32,20 @@ def advise(rows: Sequence[Row], advice: Advice) -> list[str]:
         warnings.append(
             f"the age is unknown in {len(usable) - len(ages)} of {len(usable)} pictures; name them "
             "`{age}_{number}`, or give a table of ages or the date of birth"
+        )
+    named = {row.key: age_in_name(Path(str(row.source)).name) for row in usable}
+    other = [
+        row
+        for row in usable
+        if row.age is not None
+        and row.age_by == "csv"
+        and (years := named[row.key]) is not None
+        and abs(years - row.age) >= 1
+    ]
+    if other:
+        warnings.append(
+            f"{len(other)} pictures have another age in the table than in their name, such as "
+            f"`{other[0].source}` ({other[0].age:g} in the table, which is taken)"
         )
     if ages and max(ages) - min(ages) < advice.narrowest_span:
         warnings.append(

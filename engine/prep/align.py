@@ -1,5 +1,6 @@
 """A folder of photos to a folder of aligned faces, resumable, one ledger row for each face."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +22,12 @@ from engine.core.batch import (
 )
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import PictureError, UsageError
+from engine.core.ledger import outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.core.table import Table
 from engine.data.ages import AgeSource
-from engine.data.manifest import Point, Row, ledger_of, seen_from
+from engine.data.manifest import MANIFEST, Point, Row, ledger_of, seen_from
 from engine.data.points import holds_points, points_of, read_points
 from engine.faces.boxes import Box
 from engine.faces.choose import FaceChoice
@@ -107,6 +109,11 @@ class AlignReport:
         return tuple(Row.model_validate(row) for row in self.run.rows)
 
     @property
+    def ages(self) -> dict[str, int]:
+        """How many faces have their age from where: `csv`, `name`, `date`, or `unknown`."""
+        return dict(Counter(row.age_by or "unknown" for row in self.rows if row.status == "done"))
+
+    @property
     def kept(self) -> int:
         """The number of faces that an earlier run had aligned already."""
         new = {row["source"] for row in self.run.rows}
@@ -118,7 +125,8 @@ def plan_jobs(plan: AlignPlan) -> list[Job]:
 
     UsageError if the source does not exist, InputError if it holds no picture.
     """
-    stems = output_stems(plan.source, plan.out, verb="align")
+    own = outputs_of(plan.out / MANIFEST)
+    stems = output_stems(plan.source, plan.out, verb="align", own=own)
     return [Job(photo, stem) for photo, stem in stems.items()]
 
 
@@ -128,7 +136,8 @@ def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignR
     plan.choice.check()
 
     def is_finished(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
-        return is_current(job.photo, rows, plan.out, settings, ("done", "skipped"))
+        current = is_current(job.photo, rows, plan.out, settings, ("done", "skipped"))
+        return current and all(_has_its_age(row, job, plan) for row in rows)
 
     def work(jobs: Sequence[Job]) -> Iterator[Finished[Job]]:
         align = partial(align_one, plan=plan, settings=settings)
@@ -139,7 +148,8 @@ def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignR
                 rows = [Row(source=source, status="failed", reason=PROCESS_DIED)]
             yield job, [row.dump() for row in rows]
 
-    with locked(plan.out), ledger_of(plan.out) as ledger:
+    photos = [job.photo for job in jobs]
+    with locked(plan.out, guarded=True, inputs=photos), ledger_of(plan.out) as ledger:
         report = run_batch(
             jobs,
             ledger,
@@ -219,6 +229,13 @@ def _worth(workers: int, photos: int, plan: AlignPlan) -> int:
 def _age(plan: AlignPlan, photo: Path, picture: Picture) -> dict[str, Any]:
     age = plan.ages.age_of(photo, picture.taken)
     return {} if age is None else {"age": age.years, "age_by": age.source}
+
+
+def _has_its_age(row: dict[str, Any], job: Job, plan: AlignPlan) -> bool:
+    """Whether table, name and date of birth still give the age of a row."""
+    age = plan.ages.age_of(job.photo, Row.model_validate(row).taken)
+    expected = (None, None) if age is None else (age.years, age.source)
+    return (row.get("age"), row.get("age_by")) == expected
 
 
 def _faces(plan: AlignPlan, photo: Path, picture: Picture) -> list[Face]:

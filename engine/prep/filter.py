@@ -10,12 +10,14 @@ import numpy as np
 from pydantic import Field
 
 from engine.core.atomic import written
-from engine.core.batch import PROCESS_DIED, Finished, run_batch
+from engine.core.batch import INPUT_FAULTS, PROCESS_DIED, Finished, fault_row, run_batch
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
+from engine.core.held import within
 from engine.core.ledger import Ledger
 from engine.core.lock import locked
 from engine.core.progress import Progress
+from engine.core.regular import open_regular, real
 from engine.core.table import Table
 from engine.data.ages import AgeSource
 from engine.data.manifest import Row, adopt, ledger_of, read_manifest, seen_from
@@ -58,7 +60,7 @@ def filter_folder(plan: FilterPlan, *, workers: int, progress: Progress) -> list
             row = outcome.result if outcome.result is not None else _failed(outcome.item)
             yield outcome.item, [row.dump()]
 
-    with locked(plan.folder), ledger_of(plan.folder) as ledger:
+    with locked(plan.folder, guarded=True), ledger_of(plan.folder) as ledger:
         rows = {row.key: row for row in _rows(plan.folder, ledger)}
         report = run_batch(
             [row for row in rows.values() if row.status == "done"],
@@ -90,9 +92,9 @@ def score_row(row: Row, *, folder: Path) -> Row:
     try:
         picture = read_picture(path)
         content = file_sha256(path)
-    except PictureError as error:
+    except INPUT_FAULTS as error:
         undecided = {"verdict": None, "reasons": None, "duplicate_of": None}
-        return row.model_copy(update={"status": "failed", "reason": error.reason, **undecided})
+        return row.model_copy(update={**fault_row(error), **undecided})
     # Without a quad the landmarks of a row lie in the picture itself, which was rendered.
     quad = Quad.of(row.quad) if row.quad is not None else None
     points = np.array(row.landmarks, np.float32) if row.landmarks is not None else None
@@ -161,18 +163,32 @@ def decide(rows: Sequence[Row], limits: QualityLimits, similarity: Similarity) -
     return [decided.get(row.key, row) for row in rows]
 
 
-def copy_kept(folder: Path, out: Path) -> int:
-    """Copy what is kept, with its rows, into another folder; returns how many pictures."""
+def copy_kept(folder: Path, out: Path) -> tuple[int, list[str]]:
+    """Copy what is kept, with its rows, into another folder.
+
+    Returns how many pictures, and why others could not be copied. UsageError for an `out` that is
+    the folder itself, or a manifest whose paths lead out of it.
+    """
+    if real(out) == real(folder):
+        raise UsageError(f"`{out}` is the folder itself", hint="name another folder")
     kept = [row for row in read_manifest(folder) if row.usable and row.output is not None]
-    with locked(out), ledger_of(out) as ledger:
+    copies = {row.key: within(out, str(row.output)) for row in kept}
+    inputs = [folder / str(row.output) for row in kept]
+    faults: list[str] = []
+    with locked(out, guarded=True, inputs=inputs), ledger_of(out) as ledger:
         for row in kept:
             source = folder / str(row.source) if row.source is not None else None
-            picture = folder / str(row.output)
-            with picture.open("rb") as original, written(out / str(row.output)) as copy:
-                shutil.copyfileobj(original, copy)
             moved = seen_from(out, source) if source is not None else None
-            ledger.add(row.model_copy(update={"source": moved}).dump())
-    return len(kept)
+            copy = row.model_copy(update={"source": moved})
+            try:
+                picture = open_regular(folder / str(row.output))
+                with picture, written(copies[row.key]) as file:
+                    shutil.copyfileobj(picture, file)
+            except INPUT_FAULTS as error:
+                copy = copy.model_copy(update=fault_row(error))
+                faults.append(f"`{row.output}`: {copy.reason}")
+            ledger.add(copy.dump())
+    return len(kept) - len(faults), faults
 
 
 def _rows(folder: Path, ledger: Ledger) -> list[Row]:

@@ -16,7 +16,7 @@ from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.prep.rendering import render_missing
+from engine.prep.rendering import render_missing, require_own_pictures
 from engine.worlds.landscapes import VERSION, render, scene_va
 
 SMALLEST, LARGEST = 16, 1024
@@ -78,7 +78,10 @@ def synthesise_landscapes(
     The ground truth goes into the manifest, and into a table of ratings that trainings read.
     """
     views = list(plan_views(plan))
-    with locked(plan.out), ledger_of(plan.out) as ledger:
+    with locked(plan.out, guarded=True) as held, ledger_of(plan.out) as ledger:
+        if held.is_new and ledger.rows:
+            held.adopt([RATINGS])
+        require_own_pictures(plan.out, held, RATINGS)
         work = partial(render_view, plan=plan)
         counts = render_missing(views, plan, work, ledger, workers=workers, progress=progress)
         table = io.StringIO()

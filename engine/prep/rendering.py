@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from engine.core.batch import Finished, run_batch
+from engine.core.errors import UsageError
+from engine.core.held import HeldFolder
 from engine.core.ledger import Ledger
 from engine.core.progress import Progress
 from engine.data.manifest import Row
+from engine.images.reading import find_pictures
 from engine.runtime.pool import in_processes
 
 WORTH_PROCESSES = 8
@@ -38,6 +41,17 @@ class Rendering(Protocol):
 
 
 Picture = TypeVar("Picture", bound=Rendering)
+
+
+def require_own_pictures(out: Path, held: HeldFolder, *names: str) -> None:
+    """UsageError for a folder with pictures that were not rendered into it, or other `names`."""
+    held.require_own(*names)
+    for path in find_pictures(out).pictures:
+        if not held.overwrite and not held.owns(path.relative_to(out).as_posix()):
+            raise UsageError(
+                f"`{out}` holds other pictures, such as `{path}`",
+                hint="name an empty folder, so that drawn and real people are not mixed",
+            )
 
 
 def render_missing(

@@ -7,6 +7,7 @@ from PIL import Image
 
 from engine.core.errors import InputError, PictureError
 from engine.core.progress import Progress, reported
+from engine.core.single import require_free
 from engine.data.manifest import Row, read_manifest
 from engine.images.reading import read_picture
 from engine.images.saving import save_png
@@ -30,6 +31,7 @@ def draw_sheet(folder: Path, path: Path, *, columns: int, cell: int, progress: P
     Unreadable pictures are reported and skipped; InputError if none is left.
     """
     rows = rows_of_sheet(folder)
+    require_free([path], inputs=[folder / str(row.output) for row in rows])
     cells: list[tuple[np.ndarray, str]] = []
     with reported(progress, "Drawing", len(rows)):
         for row in rows:

@@ -12,7 +12,7 @@ from engine.core.numbers import Span
 from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.prep.rendering import render_missing
+from engine.prep.rendering import render_missing, require_own_pictures
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.seeds import SHARED_PHOTO, scene_seed
 
@@ -76,7 +76,8 @@ def plan_portraits(plan: SynthPlan) -> Iterator[PortraitJob]:
 def synthesise(plan: SynthPlan, *, workers: int, progress: Progress) -> tuple[int, int]:
     """Render the missing pictures; returns how many are new, and how many were there already."""
     portraits = list(plan_portraits(plan))
-    with locked(plan.out), ledger_of(plan.out) as ledger:
+    with locked(plan.out, guarded=True) as held, ledger_of(plan.out) as ledger:
+        require_own_pictures(plan.out, held)
         work = partial(render_portrait, plan=plan)
         return render_missing(portraits, plan, work, ledger, workers=workers, progress=progress)
 

@@ -9,6 +9,7 @@ import torch
 
 from engine.core.digest import settings_digest
 from engine.core.errors import UsageError
+from engine.core.jsontext import to_json
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
 from engine.data.captions import (
@@ -132,7 +133,7 @@ class CaptionStore:
             return
         number = int(self.part_files[-1].stem) + 1 if self.part_files else 0
         path = self.folder / PARTS / f"{number:06d}.safetensors"
-        rows = json.dumps([asdict(one) for one in part.captions], ensure_ascii=False)
+        rows = to_json([asdict(one) for one in part.captions])
         header = {key: str(value) for key, value in part.maker.facts().items()}
         write_safetensors(
             path, {"image": part.image, "text": part.text}, {**header, CAPTIONS: rows}

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.core.ledger import Row
+from engine.core.regular import printable
 from engine.core.table import Table
 from engine.data.domains import Domain
 from engine.data.ffhq_aging import AttributeLimits, FfhqAging, group_of
@@ -89,7 +90,7 @@ def decide(
         keep = reliability >= limits.reliability and not set(flags) & set(limits.rejecting)
         keep = keep and (limits.spread is None or spread <= limits.spread)
         labels[job.name] = Label(
-            source=job.path.as_posix(),
+            source=printable(job.path.as_posix()),
             age=round(float(mixture.age[at]), DIGITS),
             age_std=round(spread, DIGITS),
             var_between=round(float(mixture.between[at]), DIGITS),
@@ -112,7 +113,7 @@ def label_without_age(
 ) -> Label:
     """The label of a picture that has no age."""
     return Label(
-        source=job.path.as_posix(),
+        source=printable(job.path.as_posix()),
         age=None,
         age_std=None,
         why_null=reason,

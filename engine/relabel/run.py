@@ -1,6 +1,6 @@
 """Relabelling as a whole: predict, calibrate where the truth is known, fuse, decide, write."""
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -12,9 +12,12 @@ import numpy as np
 from engine.core.atomic import write_bytes, write_json, write_text
 from engine.core.digest import settings_digest
 from engine.core.errors import InputError, TmError, UsageError, WeightsError
+from engine.core.held import HeldFolder
+from engine.core.jsontext import to_json
 from engine.core.ledger import Row
 from engine.core.lock import locked
 from engine.core.progress import Progress
+from engine.core.single import require_free
 from engine.data.domains import DOMAINS, Domain
 from engine.data.labels import Label
 from engine.data.splits import held_out
@@ -39,6 +42,7 @@ class RelabelPlan:
     """A request with everything read and loaded."""
 
     jobs: tuple[Job, ...]
+    source: Path
     out: Path
     inference: PredictionRequest
     rules: DecisionRules
@@ -99,8 +103,9 @@ def output_files(out: Path, *, fits: bool) -> list[Path]:
 def run_plan(plan: RelabelPlan, progress: Progress) -> RelabelReport:
     """Label every picture and write all files; InputError or WeightsError where none has an age."""
     ensemble = plan.ensemble
-    with locked(files_folder(plan.out)):
+    with locked(files_folder(plan.out), guarded=True) as held:
         ledger = files_folder(plan.out) / PREDICTIONS
+        _require_own(plan, held, ledger)
         rows = predict(plan.jobs, plan.inference, ledger, progress)
         calibrations = dict(plan.rules.calibrations)
         metrics: dict[str, Any] | None = None
@@ -188,6 +193,26 @@ def _calibrate(
     return domain, calibration, metrics
 
 
+def _require_own(plan: RelabelPlan, held: HeldFolder, ledger: Path) -> None:
+    """UsageError for a file to write that is an input, or there already and of another run."""
+    beside = output_files(plan.out, fits=plan.truth is not None)[1:]
+    if held.is_new and ledger.is_file():
+        held.adopt([path.name for path in beside])
+    held.require_own(*(path.name for path in beside if path != ledger))
+    given = (plan.report, plan.manifest)
+    outputs = [plan.out, *(path for path in given if path is not None)]
+    labels = (plan.rules.labels, plan.truth)
+    inputs = [plan.source, *(job.path for job in plan.jobs)]
+    inputs += [table.path for table in labels if table is not None]
+    known = [path for path in outputs if held.owns(_seen_from(held, path))]
+    require_free(outputs, inputs=inputs, known=known)
+    held.adopt([_seen_from(held, path) for path in outputs])
+
+
+def _seen_from(held: HeldFolder, path: Path) -> str:
+    return Path(os.path.relpath(os.path.realpath(path), held.root)).as_posix()
+
+
 def _write(plan: RelabelPlan, rules: DecisionRules, report: RelabelReport) -> None:
     ensemble = plan.ensemble
     experts = list(ensemble.experts)
@@ -222,7 +247,7 @@ def _write(plan: RelabelPlan, rules: DecisionRules, report: RelabelReport) -> No
         write_text(plan.report, report_csv(report.labels, experts))
     if plan.manifest is not None:
         kept = manifest_rows(report.labels, plan.manifest.parent, plan.sampling)
-        lines = [json.dumps(row, ensure_ascii=False) for row in kept]
+        lines = [to_json(row) for row in kept]
         write_text(plan.manifest, "".join(f"{line}\n" for line in lines))
     if report.metrics is not None:
         _write_fit(files_folder(plan.out), rules, report.metrics)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.core.errors import InputError, UsageError
+from engine.core.regular import printable, real
 from engine.data.ages import read_age_csv
 from engine.data.csv_table import PATH_COLUMNS, read_csv
 from engine.data.ffhq_aging import FfhqAging, is_ffhq_aging, read_ffhq_aging
@@ -34,7 +35,7 @@ class ReferenceLabels:
 
     def age_of(self, job: Job) -> float | None:
         """The labelled age in years; paths go before names, names before stems."""
-        for key in (job.path.resolve().as_posix(), job.name, job.path.name, job.path.stem):
+        for key in (real(job.path).as_posix(), job.name, job.path.name, job.path.stem):
             if key in self.ages:
                 return self.ages[key]
         return None
@@ -74,10 +75,10 @@ def read_reference_labels(path: Path) -> ReferenceLabels:
         path = path / MANIFEST
     if not path.is_file():
         raise UsageError(f"the labels in `{path}` cannot be read: there is no such file")
-    folder = path.parent.resolve()
+    folder = real(path.parent)
     if path.suffix.lower() == ".jsonl":
         ages = {
-            (folder / row.output).resolve().as_posix(): row.age
+            real(folder / row.output).as_posix(): row.age
             for row in read_manifest_file(path)
             if row.output is not None and row.age is not None
         }
@@ -86,7 +87,7 @@ def read_reference_labels(path: Path) -> ReferenceLabels:
         return ReferenceLabels(path, groups=read_ffhq_aging(path))
     ages = read_age_csv(path)
     by_stem = {Path(name).with_suffix("").as_posix(): age for name, age in ages.items()}
-    by_path = {(folder / name).resolve().as_posix(): age for name, age in ages.items()}
+    by_path = {real(folder / name).as_posix(): age for name, age in ages.items()}
     return ReferenceLabels(path, {**by_stem, **ages, **by_path})
 
 
@@ -103,7 +104,7 @@ def _named(pictures: Mapping[Path, tuple[str | None, bool | None]], folder: Path
     inside = folder if folder.is_dir() else folder.parent
     names = stems([path for path in pictures if path.is_relative_to(inside)], inside)
     return [
-        Job(names[path].as_posix() if path in names else path.with_suffix("").as_posix(), path, *of)
+        Job(printable((names.get(path) or path.with_suffix("")).as_posix()), path, *of)
         for path, of in pictures.items()
     ]
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
+from engine.core.held import HeldFolder, held_folders, take_over
 from engine.runtime.orphans import die_with_parent
 
 Item = TypeVar("Item")
@@ -130,11 +131,14 @@ def _alone(work: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not fork: the parent may hold threads (BLAS, torch), and a forked child would hang on them.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
+    return ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_prepare, initargs=(held_folders(),)
+    )
 
 
-def _prepare() -> None:
-    """Make a fresh worker single-threaded; Ctrl-C is its parent's, and so is its life."""
+def _prepare(folders: Iterable[HeldFolder]) -> None:
+    """Make a fresh worker single-threaded; Ctrl-C is its parent's, and so are life and folders."""
+    take_over(folders)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     # Before numpy is first imported here: every core has a worker of its own already.

@@ -97,6 +97,7 @@ def document(heading: str, body: Html) -> str:
     head = joined(
         [
             Html('<meta charset="utf-8">'),
+            Html('<meta name="generator" content="tm">'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Html('<meta name="color-scheme" content="light dark">'),
             tag("title", heading),

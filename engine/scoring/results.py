@@ -9,6 +9,7 @@ import numpy as np
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError
 from engine.core.ledger import read_rows
+from engine.core.regular import real
 from engine.data.ages import AgeSource, age_in_name
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
 from engine.faces.choose import FaceChoice
@@ -75,10 +76,10 @@ def read_impostors(folder: Path) -> list[Pixels]:
 
 def age_of(path: Path) -> float | None:
     """The age in a picture in years, by the manifest of a folder above it, else by its name."""
-    for folder in path.resolve().parents[:LEVELS]:
+    for folder in real(path).parents[:LEVELS]:
         if (folder / MANIFEST).is_file():
             for row in read_manifest(folder):
-                if row.output and (folder / row.output).resolve() == path.resolve():
+                if row.output and real(folder / row.output) == real(path):
                     return row.age
     return age_in_name(path.name)
 

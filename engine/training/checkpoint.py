@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.core.atomic import disk_error, write_json
 from engine.core.errors import WeightsError
+from engine.core.held import begin
 from engine.core.progress import Progress
 from engine.training.tree import pack, unpack
 from engine.weights.checkpoint import Checkpoint
@@ -111,9 +112,8 @@ def read_snapshot(folder: Path) -> Snapshot:
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:
     """Write a checkpoint under a temporary name and rename it."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = begin(path)
         partial.mkdir(parents=True)
         fill(partial)
         _replace(partial, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from engine.core.atomic import disk_error, write_text
+from engine.core.jsontext import to_json
 
 METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
 
@@ -75,4 +76,4 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    return to_json(row) + "\n"

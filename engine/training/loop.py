@@ -7,10 +7,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.core.errors import PictureError
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws, seed_torch
@@ -266,7 +268,7 @@ class Trainer:
             nets = self.delivered()
             if validated:
                 metrics |= self._validate(nets, progress)
-            if sampled and (picture := self.task.sample(nets, self.device)) is not None:
+            if sampled and (picture := self._sampled(nets)) is not None:
                 save_png(self.run_folder.sample(step), picture, {"made": "training", "step": step})
         if sampled or validated:
             self.processes.wait()
@@ -275,6 +277,14 @@ class Trainer:
         if self.journal is not None and metrics:
             self.journal.write(step, context.phase, metrics)
         return validated
+
+    def _sampled(self, nets: Mapping[str, nn.Module]) -> np.ndarray | None:
+        """The sample sheet; None, with a remark, where the networks give no pictures."""
+        try:
+            return self.task.sample(nets, self.device)
+        except PictureError as error:
+            self.callback.remark(f"no samples of step {self.state.step}: {error.reason}")
+            return None
 
     def _log_status(self, context: StepContext, *, validated: bool, saved: bool) -> None:
         """Add a line before the save: a process killed in between will write it again."""

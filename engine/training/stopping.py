@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the step is finished and saved before the run ends."""
+"""Ctrl-C, SIGTERM and SIGHUP: the step is finished and saved before the run ends."""
 
 import signal
 import threading
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @dataclass(slots=True)
@@ -18,7 +20,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Generator[StopRequest]:
-    """Catch Ctrl-C and SIGTERM inside; a second one ends the process as usual."""
+    """Catch Ctrl-C, SIGTERM and SIGHUP inside; a second one ends the process as usual."""
     request = StopRequest()
     # Handlers can be set in the main thread alone, which alone receives signals.
     if threading.current_thread() is not threading.main_thread():
@@ -31,8 +33,10 @@ def stop_requests() -> Generator[StopRequest]:
         for caught, handler in before.items():
             signal.signal(caught, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, ask)
+    for name in SIGNALS:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP, and `nohup` ignores it
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+            before[number] = signal.signal(number, ask)
     try:
         yield request
     finally:

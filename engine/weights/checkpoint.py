@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
@@ -58,6 +59,20 @@ class Checkpoint:
         """Learned numbers in a part; running statistics, noise and blur kernels do not count."""
         state = self.part(name)
         return sum(tensor.numel() for key, tensor in state.items() if not BUFFERS.search(key))
+
+    def require_finite(self) -> None:
+        """WeightsError for learned numbers that are NaN or infinite: they give black pictures."""
+        for name, state in (*self.parts.items(), ("", {"latent_avg": self.latent_avg})):
+            for key, tensor in state.items():
+                if tensor is None or not tensor.is_floating_point() or BUFFERS.search(key):
+                    continue
+                # A sum is finite unless a number is not, or, rarely, it overflows.
+                total = tensor.sum(dtype=torch.float32)
+                if not bool(total.isfinite()) and not bool(tensor.isfinite().all()):
+                    raise WeightsError(
+                        f"`{f'{name}.{key}'.lstrip('.')}` holds numbers that are not finite",
+                        hint="the training has diverged, or the file is damaged: get another",
+                    )
 
     @property
     def part_names(self) -> str:

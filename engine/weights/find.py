@@ -28,11 +28,14 @@ def find_weights(name: str) -> Path:
 
     Published weights that somebody brought go before small ones of that name in the package.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _of_run(path)
-    if path.exists():
-        return path
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return _of_run(path)
+        if path.exists():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:  # `~nobody`, a name too long, a NUL
+        raise WeightsError(f"`{name[:80]}` is no path of weights: {error}") from None
     shipped = shipped_weights()
     if name in shipped and not _published_here(name):
         return shipped[name]

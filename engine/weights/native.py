@@ -1,7 +1,6 @@
 """Our own weights files: safetensors with a card in the header, read without copying."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
+from engine.core.jsontext import from_json, to_json
 from engine.weights.checkpoint import Checkpoint, StateDict
 from engine.weights.signature import form_of
 from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
@@ -58,7 +58,7 @@ def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> No
         "halved": halved,
         "tied": tied,
     }
-    text = json.dumps(header, ensure_ascii=False)
+    text = to_json(header)
     write_safetensors(path, tensors, {"format": "pt", HEADER: text})
 
 
@@ -88,7 +88,7 @@ def read_native(path: Path) -> Checkpoint | None:
             f"{', '.join(empty) or 'none'} missing, {', '.join(strange[:8]) or 'none'} unexpected",
             hint="get the file again, or import the original anew",
         )
-    return Checkpoint(
+    checkpoint = Checkpoint(
         kind=header["kind"],
         parts=cast("Mapping[str, StateDict]", parts),
         latent_avg=tensors.get(LATENT),
@@ -97,6 +97,11 @@ def read_native(path: Path) -> Checkpoint | None:
         facts=header["facts"],
         card=header["card"],
     )
+    try:
+        checkpoint.require_finite()
+    except WeightsError as error:
+        raise WeightsError(f"`{path}`: {error}", hint=error.hint) from None
+    return checkpoint
 
 
 def is_native(path: Path) -> bool:
@@ -140,7 +145,7 @@ def _is_matrix(tensor: Tensor) -> bool:
 def _header(path: Path, text: str) -> dict[str, Any]:
     """The JSON of our header, complete and of a layout that this version reads."""
     try:
-        header = json.loads(text)
+        header = from_json(text)
         schema = header["schema"]
     except (ValueError, KeyError, TypeError):
         raise WeightsError(

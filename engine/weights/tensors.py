@@ -1,7 +1,6 @@
 """The safetensors format: read by mapping, written in a stream."""
 
 import hashlib
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from engine.core.atomic import written
 from engine.core.errors import WeightsError
+from engine.core.jsontext import to_json
 
 CODES = {
     torch.float64: "F64",
@@ -47,7 +47,7 @@ def write_safetensors(
         begin, end = end, end + tensor.numel() * tensor.element_size()
         code, shape = CODES[tensor.dtype], list(tensor.shape)
         header[key] = {"dtype": code, "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text = to_json(header, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
     with written(path) as file:
         file.write(struct.pack("<Q", len(text)) + text)

@@ -15,7 +15,7 @@ from engine.core.digest import file_sha256
 from engine.core.errors import UsageError
 from engine.core.numbers import parse_number
 from engine.images.ranges import to_pixels
-from engine.images.saving import save_png
+from engine.images.saving import save_png, tool_version
 from engine.landscapes.inference.batches import sheet
 from engine.landscapes.nets.generator import LandscapeGenerator
 from engine.nets.loading import frozen
@@ -210,7 +210,7 @@ def _save(
     """Write a PNG with its provenance as metadata, and the same as JSON beside it."""
     provenance = {"made": "generated", "synthetic": True, "landscapes": rows, **settings}
     save_png(path, pixels, provenance)
-    write_json(path.with_suffix(".json"), provenance)
+    write_json(path.with_suffix(".json"), {"tool": f"tm {tool_version()}", **provenance})
 
 
 def _ticks(steps: int) -> list[float]:

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from engine.core.atomic import sweep, write_bytes, write_json, write_text
+from engine.core.atomic import write_bytes, write_json, write_text
 from engine.core.errors import DiskError, UsageError
 
 
@@ -86,14 +86,3 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path):
     with pytest.raises(UsageError, match="cannot be written") as error:
         write_text(tmp_path / "a" / "b.txt", "x")
     assert str(error.value.hint).startswith("a file stands where a folder is to be")
-
-
-def test_what_the_dead_left_is_swept_whatever_it_is(tmp_path):
-    half = tmp_path / "checkpoints" / ".step_4.partial"
-    half.mkdir(parents=True)
-    (half / ".nets.safetensors.1a2b.partial").write_bytes(b"half")
-    (tmp_path / ".recipe.toml.3c4d.partial").write_bytes(b"half")
-    (tmp_path / "recipe.toml").write_text("whole")
-    sweep(tmp_path)
-    left = sorted(path.name for path in tmp_path.rglob("*"))
-    assert left == ["checkpoints", "recipe.toml"]

@@ -12,8 +12,19 @@ from engine.data.ages import Age, AgeSource, age_in_name, parse_born, read_age_c
     [
         ("30_11.jpeg", 30),
         ("0_1.png", 0),
-        ("7 birthday.jpg", 7),
-        ("45.jpg", 45),
+        ("7_1.jpg", 7),
+        ("30_11_2.png", 30),
+        ("30_1-png.png", 30),
+        ("30.5_1.jpg", 30.5),
+        ("30_1", 30),
+        ("7 birthday.jpg", None),
+        ("45.jpg", None),
+        ("001.jpg", None),
+        ("03 - beach.jpg", None),
+        ("2 Geburtstag.jpg", None),
+        ("2_Geburtstag.jpg", None),
+        ("30_1_age60.png", None),
+        ("12.30.45.jpg", None),
         ("IMG_2034.jpg", None),
         ("2034_1.jpg", None),
         ("20200131_1.jpg", None),
@@ -47,6 +58,18 @@ def test_a_bare_year_of_birth_is_its_middle():
     assert parse_born("1975-03-31") == date(1975, 3, 31)
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_blank_ages_say_nothing_and_repeated_ones_agree(tmp_path, mark):
+    rows = ["path,age", "x.jpg,", "y.jpg,30", "y.jpg,30.0"]
+    (tmp_path / "ages.csv").write_text("\n".join(row.replace(",", mark) for row in rows))
+    assert read_age_csv(tmp_path / "ages.csv") == {"y.jpg": 30}
+
+
+def test_a_date_that_makes_nobody_so_old_gives_no_age():
+    born = AgeSource(born=date(1850, 1, 1))
+    assert born.age_of(Path("x.jpg"), date(1975, 1, 1)) is None
+
+
 @pytest.mark.parametrize("text", ["75", "31.3.1975", "1975-13-01", "x"])
 def test_a_faulty_date_is_refused(text):
     with pytest.raises(UsageError, match="is not a date of birth"):
@@ -68,7 +91,8 @@ def test_a_table_of_ages_is_read_in_its_usual_forms(tmp_path, head, newline):
         ("a,b\n1,2\n", "needs a column `age`"),
         ("", "needs a column `age`"),
         ("path,age\nx.jpg,old\n", "line 2 of .*`old` is not an age"),
-        ("path,age\nx.jpg,\n", "is not an age"),
+        ("path,age\nx.jpg,1\ny.jpg,2\nx.jpg,3\n", "line 4 of .*`x.jpg` is 3 here and 1 in line 2"),
+        ("path;age\nx.jpg;old\n", "line 2 of .*`old` is not an age"),
         ("path,age\nx.jpg,nan\n", "is not an age"),
     ],
 )

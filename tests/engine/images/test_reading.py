@@ -63,18 +63,23 @@ def test_every_exif_orientation_becomes_upright(tmp_path, orientation, suffix):
     np.testing.assert_array_equal(read(tmp_path / f"a{suffix}").pixels, expected)
 
 
-def test_the_date_of_taking_comes_before_the_date_of_changing(tmp_path):
+@pytest.mark.parametrize(
+    ("original", "taken"), [("1999:12:31 23:59:59", datetime.date(1999, 12, 31)), (None, None)]
+)
+def test_only_the_day_of_the_photograph_is_its_date(tmp_path, original, taken):
     exif = Image.Exif()
-    exif[0x0132] = "2020:05:06 07:08:09"
-    exif.get_ifd(0x8769)[0x9003] = "1999:12:31 23:59:59"
+    exif[0x0132] = "2020:05:06 07:08:09"  # the last edit
+    exif.get_ifd(0x8769)[0x9004] = "2019:05:06 07:08:09"  # of a scan, the scanner's
+    if original is not None:
+        exif.get_ifd(0x8769)[0x9003] = original
     Image.fromarray(colourful()).save(tmp_path / "a.jpg", exif=exif)
-    assert read(tmp_path / "a.jpg").taken == datetime.date(1999, 12, 31)
+    assert read(tmp_path / "a.jpg").taken == taken
 
 
 @pytest.mark.parametrize("text", ["0000:00:00 00:00:00", "soon", "", "9999:01:01", "\0\0\0\0"])
 def test_an_impossible_date_is_no_date(tmp_path, text):
     exif = Image.Exif()
-    exif[0x0132] = text
+    exif.get_ifd(0x8769)[0x9003] = text
     Image.fromarray(colourful()).save(tmp_path / "a.jpg", exif=exif)
     assert read(tmp_path / "a.jpg").taken is None
 

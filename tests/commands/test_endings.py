@@ -1,0 +1,108 @@
+"""How runs end: signals, empty arguments, mistakes of ours, failures as JSON."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from commands._crash import unexpected
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("prep", "align", "", "out"),
+        ("prep", "align", "in", ""),
+        ("infer", "a.png", "--ages", "30", "--out", ""),
+        ("infer", "a.png", "--ages", "30", "--out="),
+        ("relabel", "in", "--out=l.json", "--labels="),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(tm, tmp_path, monkeypatch, argv):
+    monkeypatch.chdir(tmp_path)
+    result = tm(*argv)
+    assert (result.code, os.listdir(tmp_path)) == (2, [])
+    assert "is empty" in result.err
+
+
+def test_a_failure_is_an_object_with_json(tm, tmp_path):
+    result = tm("prep", "align", tmp_path / "nowhere", tmp_path / "out", "--json")
+    assert result.code == result.json["code"] == 2
+    assert set(result.json) == {"error", "hint", "code"}
+    assert result.json["error"] in result.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ZeroDivisionError("division by\nzero"), 1, "ZeroDivisionError: division by zero"),
+        (OSError(24, "Too many open files"), 1, "too many files are open"),
+        (OSError(28, "No space left on device"), 1, "no space is left"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 GB"), 5, "out of memory"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), 5, "out of memory"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_sentence(tm, monkeypatch, error, code, words):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("tm.cli.build", lambda: fail)
+    result = tm("doctor")
+    assert (result.code, words in result.err) == (code, True)
+    assert "Traceback" not in result.err
+    if code == 1 and "is in `" in result.err:
+        kept = Path(result.err.partition("is in `")[2].partition("`")[0].replace("\n", ""))
+        assert "division by\nzero" in kept.read_text()
+        kept.unlink()
+
+
+def test_the_traceback_is_for_its_user_alone():
+    kept = Path(str(unexpected(ValueError("x")).hint).partition("is in `")[2].rstrip("`"))
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.unlink()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_batch_and_the_next_run_goes_on(tmp_path, name):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "tm", "prep", "synth", out, "--people", "3", "--per-person",
+               "20", "--ages", "20..60", "--size", "256", "--workers", "1"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    journal = out / ".manifest.jsonl.journal"
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 9):
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert 0 < len(rows) < 60
+    assert {row["output"] for row in rows} <= {
+        p.relative_to(out).as_posix() for p in out.rglob("*.png")
+    }
+    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout)["kept"] == len(rows)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_bank_that_is_being_built_is_locked(tm, tmp_path):
+    from engine.core.lock import locked
+
+    with locked(tmp_path, name="b.safetensors"):
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "30_1.png").write_bytes(b"")
+        result = tm("bank", "build", tmp_path / "in", tmp_path / "b.safetensors")
+        assert result.code == 2
+        assert f"b.safetensors` is in use by process {os.getpid()}" in result.err.replace("\n", "")
+
+
+def test_more_processes_than_cores_can_share_are_refused(tm, tmp_path):
+    result = tm("train", "--recipe", "nano/identity", "--devices", "1000000", "--device", "cpu",
+                "--out", tmp_path / "run")  # fmt: skip
+    assert (result.code, (tmp_path / "run").exists()) == (2, False)
+    assert "too few" in result.err
