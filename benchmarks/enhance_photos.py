@@ -40,7 +40,7 @@ from engine.enhance.faces import cut_face, find_faces
 from engine.enhance.guard import GuardLimits
 from engine.enhance.models import read_model
 from engine.enhance.recipe import load_enhance
-from engine.evaluators.photographs import IMPOSTOR_DISTANCE
+from engine.evaluators.photo_impostors import Cell, impostors_of
 from engine.faces.descriptor import aligned_box, describe_aligned
 from engine.faces.detect import Detection
 from engine.faces.fitting import fit_points
@@ -153,7 +153,10 @@ class Measures:
         found = {name: self.face(face, points) for name, face in faces.items()}
         for name, row in rows.items():
             distance = float(np.linalg.norm(found[name]["dlib"] - found["truth"]["dlib"]))
-            row |= {"dlib_distance": distance, "identity": 1 - distance / IMPOSTOR_DISTANCE}
+            row |= {
+                "dlib_distance": distance,
+                "identity": 1 - distance / impostors_of(Cell()).distance,
+            }
             for judge in ("cc0", "faceres") if self.faceres is not None else ("cc0",):
                 years = found[name][judge]
                 row[f"age_off_truth_{judge}"] = years - found["truth"][judge]

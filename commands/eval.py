@@ -22,7 +22,7 @@ def run(
         list[Path],
         typer.Argument(
             metavar="RUN|DIR",
-            help="A run, a folder of `tm infer`, a comparison; several side by side.",
+            help="A run, a folder of `tm infer`, a comparison, photographs; several side by side.",
         ),
     ],
     against: Annotated[
@@ -30,6 +30,10 @@ def run(
     ] = None,
     truth: Annotated[
         Path | None, typer.Option(help="The true photographs at other ages: DIR or manifest.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Who photographs show: path, person, sex, age."),
     ] = None,
     gate: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Limits; exit 6 if a figure breaks one.")
@@ -48,6 +52,7 @@ def run(
         folders=folders,
         against=against,
         truth=truth,
+        labels=labels,
         gate=gate,
         out=out,
         workers=workers,

@@ -5,31 +5,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from engine.config.load import load_recipe
-from engine.core.digest import file_sha256, settings_digest
-from engine.core.errors import InputError, UsageError
+from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
-from engine.data.manifest import MANIFEST, Row, ledger_of
-from engine.evaluators.domain import DomainClassifier, TrainingDomain
-from engine.evaluators.suite import EvaluatorSuite
+from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite
 from engine.images.ranges import to_tensor
-from engine.images.saving import save_png
-from engine.inference.aligned_method import AlignedMethod
-from engine.inference.folder import RESULTS, reage_photos
-from engine.inference.plan import InferPlan
-from engine.inference.reage import Reager
+from engine.inference.folder import RESULTS
 from engine.landscapes.evaluation.page import SHOWN
 from engine.landscapes.evaluation.runs import evaluate_landscape_runs, is_landscape_run
-from engine.nets.assemble import time_machine
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
 from engine.scoring.evaluate import evaluate_methods
+from engine.scoring.facts import KnownFacts
 from engine.scoring.files import save_evaluation
 from engine.scoring.gate import Gate, check_gates, parse_gates
-from engine.scoring.material import COPIED, Material, Method, PersonPhotos, Source, merged
+from engine.scoring.held_out import age_held_out
+from engine.scoring.material import COPIED, Material, Method, Source, merged
+from engine.scoring.photo_ages import PhotoAges
+from engine.scoring.photo_sets import paired_sets, paired_within, read_photo_set, with_targets
 from engine.scoring.recipe import COMPARISON, load_comparison
 from engine.scoring.results import (
     holds_results,
@@ -38,20 +33,18 @@ from engine.scoring.results import (
     read_results,
 )
 from engine.scoring.truth import read_photographs, with_truth
-from engine.scoring.words import FIGURES, format_difference, format_figure, number, title
-from engine.training.photos import Photos, SplitPhotos, read_photos
-from engine.training.run_folder import RECIPE, holds_run
-from engine.trainings.personal.recipe import PersonalRecipe
-from engine.weights.find import find_weights, unchosen
-from engine.weights.load import read_checkpoint
+from engine.scoring.words import (
+    FIGURES,
+    format_difference,
+    format_interval,
+    headline,
+    number,
+    title,
+)
+from engine.training.run_folder import holds_run
 
-CACHE = "eval"
-STEP = 5
-"""Years between the target ages of a run's held-out photos."""
-MAX_HELD_OUT = 16
-"""Held-out photos that are aged, spread over their ages."""
 MINUTE = 60.0
-A_COMPARISON, PHOTOS_OF_A_PERSON = "a comparison", "photos of a person"
+A_COMPARISON, PHOTOGRAPHS = "a comparison", "photographs"
 LANDSCAPE_RUN = "a run of landscapes"
 
 
@@ -59,15 +52,19 @@ LANDSCAPE_RUN = "a run of landscapes"
 class EvalRequest:
     """What is evaluated.
 
-    folders: runs, results of `tm infer`, or a comparison, one or several side by side; against:
-    another such folder, or photos of the person; truth: the photographs at other ages, a folder or
-    its manifest; gate: limits such as `identity>=0.6,age_mae<=6`; out: folder of the report, the
-    first of `folders` if None; workers: processes for dlib; command: the command line for the page.
+    folders: runs, results of `tm infer`, or a comparison, one or several side by side; or folders
+    of photographs, of which each is compared with the first (one alone: with others of its people);
+    against: another such folder, or photos of the person; truth: the photographs at other ages, a
+    folder or its manifest; labels: a CSV with `path` and any of `person`, `sex`, `age`; gate:
+    limits such as `identity>=0.6,age_mae<=6`; out: folder of the report, if None the first of
+    `folders`, or of photographs `eval_<folders>` where the user stands; workers: processes for
+    dlib; command: the command line for the page.
     """
 
     folders: Sequence[Path]
     against: Path | None = None
     truth: Path | None = None
+    labels: Path | None = None
     gate: str | None = None
     out: Path | None = None
     workers: int | None = None
@@ -77,7 +74,22 @@ class EvalRequest:
     @property
     def folder(self) -> Path:
         """Where the report is written."""
-        return self.folders[0] if self.out is None else self.out
+        if self.out is not None:
+            return self.out
+        return Path(f"eval_{'_'.join(self.set_names())}") if self.of_photos else self.folders[0]
+
+    @property
+    def of_photos(self) -> bool:
+        """Whether the folders hold photographs, without results of `tm infer`."""
+        return all(_kind(folder) == PHOTOGRAPHS for folder in self.folders)
+
+    def set_names(self) -> list[str]:
+        """Names of folders of photographs, that of the one all are compared with first."""
+        return [name.replace("/", "_") for name in _names(self.photo_folders())]
+
+    def photo_folders(self) -> list[Path]:
+        """Folders of photographs, the one that all are compared with first."""
+        return [*([self.against] if self.against is not None else []), *self.folders]
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -158,16 +170,28 @@ def _portraits(report: Mapping[str, Any]) -> Summary:
                 f"{title(row['better'])} is better than {title(worse)} in "
                 f"{FIGURES[row['figure']]}, by {amount}"
             )
-    missing = report[report["methods"][0]]["null"]
+    first, names = report[report["methods"][0]], headline(report)
+    missing = {names[name]: why for name, why in first["null"].items() if name in names}
+    shown = {
+        name: words
+        for name, words in names.items()
+        if any(own[name] is not None for own in methods.values())
+    }
+    if first.get("sets", {}).get("why_null") == NO_FEATURES:
+        missing["distance of sets"] = NO_FEATURES
+    flags = [
+        f"{title(name)}: {flag}" for name in report["methods"] for flag in report[name]["red_flags"]
+    ]
     return Summary(
-        ("", *FIGURES.values(), "portraits"),
+        ("", *shown.values(), "portraits"),
         [
-            (title(name), *(format_figure(one, own[one]) for one in FIGURES), own["portraits"])
+            (title(name), *(format_interval(one, own) for one in shown), own["portraits"])
             for name, own in methods.items()
         ],
         comparisons,
-        [f"no {FIGURES[name]}: {why}" for name, why in missing.items() if name in FIGURES],
-    )
+        [*(f"red flag: {flag}" for flag in flags),
+         *(f"no {name}: {why}" for name, why in missing.items())],
+    )  # fmt: skip
 
 
 def _landscapes(report: Mapping[str, Any]) -> Summary:
@@ -188,13 +212,19 @@ def _evaluate_portraits(request: EvalRequest, progress: Progress) -> dict[str, A
     classifier = DomainClassifier()
     faces = torch.cat([to_tensor(source.face(classifier.size)) for source in sources])
     workers = cores() if request.workers is None else request.workers
-    suite = EvaluatorSuite(classifier.classify_set(faces), compute.device, workers=workers)
+    domain = classifier.classify_set(faces)
+    ages = PhotoAges(compute.device) if domain == "photos" else None
+    suite = EvaluatorSuite(domain, compute.device, workers=workers, ages=ages)
     # The number of threads does not change the report.
     device = "cpu" if compute.device.type == "cpu" else compute.name
     evaluation = evaluate_methods(
-        gathered.material, suite, progress, subject=gathered.subject, device=device
+        with_targets(gathered.material, suite),
+        suite,
+        progress,
+        subject=gathered.subject,
+        device=device,
     )
-    evaluation.report.update(gathered.duration)
+    evaluation.report.update(gathered.facts)
     save_evaluation(evaluation, request.folder, command=request.command)
     return evaluation.report
 
@@ -208,11 +238,11 @@ def _evaluate_landscapes(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """The material, the method of gates that name none, and the report's `minutes`."""
+    """The material, the method of gates that name none, and what else the report has."""
 
     material: Material
     subject: str | None
-    duration: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gathered:
@@ -223,17 +253,20 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
     kinds = request.kinds()
     if request.truth is not None:
         read_photographs(request.truth)  # its faults are reported before any work
+    known = KnownFacts.read(request.labels)
     if A_COMPARISON in kinds.values():
-        return _comparison(request)
+        return _comparison(request, known)
+    if request.of_photos:
+        return _photographs(request, known, progress)
     for folder in request.folders:
-        if kinds[str(folder)] == PHOTOS_OF_A_PERSON:
+        if kinds[str(folder)] == PHOTOGRAPHS:
             raise UsageError(
                 f"`{folder}` holds photos that were not aged",
-                hint="give a personal run, or a folder of `tm infer`",
+                hint="give a personal run, a folder of `tm infer`, or folders of photographs alone",
             )
     folders, photos = list(request.folders), None
     if request.against is not None:
-        if kinds[str(request.against)] != PHOTOS_OF_A_PERSON:
+        if kinds[str(request.against)] != PHOTOGRAPHS:
             folders.append(request.against)
         else:
             photos = read_photos_of_person(request.against)
@@ -242,9 +275,9 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
     for folder, name in zip(folders, _names(folders), strict=True):
         results = folder
         if holds_run(folder):
-            results, training_photos = _age_held_out(folder, compute, progress)
+            results, training_photos = age_held_out(folder, compute, progress)
             photos = training_photos if photos is None else photos
-        method, own = read_results(results, name)
+        method, own = read_results(results, name, known)
         methods.append(method)
         sources.append(own)
     material = Material(
@@ -254,12 +287,40 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
     return Gathered(_with_truth(material, request.truth), subject)
 
 
-def _comparison(request: EvalRequest) -> Gathered:
+def _photographs(request: EvalRequest, known: KnownFacts, progress: Progress) -> Gathered:
+    """Folders of photographs; UsageError where the reference or the truth is something else."""
+    folders, names = request.photo_folders(), request.set_names()
+    if request.truth is not None:
+        raise UsageError(
+            "photographs are compared with a folder of photographs, not with a truth",
+            hint="give it as the first folder, or by `--against`",
+        )
+    wrong = [folder for folder in folders if _kind(folder) != PHOTOGRAPHS]
+    if wrong:
+        raise UsageError(f"`{wrong[0]}` is {_kind(wrong[0])}, and the others are photographs")
+    workers = cores() if request.workers is None else request.workers
+    sets = [read_photo_set(one, known, progress, workers=workers) for one in folders]
+    if len(sets) == 1:
+        material = paired_within(sets[0], names[0])
+    else:
+        material = paired_sets(sets[0], list(zip(names[1:], sets[1:], strict=True)))
+    unused = [
+        {"folder": name, **one._asdict()}
+        for name, own in zip(names, sets, strict=True)
+        for one in own.unused
+    ]
+    for one in unused:
+        progress.remark(f"left out: {one['folder']}/{one['file']}: {one['reason']}")
+    subject = material.methods[0].name if len(material.methods) == 1 else None
+    return Gathered(material, subject, {"unused": unused})
+
+
+def _comparison(request: EvalRequest, known: KnownFacts) -> Gathered:
     folder, *others = request.folders
     if others or request.against is not None:
         raise UsageError(f"a folder with `{COMPARISON}` is a comparison already: give it alone")
     recipe = load_comparison(folder)
-    read = [read_results(folder / place, name) for name, place in recipe.methods.items()]
+    read = [read_results(folder / place, name, known) for name, place in recipe.methods.items()]
     material = Material(
         recipe.name if recipe.name != Path(COMPARISON).stem else folder.name,
         merged(sources for _, sources in read),
@@ -295,7 +356,7 @@ def _kind(folder: Path) -> str:
         return A_COMPARISON
     if holds_run(folder):
         return LANDSCAPE_RUN if is_landscape_run(folder) else "a run"
-    return "aged photos" if holds_results(folder) else PHOTOS_OF_A_PERSON
+    return "aged photos" if holds_results(folder) else PHOTOGRAPHS
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -307,73 +368,3 @@ def _names(folders: Sequence[Path]) -> list[str]:
     if len(set(longer)) < len(longer):
         raise UsageError("one folder was given twice")
     return longer
-
-
-def _age_held_out(run: Path, compute: Compute, progress: Progress) -> tuple[Path, PersonPhotos]:
-    """Age the held-out photos of a personal run by its best weights, in a cache below the run.
-
-    Returns the folder of results and the photos that the run was trained on.
-    """
-    recipe = load_recipe(run / RECIPE)
-    if not isinstance(recipe, PersonalRecipe) or recipe.photos is None:
-        raise UsageError(
-            f"`{run}` is a run of kind `{recipe.kind}`, which ages no photos",
-            hint="give a personal run, or a folder of `tm infer`",
-        )
-    file = find_weights(str(run))
-    if remark := unchosen(file):
-        progress.remark(remark)
-    checkpoint = read_checkpoint(file)
-    reager = Reager(
-        time_machine(checkpoint), compute, training_domain=TrainingDomain.of(checkpoint)
-    )
-    photos = Path(recipe.photos)
-    if not photos.is_dir():
-        raise InputError(
-            f"`{photos}`, which `{run}` was trained on, is no folder",
-            hint="put the photos back, or call from the folder that the training was started in",
-        )
-    sides = read_photos(photos, reager.input_size, progress)
-    low, high = (STEP * round(edge / STEP) for edge in (sides.train.youngest, sides.train.oldest))
-    ages = sorted({*map(float, range(low, high + 1, STEP)), *recipe.validation.beyond})
-    stamp = settings_digest(
-        {"weights": file_sha256(file), "ages": ages, "photos": sides.test.names}
-    )
-    folder = run / CACHE / stamp
-    held_out = _write_held_out(folder / "photos", sides)
-    plan = InferPlan(
-        source=held_out,
-        out=folder / "aged",
-        ages=tuple(ages),
-        aligned=True,
-        force=True,
-        evaluate=False,
-        settings=stamp,
-    )
-    reage_photos(plan, AlignedMethod(reager, plan), progress)
-    return plan.out, _training_photos(sides.train, photos)
-
-
-def _write_held_out(folder: Path, sides: SplitPhotos) -> Path:
-    """The held-out photos with their ages, in a folder of their own."""
-    order: list[int] = np.argsort(sides.test.ages, kind="stable").tolist()
-    picks: list[float] = np.linspace(0, len(order) - 1, min(MAX_HELD_OUT, len(order))).tolist()
-    if not (folder / MANIFEST).is_file():
-        with ledger_of(folder) as ledger:
-            for row in [order[round(pick)] for pick in picks]:
-                name, age = Path(sides.test.names[row]), float(sides.test.ages[row])
-                name = name.with_suffix(".png")
-                save_png(folder / name, sides.test.pictures[row], {"made": "held-out photo"})
-                ledger.add(Row(output=name.as_posix(), age=age).dump())
-    return folder
-
-
-def _training_photos(train: Photos, folder: Path) -> PersonPhotos:
-    order: list[int] = np.argsort(train.ages, kind="stable").tolist()
-    return PersonPhotos(
-        pictures=[train.pictures[row] for row in order],
-        ages=train.ages[order].astype(np.float64),
-        names=[train.names[row] for row in order],
-        digests=[file_sha256(folder / train.names[row]) for row in order],
-        train=np.ones(len(order), np.bool_),
-    )

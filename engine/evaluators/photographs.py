@@ -10,7 +10,16 @@ from torch import Tensor
 
 from engine.core.places import weights_folder
 from engine.data.domains import Domain
-from engine.faces.descriptor import describe_aligned
+from engine.evaluators.photo_impostors import (
+    EVERYONE,
+    Cell,
+    Impostors,
+    impostors_of,
+    photo_impostors,
+)
+from engine.evaluators.traits import TraitEstimator, sex_of
+from engine.faces.descriptor import aligned_box, describe_aligned
+from engine.faces.fitting import fit_points
 from engine.images.ranges import to_pixels, to_tensor
 from engine.nets.identity.ir_se50 import ALIGNED, ArcFace
 from engine.nets.loading import frozen
@@ -23,12 +32,10 @@ if TYPE_CHECKING:
     from engine.nets.age.mivolo import AgeScale, MiVolo
 
 ARCFACE, MIVOLO, DLIB, NANO = "ir-se50", "mivolo", "dlib", "nano-age-evaluator"
-IMPOSTOR_DISTANCE = 0.8
-"""dlib distance of different people in photos: a third above dlib's own threshold of 0.6 for the
-same person. A convention, stored beside every figure made with it."""
 DRAWN_IMPOSTOR_DISTANCE = 0.48
-"""The same among drawn portraits: the mean over strata of age, sex and skin, which lie between 0.43
-and 0.52 (`benchmarks/nano.py`, 100 people in two photographs at nine ages)."""
+"""dlib distance of different people among drawn portraits: the mean over strata of age, sex and
+skin, which lie between 0.43 and 0.52 (`benchmarks/nano.py`, 100 people in two photographs at nine
+ages)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,8 @@ class Identity:
 
     value: float
     evaluator: str
-    impostor_distance: float | None = None
-    """d0, for dlib."""
+    impostors: Impostors | None = None
+    """d0 and whose it is, for dlib."""
 
 
 class PhotoEvaluators:
@@ -50,8 +57,12 @@ class PhotoEvaluators:
     def __init__(self, device: torch.device, domain: Domain = "photos") -> None:
         self.device = device
         drawn = domain == "portraits"
-        self.impostor_distance = DRAWN_IMPOSTOR_DISTANCE if drawn else IMPOSTOR_DISTANCE
+        # Of photographs d0 is that of everyone, where the caller knows nothing of the person.
+        self.everyone = (
+            Impostors(DRAWN_IMPOSTOR_DISTANCE, EVERYONE) if drawn else impostors_of(Cell())
+        )
         self._arcface = None if drawn else _arcface(device)
+        self._traits = None if drawn or self._arcface is not None else TraitEstimator(device)
         self._mivolo = None if drawn else _mivolo(device)
         self._nano = load_age_estimator(NANO, device) if drawn else None
 
@@ -92,12 +103,23 @@ class PhotoEvaluators:
             return self._arcface.face_embedding(face)[0].float().cpu().numpy()
         return describe_aligned(to_pixels(portrait))
 
-    def identity(self, one: np.ndarray, other: np.ndarray) -> Identity:
-        """Identity of two embeddings (n,) by this evaluator."""
+    def impostors(self, portrait: Tensor, age: float) -> Impostors:
+        """d0 for the person in an aligned portrait (1, 3, s, s) in [-1, 1] at an age in years."""
+        if self._traits is None:
+            return self.everyone
+        face = to_pixels(portrait)
+        traits = self._traits.measure(face, fit_points(face, aligned_box(len(face))))
+        return photo_impostors(age, sex_of(traits.male), traits.lightness)
+
+    def identity(
+        self, one: np.ndarray, other: np.ndarray, impostors: Impostors | None = None
+    ) -> Identity:
+        """Identity of two embeddings (n,) by this evaluator; d0 that of everyone if not given."""
         if self._arcface is not None:
             return Identity(float(one @ other), "arcface")
         distance = float(np.linalg.norm(one - other))
-        return Identity(1 - distance / self.impostor_distance, DLIB, self.impostor_distance)
+        own = self.everyone if impostors is None else impostors
+        return Identity(1 - distance / own.distance, DLIB, own)
 
 
 def _arcface(device: torch.device) -> ArcFace | None:

@@ -12,16 +12,19 @@ from torch import Tensor
 
 from engine.core.progress import Progress, Silence
 from engine.data.domains import Domain
-from engine.evaluators.dlib import DLIB_NAME, described
-from engine.evaluators.impostors import impostor_distance
-from engine.evaluators.photographs import (
-    DRAWN_IMPOSTOR_DISTANCE,
-    IMPOSTOR_DISTANCE,
-    NANO,
-    PhotoEvaluators,
-    weights_here,
+from engine.evaluators.faceres import FaceResFeatures
+from engine.evaluators.identity import (
+    BATCH,
+    CosineIdentity,
+    DlibIdentity,
+    IdentityEvaluator,
+    Vectors,
+    in_batches,
 )
-from engine.faces.descriptor import SAME_PERSON
+from engine.evaluators.photographs import NANO, PhotoEvaluators, weights_here
+from engine.evaluators.traits import GENDER_BY, TraitEstimator
+from engine.faces.descriptor import aligned_box
+from engine.faces.fitting import fit_points
 from engine.faces.rotation import Pixels
 from engine.images.ranges import to_tensors
 from engine.metrics.gradients import gradient_distance
@@ -33,146 +36,76 @@ from engine.nets.named import (
     load_distance,
     load_identity_network,
 )
-from engine.nets.protocols import IdentityNetwork
 from engine.weights.load import read_known
 
-Vectors = NDArray[np.float64]
 PairDistance = Callable[[Tensor, Tensor], Tensor]
-SAME_FACE = 0.37
-"""dlib distance of drawn portraits at the equal error rate; photos have dlib's own 0.6."""
-SAME_COSINE = 0.3
-"""ArcFace cosine from which two photos show one person. A convention."""
-BATCH = 16
-NO_LPIPS = "the weights `lpips-alex` are missing"
+NO_LPIPS = "the weights `lpips-alex` and `faceres` are missing"
+NO_FEATURES = "the weights `inception-fid` and `faceres` are missing"
+AGE = "age by "
+FACERES = "FaceRes"
 INCEPTION_FILE = "inception-fid"
 """Name of the network of FID and KID in the weights folder."""
-PARALLEL_FROM = 32
-"""Pictures from which several processes are faster than one: each needs seconds to start."""
 
 
-class IdentityEvaluator(Protocol):
-    """Scores whether two faces show one person."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def about(self) -> str:
-        """The meaning of its scores, in one sentence."""
-        ...
-
-    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        """Embeddings (n, d) of uint8 RGB (n, s, s, 3)."""
-        ...
-
-    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
-        """Similarity (n,) of pairs of embeddings (n, d); higher for the same person."""
-        ...
-
-    def identity(self, similarity: float, person: str | None, age: float) -> float:
-        """The similarity on the scale that is reported; 1 is the same picture."""
-        ...
-
-    def impostor_distance(self, person: str | None, age: float) -> float | None:
-        """d0, None for evaluators without one."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Similarity from which two pictures show one person."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DlibIdentity:
-    """`1 - d/d0` of dlib's descriptor; d0 by age band, sex and skin where the person is known."""
-
-    drawn: bool
-    workers: int = 1
-    name: str = DLIB_NAME
-
-    @property
-    def about(self) -> str:
-        return "1 - d/d0 of dlib's descriptor: 1 is the same picture, 0 an impostor"
-
-    @property
-    def threshold(self) -> float:
-        return -(SAME_FACE if self.drawn else SAME_PERSON)
-
-    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        workers = self.workers if len(pictures) >= PARALLEL_FROM else 1
-        faces = described(pictures, workers=workers, progress=progress)
-        return faces.vectors.astype(np.float64)
-
-    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
-        return -np.linalg.norm(one - other, axis=-1)
-
-    def identity(self, similarity: float, person: str | None, age: float) -> float:
-        return 1 + similarity / self.impostor_distance(person, age)
-
-    def impostor_distance(self, person: str | None, age: float) -> float:
-        """d0."""
-        if not self.drawn:
-            return IMPOSTOR_DISTANCE
-        if person is None or not person.isdecimal():
-            return DRAWN_IMPOSTOR_DISTANCE
-        return impostor_distance(int(person), age)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CosineIdentity:
-    """Cosine of the embeddings of an identity network."""
-
-    identity_net: IdentityNetwork
-    device: torch.device
-    remark: str = ""
-    threshold: float = SAME_COSINE
+class PhotoAgeEstimator(Protocol):
+    """Ages of photographs by several networks."""
 
     @property
     def name(self) -> str:
-        return self.identity_net.name
+        """The one that is reported as the age."""
+        ...
 
     @property
-    def about(self) -> str:
-        return f"cosine of embeddings by {self.name}{self.remark}"
+    def experts(self) -> Sequence[str]:
+        """Those that are reported beside it."""
+        ...
 
-    def vectors(self, pictures: Pixels, progress: Progress) -> Vectors:
-        return _in_batches(self.identity_net.embed, pictures, self.device)
-
-    def similarity(self, one: Vectors, other: Vectors) -> NDArray[np.float64]:
-        return (one * other).sum(axis=-1)
-
-    def identity(self, similarity: float, person: str | None, age: float) -> float:
-        return similarity
-
-    def impostor_distance(self, person: str | None, age: float) -> None:
-        return None
+    def years(
+        self, faces: Sequence[Pixels], points: Sequence[NDArray[np.floating]]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Ages (n,) by every name of aligned faces (s, s, 3) with points (68, 2) each."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurements:
-    """Of n pictures: identity embeddings (n, d) by evaluator, ages (n,), features (n, f)."""
+    """Of n pictures: identity embeddings (n, d) and ages (n,) by evaluator, features (n, f).
+
+    male, lightness: (n,) probability of a man and CIE L* of the cheeks, of photographs alone.
+    """
 
     vectors: dict[str, Vectors]
-    years: NDArray[np.float64] | None
-    features: NDArray[np.float64]
+    ages: dict[str, NDArray[np.float64]]
+    features: NDArray[np.float64] | None
+    male: NDArray[np.float64] | None = None
+    lightness: NDArray[np.float64] | None = None
 
 
 class EvaluatorSuite:
     """The evaluators of one domain; every picture is measured once.
 
-    workers: processes for dlib, whose results do not depend on their number. identities: the first
+    workers: processes for dlib, whose results do not depend on their number; ages: of photographs,
+    where the weights of MiVOLO are not here, and beside it where they are. identities: the first
     is reported as `identity`. distances: by name; the first is reported as `perceptual`, unless
     `why_no_perceptual` says why there is none.
     """
 
-    def __init__(self, domain: Domain, device: torch.device, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        device: torch.device,
+        *,
+        workers: int = 1,
+        ages: PhotoAgeEstimator | None = None,
+    ) -> None:
         self.domain: Domain = domain
         self.device = device
         drawn = domain == "portraits"
         self.identities: list[IdentityEvaluator] = [DlibIdentity(drawn, workers)]
         self.distances: dict[str, PairDistance] = {}
         self.why_no_perceptual: str | None = None
+        self._faceres = None if drawn else FaceResFeatures.load(device)
+        self._traits = None if drawn else TraitEstimator(device)
         if drawn:
             features = load_distance("nano-evaluator-features", device)
             self.distances[features.name] = features
@@ -186,11 +119,15 @@ class EvaluatorSuite:
                 )
             if weights_here("lpips-alex"):
                 self.distances["lpips-alex"] = load_distance("lpips-alex", device)
-            else:
-                self.why_no_perceptual = NO_LPIPS
+            if self._faceres is not None:
+                self.distances[self._faceres.name] = self._faceres
+            self.why_no_perceptual = None if self.distances else NO_LPIPS
         self.distances["gradients"] = gradient_distance
+        self._photo_ages = None if drawn else ages
         self._ages = _age_estimator(domain, device)
         self.extractor, self._features = _extractor(drawn, device)
+        if self._features is None and self._faceres is not None:
+            self.extractor = FACERES
         self._measured: dict[bytes, dict[str, Any]] = {}
 
     @property
@@ -200,13 +137,26 @@ class EvaluatorSuite:
 
     @property
     def age_by(self) -> str | None:
-        """Name of the age evaluator."""
-        return self._ages[0]
+        """Name of the age evaluator that is reported first."""
+        return next(iter(self.ages_by), None)
+
+    @property
+    def ages_by(self) -> list[str]:
+        """Names of all age evaluators."""
+        names = [] if self._ages[0] is None else [self._ages[0]]
+        if self._photo_ages is not None:
+            names += [self._photo_ages.name, *self._photo_ages.experts]
+        return list(dict.fromkeys(names))
 
     @property
     def why_no_age(self) -> str | None:
         """Why there is no age evaluator."""
-        return self._ages[2]
+        return None if self.ages_by else self._ages[2]
+
+    @property
+    def gender_by(self) -> str | None:
+        """Name of the gender network, None for drawn portraits."""
+        return None if self._traits is None else GENDER_BY
 
     @property
     def perceptual(self) -> str | None:
@@ -225,11 +175,16 @@ class EvaluatorSuite:
             own = {digest: one for digest, one in new.items() if len(one) == side}
             self._measure(list(own), np.stack(list(own.values())), progress)
         rows = [self._measured[digest] for digest in digests]
-        years = None if self.age_by is None else np.array([row["years"] for row in rows])
+
+        def column(name: str) -> NDArray[np.float64] | None:
+            return np.stack([row[name] for row in rows]) if name in rows[0] else None
+
         return Measurements(
             {j.name: np.stack([row[j.name] for row in rows]) for j in self.identities},
-            years,
-            np.stack([row["features"] for row in rows]),
+            {name: np.stack([row[AGE + name] for row in rows]) for name in self.ages_by},
+            column("features"),
+            column("male"),
+            column("lightness"),
         )
 
     def distance(
@@ -251,26 +206,45 @@ class EvaluatorSuite:
         columns: dict[str, NDArray[np.float64]] = {
             evaluator.name: evaluator.vectors(pictures, progress) for evaluator in self.identities
         }
-        estimate = self._ages[1]
-        if estimate is not None:
-            columns["years"] = _in_batches(estimate, pictures, self.device)
-        features = self._features
-        columns["features"] = (
-            columns[DLIB_NAME] if features is None else _in_batches(features, pictures, self.device)
-        )
+        name, estimate, _ = self._ages
+        if name is not None and estimate is not None:
+            columns[AGE + name] = in_batches(estimate, pictures, self.device)
+        if self._features is not None:
+            columns["features"] = in_batches(self._features, pictures, self.device)
+        if self._traits is not None:
+            columns |= self._photo_columns(pictures, self._traits)
         for row, digest in enumerate(digests):
             self._measured[digest] = {name: values[row] for name, values in columns.items()}
 
+    def _photo_columns(self, pictures: Pixels, traits: TraitEstimator) -> dict[str, Any]:
+        """What is measured by the landmarks of photographs."""
+        box = aligned_box(pictures.shape[1])
+        points = [fit_points(face, box) for face in pictures]
+        each = [traits.measure(face, own) for face, own in zip(pictures, points, strict=True)]
+        columns: dict[str, Any] = {
+            "male": np.array([one.male for one in each]),
+            "lightness": np.array([one.lightness for one in each]),
+        }
+        if self._photo_ages is not None:
+            years = self._photo_ages.years(list(pictures), points)
+            columns |= {AGE + name: own for name, own in years.items()}
+        if self._features is None and self._faceres is not None:
+            features = self._faceres.features(list(pictures), points)
+            columns["features"] = features.double().numpy(force=True)
+        return columns
 
-def _extractor(drawn: bool, device: torch.device) -> tuple[str, Callable[[Tensor], Tensor] | None]:
-    """Name and network of the features for set distances; None for dlib's descriptors."""
+
+def _extractor(
+    drawn: bool, device: torch.device
+) -> tuple[str | None, Callable[[Tensor], Tensor] | None]:
+    """Name and network of the features for set distances; None without one."""
     if weights_here(INCEPTION_FILE):
         from engine.nets.perceptual.inception import Inception
 
         state = read_known(INCEPTION_FILE).part("features")
         return INCEPTION, Inception.from_state(state).to(device)
     if not drawn:
-        return DLIB_NAME, None
+        return None, None
     net: Any = getattr(load_age_estimator(NANO, device), "net")  # noqa: B009 - hidden by the protocol
     return NANO, lambda pictures: net.features(pictures)[-1].mean(dim=(2, 3))
 
@@ -287,14 +261,3 @@ def _age_estimator(
         return torch.tensor([evaluators.age(one[None]) for one in pictures], dtype=torch.float64)
 
     return evaluators.age_by, estimate, None
-
-
-def _in_batches(
-    measure: Callable[[Tensor], Tensor], pictures: Pixels, device: torch.device
-) -> NDArray[np.float64]:
-    parts: list[NDArray[np.float64]] = []
-    with torch.inference_mode():
-        for start in range(0, len(pictures), BATCH):
-            batch = to_tensors(pictures[start : start + BATCH]).to(device)
-            parts.append(measure(batch).double().numpy(force=True))
-    return np.concatenate(parts)

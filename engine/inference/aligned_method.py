@@ -69,7 +69,11 @@ class AlignedMethod:
                 "reason": None,
                 "target_age": age,
             }
-            row |= NOT_EVALUATED if evaluation is None else evaluation.row(picture, truth.get(age))
+            row |= (
+                NOT_EVALUATED
+                if evaluation is None
+                else evaluation.row(picture, age, truth.get(age))
+            )
             row |= {"extrapolated_years": beyond, "sha256": subject.sha256, "quad": quad}
             row |= {} if self.model is None else {"model": self.model}
             rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
@@ -98,7 +102,8 @@ class Evaluation:
         self, evaluators: PhotoEvaluators, subject: Subject, aged: AgedFace, size: int
     ) -> None:
         self.evaluators = evaluators
-        self.source = evaluators.embedding(to_tensor(subject.face(size)))
+        self.photo = to_tensor(subject.face(size))
+        self.source = evaluators.embedding(self.photo)
         plain = aged.plain()
         self.reconstruction = (
             None
@@ -106,15 +111,16 @@ class Evaluation:
             else evaluators.identity(evaluators.embedding(plain[None]), self.source).value
         )
 
-    def row(self, picture: Tensor, truth: Pixels | None) -> dict[str, Any]:
-        """The estimates of `results.jsonl` for a picture (3, s, s); identity to the truth if known,
-        else to the photo.
+    def row(self, picture: Tensor, target: float, truth: Pixels | None) -> dict[str, Any]:
+        """The estimates of `results.jsonl` for a picture (3, s, s) at a target age in years;
+        identity to the truth if known, else to the photo.
         """
         evaluators, portrait = self.evaluators, picture[None]
         reference = self.source
         if truth is not None:
             reference = evaluators.embedding(to_tensor(at_size(truth, picture.shape[-1])))
-        identity = evaluators.identity(evaluators.embedding(portrait), reference)
+        impostors = evaluators.impostors(self.photo, target)
+        identity = evaluators.identity(evaluators.embedding(portrait), reference, impostors)
         age = evaluators.age(portrait)
         row: dict[str, Any] = {
             "predicted_age": None if age is None else round(age, 2),
@@ -125,8 +131,11 @@ class Evaluation:
         }
         if truth is not None:
             row["identity_to"] = "truth"
-        if identity.impostor_distance is not None:
-            row["identity_d0"] = identity.impostor_distance
+        if identity.impostors is not None:
+            row |= {
+                "identity_d0": identity.impostors.distance,
+                "identity_d0_of": identity.impostors.cell,
+            }
         missing = [evaluators.why_no_age] if evaluators.why_no_age is not None else []
         if self.reconstruction is None:
             missing.append("these weights have no plain inversion, only faces at an age")

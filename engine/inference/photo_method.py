@@ -18,7 +18,8 @@ from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.evaluators.dlib import DLIB_NAME
 from engine.evaluators.domain import DomainClassifier
-from engine.evaluators.photographs import IMPOSTOR_DISTANCE
+from engine.evaluators.photo_impostors import Impostors, photo_impostors
+from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
 from engine.faces.boxes import grown
 from engine.faces.descriptor import aligned_box, describe_face
 from engine.faces.detect import Face
@@ -53,6 +54,8 @@ TURNED = 20.0
 SMALL_FACE = 20.0
 """Pixels between the eyes under which a row is flagged: the portraits of the fit have 50."""
 STRIP_CELL = 256
+TRAITS_SIZE = 256
+"""Side in px of the aligned face by which the impostors of a person are chosen."""
 MASK_MARGIN = 1.5
 """Box widths around a face that the person mask sees."""
 NO_INVERSION = "the photo model changes the photograph itself: there is no inversion"
@@ -78,6 +81,7 @@ class PhotoMethod:
         self.classifier = classifier
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
+        self.traits = TraitEstimator(torch.device("cpu"))
         # Packing a PNG takes as long as making its picture: one is packed while the next is made.
         self._writer = ThreadPoolExecutor(max_workers=1)
         if any(flags_of_target(age) for age in plan.ages):
@@ -104,6 +108,7 @@ class PhotoMethod:
             subject.photo, face.landmarks, self.model, person=self._person_mask(subject, face)
         )
         reference = describe_face(subject.photo, face) if plan.evaluate else None
+        traits = self._traits_of(subject, face)
         rows: list[Row] = []
         heads: list[Pixels] = []
         saving: Future[None] | None = None
@@ -124,7 +129,8 @@ class PhotoMethod:
                 "source_age": round(source.years, 2),
                 "age_source": source.source,
             }
-            row |= self._evaluated(picture, face, reference)
+            impostors = photo_impostors(age, sex_of(traits.male), traits.lightness)
+            row |= self._evaluated(picture, face, reference, impostors)
             row |= {
                 "extrapolated_years": None,
                 "sha256": subject.sha256,
@@ -173,8 +179,15 @@ class PhotoMethod:
         inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
         return mask
 
+    def _traits_of(self, subject: Subject, face: Face) -> FaceTraits:
+        """Sex and cheeks of the photographed person."""
+        points = Quad.frame(TRAITS_SIZE, TRAITS_SIZE).source_points(
+            subject.quad.unit_points(face.landmarks)
+        )
+        return self.traits.measure(subject.face(TRAITS_SIZE), points)
+
     def _evaluated(
-        self, picture: Pixels, face: Face, reference: np.ndarray | None
+        self, picture: Pixels, face: Face, reference: np.ndarray | None, impostors: Impostors
     ) -> dict[str, Any]:
         """Age and identity of a picture as in `results.jsonl`; nulls without a reference."""
         row: dict[str, Any] = {"predicted_age": None, "age_by": None, "identity": None}
@@ -187,9 +200,10 @@ class PhotoMethod:
         return row | {
             "predicted_age": round(self.ages.years(picture, points, face.box), 2),
             "age_by": AGE_BY,
-            "identity": round(1 - distance / IMPOSTOR_DISTANCE, 4),
+            "identity": round(1 - distance / impostors.distance, 4),
             "identity_by": DLIB_NAME,
-            "identity_d0": IMPOSTOR_DISTANCE,
+            "identity_d0": impostors.distance,
+            "identity_d0_of": impostors.cell,
             "why_null": NO_INVERSION,
         }
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress
-from engine.evaluators.suite import EvaluatorSuite, Measurements
+from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite, Measurements
 from engine.metrics.set_distances import RealSet, set_distances
 from engine.scoring.material import COPIED, Material, Method, controls
 from engine.scoring.paired import paired
@@ -19,6 +19,7 @@ DIGITS = 6
 RESERVED = (
     "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
     "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
+    "targets_estimated", "unused",
 )  # fmt: skip
 """Keys of a report that no method may be named by."""
 
@@ -59,8 +60,8 @@ def evaluate_methods(
         own, measured = measure_method(method, references, suite, progress)
         result = figures(own, suite)
         result["verification"] = _verification(own, measured, impostors, suite)
-        if real is not None and not method.control:
-            result["sets"] = set_distances(measured.features, real)
+        if not method.control:
+            result |= _sets(measured, real, suite)
         result["by_target"] = by_target(own, suite)
         result["by_gap"] = by_gap(own, suite)
         rows[method.name], by_method[method.name] = own, result
@@ -77,6 +78,7 @@ def evaluate_methods(
         "subject": subject,
         "same_tasks": len({frozenset(method.portraits) for method in material.methods}) == 1,
         "photos": _photos(material),
+        "targets_estimated": len(material.estimated),
         "evaluators": _evaluators(suite, material),
         "paired": paired({name: rows[name] for name in top}, suite),
         "real_pairs": real_pairs(references, suite.identity),
@@ -108,13 +110,24 @@ def _verification(
     return verification(similarity, measured.vectors[evaluator.name][at], others, evaluator)
 
 
+def _sets(measured: Measurements, real: RealSet | None, suite: EvaluatorSuite) -> dict[str, Any]:
+    if real is not None and measured.features is not None:
+        return {"sets": set_distances(measured.features, real)}
+    return {"sets": {"why_null": NO_FEATURES}} if suite.extractor is None else {}
+
+
 def _real(references: References, suite: EvaluatorSuite) -> RealSet | None:
-    """The photos of the person if there are any, else the truth."""
-    if references.photos is not None:
-        return RealSet(references.photos.features, suite.extractor, "photos")
-    if references.truth is not None:
+    """The photos of the person, else the truth, else the photographs that were aged."""
+    if suite.extractor is None:
+        return None
+    photos, truth, inputs = references.photos, references.truth, references.inputs
+    if photos is not None and photos.features is not None:
+        return RealSet(photos.features, suite.extractor, "photos")
+    if truth is not None and truth.features is not None:
         order = np.argsort([task.target for task in references.truth_rows], kind="stable")
-        return RealSet(references.truth.features[order], suite.extractor, "truth")
+        return RealSet(truth.features[order], suite.extractor, "truth")
+    if suite.domain == "photos" and inputs.features is not None:
+        return RealSet(inputs.features, suite.extractor, "the photographs that were aged")
     return None
 
 
@@ -133,9 +146,12 @@ def _evaluators(suite: EvaluatorSuite, material: Material) -> dict[str, Any]:
         "identity_threshold": abs(suite.identity.threshold),
         "perceptual": suite.perceptual,
         "age": suite.age_by,
+        "ages": suite.ages_by,
+        "gender": suite.gender_by,
         "others": [evaluator.name for evaluator in suite.identities[1:]]
         + [name for name in suite.distances if name != suite.perceptual],
         "compared_at_px": material.side,
+        "compared_at": "smallest" if material.compared_at is None else "median",
         "shrunk": _shrunk(material),
     }
 

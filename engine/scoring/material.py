@@ -29,11 +29,13 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A photo that was aged; its age in years and its person are None where unknown."""
+    """A photo that was aged; its age in years, its person and sex are None where unknown."""
 
     subject: Subject
     age: float | None = None
     person: str | None = None
+    sex: str | None = None
+    """`female` or `male`."""
     most: int = LARGEST
     """Side in px that its face is shrunk to if it is larger."""
 
@@ -124,7 +126,8 @@ class Material:
     """Everything that an evaluation needs.
 
     truth: the same photograph at the target age of a task, framed as the photo; impostors: aligned
-    pictures of other people.
+    pictures of other people; estimated: photos whose target ages were estimated, by SHA-256;
+    compared_at: side of the comparison, where it is not that of the smallest picture.
     """
 
     name: str
@@ -133,6 +136,8 @@ class Material:
     truth: Mapping[Task, Pixels] = field(default_factory=dict[Task, Pixels])
     photos: PersonPhotos | None = None
     impostors: Sequence[Pixels] = ()
+    estimated: Collection[str] = frozenset()
+    compared_at: int | None = None
 
     @property
     def tasks(self) -> list[Task]:
@@ -142,7 +147,11 @@ class Material:
 
     @property
     def side(self) -> int:
-        """Side in px of the comparison: that of the smallest portrait or truth, at most 512."""
+        """Side in px of the comparison, at most 512: that of the smallest portrait or truth, unless
+        another is given (smaller pictures stay as they are).
+        """
+        if self.compared_at is not None:
+            return min(LARGEST, self.compared_at)
         portraits = (pixels for method in self.methods for pixels in method.portraits.values())
         return min(LARGEST, *map(len, (*portraits, *self.truth.values())))
 

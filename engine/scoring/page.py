@@ -1,12 +1,13 @@
 """`report.html`: a self-contained page for small and large screens, light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
 from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
+from engine.scoring.photo_terms import photo_terms
 from engine.scoring.plots import COLOURS, curves, themed
 from engine.scoring.rows import AGE_TOLERANCE
 from engine.scoring.words import (
@@ -14,12 +15,12 @@ from engine.scoring.words import (
     SHARES,
     format_difference,
     format_figure,
+    headline,
     number,
     percent,
     title,
 )
 
-HEADLINE = ("identity", "perceptual", "age_mae", "age_identity_accuracy")
 CAPTIONS = {
     "ages": "Estimated age over target age. Dotted: no error; grey band: within the tolerance. "
     "Tinted: extrapolation beyond the ages of the person's photos.",
@@ -33,7 +34,7 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
     report = evaluation.report
     sections = [
         _header(report),
-        _section("Results", _summary_caption(report), _summary(report)),
+        _section("Results", _summary_caption(report), joined([_flags(report), _summary(report)])),
         _section("Paired comparison", PAIRED, _pairs(report)) if report["paired"] else Html(),
         _section("Portraits", "Below each: estimated age and identity.", albums(evaluation)),
         _section("Curves", "", _plots(evaluation)),
@@ -150,20 +151,29 @@ def _summary_caption(report: dict[str, Any]) -> str:
     return f"{caption} The methods have different target ages: the next section compares them."
 
 
+def _flags(report: dict[str, Any]) -> Html:
+    flags = [
+        f"{title(method)}: {flag}." for method in report["methods"]
+        for flag in report[method]["red_flags"]
+    ]  # fmt: skip
+    return joined(tag("p", tag("strong", "Red flag. "), flag, class_="flag") for flag in flags)
+
+
 def _summary(report: dict[str, Any]) -> Html:
+    names = headline(report)
     rows: list[tuple[str, Sequence[object]]] = []
     for number_of, method in enumerate(report["methods"]):
-        best = {name: _is_best(report, method, name) for name in HEADLINE}
-        cells = [_figure(report[method], name, best[name]) for name in HEADLINE]
+        best = {name: _is_best(report, method, name) for name in names}
+        cells = [_figure(report[method], name, best[name]) for name in names]
         rows.append(("", (_named(method, number_of), *cells)))
     controls = dict(report["controls"])
     if COPIED in report:
         controls = {COPIED: report[COPIED], **controls}
     for method, figures in controls.items():
         rows.append(
-            ("control", (title(method), *(_figure(figures, name, False) for name in HEADLINE)))
+            ("control", (title(method), *(_figure(figures, name, False) for name in names)))
         )
-    head = ["", *(joined([FIGURES[name], tag("small", UNITS[name])]) for name in HEADLINE)]
+    head = ["", *(joined([words, tag("small", UNITS[name])]) for name, words in names.items())]
     return table(head, rows, label="results", class_="summary")
 
 
@@ -172,6 +182,8 @@ UNITS = {
     "perceptual": "0 is equal, lower is better",
     "age_mae": "years, lower is better",
     "age_identity_accuracy": "share of the portraits, higher is better",
+    "perceptual_to_photo": "0 is equal, lower is nearer to the photo",
+    "gender_kept": "share of the portraits, higher is better",
 }
 
 
@@ -255,7 +267,7 @@ def _details(report: dict[str, Any]) -> Html:
         parts += [
             _folded(f"{title(method)} by age", _by(figures["by_target"], "target", "at")),
             _folded(f"{title(method)} by years from the photo", _by(figures["by_gap"], "", "gap")),
-            _folded(f"{title(method)}, further figures", _rest(figures)),
+            _folded(f"{title(method)}, further figures", _rest(figures, headline(report))),
         ]
     return joined(parts)
 
@@ -290,11 +302,11 @@ def _cell(name: str, value: float | None) -> str:
     return number(value, 1) if name == "predicted_age" else format_figure(name, value)
 
 
-def _rest(figures: dict[str, Any]) -> Html:
+def _rest(figures: dict[str, Any], shown_above: Collection[str]) -> Html:
     plain = {
         name: value
         for name, value in figures.items()
-        if name not in HEADLINE and (value is None or isinstance(value, float))
+        if name not in shown_above and (value is None or isinstance(value, float))
     }
     rows: list[tuple[str, Sequence[object]]] = []
     for name, value in plain.items():
@@ -325,7 +337,9 @@ def _meanings(report: dict[str, Any]) -> Html:
         else "no evaluator: " + _why(report, "age_mae")
     )
     distance = evaluators["perceptual"]
-    side = f"{evaluators['compared_at_px']} px, the side of the smallest portrait or truth"
+    side = (
+        f"{evaluators['compared_at_px']} px, the side of the {evaluators['compared_at']} portrait"
+    )
     by = f"by {distance}"
     far = by if distance is not None else f"not measured: {_why(report, 'perceptual')}"
     pairs: list[tuple[object, object]] = [
@@ -347,7 +361,7 @@ def _meanings(report: dict[str, Any]) -> Html:
         ("intervals", f"95 % bootstrap over {report[report['methods'][0]]['interval_over']}"),
         ("set distances", _sets_mean(report)),
     ]  # fmt: skip
-    return terms(pairs, "terms")
+    return terms(pairs + photo_terms(report), "terms")
 
 
 def _sets_mean(report: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.evaluators.suite import IdentityEvaluator, Vectors
+from engine.evaluators.identity import IdentityEvaluator, Person, Vectors
+from engine.evaluators.traits import sex_of
 from engine.metrics.verification import auc, verification_rate
 from engine.scoring.rows import References, Row
 from engine.scoring.summary import GAPS
@@ -61,9 +62,11 @@ def real_pairs(references: References, evaluator: IdentityEvaluator) -> dict[str
     middle = (photos.ages[one] + photos.ages[other]) / 2
     people = {source.person for source in references.material.sources.values()}
     person = people.pop() if len(people) == 1 else None
+    sex = None if measured.male is None else sex_of(float(np.median(measured.male)))
+    light = None if measured.lightness is None else float(np.median(measured.lightness))
     identity = np.array(
         [
-            evaluator.identity(float(s), person, float(a))
+            evaluator.identity(float(s), Person(person, float(a), sex, light))
             for s, a in zip(similarity, middle, strict=True)
         ]
     )

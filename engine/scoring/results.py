@@ -1,6 +1,7 @@
 """Read the results of `tm infer`: portraits, and the photos they were made from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import numpy as np
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError
 from engine.core.ledger import read_rows
-from engine.core.regular import real
-from engine.data.ages import AgeSource, age_in_name
+from engine.data.ages import AgeSource
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection
@@ -19,10 +19,13 @@ from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures, read_picture
 from engine.inference.folder import RESULTS
 from engine.inference.subject import Subject, find_subject
+from engine.scoring.facts import KnownFacts
 from engine.scoring.material import Method, PersonPhotos, Source, Task
 
-LEVELS = 3
-"""Folders above a photo that are searched for its manifest."""
+WHOLE = "photo"
+"""The model whose outputs are whole photographs."""
+ESTIMATED = "estimated"
+"""How `age_source` calls an age that a network estimated."""
 
 
 def holds_results(folder: Path) -> bool:
@@ -30,8 +33,14 @@ def holds_results(folder: Path) -> bool:
     return (folder / RESULTS).is_file()
 
 
-def read_results(folder: Path, name: str) -> tuple[Method, dict[str, Source]]:
-    """The portraits of a folder as one method, and their photos; InputError without any."""
+def read_results(
+    folder: Path, name: str, known: KnownFacts | None = None
+) -> tuple[Method, dict[str, Source]]:
+    """The portraits of a folder as one method, and their photos; InputError without any.
+
+    Of a whole photograph that was aged, the portrait is its face, framed as the photo's.
+    """
+    known = KnownFacts() if known is None else known
     portraits: dict[Task, Pixels] = {}
     files: dict[Task, str] = {}
     sources: dict[str, Source] = {}
@@ -40,8 +49,11 @@ def read_results(folder: Path, name: str) -> tuple[Method, dict[str, Source]]:
             continue
         task = Task(row["sha256"], float(row["target_age"]))
         if task.source not in sources:
-            sources[task.source] = _source(folder, row)
-        portraits[task], files[task] = _opened(folder / row["output"]), row["output"]
+            sources[task.source] = _source(folder, row, known)
+        picture = _opened(folder / row["output"])
+        if row.get("model") == WHOLE:
+            picture = _face_of(picture, sources[task.source])
+        portraits[task], files[task] = picture, row["output"]
     if not portraits:
         raise InputError(
             f"`{folder}` holds no portraits", hint="give a folder that photos were aged into"
@@ -74,16 +86,6 @@ def read_impostors(folder: Path) -> list[Pixels]:
     return [_opened(folder / str(row.output)) for row in _rows(folder) if row.usable and row.output]
 
 
-def age_of(path: Path) -> float | None:
-    """The age in a picture in years, by the manifest of a folder above it, else by its name."""
-    for folder in real(path).parents[:LEVELS]:
-        if (folder / MANIFEST).is_file():
-            for row in read_manifest(folder):
-                if row.output and real(folder / row.output) == real(path):
-                    return row.age
-    return age_in_name(path.name)
-
-
 def _rows(folder: Path) -> list[Row]:
     if (folder / MANIFEST).is_file():
         return read_manifest(folder)
@@ -93,7 +95,15 @@ def _rows(folder: Path) -> list[Row]:
     return adopt(folder, AgeSource())
 
 
-def _source(folder: Path, row: Mapping[str, Any]) -> Source:
+def _face_of(picture: Pixels, source: Source) -> Pixels:
+    """The face of an aged photograph, which may have another size than the photo."""
+    subject = source.subject
+    scale = max(picture.shape[:2]) / max(subject.photo.shape[:2])
+    aged = replace(subject, photo=picture, quad=subject.quad.scaled(scale))
+    return aged.face(min(max(round(aged.quad.side), 1), source.side))
+
+
+def _source(folder: Path, row: Mapping[str, Any], known: KnownFacts) -> Source:
     path = folder / row["source"]
     if not path.is_file() or file_sha256(path) != row["sha256"]:
         raise InputError(
@@ -104,7 +114,11 @@ def _source(folder: Path, row: Mapping[str, Any]) -> Source:
         subject = Subject(path, row["sha256"], _opened(path), Quad.of(row["quad"]))
     else:
         subject = find_subject(path, FaceChoice(), Detection())
-    return Source(subject, age_of(path))
+    facts = known.of(path)
+    age = facts.age
+    if age is None and row.get("age_source") not in (None, ESTIMATED):
+        age = float(row["source_age"])
+    return Source(subject, age, facts.person, facts.sex)
 
 
 def _opened(path: Path) -> Pixels:

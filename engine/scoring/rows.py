@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Progress, reported
-from engine.evaluators.suite import EvaluatorSuite, IdentityEvaluator, Measurements, Vectors
+from engine.evaluators.identity import IdentityEvaluator, Person, Vectors
+from engine.evaluators.suite import EvaluatorSuite, Measurements
+from engine.evaluators.traits import sex_of
 from engine.faces.rotation import Pixels
 from engine.images.ranges import to_tensor
 from engine.metrics.energy import BANDS, laplacian
@@ -15,6 +17,7 @@ from engine.scoring.material import COPIED, Material, Method, PersonPhotos, Task
 
 AGE_TOLERANCE = 8.0
 """Years of error up to which an age counts as correct."""
+KNOWN = "known"
 EPSILON = 1e-9
 BIN = 10
 """Years of the age bin around the target."""
@@ -58,7 +61,9 @@ def measure_method(
     """The rows of a method in the order of the tasks, and the measurements of its portraits.
 
     `identity` is to the truth where there is any, else to the person's photos of that age, else to
-    the photo that was aged (`identity_to`); `impostor_distance`: d0, for evaluators that have one;
+    the photo that was aged (`identity_to`); `impostor_distance`: d0, for evaluators that have one,
+    of the people in `impostor_cell`; `sex_by`: who says the sex in that cell, `known` or a network;
+    `gender_kept`: 1 where the gender network sees the same sex in portrait and photo;
     `age_identity_accuracy`: 1 where the age is within 8 years of the target and the portrait is
     verified against its reference; `verification_rate`: 1 where it is verified against the photo;
     `sharpness`: its energy of edges over the photo's. What cannot be measured is None.
@@ -72,7 +77,8 @@ def measure_method(
         rows: list[Row] = []
         for at, task in enumerate(tasks):
             row = _row_of(method, task, material)
-            row |= _age(measured, at, task, references)
+            row |= _age(measured, at, task, references, suite)
+            row |= _gender(measured, at, task, references)
             row |= _identities(method, measured, at, task, references, suite)
             row |= {name: values.get(task) for name, values in distances.items()}
             row["age_identity_accuracy"] = _age_and_identity(row["age_error"], row["same_person"])
@@ -103,19 +109,43 @@ def _row_of(method: Method, task: Task, material: Material) -> Row:
     }
 
 
-def _age(measured: Measurements, at: int, task: Task, references: References) -> Row:
-    if measured.years is None:
+def _age(
+    measured: Measurements, at: int, task: Task, references: References, suite: EvaluatorSuite
+) -> Row:
+    first = suite.age_by
+    if first is None:
         return dict.fromkeys(("predicted_age", "age_error", "age_gap", "bin_correct"))
-    age = float(measured.years[at])
+    age = float(measured.ages[first][at])
     truth, true_age = references.truth, None
-    if truth is not None and truth.years is not None and task in references.truth_rows:
-        true_age = float(truth.years[references.truth_rows[task]])
+    if truth is not None and task in references.truth_rows:
+        true_age = float(truth.ages[first][references.truth_rows[task]])
+    others = {f"age by {name}": float(measured.ages[name][at]) for name in suite.ages_by[1:]}
     return {
         "predicted_age": age,
         "age_error": age - task.target,
         "age_gap": None if true_age is None else age - true_age,
         "bin_correct": float(abs(age - task.target) <= BIN / 2),
+        **others,
     }
+
+
+def _gender(measured: Measurements, at: int, task: Task, references: References) -> Row:
+    before = references.inputs.male
+    if measured.male is None or before is None:
+        return {"male": None, "gender_kept": None}
+    photo, own = float(before[references.input_rows[task.source]]), float(measured.male[at])
+    return {"male": own, "gender_kept": float(sex_of(photo) == sex_of(own))}
+
+
+def _person(task: Task, references: References, suite: EvaluatorSuite) -> tuple[Person, str | None]:
+    """Who d0 is looked up for, and by whom the sex is known; of the photo, not of the portrait."""
+    source, inputs = references.material.sources[task.source], references.inputs
+    row = references.input_rows[task.source]
+    sex, by = source.sex, None if source.sex is None else KNOWN
+    if sex is None and inputs.male is not None:
+        sex, by = sex_of(float(inputs.male[row])), suite.gender_by
+    light = None if inputs.lightness is None else float(inputs.lightness[row])
+    return Person(source.person, task.target, sex, light), by
 
 
 def _identities(
@@ -127,14 +157,14 @@ def _identities(
     suite: EvaluatorSuite,
 ) -> Row:
     """Identity to every reference by the first evaluator, to the preferred one by the others."""
-    person = references.material.sources[task.source].person
+    person, sex_by = _person(task, references, suite)
     row: Row = {}
     for evaluator in suite.identities:
         own = measured.vectors[evaluator.name][at]
         similarities = _similarities(evaluator, own, method, task, references)
         to = _preferred(similarities, references)
         best = None if to is None else similarities[to]
-        identity = None if best is None else evaluator.identity(best, person, task.target)
+        identity = None if best is None else evaluator.identity(best, person)
         if evaluator is suite.identity:
             row |= {"identity": identity, "identity_to": to, "similarity": best}
             row["same_person"] = None if best is None else best >= evaluator.threshold
@@ -142,9 +172,12 @@ def _identities(
             row["verification_rate"] = (
                 None if photo is None else float(photo >= evaluator.threshold)
             )
-            row["impostor_distance"] = evaluator.impostor_distance(person, task.target)
+            impostors = evaluator.impostors(person)
+            row["impostor_distance"] = None if impostors is None else impostors.distance
+            row["impostor_cell"] = None if impostors is None else impostors.cell
+            row["sex_by"] = sex_by
             for name, value in similarities.items():
-                scaled = None if value is None else evaluator.identity(value, person, task.target)
+                scaled = None if value is None else evaluator.identity(value, person)
                 row[f"identity_to_{name}"] = scaled
         else:
             row[f"identity by {evaluator.name}"] = identity
@@ -190,12 +223,19 @@ def _photos_of_age(method: Method, task: Task, photos: PersonPhotos) -> list[int
 def _distances(
     method: Method, tasks: Sequence[Task], material: Material, suite: EvaluatorSuite
 ) -> dict[str, dict[Task, float]]:
-    """Each distance to the truth; reconstructions have the perceptual one to the photo too."""
+    """Each distance to the truth; of photographs, and of reconstructions, the perceptual one to the
+    photo too.
+    """
     distances: dict[str, dict[Task, float]] = {}
     known = [task for task in tasks if task in material.truth]
     truth = [material.truth[task] for task in known]
     again = [task for task in tasks if _is_reconstruction(material.gap(task))]
     photos = [at_side(material.sources[task.source].face(), material.side) for task in again]
+    if suite.domain == "photos" and suite.perceptual is not None:
+        before = [at_side(material.sources[task.source].face(), material.side) for task in tasks]
+        distances["perceptual_to_photo"] = _distance(
+            suite.perceptual, method, tasks, before, material.side, suite
+        )
     for name in suite.distances:
         distances[name] = _distance(name, method, known, truth, material.side, suite)
         if name == suite.perceptual:

@@ -1,5 +1,6 @@
 """Titles of methods and figures, and the format of numbers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 TITLES = {
@@ -14,13 +15,33 @@ FIGURES = {
     "age_mae": "age error",
     "age_identity_accuracy": "age and identity accuracy",
 }
-SHARES = {"age_identity_accuracy", "bin_accuracy", "verification_rate"}
-NONE, MINUS = "–", "\N{MINUS SIGN}"
+PHOTO_FIGURES = {
+    "identity": FIGURES["identity"],
+    "perceptual_to_photo": "distance to the photo",
+    "age_mae": FIGURES["age_mae"],
+    "age_identity_accuracy": FIGURES["age_identity_accuracy"],
+    "gender_kept": "gender kept",
+}
+"""Of photographs without truth."""
+SHARES = {"age_identity_accuracy", "bin_accuracy", "verification_rate", "gender_kept"}
+NONE, MINUS, UNIT = "–", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}%"
 
 
 def title(method: str) -> str:
     """The title of a method."""
     return TITLES.get(method, method.replace("_", " "))
+
+
+def headline(report: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of the summary and their names: those of drawn portraits, or of photographs.
+
+    Without truth, photographs have the perceptual distance to the photo that was aged.
+    """
+    if report["domain"] != "photos":
+        return FIGURES
+    if "truth" in report["controls"]:
+        return FIGURES | {"gender_kept": PHOTO_FIGURES["gender_kept"]}
+    return PHOTO_FIGURES
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -39,7 +60,7 @@ def percent(value: Any) -> str:
     >>> percent(0.928), percent(None)
     ('93\xa0%', '–')
     """
-    return NONE if value is None else f"{number(100 * value, 0)}\N{NO-BREAK SPACE}%"
+    return NONE if value is None else f"{number(100 * value, 0)}{UNIT}"
 
 
 def format_figure(name: str, value: Any) -> str:
@@ -49,10 +70,28 @@ def format_figure(name: str, value: Any) -> str:
             return percent(value)
         case "age_mae" | "age_bias":
             return number(value, 1)
-        case "perceptual":
+        case _ if name.startswith("age_mae by "):
+            return number(value, 1)
+        case "perceptual" | "perceptual_to_photo":
             return number(value, 3)
         case _:
             return number(value)
+
+
+def format_interval(name: str, figures: Mapping[str, Any]) -> str:
+    """A figure with its 95 % interval, where it has one of any width.
+
+    >>> format_interval("gender_kept", {"gender_kept": 0.9, "gender_kept_interval": [0.8, 1]})
+    '90\xa0% (80 to 100)'
+    >>> format_interval("age_mae", {"age_mae": 5.21, "age_mae_interval": [4.6, 5.83]})
+    '5.2 (4.6 to 5.8)'
+    """
+    shown = format_figure(name, figures[name])
+    low, high = figures.get(f"{name}_interval") or (None, None)
+    if low == high:
+        return shown
+    first, last = (format_figure(name, edge).removesuffix(UNIT) for edge in (low, high))
+    return f"{shown} ({first} to {last})"
 
 
 def format_difference(name: str, value: Any) -> str:

@@ -104,9 +104,9 @@ def test_a_faulty_gate_is_refused_before_any_work(tm, tmp_path, gate):
     assert (result.code, "is no limit" in result.err) == (2, True)
 
 
-def test_a_folder_of_photos_cannot_be_evaluated(tm, tmp_path):
+def test_an_empty_folder_cannot_be_evaluated(tm, tmp_path):
     result = tm("eval", tmp_path)
-    assert (result.code, "were not aged" in result.err) == (2, True)
+    assert (result.code, "holds no photos" in result.err) == (3, True)
     result = tm("eval", tmp_path / "gone")
     assert (result.code, "is no folder" in result.err) == (2, True)
 

@@ -41,8 +41,11 @@ def test_without_weights_dlib_evaluates_identity_and_nothing_evaluates_age(portr
     own = evaluators.embedding(portrait)
     same = evaluators.identity(own, own)
     assert (same.value, same.evaluator) == (1.0, "dlib")
-    other = evaluators.identity(own, own + 0.8 / np.sqrt(128))
-    assert other.value == pytest.approx(0, abs=1e-5)
+    distance, cell = same.impostors
+    other = evaluators.identity(own, own + distance / np.sqrt(128))
+    assert (other.value, cell) == (pytest.approx(0, abs=1e-5), "everyone")
+    # Where the age is known, they are strangers of that age, and of the sex that the face looks.
+    assert "male, 60-74" in evaluators.impostors(portrait, 65).cell
 
 
 def test_arcface_is_preferred_to_dlib(place, portrait):
@@ -56,7 +59,7 @@ def test_arcface_is_preferred_to_dlib(place, portrait):
             torch.from_numpy(embedding), net.face_embedding(portrait)[0], atol=1e-6
         )
     same = evaluators.identity(embedding, embedding)
-    assert (same.evaluator, same.impostor_distance) == ("arcface", None)
+    assert (same.evaluator, same.impostors) == ("arcface", None)
     assert same.value == pytest.approx(1, abs=1e-5)
 
 

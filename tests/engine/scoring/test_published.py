@@ -7,10 +7,10 @@ import pytest
 import torch
 from skimage import data
 
-import engine.evaluators.suite as suite_module
+import engine.evaluators.identity as identity_module
 from engine.core.places import weights_folder
 from engine.core.progress import Silence
-from engine.evaluators.suite import EvaluatorSuite
+from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite
 from engine.geometry.ffhq import Quad
 from engine.images.ranges import to_tensor
 from engine.inference.subject import Subject
@@ -134,8 +134,8 @@ def test_figures_of_two_identity_evaluators_are_kept_apart(
     assert result["aged"]["identity"] != without["aged"]["identity"]
     # A cosine has no impostor distance, and its own threshold.
     assert result["aged"]["impostor_distance"] is None
-    assert result["evaluators"]["identity_threshold"] == suite_module.SAME_COSINE
-    assert without["evaluators"]["identity_threshold"] == suite_module.SAME_PERSON
+    assert result["evaluators"]["identity_threshold"] == identity_module.SAME_COSINE
+    assert without["evaluators"]["identity_threshold"] == identity_module.SAME_PERSON
 
 
 def test_drawn_portraits_keep_their_evaluators_whatever_weights_are_here(arcface, mivolo, lpips):
@@ -176,20 +176,22 @@ def test_with_inception_here_distances_of_sets_are_fid_and_kid(material):
     assert frechet(features, features + shift) == pytest.approx(20.48, rel=1e-4)
 
 
-def test_without_inception_nothing_is_called_fid():
-    suite = EvaluatorSuite("photos", CPU)
+def test_without_inception_nothing_is_called_fid(material):
+    suite = EvaluatorSuite("portraits", CPU)
     rows = np.random.default_rng(0).normal(size=(12, 128))
     result = set_distances(rows[:6] + 1, RealSet(rows, suite.extractor, "photos"))
-    assert {"FD-dlib 128-D", "KD-dlib 128-D"} <= result.keys()
+    assert {"FD-nano-age-evaluator", "KD-nano-age-evaluator"} <= result.keys()
     assert not {"FID", "KID"} & result.keys()
+    photos = evaluate_with(material, EvaluatorSuite("photos", CPU)).report["aged"]["sets"]
+    assert photos == {"why_null": NO_FEATURES}
 
 
 def test_the_number_of_processes_changes_nothing(monkeypatch):
     workers = []
-    monkeypatch.setattr(suite_module, "PARALLEL_FROM", 4)
-    described = suite_module.described
+    monkeypatch.setattr(identity_module, "PARALLEL_FROM", 4)
+    described = identity_module.described
     monkeypatch.setattr(
-        suite_module,
+        identity_module,
         "described",
         lambda *a, **options: workers.append(options["workers"]) or described(*a, **options),
     )

@@ -5,8 +5,9 @@ import pytest
 from engine.core.errors import InputError
 from engine.core.progress import Silence
 from engine.prep.synth import SynthPlan, parse_ages, synthesise
+from engine.scoring.facts import KnownFacts
 from engine.scoring.material import Source, Task
-from engine.scoring.results import age_of, read_photos_of_person
+from engine.scoring.results import read_photos_of_person
 from engine.scoring.truth import read_photographs, with_truth
 
 
@@ -21,7 +22,7 @@ def source_of(path):
     from engine.faces.detect import Detection
     from engine.inference.subject import aligned_subject
 
-    return Source(aligned_subject(path, Detection(), trusted=True), age_of(path))
+    return Source(aligned_subject(path, Detection(), trusted=True), KnownFacts().of(path).age)
 
 
 def test_each_photo_has_its_own_photograph(tmp_path):
