@@ -25,9 +25,13 @@ lock: $(READY)
 D := runs/demo
 ME := --people 1 --seed 900000
 
+# Means of many faces are as smooth as drawings: hence --force.
 demo: $(READY)
-	@echo "demo: one person's photos of ages 20 to 50 teach how that person ages; the truth stands below"
 	@rm -rf $(D) && mkdir -p $(D) && touch $(D)/.begun && cp recipes/comparison/demo.toml $(D)/comparison.toml
+	@echo "demo: two photographs of nobody, each the mean of 30 people and more, at other ages"
+	@$(BIN)/tm infer engine/shipped/composites --ages 30,50,65,80 --weights photo --force --strip --out $(D)/photographs
+	@echo "demo: look at $(D)/photographs/42_man_strip.png and 50_woman_strip.png"
+	@echo "demo: now a drawn person, whose true ageing is known: 60 photos of ages 20 to 50 teach how that person ages"
 	@$(BIN)/tm prep synth $(D)/photos $(ME) --ages 20..50 --per-person 60 --size 320 --unaligned 1
 	@$(BIN)/tm prep align $(D)/photos $(D)/aligned --size 128
 	@$(BIN)/tm prep filter $(D)/aligned

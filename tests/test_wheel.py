@@ -55,3 +55,9 @@ def test_the_wheel_renders_a_portrait(installed, tmp_path):
     argv = ("prep", "synth", "world", "--people", "1", "--per-person", "1", "--size", "64")
     run(installed / "tm", *argv, cwd=tmp_path)
     assert (tmp_path / "world" / "000000" / "50_0.png").is_file()
+
+
+def test_the_wheel_brings_the_composites_of_the_demo(installed, tmp_path):
+    code = "import engine.shipped as s; from pathlib import Path; print(Path(s.__file__).parent)"
+    folder = Path(run(installed / "python", "-c", code, cwd=tmp_path).strip())
+    assert len(list((folder / "composites").glob("*.jpg"))) == 2

@@ -1,5 +1,6 @@
 """Pictures to PNG files: atomically written, with their provenance inside."""
 
+import zlib
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
@@ -16,19 +17,27 @@ KEY = "tm"
 """The PNG text entry that holds the provenance as JSON."""
 
 
-def save_png(path: Path, pixels: np.ndarray, provenance: dict[str, Any]) -> None:
+def save_png(
+    path: Path, pixels: np.ndarray, provenance: dict[str, Any], *, photograph: bool = False
+) -> None:
     """Write uint8 RGB pixels (h, w, 3) with their provenance.
+
+    photograph: packed in half the time, and no larger where there is grain: no run of bytes in it
+    comes twice, so only repetitions are looked for.
 
     Raises DiskError or UsageError as `engine.core.atomic.written` does.
     """
-    write_bytes(path, png_bytes(pixels, provenance))
+    write_bytes(path, png_bytes(pixels, provenance, photograph=photograph))
 
 
-def png_bytes(pixels: np.ndarray, provenance: dict[str, Any]) -> bytes:
+def png_bytes(pixels: np.ndarray, provenance: dict[str, Any], *, photograph: bool = False) -> bytes:
     """The PNG file of uint8 RGB pixels (h, w, 3)."""
     info, buffer = PngInfo(), BytesIO()
     info.add_itxt(KEY, to_json({"tool": f"tm {tool_version()}", **provenance}))
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
+    packing = (
+        {"compress_level": 1, "compress_type": zlib.Z_RLE} if photograph else {"compress_level": 4}
+    )
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, **packing)
     return buffer.getvalue()
 
 

@@ -20,7 +20,7 @@ from engine.evaluators.dlib import DLIB_NAME
 from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.photo_impostors import Impostors, photo_impostors
 from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
-from engine.faces.boxes import grown
+from engine.faces.boxes import Box, grown
 from engine.faces.descriptor import aligned_box, describe_face
 from engine.faces.detect import Face
 from engine.faces.fitting import cut, fit_points
@@ -38,7 +38,7 @@ from engine.inference.source_age import AGE_BY, AgeEstimates, SourceAge, source_
 from engine.inference.subject import Subject
 from engine.nets.loading import frozen
 from engine.nets.photos.selfie import SIZE as MASK_SIZE
-from engine.nets.photos.selfie import load_selfie
+from engine.nets.photos.selfie import Selfie, load_selfie
 from engine.photo.ageing import age_subject
 from engine.photo.model import PhotoModel
 from engine.photo.subject import PhotoSubject, prepare_subject
@@ -104,9 +104,8 @@ class PhotoMethod:
         source = source_age(subject, plan, estimated)
         if not plan.force:
             self._require(subject, face, source, estimated)
-        prepared = prepare_subject(
-            subject.photo, face.landmarks, self.model, person=self._person_mask(subject, face)
-        )
+        person = person_mask(self.person, subject.photo, face.box)
+        prepared = prepare_subject(subject.photo, face.landmarks, self.model, person=person)
         reference = describe_face(subject.photo, face) if plan.evaluate else None
         traits = self._traits_of(subject, face)
         rows: list[Row] = []
@@ -167,18 +166,6 @@ class PhotoMethod:
                 "(`--force` ages an adult who looks younger)"
             )
 
-    @torch.inference_mode()
-    def _person_mask(self, subject: Subject, face: Face) -> np.ndarray:
-        """Where the person is: (h, w) in 0..1, seen by the network in a square about the face."""
-        height, width = subject.photo.shape[:2]
-        patch, left, top = cut(subject.photo, grown(face.box, MASK_MARGIN))
-        small = cv2.resize(patch, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
-        share = self.person(to_tensor(np.asarray(small, np.uint8)))[0, 0].numpy()
-        mask = np.zeros((height, width), np.float32)
-        inside = mask[top : top + patch.shape[0], left : left + patch.shape[1]]
-        inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
-        return mask
-
     def _traits_of(self, subject: Subject, face: Face) -> FaceTraits:
         """Sex and cheeks of the photographed person."""
         points = Quad.frame(TRAITS_SIZE, TRAITS_SIZE).source_points(
@@ -219,7 +206,7 @@ class PhotoMethod:
         made = provenance(subject, plan, age, None)
         made |= {"source_age": round(source.years, 2), "age_source": source.source, "model": MODEL}
         picture = long_side(picture, plan.size)
-        save_png(path, picture, made)
+        save_png(path, picture, made, photograph=True)
         if plan.coupled:
             before = long_side(subject.photo, plan.size)
             save_png(path.with_name(f"{path.stem}_coupled.png"), np.hstack([before, picture]), made)
@@ -241,6 +228,18 @@ class PhotoMethod:
         self, prepared: PhotoSubject, source: SourceAge, age: float, plan: InferPlan
     ) -> Pixels:
         return age_subject(prepared, source.years, age, strength=plan.strength)
+
+
+@torch.inference_mode()
+def person_mask(net: Selfie, photo: Pixels, box: Box) -> np.ndarray:
+    """Where the person is: (h, w) in 0..1, seen by the network in a square about the face's box."""
+    patch, left, top = cut(photo, grown(box, MASK_MARGIN))
+    small = cv2.resize(patch, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+    share = net(to_tensor(np.asarray(small, np.uint8)))[0, 0].numpy()
+    mask = np.zeros(photo.shape[:2], np.float32)
+    inside = mask[top : top + patch.shape[0], left : left + patch.shape[1]]
+    inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
+    return mask
 
 
 def require_targets(ages: Sequence[float]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.core.errors import UsageError
 from engine.core.numbers import OLDEST
+from engine.core.regular import real
 from engine.data.ages import age_in_name
 from engine.data.csv_table import PATH_COLUMNS, read_csv
 from engine.data.manifest import MANIFEST, Row, read_manifest
@@ -67,13 +68,13 @@ class KnownFacts:
         for line, row in table.rows:
             facts = _of_row(row, f"line {line} of `{labels}`")
             path = Path(row[column])
-            by_path[(labels.parent / path).resolve()] = facts
+            by_path[real(labels.parent / path)] = facts
             by_name[path.name] = None if path.name in by_name else facts
         return cls(by_path, {name: facts for name, facts in by_name.items() if facts is not None})
 
     def of(self, path: Path) -> PhotoFacts:
         """The facts of a photograph; InputError or UsageError for a damaged manifest."""
-        resolved = path.resolve()
+        resolved = real(path)
         noted = self._noted(resolved)
         listed = self.by_path.get(resolved, self.by_name.get(path.name, PhotoFacts()))
         age = listed.age if listed.age is not None else noted.age
@@ -98,7 +99,7 @@ class KnownFacts:
         if folder not in self.manifests:
             rows = read_manifest(folder) if (folder / MANIFEST).is_file() else []
             self.manifests[folder] = {
-                (folder / row.output).resolve(): row for row in rows if row.output
+                real(folder / row.output): row for row in rows if row.output
             }
         return self.manifests[folder]
 

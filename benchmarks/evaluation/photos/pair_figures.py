@@ -1,0 +1,80 @@
+"""Figures of the decade pairs: what comes nearer to the truth, with 95 % intervals over people."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.photos.judged import with_interval
+from evaluation.photos.pairs import HAIR, WAYS, PairRows, subset
+
+GAPS = ((4.0, 7.5), (7.5, 9.0), (9.0, 12.0))
+FEWEST = 10
+Figures = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+def pair_figures(rows: PairRows) -> Figures:
+    """Everybody, men, women, and by the years between the photographs."""
+    sex = np.array([pair.earlier.sex for pair in rows.pairs])
+    years = np.array([pair.years for pair in rows.pairs])
+    groups = {"all": np.ones(len(sex), bool), "men": sex == "M", "women": sex == "F"}
+    groups |= {f"{low:g} to {high:g} years": (years >= low) & (years < high) for low, high in GAPS}
+    return {
+        name: _group(subset(rows, where)) for name, where in groups.items() if where.sum() >= FEWEST
+    }
+
+
+def _group(rows: PairRows) -> Figures:
+    years = np.array([pair.years for pair in rows.pairs])
+    figures: Figures = {"pairs": len(years), "years": round(float(years.mean()), 2)}
+    for name, distance in (("dlib", rows.dlib), ("faceres", rows.faceres)):
+        figures[name] = None if not distance else _distances(distance)
+    figures["hair lightness"] = _change(rows, HAIR)
+    for band in range(HAIR):
+        figures[f"band {band}"] = _change(rows, band)
+    figures["band 0"] |= {
+        "noise": _against_truth(rows.changes["true"][:, 0], rows.changes["noise"][:, 0]),
+        "ceiling": _against_truth(rows.changes["true"][:, 0], rows.changes["again"][:, 0]),
+    }
+    return figures
+
+
+def _distances(distance: dict[str, Floats]) -> Figures:
+    """Below 0: aged comes nearer to the true later photograph than what it is compared with."""
+    return {
+        "left": round(float(distance["left"].mean()), 4),
+        "aged_less_left": _mean(distance["aged"] - distance["left"]),
+        "aged_less_wrong": _mean(distance["aged"] - distance["wrong"]),
+        "wrong_less_left": _mean(distance["wrong"] - distance["left"]),
+    }
+
+
+def _change(rows: PairRows, index: int) -> Figures:
+    values = {name: rows.changes[name][:, index] for name in ("true", *WAYS)}
+    known = np.isfinite(np.stack(list(values.values()))).all(axis=0)
+    true, aged, wrong = (values[name][known] for name in ("true", "aged", "wrong"))
+    return {
+        "seen": int(known.sum()),
+        "true": _mean(true),
+        **_against_truth(true, aged),
+        "error_less_left": _mean(np.abs(true - aged) - np.abs(true)),
+        "error_less_wrong": _mean(np.abs(true - aged) - np.abs(true - wrong)),
+    }
+
+
+def _against_truth(true: Floats, made: Floats) -> Figures:
+    known = np.isfinite(true) & np.isfinite(made)
+    true, made = true[known], made[known]
+    return {
+        "made": _mean(made),
+        "correlation": with_interval(
+            lambda rows: float(np.corrcoef(true[rows], made[rows])[0, 1]), len(true)
+        ),
+    }
+
+
+def _mean(values: Floats) -> list[float]:
+    return [
+        round(one, 4) for one in with_interval(lambda rows: float(values[rows].mean()), len(values))
+    ]
