@@ -44,6 +44,14 @@ def run(
         str | None,
         typer.Option(help="Which face: largest, a number, or like:PHOTO.", show_default="largest"),
     ] = None,
+    landmarks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mesh|FILE",
+            help="The 68 points: by the face mesh, by another model, or from a table.",
+            show_default="by dlib",
+        ),
+    ] = None,
     strength: Annotated[float, typer.Option(help="0: no ageing; 1: the target age.")] = 1.0,
     size: Annotated[
         int | None,
@@ -80,6 +88,7 @@ def run(
         age=age,
         weights=weights,
         face=face,
+        landmarks=landmarks,
         strength=strength,
         size=size,
         coupled=coupled,

@@ -39,7 +39,12 @@ def run(
         bool, typer.Option("--thorough", help="Use the slow CNN detector where no face is found.")
     ] = False,
     landmarks: Annotated[
-        Path | None, typer.Option(help="Another 68-point model file for dlib.")
+        str | None,
+        typer.Option(
+            metavar="mesh|FILE",
+            help="The 68 points: by the face mesh, by another model, or from a table.",
+            show_default="by dlib",
+        ),
     ] = None,
     ages: Annotated[
         Path | None, typer.Option(help="CSV with the columns `path` and `age`.")

@@ -98,14 +98,15 @@ def _torch() -> Iterator[Check]:
 
 
 def _detectors() -> Iterator[Check]:
-    from engine.faces.files import DLIB_FILES, dlib_file
+    from engine.faces.files import DLIB_FILES, POINTS_68, dlib_file
 
     yield Check("face detector", "ok", "dlib HOG, built in")
     for purpose in DLIB_FILES:
         try:
             yield Check(purpose, "ok", dlib_file(purpose).name)
         except WeightsError as error:
-            yield Check(purpose, "note", "not found", error.hint or str(error))
+            instead = ", the face mesh takes its place" if purpose == POINTS_68 else ""
+            yield Check(purpose, "note", f"not found{instead}", error.hint or str(error))
 
 
 def _extras() -> Iterator[Check]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.core.batch import BatchReport
 from engine.core.progress import Progress, Silence
+from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
 from engine.inference.folder import photos_of, reage_photos
 from engine.inference.models import Models
@@ -32,6 +33,8 @@ class InferRequest:
         strength: 0 renders the plain inversion, or the photograph itself; 1 the target age.
         size: side of the portraits in px, of whole photographs the long one; as made if None.
         face: which face of a photo: `largest`, a number, or `like:PHOTO`; the recipe's if None.
+        landmarks: what fits the 68 points: `dlib`, `mesh`, a model file for dlib, or a table of
+            known points; the recipe's if None.
         coupled: also write input and portrait side by side.
         strip: also write all ages in a row.
         film: also write a film across the ages, as `gif` or `mp4`.
@@ -50,6 +53,7 @@ class InferRequest:
     strength: float = 1.0
     size: int | None = None
     face: str | None = None
+    landmarks: str | Path | None = None
     coupled: bool = False
     strip: bool = False
     film: Film | None = None
@@ -138,7 +142,7 @@ def _plan(
         force=request.force,
         evaluate=recipe.evaluate,
         choice=FaceChoice.parse(recipe.face if request.face is None else request.face),
-        detection=recipe.detection,
+        faces=FaceSource.of(recipe.detection, request.landmarks),
         morphing=recipe.morphing,
         truth=Path(recipe.truth) if recipe.truth is not None else None,
         age=request.age,

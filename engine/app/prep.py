@@ -8,6 +8,7 @@ from typing import Literal
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.data.ages import AgeSource, parse_born, read_age_csv
+from engine.data.faces import FaceSource
 from engine.data.manifest import Row
 from engine.faces.choose import FaceChoice
 from engine.prep.advice import advise
@@ -53,7 +54,8 @@ class AlignRequest:
         size: side of the aligned faces in px.
         face: `largest`, `all`, a number from 1, or `like:PHOTO`.
         thorough: use the slow CNN detector where no face is found.
-        landmarks: a 68-point model file for dlib, or a table of known points.
+        landmarks: what fits the 68 points: `dlib`, `mesh`, a model file for dlib, or a table of
+            known points; the recipe's if None.
         ages: a CSV with the columns `path` and `age`.
         born: date of birth as `YYYY` or `YYYY-MM-DD`, for ages from the dates of the photos.
         workers: processes; one for each core if None.
@@ -66,7 +68,7 @@ class AlignRequest:
     size: int = 1024
     face: str = "largest"
     thorough: bool = False
-    landmarks: Path | None = None
+    landmarks: str | Path | None = None
     ages: Path | None = None
     born: str | None = None
     workers: int | None = None
@@ -88,14 +90,12 @@ class AlignRequest:
             out=self.out,
             size=self.size,
             choice=FaceChoice.parse(self.face),
-            thorough=self.thorough,
-            landmarks_file=self.landmarks,
             ages=AgeSource(
                 listed=read_age_csv(self.ages) if self.ages is not None else {},
                 born=parse_born(self.born) if self.born is not None else None,
             ),
             reading=recipe.reading,
-            detection=recipe.detection,
+            faces=FaceSource.of(recipe.detection, self.landmarks, thorough=self.thorough),
             advice=recipe.advice,
         )
 

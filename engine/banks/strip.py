@@ -43,8 +43,8 @@ def aligned_face(photo: Path, *, aligned: bool) -> Pixels:
     if aligned:
         return pixels
     try:
-        faces = FaceFinder(Detection()).find(pixels, every=False)
-        face = FaceChoice().among(faces, pixels)[0]
+        detections = FaceFinder(Detection()).search(pixels, every=False)
+        face = FaceChoice().among(detections, pixels)[0]
     except PictureError as error:
         raise InputError(
             f"`{photo}`: {error.reason}", hint="an aligned face needs `--aligned`"

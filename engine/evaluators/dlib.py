@@ -68,8 +68,9 @@ def described(
 def _describe(portrait: _Portrait) -> tuple[Vectors, bool]:
     scale = max(SMALLEST / min(portrait.pixels.shape[:2]), 1.0)
     larger = resized(portrait.pixels, scale)
-    # Portraits are upright: a rotated detection would be a false positive.
-    faces = FaceFinder(Detection(rotations=False)).find(larger, every=False)
+    # Portraits are upright, and each shows a face: a rotated detection would be a false positive,
+    # and a second opinion would be wasted.
+    faces = FaceFinder(Detection(rotations=False, min_flag=0)).find(larger, every=False)
     if faces:
         return describe_face(larger, faces[0]), True
     points = None if portrait.points is None else (portrait.points + 0.5) * scale - 0.5

@@ -1,7 +1,6 @@
 """Which of the faces in a picture is meant: `largest`, `all`, a number, or `like:REF`."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.faces.descriptor import SAME_PERSON, Descriptor, describe_face, distances
-from engine.faces.detect import Face, FaceFinder
+from engine.faces.detect import Detections, Face, FaceFinder
 from engine.faces.rotation import Pixels
 from engine.images.reading import read_picture
 
@@ -64,11 +63,11 @@ class FaceChoice:
         if self.reference is not None:
             reference_descriptor(self.reference)
 
-    def among(self, faces: Sequence[Face], pixels: Pixels) -> list[Face]:
+    def among(self, found: Detections, pixels: Pixels) -> list[Face]:
         """Pick from the faces of a picture, largest first; PictureError where none is meant."""
-        ordered = sorted(faces, key=lambda face: -face.size)
+        ordered = sorted(found.faces, key=lambda face: -face.size)
         if not ordered:
-            raise PictureError("no face found", status="skipped")
+            raise PictureError(found.why_none, status="skipped")
         if self.kind == "all":
             return ordered
         if self.reference is not None:
@@ -100,9 +99,9 @@ def reference_descriptor(reference: Path) -> Descriptor:
         pixels = read_picture(reference).pixels
     except PictureError as error:
         raise InputError(f"the reference `{reference}` {error.reason}") from error
-    faces = FaceFinder().find(pixels, every=False)
-    if not faces:
+    detections = FaceFinder().search(pixels, every=False)
+    if not detections.faces:
         raise InputError(
-            f"no face found in the reference `{reference}`", hint="try a frontal photo"
+            f"the reference `{reference}`: {detections.why_none}", hint="try a frontal photo"
         )
-    return describe_face(pixels, faces[0])
+    return describe_face(pixels, detections.faces[0])

@@ -1,8 +1,12 @@
-"""Face detection: dlib's HOG detector at several sizes and rotations, then its CNN."""
+"""Face detection: dlib's HOG detector at several sizes and rotations, then its CNN.
+
+The face mesh gives a second opinion on what HOG detects, and fits the points where it is asked to.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,9 +16,12 @@ from pydantic import Field
 from engine.core.table import Table
 from engine.faces.boxes import Box, area, distinct, grown, overlap
 from engine.faces.dlib_nets import Hit, cnn_hits, hog_hits
-from engine.faces.fitting import cut, fit_points, resized
+from engine.faces.fitting import Fitter, cut, fit_landmarks, mesh_of, resized
 from engine.faces.rotation import Pixels, rotated, unrotated_box
 from engine.geometry.landmarks import yaw
+
+if TYPE_CHECKING:
+    from engine.faces.mesh import MeshFit
 
 # dlib's HOG detects faces from this width on.
 HOG_WINDOW = 80
@@ -22,6 +29,7 @@ HOG_WINDOW = 80
 LOWEST = -0.8
 # Widths at which a detection is verified: false ones persist at one size only.
 VERIFIED_WIDTHS = (90, 130, 180)
+NO_FACE = "no face found"
 
 
 class Detection(Table):
@@ -51,6 +59,13 @@ class Detection(Table):
     """Two boxes that share more than this are one face."""
     profile_yaw: float = Field(default=35.0, gt=0, le=90)
     """Degrees from which a face counts as a profile."""
+    landmarks: Fitter = "dlib"
+    """What fits the 68 points: dlib's model, which is for research only, or the face mesh."""
+    min_flag: float = Field(default=0.05, ge=0, le=1)
+    """Probability of a face by the face mesh under which a HOG detection is none; 0: not asked.
+
+    On `train` people real faces have 1.0, behind a drawn mask at least .12, drawn ones 1.0; of the
+    false detections nine in ten have less than .05 (`benchmarks/landmarks.py opinion`)."""
     frontal_score: float = Field(default=-0.3, ge=-2, le=2)
     """A CNN detection that frontal HOG scores lower is a profile, too: measured -0.9 to -0.5."""
 
@@ -78,10 +93,37 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """What HOG took for a face and the face mesh did not: its box, HOG's score, the mesh's flag."""
+
+    box: Box
+    score: float
+    flag: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The faces of a picture, largest first, and what was rejected on the way to them."""
+
+    faces: list[Face]
+    rejected: list[Rejected]
+
+    @property
+    def why_none(self) -> str:
+        """The reason of a picture without a face."""
+        if not self.rejected:
+            return NO_FACE
+        best = max(self.rejected, key=lambda one: one.score)
+        x, y = (best.box[0] + best.box[2]) / 2, (best.box[1] + best.box[3]) / 2
+        return f"{NO_FACE}: what looks like one at ({x:.0f}, {y:.0f}) is none by the face mesh"
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     hit: Hit
     detector: str
     rotation: int
+    mesh: "MeshFit | None" = None
 
 
 class FaceFinder:
@@ -104,30 +146,36 @@ class FaceFinder:
         `every=False` stops at the first search with a detection: the faces that it misses are
         smaller, so it is enough for the largest one, and several times as fast.
         """
-        detections = self._search(pixels, every)
+        return self.search(pixels, every=every).faces
+
+    def search(self, pixels: Pixels, *, every: bool = True) -> Detections:
+        """Find as `find` does, and keep what the face mesh rejected."""
+        rejected: list[Rejected] = []
+        detections = self._search(pixels, every, rejected)
         kept = distinct(
             [candidate.hit.box for candidate in detections],
             [candidate.hit.score for candidate in detections],
             self.settings.overlap,
         )
         faces = [self._face(pixels, detections[index]) for index in kept]
-        return sorted(faces, key=lambda face: -area(face.box))
+        return Detections(sorted(faces, key=lambda face: -area(face.box)), rejected)
 
-    def _search(self, pixels: Pixels, every: bool) -> list[_Candidate]:
+    def _search(self, pixels: Pixels, every: bool, rejected: list[Rejected]) -> list[_Candidate]:
         gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         for side in self._sides(gray, every):
-            if detections := self._hog(pixels, gray, side, 0, self.settings.min_score):
+            hits = self._hog(pixels, gray, side, 0, self.settings.min_score)
+            if detections := self._confirmed(pixels, hits, rejected):
                 return detections
         if self.settings.rotations:
             side = min(self.settings.rotation_side, self._largest_side(gray))
-            detections = [
+            hits = [
                 candidate
                 for rotation in (90, 180, 270)
                 for candidate in self._hog(
                     pixels, gray, side, rotation, self.settings.rotation_min_score
                 )
             ]
-            if detections:
+            if detections := self._confirmed(pixels, hits, rejected):
                 return detections
         return self._cnn(pixels) if self.thorough else []
 
@@ -167,6 +215,21 @@ class FaceFinder:
                 sure.append(_Candidate(hit._replace(score=score), "hog", rotation))
         return sure
 
+    def _confirmed(
+        self, pixels: Pixels, hits: list[_Candidate], rejected: list[Rejected]
+    ) -> list[_Candidate]:
+        """The hits that the face mesh takes for faces too; the others are added to `rejected`."""
+        if self.settings.min_flag == 0:
+            return hits
+        sure: list[_Candidate] = []
+        for one in hits:
+            mesh = mesh_of(pixels, one.hit.box, one.rotation)
+            if mesh.flag >= self.settings.min_flag:
+                sure.append(replace(one, mesh=mesh))
+            else:
+                rejected.append(Rejected(one.hit.box, one.hit.score, mesh.flag))
+        return sure
+
     def _cnn(self, pixels: Pixels) -> list[_Candidate]:
         side = min(self.settings.cnn_side, self._largest_side(pixels))
         copy = resized(pixels, side / max(pixels.shape))
@@ -177,8 +240,12 @@ class FaceFinder:
         ]
 
     def _face(self, pixels: Pixels, candidate: _Candidate) -> Face:
-        box = candidate.hit.box
-        points = fit_points(pixels, box, rotation=candidate.rotation, file=self.landmarks_file)
+        box, rotation = candidate.hit.box, candidate.rotation
+        by, file = self.settings.landmarks, self.landmarks_file
+        if by == "mesh" and candidate.mesh is not None:
+            points = candidate.mesh.points
+        else:
+            points = fit_landmarks(pixels, box, by, rotation=rotation, file=file)
         angle = yaw(points)
         profile = abs(angle) >= self.settings.profile_yaw
         if candidate.detector == "cnn":

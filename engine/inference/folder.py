@@ -92,8 +92,8 @@ def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchRe
 
 def _subject(photo: Path, plan: InferPlan) -> Subject:
     if plan.aligned:
-        return aligned_subject(photo, plan.detection, trusted=plan.force)
-    return find_subject(photo, plan.choice, plan.detection)
+        return aligned_subject(photo, plan.faces, trusted=plan.force)
+    return find_subject(photo, plan.choice, plan.faces)
 
 
 def _key(row: Row) -> str:

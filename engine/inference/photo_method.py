@@ -23,7 +23,7 @@ from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
 from engine.faces.boxes import Box, grown
 from engine.faces.descriptor import aligned_box, describe_face
 from engine.faces.detect import Face
-from engine.faces.fitting import cut, fit_points
+from engine.faces.fitting import cut
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import eyes, yaw
@@ -79,6 +79,7 @@ class PhotoMethod:
         require_targets(plan.ages)
         self.model = model
         self.classifier = classifier
+        self.faces = plan.faces
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
         self.traits = TraitEstimator(torch.device("cpu"))
@@ -181,7 +182,7 @@ class PhotoMethod:
         row |= {"identity_reconstruction": None, "identity_by": None}
         if reference is None:
             return row | {"why_null": "evaluation was turned off"}
-        points = fit_points(picture, face.box, rotation=face.rotation).astype(np.float32)
+        points = self.faces.points(picture, face.box, rotation=face.rotation).astype(np.float32)
         described = describe_face(picture, replace(face, landmarks=points))
         distance = float(np.linalg.norm(described - reference))
         return row | {
@@ -277,9 +278,9 @@ def _flags(face: Face) -> list[str]:
 def _trusted(subject: Subject, plan: InferPlan) -> Face:
     """The face of an aligned picture, where FFHQ's square has it."""
     box = aligned_box(subject.photo.shape[0])
-    points = fit_points(subject.photo, box).astype(np.float32)
+    points = plan.faces.points(subject.photo, box).astype(np.float32)
     angle = yaw(points)
-    profile = abs(angle) >= plan.detection.profile_yaw
+    profile = abs(angle) >= plan.faces.detection.profile_yaw
     return Face(box, 0.0, points, "aligned", 0, profile, angle)
 
 

@@ -11,8 +11,8 @@ from engine.core.errors import UsageError
 from engine.core.numbers import parse_number
 from engine.core.table import Table
 from engine.data.ages import AgeSource
+from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Detection
 from engine.inference.morph import Film
 
 OLDEST = 120
@@ -46,7 +46,8 @@ class InferPlan:
     evaluate: bool = True
     """Estimate age and identity of every portrait."""
     choice: FaceChoice = FaceChoice()
-    detection: Detection = Detection()
+    faces: FaceSource = FaceSource()
+    """How faces are found and their points fitted."""
     morphing: Morphing = Morphing()
     truth: Path | None = None
     """Folder of pictures of the very photograph at other ages, where those are known."""

@@ -10,9 +10,10 @@ from PIL import Image
 
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
+from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
-from engine.faces.detect import Detection, Face, FaceFinder
+from engine.faces.detect import Face
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad, is_aligned, quad_of
 from engine.images.reading import Picture, read_picture
@@ -62,16 +63,16 @@ class Subject:
         return replace(self, photo=other).face(other.shape[0])
 
 
-def find_subject(path: Path, choice: FaceChoice, detection: Detection) -> Subject:
+def find_subject(path: Path, choice: FaceChoice, source: FaceSource) -> Subject:
     """Find the chosen face of a photo; PictureError where there is none, or none is usable."""
     digest, picture = _read(path)
     photo = picture.pixels
-    faces = FaceFinder(detection).find(photo, every=choice.needs_all_sizes)
-    face = choice.among(faces, photo)[0]
+    detections = source.search(path, photo, every=choice.needs_all_sizes)
+    face = choice.among(detections, photo)[0]
     return Subject(path, digest, photo, quad_of(face.landmarks), face, picture.taken)
 
 
-def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subject:
+def aligned_subject(path: Path, source: FaceSource, *, trusted: bool) -> Subject:
     """Take a whole picture as an aligned face.
 
     Unless it is trusted, its alignment is checked: PictureError where the FFHQ square of the
@@ -83,7 +84,7 @@ def aligned_subject(path: Path, detection: Detection, *, trusted: bool) -> Subje
     if height != width:
         raise PictureError(f"is not aligned: {width} x {height} px is no square")
     if not trusted:
-        faces = FaceFinder(detection).find(photo, every=False)
+        faces = source.search(path, photo, every=False).faces
         if not faces:
             raise PictureError("no face found to check the alignment by", status="skipped")
         face = faces[0]

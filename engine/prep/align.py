@@ -21,20 +21,19 @@ from engine.core.batch import (
     run_batch,
 )
 from engine.core.digest import file_sha256, settings_digest
-from engine.core.errors import PictureError, UsageError
+from engine.core.errors import UsageError
 from engine.core.ledger import outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.core.table import Table
 from engine.data.ages import AgeSource
+from engine.data.faces import FaceSource
 from engine.data.manifest import MANIFEST, Point, Row, ledger_of, seen_from
-from engine.data.points import holds_points, points_of, read_points
 from engine.faces.boxes import Box
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
-from engine.faces.detect import Detection, Face, FaceFinder
+from engine.faces.detect import Face
 from engine.geometry.ffhq import quad_of
-from engine.geometry.landmarks import yaw
 from engine.images.naming import output_stems
 from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
 from engine.images.saving import save_png
@@ -60,11 +59,9 @@ class AlignPlan:
     out: Path
     size: int = 1024
     choice: FaceChoice = FaceChoice()
-    thorough: bool = False
-    landmarks_file: Path | None = None
     ages: AgeSource = AgeSource()
     reading: Reading = Reading()
-    detection: Detection = Detection()
+    faces: FaceSource = FaceSource()
     advice: Advice = Advice()
 
     def __post_init__(self) -> None:
@@ -74,15 +71,15 @@ class AlignPlan:
     @property
     def settings(self) -> str:
         """Changes whenever a rerun would give other pictures."""
-        points = self.landmarks_file
+        points = self.faces.file
         return settings_digest(
             {
                 "size": self.size,
                 "choice": str(self.choice),
                 "reading": self.reading.dump(),
-                "thorough": self.thorough,
+                "thorough": self.faces.thorough,
                 "landmarks": file_sha256(points) if points is not None else None,
-                "detection": self.detection.dump(),
+                "detection": self.faces.detection.dump(),
             }
         )
 
@@ -172,10 +169,10 @@ def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
         height, width = picture.pixels.shape[:2]
         about |= {"taken": picture.taken, "gray": picture.gray, "photo_size": (width, height)}
         about |= _age(plan, job.photo, picture)
-        faces = _faces(plan, job.photo, picture)
-        if not faces:
-            raise PictureError("no face found", status="skipped")
-        chosen = plan.choice.among(faces, picture.pixels)
+        chosen = plan.choice.among(
+            plan.faces.search(job.photo, picture.pixels, every=plan.choice.needs_all_sizes),
+            picture.pixels,
+        )
         numbered = len(chosen) > 1 or plan.choice.every
         return [
             _save(face, number if numbered else None, picture, job, plan, about)
@@ -212,17 +209,9 @@ def _save(
     )
 
 
-def _given_face(points: NDArray[np.float32], profile_yaw: float) -> Face:
-    """A face of 68 given points; its box is the box around them."""
-    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    box = float(left), float(top), float(right), float(bottom)
-    angle = yaw(points)
-    return Face(box, 1.0, points, "given", 0, abs(angle) >= profile_yaw, angle)
-
-
 def _worth(workers: int, photos: int, plan: AlignPlan) -> int:
     """The workers that are worth their start: each loads 100 MB of model files first."""
-    each = 1 if plan.thorough else PHOTOS_A_WORKER
+    each = 1 if plan.faces.thorough else PHOTOS_A_WORKER
     return min(workers, max(photos // each, 1))
 
 
@@ -236,17 +225,6 @@ def _has_its_age(row: dict[str, Any], job: Job, plan: AlignPlan) -> bool:
     age = plan.ages.age_of(job.photo, Row.model_validate(row).taken)
     expected = (None, None) if age is None else (age.years, age.source)
     return (row.get("age"), row.get("age_by")) == expected
-
-
-def _faces(plan: AlignPlan, photo: Path, picture: Picture) -> list[Face]:
-    """The faces of a photo: the one of its given points, else those that are detected."""
-    if plan.landmarks_file is not None and holds_points(plan.landmarks_file):
-        points = points_of(photo, read_points(plan.landmarks_file))
-        if points is None:
-            raise PictureError("its points are not in the given file", status="skipped")
-        return [_given_face(points, plan.detection.profile_yaw)]
-    finder = FaceFinder(plan.detection, thorough=plan.thorough, landmarks_file=plan.landmarks_file)
-    return finder.find(picture.pixels, every=plan.choice.needs_all_sizes)
 
 
 def _rounded_box(box: Box) -> Box:

@@ -11,6 +11,7 @@ import numpy as np
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.core.table import Table
+from engine.data.faces import FaceSource
 from engine.experts.base import Pixels, Points
 from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection, FaceFinder
@@ -120,7 +121,7 @@ def _load_aligned(jobs: Sequence[Job]) -> list[LoadedFace]:
 def detect_face(job: Job, *, reading: FaceReading, bodies: bool) -> LoadedFace:
     """The largest face of a photograph, aligned the FFHQ way."""
     try:
-        subject = find_subject(job.path, FaceChoice(), reading.detection)
+        subject = find_subject(job.path, FaceChoice(), FaceSource(reading.detection))
     except PictureError as error:
         return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:

@@ -11,9 +11,9 @@ from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError
 from engine.core.ledger import read_rows
 from engine.data.ages import AgeSource
+from engine.data.faces import FaceSource
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Detection
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures, read_picture
@@ -113,7 +113,7 @@ def _source(folder: Path, row: Mapping[str, Any], known: KnownFacts) -> Source:
     if "quad" in row:
         subject = Subject(path, row["sha256"], _opened(path), Quad.of(row["quad"]))
     else:
-        subject = find_subject(path, FaceChoice(), Detection())
+        subject = find_subject(path, FaceChoice(), FaceSource())
     facts = known.of(path)
     age = facts.age
     if age is None and row.get("age_source") not in (None, ESTIMATED):

@@ -1,4 +1,5 @@
 from engine.app.doctor import Check, Diagnosis
+from engine.core.errors import WeightsError
 
 
 def test_doctor_finds_a_working_base(tm):
@@ -25,6 +26,18 @@ def test_doctor_exits_1_where_the_base_is_broken(tm, monkeypatch):
     result = tm("doctor")
     assert result.code == 1
     assert "do" in result.out
+
+
+def test_without_dlibs_points_the_face_mesh_is_named(monkeypatch):
+    from engine.app import doctor
+
+    def missing(purpose):
+        raise WeightsError(f"{purpose} is not installed", hint="install it")
+
+    monkeypatch.setattr("engine.faces.files.dlib_file", missing)
+    results = {check.name: check.result for check in doctor.diagnose().checks}
+    assert results["68 face points"] == "not found, the face mesh takes its place"
+    assert results["identity descriptor"] == "not found"
 
 
 def test_an_unwritable_folder_is_noted(monkeypatch):

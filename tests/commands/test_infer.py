@@ -31,11 +31,11 @@ def rows_of(out):
 
 def directly(model, photo, age):
     """The picture that the networks give without any of the command's code around them."""
+    from engine.data.faces import FaceSource
     from engine.faces.choose import FaceChoice
-    from engine.faces.detect import Detection
     from engine.inference.subject import find_subject
 
-    face = to_tensor(find_subject(photo, FaceChoice(), Detection()).face(256))
+    face = to_tensor(find_subject(photo, FaceChoice(), FaceSource()).face(256))
     with torch.inference_mode():
         return to_pixels(model(face, torch.tensor([float(age)])).image)
 
@@ -105,12 +105,12 @@ def test_strength_goes_from_the_inversion_to_the_target(tm, containers, photo, t
         tm("infer", photo, "--ages", "70", "--out", out, *argv)
         return pixels(out / "eve_age70.png").astype(int)
 
+    from engine.data.faces import FaceSource
     from engine.faces.choose import FaceChoice
-    from engine.faces.detect import Detection
     from engine.inference.subject import find_subject
 
     model = models["sam"]
-    face = to_tensor(find_subject(photo, FaceChoice(), Detection()).face(256))
+    face = to_tensor(find_subject(photo, FaceChoice(), FaceSource()).face(256))
     with torch.inference_mode():
         inversion = to_pixels(model.decode(model.invert(face))).astype(int)
     assert np.abs(at(0) - inversion).max() <= 1

@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.evaluators.domain import DomainClassifier
+from engine.faces import fitting
 from engine.images.saving import provenance_of
 from engine.inference.source_age import AgeEstimates
 
@@ -274,6 +275,18 @@ def test_the_face_is_a_choice(tm, photo, tmp_path):
         changed[face] = gap[:, :512].mean(), gap[:, 530:].mean()
     assert changed["largest"][0] > 0.5 > changed["largest"][1]
     assert changed["2"][1] > 0.5 > changed["2"][0]
+
+
+def test_the_face_mesh_serves_without_dlibs_points(tm, photo, tmp_path, monkeypatch):
+    argv = ("infer", photo, "--ages", "75")
+    assert tm(*argv, "--out", tmp_path / "dlib").code == 0
+    monkeypatch.setattr(fitting, "points_68", None)
+    assert tm(*argv, "--landmarks", "mesh", "--out", tmp_path / "mesh").code == 0
+    (dlib,), (mesh,) = rows_of(tmp_path / "dlib"), rows_of(tmp_path / "mesh")
+    assert mesh["predicted_age"] == pytest.approx(dlib["predicted_age"], abs=6)
+    assert mesh["identity"] == pytest.approx(dlib["identity"], abs=0.15)
+    by_dlib, by_mesh = (pixels(tmp_path / name / "eve_age75.png") for name in ("dlib", "mesh"))
+    assert 0 < np.abs(by_mesh.astype(int) - by_dlib).mean() < 2
 
 
 def test_a_dry_run_says_which_models(tm, photo, tmp_path):

@@ -15,7 +15,10 @@ import pytest
 from PIL import Image
 
 from engine.data.manifest import read_manifest
+from engine.faces import fitting
+from engine.geometry.landmarks import mean_error
 from engine.images.saving import provenance_of
+from engine.worlds import portraits
 
 skimage_data = pytest.importorskip("skimage.data")
 
@@ -226,6 +229,29 @@ def test_known_points_take_the_place_of_the_detector(tm, tmp_path):
     result = tm("prep", "align", truth, tmp_path / "out", *argv)
     assert result.json["done"] == 2
     assert {row.detector for row in read_manifest(tmp_path / "out")} == {"given"}
+
+
+def test_the_face_mesh_takes_the_place_of_dlibs_points(tm, photos, tmp_path, monkeypatch):
+    assert tm("prep", "align", photos, tmp_path / "dlib", "--size", 64).code == 0
+    monkeypatch.setattr(fitting, "points_68", None)
+    argv = ("--landmarks", "mesh", "--size", 64, "--workers", 1)
+    assert tm("prep", "align", photos, tmp_path / "mesh", *argv).code == 0
+    (dlib,), (mesh,) = read_manifest(tmp_path / "dlib"), read_manifest(tmp_path / "mesh")
+    assert (mesh.detector, mesh.box) == (dlib.detector, dlib.box)
+    assert 0 < mean_error(np.array(mesh.landmarks), np.array(dlib.landmarks)) < 0.06
+
+
+def test_a_false_face_is_skipped_with_its_reason(tm, tmp_path):
+    scene = portraits.scene(400_107, unaligned=1.0)
+    drawn = portraits.render(portraits.identity(400_107), 37.0, scene, 512)
+    Image.fromarray(255 - drawn.picture).save(tmp_path / "negative.png")
+    argv = ("prep", "align", tmp_path / "negative.png")
+    assert tm(*argv, tmp_path / "out", "--size", 64).code == 3
+    (row,) = read_manifest(tmp_path / "out")
+    assert row.status == "skipped"
+    assert "is none by the face mesh" in str(row.reason)
+    alone = tm(*argv, tmp_path / "alone", "--size", 64, "--set", "detection.min_flag=0")
+    assert alone.code == 0
 
 
 def test_a_device_that_cannot_serve_is_refused(tm, photos, tmp_path):

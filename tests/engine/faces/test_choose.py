@@ -9,7 +9,7 @@ from skimage.data import astronaut
 
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Face, FaceFinder
+from engine.faces.detect import Detections, Face, FaceFinder
 
 
 def face(left, size):
@@ -26,7 +26,7 @@ BLANK = np.zeros((8, 8, 3), np.uint8)
     [("largest", [90]), (" Largest ", [90]), ("all", [90, 60, 40]), ("1", [90]), ("3", [40])],
 )
 def test_faces_are_chosen_by_size(text, sizes):
-    chosen = FaceChoice.parse(text).among(FACES, BLANK)
+    chosen = FaceChoice.parse(text).among(Detections(FACES, []), BLANK)
     assert [one.size for one in chosen] == sizes
 
 
@@ -61,10 +61,10 @@ def test_only_all_gives_several_and_only_largest_may_stop_early():
 
 def test_too_few_faces_are_a_reason_to_skip():
     with pytest.raises(PictureError, match="face 4 was requested, 3 found") as caught:
-        FaceChoice.parse("4").among(FACES, BLANK)
+        FaceChoice.parse("4").among(Detections(FACES, []), BLANK)
     assert caught.value.status == "skipped"
     with pytest.raises(PictureError, match="no face found"):
-        FaceChoice().among([], BLANK)
+        FaceChoice().among(Detections([], []), BLANK)
 
 
 def test_like_finds_the_person_of_the_reference_not_the_largest(tmp_path):
@@ -79,16 +79,16 @@ def test_like_finds_the_person_of_the_reference_not_the_largest(tmp_path):
     elsewhere = Face(
         (0, 0, 300, 300), 1.0, real.landmarks + np.float32([60, 200]), "hog", 0, False, 0
     )
-    (chosen,) = choice.among([elsewhere, real], pixels)
+    (chosen,) = choice.among(Detections([elsewhere, real], []), pixels)
     assert chosen.box == (left, top, right, bottom)
     with pytest.raises(PictureError, match="no face like the reference") as caught:
-        choice.among([elsewhere], pixels)
+        choice.among(Detections([elsewhere], []), pixels)
     assert caught.value.status == "skipped"
 
 
 def test_a_reference_without_a_face_is_an_input_error(tmp_path):
     Image.fromarray(np.full((90, 90, 3), 128, np.uint8)).save(tmp_path / "wall.png")
-    with pytest.raises(InputError, match="no face found in the reference"):
+    with pytest.raises(InputError, match="the reference `.*`: no face found"):
         FaceChoice.parse(f"like:{tmp_path / 'wall.png'}").check()
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(InputError, match="is a text file"):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Detection
 from engine.images.ranges import to_pixels, to_tensor
 from engine.inference.subject import find_subject
 from engine.nets.adapter import Adapter
@@ -70,7 +70,7 @@ def test_a_container_of_the_published_size_gives_its_networks_picture(tm, parity
         decoder=Generator.from_state(parts["decoder"]),
         adapter=Adapter.from_state(parts["blender"]) if "blender" in parts else None,
     ).eval()
-    face = to_tensor(find_subject(photo, FaceChoice(), Detection()).face(256))
+    face = to_tensor(find_subject(photo, FaceChoice(), FaceSource()).face(256))
     with torch.inference_mode():
         expected = to_pixels(machine(face, torch.tensor([40.0])).image).astype(int)
     del machine, content, parts

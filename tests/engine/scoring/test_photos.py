@@ -12,10 +12,10 @@ from matplotlib import cbook
 from PIL import Image, ImageEnhance
 from skimage import data
 
+from engine.data.faces import FaceSource
 from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.suite import NO_LPIPS, EvaluatorSuite
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Detection
 from engine.images.ranges import to_tensor
 from engine.images.saving import save_png
 from engine.inference.subject import find_subject
@@ -59,7 +59,7 @@ def people(tmp_path_factory):
         for number, one in enumerate([photo, *variants(photo)]):
             path = folder / f"{name}_{number}.png"
             save_png(path, np.asarray(one), {})
-            subject = find_subject(path, FaceChoice(), Detection())
+            subject = find_subject(path, FaceChoice(), FaceSource())
             sources.setdefault(name, []).append(Source(subject))
     return sources
 

@@ -19,10 +19,10 @@ def photographs(folder, people, *, same_scene=True):
 
 
 def source_of(path):
-    from engine.faces.detect import Detection
+    from engine.data.faces import FaceSource
     from engine.inference.subject import aligned_subject
 
-    return Source(aligned_subject(path, Detection(), trusted=True), KnownFacts().of(path).age)
+    return Source(aligned_subject(path, FaceSource(), trusted=True), KnownFacts().of(path).age)
 
 
 def test_each_photo_has_its_own_photograph(tmp_path):

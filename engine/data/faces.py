@@ -1,0 +1,68 @@
+"""The faces of photos: detected, or given by points in a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import PictureError
+from engine.data.points import holds_points, points_of, read_points
+from engine.faces.boxes import Box
+from engine.faces.detect import Detection, Detections, Face, FaceFinder
+from engine.faces.fitting import fit_landmarks
+from engine.faces.rotation import Pixels
+from engine.geometry.landmarks import yaw
+
+FITTERS = ("dlib", "mesh")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSource:
+    """How faces are found and their 68 points fitted.
+
+    file: another 68-point model for dlib, or a table of known points; None for what `detection`
+    names.
+    """
+
+    detection: Detection = Detection()
+    thorough: bool = False
+    file: Path | None = None
+
+    @classmethod
+    def of(
+        cls, detection: Detection, landmarks: str | Path | None, *, thorough: bool = False
+    ) -> Self:
+        """What `--landmarks` asks for: `dlib`, `mesh`, or a file."""
+        if landmarks is None:
+            return cls(detection, thorough)
+        if str(landmarks) in FITTERS:
+            return cls(detection.model_copy(update={"landmarks": str(landmarks)}), thorough)
+        return cls(detection, thorough, Path(landmarks))
+
+    def search(self, photo: Path, pixels: Pixels, *, every: bool) -> Detections:
+        """The faces of a photo (h, w, 3): the one of its given points, else those detected.
+
+        PictureError for a photo that a table of points leaves out.
+        """
+        if self.file is not None and holds_points(self.file):
+            points = points_of(photo, read_points(self.file))
+            if points is None:
+                raise PictureError("its points are not in the given file", status="skipped")
+            return Detections([_given_face(points, self.detection.profile_yaw)], [])
+        finder = FaceFinder(self.detection, thorough=self.thorough, landmarks_file=self.file)
+        return finder.search(pixels, every=every)
+
+    def points(self, pixels: Pixels, box: Box, *, rotation: int = 0) -> NDArray[np.float64]:
+        """Fit the 68 points (68, 2) anew to a face in `box` of an RGB picture (h, w, 3)."""
+        file = None if holds_points(self.file) else self.file
+        return fit_landmarks(pixels, box, self.detection.landmarks, rotation=rotation, file=file)
+
+
+def _given_face(points: NDArray[np.float32], profile_yaw: float) -> Face:
+    """A face of 68 given points; its box is the box around them."""
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    box = float(left), float(top), float(right), float(bottom)
+    angle = yaw(points)
+    return Face(box, 1.0, points, "given", 0, abs(angle) >= profile_yaw, angle)
