@@ -35,7 +35,7 @@ from PIL import Image
 from engine.core.errors import MissingWeightsError
 from engine.enhance.base import Made, PictureStep
 from engine.enhance.chain import Chain
-from engine.enhance.face_evaluators import Cc0Age, FaceEvaluators
+from engine.enhance.face_evaluators import FaceEvaluators
 from engine.enhance.faces import cut_face, find_faces
 from engine.enhance.guard import GuardLimits
 from engine.enhance.models import read_model
@@ -47,7 +47,9 @@ from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
 from engine.images.raster import Raster, enlarged_plane
 from engine.metrics.pixels import psnr
+from engine.nets.photos.age_cc0 import PADDING as AGE_PADDING
 from engine.nets.photos.crops import dlib_chip
+from engine.nets.photos.estimator import Cc0Estimator
 from engine.nets.photos.faceres import PADDING, SIZE, FaceRes, load_faceres
 from engine.weights.packages import packaged_file
 
@@ -120,7 +122,7 @@ class Measures:
     """What a picture is compared by; its faces at the truth's places and points."""
 
     def __init__(self) -> None:
-        self.cc0 = Cc0Age(CPU)
+        self.cc0 = Cc0Estimator(CPU, margins=(AGE_PADDING,))
         try:
             self.faceres: FaceRes | None = load_faceres().eval()
         except MissingWeightsError:
@@ -129,7 +131,11 @@ class Measures:
     @torch.inference_mode()
     def face(self, face: Pixels, points: NDArray[np.float64]) -> dict[str, Any]:
         """Descriptor, CC0 age, FaceRes features and age of an aligned face."""
-        row: dict[str, Any] = {"dlib": describe_aligned(face, points), "cc0": self.cc0.years(face)}
+        own = torch.from_numpy(fit_points(face, aligned_box(face.shape[0])))
+        row: dict[str, Any] = {
+            "dlib": describe_aligned(face, points),
+            "cc0": self.cc0.raw_years(to_tensor(face), own),
+        }
         if self.faceres is not None:
             chip = dlib_chip(torch.from_numpy(points)[None], SIZE, PADDING).cut(to_tensor(face))
             found = self.faceres(chip)

@@ -12,38 +12,18 @@ from engine.evaluators.photographs import PhotoEvaluators
 from engine.faces.descriptor import aligned_box
 from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
-from engine.nets.loading import frozen
 from engine.nets.named import NANO_AGE, NANO_IDENTITY, load_age_estimator, load_identity_network
 from engine.nets.nano.trunk import resized
-from engine.nets.photos.age_cc0 import AGE_SIZE, PADDING, load_age_cc0
-from engine.nets.photos.age_cc0 import WEIGHTS as AGE_CC0
-from engine.nets.photos.crops import dlib_chip
-
-
-class Cc0Age:
-    """Years by the CC0 network in the package; its expected ages are pulled towards the middle.
-
-    On untouched portraits of known age its slope is .72, so that a drift of 2 years by it is one
-    of nearly 3.
-    """
-
-    name = AGE_CC0
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.net = frozen(load_age_cc0()).to(device)
-
-    @torch.inference_mode()
-    def years(self, face: Pixels) -> float:
-        """The age of an aligned face (s, s, 3), on dlib's chip around its 68 points."""
-        points = torch.from_numpy(fit_points(face, aligned_box(face.shape[0])))[None]
-        chip = dlib_chip(points, AGE_SIZE, PADDING).cut(to_tensor(face))
-        return float(self.net.age(chip.to(self.device)))
+from engine.nets.photos.age_cc0 import PADDING
+from engine.nets.photos.estimator import Cc0Estimator
 
 
 class PhotoFaceEvaluator:
     """For the age MiVOLO where its weights are installed, else the CC0 network in the package; for
     the identity ArcFace where its weights are installed, else dlib.
+
+    The guard compares raw years of one chip: on untouched portraits of known age their slope is
+    .72, so that a drift of 2 years by it is one of nearly 3.
     """
 
     why_no_age = None
@@ -51,12 +31,17 @@ class PhotoFaceEvaluator:
     def __init__(self, device: torch.device) -> None:
         self.evaluators = PhotoEvaluators(device)
         self.identity_by = self.evaluators.identity_by
-        self._cc0 = Cc0Age(device) if self.evaluators.age_by is None else None
+        absent = self.evaluators.age_by is None
+        self._cc0 = Cc0Estimator(device, margins=(PADDING,)) if absent else None
         self.age_by = self.evaluators.age_by if self._cc0 is None else self._cc0.name
 
     def measure(self, face: Pixels) -> FaceMeasurement:
         picture = to_tensor(face)
-        age = self.evaluators.age(picture) if self._cc0 is None else self._cc0.years(face)
+        if self._cc0 is None:
+            age = self.evaluators.age(picture)
+        else:
+            points = torch.from_numpy(fit_points(face, aligned_box(face.shape[0])))
+            age = self._cc0.raw_years(picture, points)
         return FaceMeasurement(self.evaluators.embedding(picture), age)
 
     def similarity(self, one: FaceMeasurement, other: FaceMeasurement) -> float:

@@ -54,6 +54,7 @@ class Faces:
             list(landmarks) if landmarks else [None] * len(self.faces)
         )
         self._resized: dict[tuple[int, Resize], Tensor] = {}
+        self._pictures: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -77,10 +78,17 @@ class Faces:
         """Crops (b, 3, size, size) in [-1, 1] that `place` puts by landmarks (1, 68, 2)."""
         return torch.cat(
             [
-                place(torch.from_numpy(self.points(row)[None]).float()).cut(to_tensor(face))
-                for row, face in enumerate(self.faces)
+                place(torch.from_numpy(self.points(row)[None]).float()).cut(self._picture(row))
+                for row in range(len(self))
             ]
         )
+
+    def _picture(self, row: int) -> Tensor:
+        """A whole face as (1, 3, s, s) in [-1, 1], made once."""
+        picture = self._pictures.get(row)
+        if picture is None:
+            self._pictures[row] = picture = to_tensor(self.faces[row])
+        return picture
 
     def bodies_at(self, size: int) -> Tensor:
         """The bodies as (b, 3, size, size) in [-1, 1], letterboxed; black where unknown."""

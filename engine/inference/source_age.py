@@ -15,22 +15,11 @@ from engine.geometry.landmarks import Points
 from engine.images.ranges import to_tensor
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject
-from engine.nets.loading import frozen
-from engine.nets.photos.age_cc0 import AGE_SIZE, PADDING, WEIGHTS, load_age_cc0
-from engine.nets.photos.crops import dlib_chip
+from engine.nets.photos.estimator import Cc0Estimator
 
-AGE_BY = WEIGHTS
-AGE_SLOPE, AGE_OFFSET = 1.065, 1.3
-"""From the years of the CC0 network to corrected years: `1.065 * years + 1.3`.
-
-Fitted on the 517 `train` people of the 2015 portraits (ages 25 to 93, mean 57), whose raw estimates
-are `.658 age + 14.0` with a spread of 8.9 years and 5.6 years too low on average. The line is the
-expected age given the estimate if all ages from 18 to 90 were equally likely: a plain regression
-would draw everybody to the portraits' mean of 57. 95 % intervals over people: slope 1.01 to 1.13,
-offset -2.1 to 4.3. On the same people the error is 7.9 years, the bias -1.0.
-"""
+AGE_BY = Cc0Estimator.name
 LARGEST_FACE = 256
-"""Box width in px to which larger faces are shrunk before their chip of 64 px is cut."""
+"""Box width in px to which larger faces are shrunk before their chips of 64 px are cut."""
 NAMES = {"csv": "manifest", "name": "name", "date": "exif"}
 
 
@@ -43,20 +32,18 @@ class SourceAge:
 
 
 class AgeEstimates:
-    """Corrected ages by the CC0 network, which is in no fit, loss or gain of the photo model."""
+    """Ages of faces in whole photographs by the CC0 network."""
 
     def __init__(self) -> None:
-        self.net = frozen(load_age_cc0())
+        self.estimator = Cc0Estimator()
 
-    @torch.inference_mode()
     def years(self, photo: Pixels, points: Points, box: Box) -> float:
         """The age of the face with points (68, 2) and a box in a photo (h, w, 3)."""
         patch, left, top = cut(photo, grown(box, 1.0))
         shrink = min(LARGEST_FACE / max(box[2] - box[0], 1.0), 1.0)
         inside = (points - [left, top] + 0.5) * shrink - 0.5
-        chip = dlib_chip(torch.from_numpy(inside).float()[None], AGE_SIZE, PADDING)
-        chip = chip.cut(to_tensor(resized(patch, shrink)))
-        return AGE_SLOPE * float(self.net.age(chip)) + AGE_OFFSET
+        picture = to_tensor(resized(patch, shrink))
+        return self.estimator.years(picture, torch.from_numpy(inside))
 
 
 def source_age(subject: Subject, plan: InferPlan, estimated: float) -> SourceAge:

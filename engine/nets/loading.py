@@ -48,3 +48,14 @@ def built(build: Callable[[], Net], state: Mapping[str, Tensor], *, name: str) -
 def frozen(net: Net) -> Net:
     """`net` in eval mode without gradients: parameters and running statistics stay as they are."""
     return net.eval().requires_grad_(False)
+
+
+def channels_last(net: Net) -> Net:
+    """`net` with its kernels stored channels last, up to twice as fast on pictures so stored.
+
+    Results differ by rounding.
+    """
+    for parameter in net.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net

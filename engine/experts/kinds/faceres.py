@@ -1,18 +1,16 @@
 """FaceRes, which the user fetches by npm: a MobileNet over the ages 0 to 99."""
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from engine.core.digest import file_sha256
-from engine.experts.base import EXPERTS, AgePrediction, Expert, ExpertTable, Faces
-from engine.experts.network import mirrored
-from engine.nets.loading import frozen
-from engine.nets.photos.crops import dlib_chip
-from engine.nets.photos.faceres import SIZE, FaceRes, load_faceres
+from engine.experts.base import EXPERTS, Expert, ExpertTable
+from engine.experts.network import ChipExpert
+from engine.nets.loading import channels_last, frozen
+from engine.nets.photos.faceres import SIZE, load_faceres
 from engine.weights.npm import npm_file
 
 
@@ -35,24 +33,9 @@ class FaceResTable(ExpertTable):
         return npm_file(self.weights, "faceres.bin")
 
     def load(self, device: torch.device) -> Expert:
-        net = frozen(load_faceres()).to(device)
-        return FaceResExpert(net, self.margins, file_sha256(self.path()))
+        net = channels_last(frozen(load_faceres())).to(device)
 
+        def logits(chips: Tensor) -> Tensor:
+            return net(chips.to(device)).ages
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceResExpert:
-    """The mean distribution over all views."""
-
-    net: FaceRes
-    margins: tuple[float, ...]
-    digest: str
-
-    def predict(self, faces: Faces) -> AgePrediction:
-        device = next(self.net.parameters()).device
-        views = [
-            view
-            for margin in self.margins
-            for view in mirrored(faces.crops(partial(dlib_chip, size=SIZE, padding=margin)))
-        ]
-        shares = [self.net(view.to(device)).ages.float().softmax(dim=1) for view in views]
-        return AgePrediction.of_distribution(torch.stack(shares).mean(dim=0))
+        return ChipExpert(logits, SIZE, self.margins, file_sha256(self.path()))

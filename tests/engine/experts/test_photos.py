@@ -1,14 +1,17 @@
 """The small experts for photographs: their crops, views and weights."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from engine.core.errors import MissingWeightsError
 from engine.experts.base import Faces
-from engine.experts.kinds.age_cc0 import AgeCc0Expert, AgeCc0Table
-from engine.experts.kinds.face_api import FaceApiExpert, FaceApiTable
-from engine.experts.kinds.faceres import FaceResExpert, FaceResTable
+from engine.experts.kinds.age_cc0 import AgeCc0Table
+from engine.experts.kinds.face_api import FaceApiTable
+from engine.experts.kinds.faceres import FaceResTable
+from engine.experts.network import ChipExpert, ViewsExpert
 from engine.faces.descriptor import aligned_box
 from engine.faces.fitting import fit_points
 from engine.nets.photos.age_cc0 import AGES, AgeCc0
@@ -81,25 +84,29 @@ def test_a_mirrored_face_has_the_same_age(portraits):
 
 
 def test_every_expert_is_the_mean_of_its_views(faces):
-    cc0 = AgeCc0Expert(random_net(AgeCc0), (0.2, 0.4), "x")
-    alone = [AgeCc0Expert(cc0.net, (one,), "x").predict(faces).years for one in cc0.margins]
+    net = random_net(AgeCc0)
+    cc0 = ChipExpert(net, 64, (0.2, 0.4), "x")
+    alone = [ChipExpert(net, 64, (one,), "x").predict(faces).years for one in cc0.margins]
     torch.testing.assert_close(cc0.predict(faces).years, torch.stack(alone).mean(0))
-    api = FaceApiExpert(random_net(FaceApiAgeGender), (1.1, 1.3), "x")
+    boxes, face_api = (1.1, 1.3), random_net(FaceApiAgeGender)
+    places = tuple(partial(face_api_crop, size=112, box=box) for box in boxes)
+    api = ViewsExpert(lambda crops: face_api(crops).age, places, "x")
     with torch.inference_mode():
         views = [
             view
-            for box in api.boxes
-            for crop in (faces.crops(lambda points, box=box: face_api_crop(points, 112, box)),)
-            for view in (api.net(crop).age, api.net(crop.flip(3)).age)
+            for place in places
+            for crop in (faces.crops(place),)
+            for view in (face_api(crop).age, face_api(crop.flip(3)).age)
         ]
         ages = api.predict(faces)
     torch.testing.assert_close(ages.years, torch.stack(views).mean(0))
     torch.testing.assert_close(ages.spread, torch.stack(views).std(0))
-    res = FaceResExpert(random_net(FaceRes), (0.35,), "x")
+    faceres = random_net(FaceRes)
+    res = ChipExpert(lambda chips: faceres(chips).ages, 224, (0.35,), "x")
     with torch.inference_mode():
         years = res.predict(faces).years
         views = [
-            res.net(view).years
+            faceres(view).years
             for crop in (faces.crops(lambda points: dlib_chip(points, 224, 0.35)),)
             for view in (crop, crop.flip(3))
         ]

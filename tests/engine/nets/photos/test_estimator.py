@@ -1,0 +1,55 @@
+"""The one estimator that reads the CC0 age network."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.experts.base import Faces
+from engine.experts.kinds.age_cc0 import AgeCc0Table
+from engine.faces.descriptor import aligned_box
+from engine.faces.fitting import fit_points
+from engine.images.ranges import to_tensor
+from engine.nets.photos.crops import dlib_chip
+from engine.nets.photos.estimator import MARGINS, OFFSET, SLOPE, Cc0Estimator, mirrored_views
+from engine.worlds.portraits import identity, render, scene
+
+
+@pytest.fixture(scope="module")
+def face():
+    """A drawn portrait (256, 256, 3) and its landmarks (68, 2)."""
+    pixels = np.asarray(render(identity(940_000), 30, scene(940_000), 256).picture)
+    return pixels, fit_points(pixels, aligned_box(256))
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return Cc0Estimator()
+
+
+def test_the_expert_of_relabel_and_the_estimator_read_the_same_years(face, estimator):
+    pixels, points = face
+    with torch.inference_mode():
+        expert = AgeCc0Table().load(torch.device("cpu"))
+        years = expert.predict(Faces([pixels], landmarks=[points])).years
+    raw = estimator.raw_years(to_tensor(pixels), torch.from_numpy(points))
+    assert raw == pytest.approx(float(years), abs=0.05)
+
+
+def test_years_are_raw_years_by_the_line(face, estimator):
+    pixels, points = to_tensor(face[0]), torch.from_numpy(face[1])
+    raw = estimator.raw_years(pixels, points)
+    assert estimator.years(pixels, points) == pytest.approx(SLOPE * raw + OFFSET)
+
+
+def test_one_margin_sees_another_chip_than_all(face, estimator):
+    pixels, points = to_tensor(face[0]), torch.from_numpy(face[1])
+    alone = [Cc0Estimator(margins=(margin,)).raw_years(pixels, points) for margin in MARGINS]
+    assert len({round(years, 3) for years in alone}) == len(MARGINS)
+    assert np.mean(alone) == pytest.approx(estimator.raw_years(pixels, points), abs=1e-3)
+
+
+def test_views_hold_the_crops_and_behind_them_the_mirrored_ones():
+    crops = torch.rand(2, 3, 4, 4)
+    (views,) = mirrored_views(lambda place: crops, [lambda points: dlib_chip(points, 4, 0.2)])
+    assert torch.equal(views[:2], crops)
+    assert torch.equal(views[2:], crops.flip(3))
