@@ -3,15 +3,17 @@
     quality  portraits of `test` people and other photographs, degraded by a known process (blur,
              half the size, noise, JPEG; seeded) and restored: against the truth, beside bicubic,
              with and without the guard; 95 % intervals by bootstrap over people
-    speed    a photograph of 512 px four times larger: seconds and peak memory of a process, by the
-             tiles of tm and by a plain call of spandrel on the whole picture
+    speed    a photograph of 512 px four times larger: seconds and peak memory of a process, by tm
+             in one piece, in tiles and in half precision, and by a plain call of spandrel
 
     python benchmarks/enhance_photos.py quality --portraits DIR [--photos DIR] [--people 12]
+                                                [--precision bfloat16]
     python benchmarks/enhance_photos.py speed --photos DIR
 
 The CC0 network is the guard's own where MiVOLO is absent: its drift under the guard is what the
 guard allows. FaceRes is in no guard; its rows are null unless `tm weights pull faceres` was done.
-x4plus takes 6 to 18 s of one core for a portrait halved to 112-168 px: a dozen take minutes.
+x4plus takes 3 to 7 s of one core for a portrait halved to 112-168 px, less than half of it in
+bfloat16: a dozen take minutes.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.core.errors import MissingWeightsError
-from engine.enhance.base import Made, PictureStep
+from engine.enhance.base import Made, PictureStep, StepChoice
 from engine.enhance.chain import Chain
 from engine.enhance.face_evaluators import FaceEvaluators
 from engine.enhance.faces import cut_face, find_faces
@@ -58,6 +60,13 @@ SCALE, FACE, LARGE = 2, 256, 512
 BLUR, NOISE, QUALITY = 1.0, 4.0, 60
 """Sigma of the blur in px of the original, of the noise in levels, and JPEG's quality."""
 RESAMPLES = 2_000
+WAYS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "tm": (),
+    "tm-tiles": ("tile=192",),
+    "tm-bfloat16": ("precision='bfloat16'",),
+}
+"""What `speed` compares, and the settings of the step."""
 METHODS = ("bicubic", "guarded", "unguarded")
 Pixels = NDArray[np.uint8]
 
@@ -98,9 +107,15 @@ class Once:
         return Made(Raster(self._made.picture.pixels.copy()), dict(self._made.used))
 
 
-def chains() -> dict[str, Chain]:
+def chosen(outscale: int, *more: str) -> tuple[StepChoice, ...]:
+    """The one step of the chain, at a scale and with settings of its own."""
+    settings = [f"steps.esrgan.{one}" for one in more]
+    return load_enhance("enhance/old_photo", settings, steps="esrgan", outscale=outscale).steps
+
+
+def chains(precision: str) -> dict[str, Chain]:
     """The chain with and without the guard, around one network that computes a picture once."""
-    steps = load_enhance("enhance/old_photo", steps="esrgan", outscale=SCALE).steps
+    steps = chosen(SCALE, f"precision={precision!r}")
     evaluators = FaceEvaluators("cpu")
     made = {
         name: Chain(
@@ -174,9 +189,9 @@ class Measures:
         return rows
 
 
-def quality(files: Sequence[Path], longest: int | None) -> dict[str, Any]:
+def quality(files: Sequence[Path], longest: int | None, precision: str) -> dict[str, Any]:
     """Figures of every photograph, and their means with intervals."""
-    measures, both, rows = Measures(), chains(), dict[str, Any]()
+    measures, both, rows = Measures(), chains(precision), dict[str, Any]()
     for seed, file in enumerate(files):
         truth = read(file, longest)
         small, began = degraded(truth, seed), time.process_time()
@@ -234,9 +249,9 @@ def test_people(portraits: Path, count: int) -> list[Path]:
 
 
 def speed(photo: Path) -> dict[str, Any]:
-    """Both ways in processes of their own, one after the other, on one thread."""
+    """All ways in processes of their own, one after the other, on one thread."""
     result: dict[str, Any] = {}
-    for way in ("tm", "plain"):
+    for way in WAYS:
         line = [sys.executable, __file__, way, "--photos", str(photo)]
         done = subprocess.run(line, capture_output=True, text=True, check=True)
         result[way] = json.loads(done.stdout)
@@ -247,13 +262,13 @@ def one(way: str, photo: Path) -> dict[str, Any]:
     """A photograph of 512 px four times larger, here; loading is not counted in the seconds."""
     torch.set_num_threads(1)
     pixels = read(photo, LARGE)
-    if way == "tm":
-        choice: Any = load_enhance("enhance/old_photo", steps="esrgan", outscale=4).steps[0]
+    if way != "plain":
+        choice: Any = chosen(4, *WAYS[way])[0]
         step = choice.build(choice.model(CPU), CPU)
     else:
         net = read_model(packaged_file("esrgan-x4plus-bin")).net
     began, used = time.perf_counter(), time.process_time()
-    if way == "tm":
+    if way != "plain":
         made = step.apply(Raster(pixels)).picture.pixels
     else:
         with torch.inference_mode():
@@ -270,14 +285,15 @@ def one(way: str, photo: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("quality", "speed", "tm", "plain"))
+    parser.add_argument("what", choices=("quality", "speed", *WAYS))
     parser.add_argument("--portraits", type=Path, help="folder with `2023` and `people.csv`")
     parser.add_argument("--photos", type=Path, help="a folder of photographs; of `speed` a file")
     parser.add_argument("--people", type=int, default=12)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     options = parser.parse_args()
     os.environ.setdefault("TM_OFFLINE", "1")
     torch.set_num_threads(1)
-    if options.what in ("tm", "plain"):
+    if options.what in WAYS:
         print(json.dumps(one(options.what, options.photos)))
         return
     if options.what == "speed":
@@ -293,7 +309,7 @@ def main() -> None:
             files, longest = test_people(folder, options.people), None
         else:
             files, longest = sorted(folder.glob("*.jpg")), LARGE
-        print(json.dumps({name: quality(files, longest)}, indent=2), flush=True)
+        print(json.dumps({name: quality(files, longest, options.precision)}, indent=2), flush=True)
 
 
 if __name__ == "__main__":

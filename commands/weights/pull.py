@@ -43,16 +43,16 @@ def run(
     for row in rows:
         if row.fetched:
             say(f"[green]fetched[/] `{escape(str(row.path))}`")
-        elif row.weight.name not in offered:
-            say(f"`{row.weight.name}` is here: `{escape(str(row.path))}`")
+        elif row.name not in offered:
+            say(f"`{row.name}` is here: `{escape(str(row.path))}`")
     if as_json:
         weights = [
             {
-                "name": row.weight.name,
+                "name": row.name,
                 "path": row.path,
                 "fetched": row.fetched,
-                "licence": row.weight.licence,
-                "commercial": row.weight.commercial,
+                "licence": row.licence,
+                "commercial": row.commercial,
             }
             for row in rows
         ]

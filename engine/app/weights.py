@@ -60,8 +60,11 @@ class WeightsList:
 class PulledWeights:
     """Where one of the named weights is now, and whether it was fetched just now."""
 
-    weight: Weight
+    name: str
     path: Path
+    licence: str
+    commercial: str
+    """`yes`, `no` or `unknown`."""
     fetched: bool
 
 
@@ -118,13 +121,16 @@ def pull_weights(
 ) -> list[PulledWeights]:
     """Fetch known weights that are not here yet; the rows are in the order of the names.
 
+    Those of the package are here always: nothing is fetched for them.
+
     confirm: gets those that would be fetched, shows their terms, and raises to refuse. UsageError
     for an unknown name, WeightsError for a file that cannot be fetched by a program, or was not.
     """
     folder = weights_folder()
-    manifest = known_weights(folder)
-    named = [status_of(manifest[name], folder) for name in dict.fromkeys(names)]
-    missing = [status.weight for status in named if not status.here]
+    manifest, wanted = known_weights(folder), dict.fromkeys(names)
+    ours = {n: path for n, path in shipped_weights().items() if n not in manifest.by_name}
+    named = {name: status_of(manifest[name], folder) for name in wanted if name not in ours}
+    missing = [status.weight for status in named.values() if not status.here]
     for weight in missing:
         require_fetchable(weight)
     if missing:
@@ -133,13 +139,22 @@ def pull_weights(
         for weight in missing:
             fetch(weight, folder=folder, progress=progress or Silence())
     return [
-        PulledWeights(
-            status.weight,
-            status.path if status.here and status.path else folder / status.weight.file,
-            not status.here and not dry_run,
-        )
-        for status in named
+        _pulled(named[name], folder, fetched=not named[name].here and not dry_run)
+        if name in named
+        else _of_the_package(name, ours[name])
+        for name in wanted
     ]
+
+
+def _pulled(status: WeightsStatus, folder: Path, *, fetched: bool) -> PulledWeights:
+    weight = status.weight
+    path = status.path if status.here and status.path else folder / weight.file
+    return PulledWeights(weight.name, path, weight.licence, weight.commercial, fetched)
+
+
+def _of_the_package(name: str, path: Path) -> PulledWeights:
+    licence = read_card(path)["card"].get("licence", LICENCE)
+    return PulledWeights(name, path, licence, "yes", fetched=False)
 
 
 def import_weights(

@@ -109,7 +109,7 @@ class Chain:
                     "in_size": size,
                     "out_size": [state.picture.width, state.picture.height],
                     "device": str(self.device),
-                    "dtype": "float32",
+                    "dtype": getattr(choice, "precision", "float32"),
                     "seconds": round(time.perf_counter() - started, 3),
                 }
             )

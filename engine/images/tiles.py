@@ -1,8 +1,8 @@
-"""A network over a picture of any size: overlapping tiles of one size, their seams feathered."""
+"""A network over a picture of any size: equal tiles, cut to the picture, their seams feathered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,53 +14,100 @@ Network = Callable[[Tensor], Tensor]
 """(1, 3, h, w) to (1, 3, scale * h, scale * w), both in [-1, 1]."""
 
 
+class Span(NamedTuple):
+    """One tile along one side: read from `first` to `last`, kept from `begin` to `end`."""
+
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Sizes in pixels of the picture that is read.
+    """How a picture is cut, in pixels of the picture that is read.
 
-    tile: side of what a tile adds, feathers included; pad: context around it that is thrown away
-    again; feather: width of the strip in which neighbours blend.
+    area: most pixels that the network gets at once; pad: context towards a neighbour that is
+    thrown away again; feather: width of the strip in which neighbours blend.
     """
 
-    tile: int
+    area: int
     pad: int = 16
     feather: int = 8
 
     def __post_init__(self) -> None:
-        if not 0 <= self.feather < self.tile or self.pad < 0:
+        if min(self.pad, self.feather) < 0 or self.area < (self.overlap + 1) ** 2:
             raise ValueError(f"no tiling: {self}")
 
+    @classmethod
+    def of_side(cls, tile: int, pad: int = 16, feather: int = 8) -> Self:
+        """Tiles that hold as many pixels as a square of `tile`, its context not counted."""
+        return cls((tile + 2 * pad) ** 2, pad, feather)
+
     @property
-    def whole(self) -> int:
-        """Side of the input of the network."""
-        return self.tile + 2 * self.pad
+    def overlap(self) -> int:
+        """What neighbours share at least."""
+        return 2 * self.pad + self.feather
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of equal tiles that cover a picture with the fewest pixels."""
+        best = (height * width * 2**62, 0, 0)
+        for rows in range(1, max(height - self.overlap, 1) + 1):
+            tall = _side(height, rows, self.overlap)
+            room = self.area // tall
+            if room < width and room <= self.overlap:
+                continue
+            columns = 1 if room >= width else -(-(width - self.overlap) // (room - self.overlap))
+            cost = rows * tall * columns * _side(width, columns, self.overlap)
+            if cost >= best[0]:
+                if rows * tall * width >= best[0]:  # from here on even one column costs more
+                    break
+                continue
+            best = (cost, rows, columns)
+        return best[1:]
+
+    def spans(self, length: int, count: int) -> Iterator[Span]:
+        """The tiles along one side."""
+        side = _side(length, count, self.overlap)
+        starts = [index * (length - side) // max(count - 1, 1) for index in range(count)]
+        for first, following in zip(starts, [*starts[1:], None], strict=True):
+            begin = first + self.pad if first else 0
+            end = length if following is None else following + self.pad + self.feather
+            yield Span(first, first + side, begin, end)
 
 
 def tiled(source: NDArray[Any], target: NDArray[Any], net: Network, tiling: Tiling) -> None:
     """Fill `target` (s h, s w, 3) with what `net` makes of `source` (h, w, 3), s times as large.
 
-    Both are uint8, uint16 or float32 in [-1, 1]. Every tile has the same size; beyond the picture
-    it holds the reflection. Beside both arrays one tile is in memory.
+    Both are uint8, uint16 or float32 in [-1, 1]. A picture that fits goes in one piece, which is
+    the plain call; else all tiles have the same size, and where the picture ends the network pads
+    as it does by itself. Beside both arrays one tile is in memory.
     """
     height, width = source.shape[:2]
     scale = target.shape[0] // height
     if target.shape != (height * scale, width * scale, 3):
         raise ValueError(f"{target.shape} is no multiple of {source.shape}")
-    step = tiling.tile - tiling.feather
-    for top in _starts(height, tiling.tile, step):
-        for left in _starts(width, tiling.tile, step):
-            rows = _reflected(top - tiling.pad, tiling.whole, height)
-            columns = _reflected(left - tiling.pad, tiling.whole, width)
-            made = net(to_floats(source[rows[:, None], columns[None]]))
-            inner = slice(scale * tiling.pad, scale * (tiling.pad + tiling.tile))
-            fresh = from_floats(made[..., inner, inner], target)
-            _lay(target, fresh, scale * top, scale * left, scale * tiling.feather)
+    rows, columns = tiling.grid(height, width)
+    for down in tiling.spans(height, rows):
+        for across in tiling.spans(width, columns):
+            made = net(to_floats(source[down.first : down.last, across.first : across.last]))
+            kept = made[..., _kept(down, scale), _kept(across, scale)]
+            fresh = from_floats(kept, target)
+            _lay(target, fresh, scale * down.begin, scale * across.begin, scale * tiling.feather)
+
+
+def _side(length: int, count: int, overlap: int) -> int:
+    """Length of each of `count` equal tiles over `length` whose neighbours share `overlap`."""
+    return -(-(length + (count - 1) * overlap) // count)
+
+
+def _kept(span: Span, scale: int) -> slice:
+    return slice(scale * (span.begin - span.first), scale * (span.end - span.first))
 
 
 def _lay(target: NDArray[Any], fresh: NDArray[Any], top: int, left: int, feather: int) -> None:
     """Put a tile into its place; where it follows another it fades in over it."""
     place = target[top : top + fresh.shape[0], left : left + fresh.shape[1]]
-    fresh = fresh[: place.shape[0], : place.shape[1]]
     under, beside = (feather if top else 0), (feather if left else 0)
     down, across = _ramp(place.shape[0], under), _ramp(place.shape[1], beside)
     place[under:, beside:] = fresh[under:, beside:]
@@ -79,17 +126,3 @@ def _ramp(length: int, feather: int) -> NDArray[np.float32]:
     count = min(feather, length)
     ramp[:count] = (np.arange(count) + 0.5) / max(feather, 1)
     return ramp
-
-
-def _starts(length: int, tile: int, step: int) -> range:
-    """Where tiles begin; the last one may reach beyond the picture, and then is cut."""
-    return range(0, max(length - (tile - step), 1), step)
-
-
-def _reflected(first: int, count: int, length: int) -> NDArray[np.intp]:
-    """Indices from `first` on, mirrored at both ends as often as it takes (`reflect` padding)."""
-    if length == 1:
-        return np.zeros(count, np.intp)
-    period = 2 * (length - 1)
-    places = np.arange(first, first + count) % period
-    return np.minimum(places, period - places).astype(np.intp)

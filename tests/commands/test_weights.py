@@ -144,6 +144,19 @@ def test_pull_of_what_no_program_can_fetch_says_where_to_look(tm):
     assert "tm weights import sam_ffhq_aging.pt --name sam" in result.err
 
 
+def test_pull_of_weights_in_the_package_fetches_nothing(tm, monkeypatch):
+    monkeypatch.setenv("TM_OFFLINE", "1")
+    result = tm("weights", "pull", "selfie", "facemesh", "--json")
+    assert result.code == 0
+    rows = result.json["weights"]
+    assert [(row["name"], row["fetched"]) for row in rows] == [
+        ("selfie", False),
+        ("facemesh", False),
+    ]
+    assert rows[0]["licence"] == "Apache-2.0"
+    assert "`selfie` is here" in result.err
+
+
 def test_pull_of_an_unknown_name_offers_the_nearest(tm):
     result = tm("weights", "pull", "gfpgam")
     assert result.code == 2

@@ -1,5 +1,6 @@
 """Enlarging: Real-ESRGAN, ESRGAN, Compact, and whatever else spandrel knows of their kind."""
 
+import math
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -43,11 +44,14 @@ class EsrganChoice(StepChoice):
     scale, but 2 where the weights are those of the extra `photos`, as with the networks that these
     stand beside."""
     tile: int | None = Field(default=None, ge=SMALLEST)
-    """Side of a tile in px of the input; by the memory that is free if absent."""
+    """Side in px of the input of a square that holds as much as a tile may, which is cut to the
+    picture; by the memory that is free if absent."""
     pad: int = Field(default=16, ge=0)
     """Context around a tile that is thrown away again."""
     feather: int = Field(default=8, ge=0)
     """Width of the strip in which neighbouring tiles blend."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16` is faster where the processor has it; pixels move by half a level in the mean."""
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -87,6 +91,8 @@ class Esrgan:
     ) -> None:
         self.choice, self.model, self.scale, self.device = choice, model, scale, device
         self._tile: int | None = choice.tile
+        if device.type == "cpu":  # a sixth to a third faster, a quarter less memory
+            model.net.to(memory_format=torch.channels_last)
 
     def declines(self, picture: Raster, domain: Domain, *, force: bool) -> str | None:
         return None
@@ -94,21 +100,22 @@ class Esrgan:
     @torch.inference_mode()
     def apply(self, picture: Raster, used: dict[str, Any] | None = None) -> Made:
         tile = self.tile if used is None else int(used["tile"])
-        side = -(-max(picture.width, picture.height) // MULTIPLE) * MULTIPLE
+        side = -(-(math.isqrt(picture.width * picture.height - 1) + 1) // MULTIPLE) * MULTIPLE
         tile = min(tile, max(side, SMALLEST))
         height, width = picture.height * self.scale, picture.width * self.scale
         pixels = np.zeros((height, width, 3), picture.pixels.dtype)
         while True:
-            tiling = Tiling(tile, self.choice.pad, min(self.choice.feather, tile // 4))
+            feather = min(self.choice.feather, tile // 4)
+            tiling = Tiling.of_side(tile, self.choice.pad, feather)
             try:
                 tiled(picture.pixels, pixels, self._enlarge, tiling)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if tile // 2 < SMALLEST:
+                if tile <= SMALLEST:
                     raise MemoryError(f"a tile of {tile} px does not fit into memory") from error
-                tile = self._tile = tile // 2
+                tile = self._tile = max(tile // 2, SMALLEST)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
         alpha = None if picture.alpha is None else enlarged_plane(picture.alpha, self.scale)
@@ -125,7 +132,12 @@ class Esrgan:
         return self._tile
 
     def _enlarge(self, tile: Tensor) -> Tensor:
-        made = self.model.net((tile.to(self.device) + 1) / 2).float()
+        given = (tile.to(self.device) + 1) / 2
+        if self.device.type == "cpu":
+            given = given.to(memory_format=torch.channels_last)
+        half = self.choice.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            made = self.model.net(given).float()
         if self.scale < self.model.scale:
             made = F.avg_pool2d(made, self.model.scale // self.scale)
         return made * 2 - 1

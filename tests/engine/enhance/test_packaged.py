@@ -106,6 +106,11 @@ def test_four_times_is_the_network_itself_and_twice_its_mean(package):
     assert np.abs(blocks - two.picture.pixels).max() <= 1
 
 
+def test_the_number_format_is_recorded(package):
+    half = made("photos", settings=["steps.esrgan.precision='bfloat16'"])
+    assert [one.steps[0]["dtype"] for one in (made("photos"), half)] == ["float32", "bfloat16"]
+
+
 def test_what_ours_cannot_reach_drawn_portraits_get_from_the_package(package):
     assert made("portraits", outscale=4).steps[0]["model"] == NAME
 

@@ -45,8 +45,8 @@ def test_a_tile_that_does_not_fit_is_halved(compact_file, failure):
     net = step._enlarge
 
     def tight(tile):
-        sizes.append(tile.shape[-1])
-        if tile.shape[-1] > 100:
+        sizes.append(tuple(tile.shape[2:]))
+        if tile.shape[2] * tile.shape[3] > 10_000:
             raise failure
         return net(tile)
 
@@ -54,12 +54,32 @@ def test_a_tile_that_does_not_fit_is_halved(compact_file, failure):
     pixels = RANDOM.integers(0, 256, (150, 90, 3)).astype(np.uint8)
     made = step.apply(Raster(pixels))
     assert made.used == {"tile": 64}
-    assert sizes[:2] == [160, 96]
+    assert sizes == [(150, 90), *[(95, 90)] * 2]
     fresh = esrgan(compact_file, tile=64).apply(Raster(pixels)).picture.pixels
     assert np.array_equal(made.picture.pixels, fresh)
     with pytest.raises(MemoryError, match="a tile of 32 px"):
         step._enlarge = lambda tile: (_ for _ in ()).throw(MemoryError())
         step.apply(Raster(pixels))
+
+
+def test_a_picture_that_fits_is_the_plain_call(compact_file):
+    step = esrgan(compact_file)
+    pixels = RANDOM.integers(0, 256, (70, 110, 3)).astype(np.uint8)
+    made = step.apply(Raster(pixels)).picture.pixels
+    with torch.inference_mode():
+        plain = compact()((to_floats(pixels) + 1) / 2).clamp(0, 1)[0] * 255
+    off = torch.from_numpy(made).float() - plain.permute(1, 2, 0)
+    assert off.abs().max() <= 0.5 + 1e-2  # rounded to a level
+
+
+def test_half_precision_moves_pixels_by_few_levels(compact_file):
+    pixels = RANDOM.integers(0, 256, (70, 110, 3)).astype(np.uint8)
+    full, half = (
+        esrgan(compact_file, precision=p).apply(Raster(pixels)).picture.pixels.astype(float)
+        for p in ("float32", "bfloat16")
+    )
+    assert 0 < np.abs(full - half).mean() < 1
+    assert np.abs(full - half).max() < 8
 
 
 def test_other_failures_are_not_taken_for_want_of_memory(compact_file):
