@@ -121,7 +121,7 @@ class Task:
 
     def sheet(self) -> Figures:
         """A blind sheet of test people."""
-        people = random.Random(self.chosen.seed).sample(self.first("test"), self.chosen.most or 24)
+        people = random.Random(self.chosen.seed).sample(self.first("test"), self.chosen.most or 84)
         asked = questions(people, load_photo_model(self.chosen.weights), self.chosen.seed)
         save_sheet(self.chosen.out, asked)
         return {"questions": len(asked), "fill_in": "sheet.html", "key": "key.csv"}

@@ -14,7 +14,7 @@ from evaluation.photos.networks import Line, even_weights
 from evaluation.photos.pair_figures import pair_figures
 from evaluation.photos.pairs import Pair, PairRows, true_pairs
 from evaluation.photos.portraits import FITTED, LATER, Cache, Portrait, read_portraits
-from evaluation.photos.sheet import Question, questions, save_sheet, scored
+from evaluation.photos.sheet import KINDS, Question, questions, save_sheet, scored
 from PIL import Image
 
 from engine.core.errors import UsageError
@@ -148,10 +148,13 @@ def test_pairs_are_of_one_person_and_years_apart():
     assert [pair.earlier.person for pair in true_pairs(people)] == ["person 1"]
 
 
+def some_questions():
+    return questions([somebody(n, age=40.0 + n) for n in range(14)], small_model(), seed=3)
+
+
 @pytest.fixture(scope="module")
 def asked():
-    model = small_model()
-    return questions([somebody(n, age=40.0 + n) for n in range(4)], model, seed=3)
+    return some_questions()
 
 
 def test_a_sheet_asks_every_question_and_keeps_its_key_apart(asked, tmp_path):
@@ -161,13 +164,19 @@ def test_a_sheet_asks_every_question_and_keeps_its_key_apart(asked, tmp_path):
     assert "person 1" not in page
     with (tmp_path / "key.csv").open(encoding="utf-8") as file:
         key = list(csv.DictReader(file))
-    assert {row["kind"] for row in key} == {"older", "same", "photograph"}
-    assert {row["truth"] for row in key if row["kind"] == "same"} == {"yes", "no"}
+    truths = {kind: [r["truth"] for r in key if r["kind"] == kind] for kind in KINDS}
+    assert sorted(truths["same"]) == ["no", "no", "yes", "yes"]
+    assert sorted(truths["photograph"]) == ["altered", "altered", "taken", "taken"]
+    assert len(truths["older"]) == 4
+
+
+def test_nobody_is_asked_about_twice(asked):
+    people = [one.person for one in asked]
+    assert len(set(people)) == len(people)
 
 
 def test_the_same_seed_asks_the_same(asked):
-    again = questions([somebody(n, age=40.0 + n) for n in range(4)], small_model(), seed=3)
-    assert [one[2:] for one in again] == [one[2:] for one in asked]
+    assert [one[2:] for one in some_questions()] == [one[2:] for one in asked]
 
 
 def answered(folder, truths, answers):

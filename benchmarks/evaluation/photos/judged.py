@@ -182,7 +182,8 @@ def _network(judged: Judged, name: str) -> Figures:
     shift = seen - raw[:, None]
 
     def own(rows: NDArray[np.int64]) -> float:
-        return float(np.polyfit(ages[rows], raw[rows], 1)[0])
+        years = ages[rows] - ages[rows].mean()
+        return float((years * raw[rows]).sum() / (years * years).sum())
 
     def share(where: NDArray[np.bool_]) -> Callable[[NDArray[np.int64]], float]:
         products, squares = asked * shift * where, asked * asked * where
