@@ -45,8 +45,8 @@ def judged(follow, *, own=0.7, people=60, dark=0):
         people=who,
         raw={"age-cc0": raw},
         seen={"age-cc0": raw[:, None] + own * follow * asked},
-        lines={"age-cc0": [Line(1 / own, -10 / own)] * people},
-        distance=np.abs(asked) / 100,
+        lines={"age-cc0": [Line(1 / own, -10 / own, own)] * people},
+        distance=np.abs(asked) / 150,
         background=np.zeros_like(asked),
         same_sex=np.ones(asked.shape, bool),
         lightness=np.where(np.arange(people) < dark, 40.0, 70.0),
@@ -72,6 +72,13 @@ def test_small_groups_are_shown_but_do_not_decide():
     assert (groups["dark skin"]["people"], groups["dark skin"]["decides"]) == (5, False)
     assert groups["men"]["decides"]
     assert groups["women"]["of_mean"] == pytest.approx(1, abs=0.01)
+
+
+def test_who_follows_meets_every_goal_and_who_does_nothing_misses_those_of_age():
+    assert all(figures(judged(1.0))["goals"].values())
+    missed = [goal for goal, met in figures(judged(0.0))["goals"].items() if not met]
+    assert len(missed) == 4
+    assert all(goal.startswith("age-cc0") for goal in missed)
 
 
 def test_identity_is_told_by_the_size_of_the_change():
@@ -249,6 +256,13 @@ def test_two_composites_ship():
 def test_without_portraits_everything_is_skipped(capsys, tmp_path):
     photos.main(["judged", "--portraits", str(tmp_path)])
     assert capsys.readouterr().out.startswith("skipped")
+
+
+def test_figures_stand_on_a_line_each():
+    result = {"a": [0.1, 0.2, 0.3], "b": {"c": [1, 2]}, "d": []}
+    text = photos.compact(result)
+    assert json.loads(text) == result
+    assert '"a": [0.1, 0.2, 0.3]' in text
 
 
 def test_what_writes_needs_a_place(capsys):
