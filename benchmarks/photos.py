@@ -22,6 +22,7 @@ women, most are white, in studio light. FaceRes and face-api take part where
 import argparse
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -121,7 +122,7 @@ class Task:
 
     def sheet(self) -> Figures:
         """A blind sheet of test people."""
-        people = random.Random(self.chosen.seed).sample(self.first("test"), self.chosen.most or 24)
+        people = random.Random(self.chosen.seed).sample(self.first("test"), self.chosen.most or 84)
         asked = questions(people, load_photo_model(self.chosen.weights), self.chosen.seed)
         save_sheet(self.chosen.out, asked)
         return {"questions": len(asked), "fill_in": "sheet.html", "key": "key.csv"}
@@ -202,6 +203,12 @@ def arguments(lines: Iterable[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
+def compact(result: Figures) -> str:
+    """JSON with a line for each figure: short lists stay on theirs."""
+    text = json.dumps(result, indent=1)
+    return re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+
+
 def main(lines: Iterable[str] | None = None) -> None:
     """Measure and print JSON."""
     chosen = arguments(lines)
@@ -211,7 +218,7 @@ def main(lines: Iterable[str] | None = None) -> None:
     if chosen.what in NEED_PORTRAITS and (table is None or not table.is_file()):
         print(f"skipped: there are no portraits at {chosen.portraits}")
         return
-    print(json.dumps(TASKS[chosen.what](Task(chosen)), indent=1))
+    print(compact(TASKS[chosen.what](Task(chosen))))
 
 
 if __name__ == "__main__":

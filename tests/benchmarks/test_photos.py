@@ -14,7 +14,7 @@ from evaluation.photos.networks import Line, even_weights
 from evaluation.photos.pair_figures import pair_figures
 from evaluation.photos.pairs import Pair, PairRows, true_pairs
 from evaluation.photos.portraits import FITTED, LATER, Cache, Portrait, read_portraits
-from evaluation.photos.sheet import Question, questions, save_sheet, scored
+from evaluation.photos.sheet import KINDS, Question, questions, save_sheet, scored
 from PIL import Image
 
 from engine.core.errors import UsageError
@@ -45,8 +45,8 @@ def judged(follow, *, own=0.7, people=60, dark=0):
         people=who,
         raw={"age-cc0": raw},
         seen={"age-cc0": raw[:, None] + own * follow * asked},
-        lines={"age-cc0": [Line(1 / own, -10 / own)] * people},
-        distance=np.abs(asked) / 100,
+        lines={"age-cc0": [Line(1 / own, -10 / own, own)] * people},
+        distance=np.abs(asked) / 150,
         background=np.zeros_like(asked),
         same_sex=np.ones(asked.shape, bool),
         lightness=np.where(np.arange(people) < dark, 40.0, 70.0),
@@ -72,6 +72,13 @@ def test_small_groups_are_shown_but_do_not_decide():
     assert (groups["dark skin"]["people"], groups["dark skin"]["decides"]) == (5, False)
     assert groups["men"]["decides"]
     assert groups["women"]["of_mean"] == pytest.approx(1, abs=0.01)
+
+
+def test_who_follows_meets_every_goal_and_who_does_nothing_misses_those_of_age():
+    assert all(figures(judged(1.0))["goals"].values())
+    missed = [goal for goal, met in figures(judged(0.0))["goals"].items() if not met]
+    assert len(missed) == 4
+    assert all(goal.startswith("age-cc0") for goal in missed)
 
 
 def test_identity_is_told_by_the_size_of_the_change():
@@ -148,10 +155,13 @@ def test_pairs_are_of_one_person_and_years_apart():
     assert [pair.earlier.person for pair in true_pairs(people)] == ["person 1"]
 
 
+def some_questions():
+    return questions([somebody(n, age=40.0 + n) for n in range(14)], small_model(), seed=3)
+
+
 @pytest.fixture(scope="module")
 def asked():
-    model = small_model()
-    return questions([somebody(n, age=40.0 + n) for n in range(4)], model, seed=3)
+    return some_questions()
 
 
 def test_a_sheet_asks_every_question_and_keeps_its_key_apart(asked, tmp_path):
@@ -161,13 +171,19 @@ def test_a_sheet_asks_every_question_and_keeps_its_key_apart(asked, tmp_path):
     assert "person 1" not in page
     with (tmp_path / "key.csv").open(encoding="utf-8") as file:
         key = list(csv.DictReader(file))
-    assert {row["kind"] for row in key} == {"older", "same", "photograph"}
-    assert {row["truth"] for row in key if row["kind"] == "same"} == {"yes", "no"}
+    truths = {kind: [r["truth"] for r in key if r["kind"] == kind] for kind in KINDS}
+    assert sorted(truths["same"]) == ["no", "no", "yes", "yes"]
+    assert sorted(truths["photograph"]) == ["altered", "altered", "taken", "taken"]
+    assert len(truths["older"]) == 4
+
+
+def test_nobody_is_asked_about_twice(asked):
+    people = [one.person for one in asked]
+    assert len(set(people)) == len(people)
 
 
 def test_the_same_seed_asks_the_same(asked):
-    again = questions([somebody(n, age=40.0 + n) for n in range(4)], small_model(), seed=3)
-    assert [one[2:] for one in again] == [one[2:] for one in asked]
+    assert [one[2:] for one in some_questions()] == [one[2:] for one in asked]
 
 
 def answered(folder, truths, answers):
@@ -240,6 +256,13 @@ def test_two_composites_ship():
 def test_without_portraits_everything_is_skipped(capsys, tmp_path):
     photos.main(["judged", "--portraits", str(tmp_path)])
     assert capsys.readouterr().out.startswith("skipped")
+
+
+def test_figures_stand_on_a_line_each():
+    result = {"a": [0.1, 0.2, 0.3], "b": {"c": [1, 2]}, "d": []}
+    text = photos.compact(result)
+    assert json.loads(text) == result
+    assert '"a": [0.1, 0.2, 0.3]' in text
 
 
 def test_what_writes_needs_a_place(capsys):

@@ -14,7 +14,7 @@ from engine.photo.features import FaceFeatures, features_of, view_of
 from engine.photo.fit import fit_photo_model
 from engine.photo.frame import Floats, extended, mean_shape
 from engine.photo.model import PhotoModel
-from evaluation.photos.portraits import FITTED, Cache, Portrait
+from evaluation.photos.portraits import FITTED, Arrays, Cache, Portrait
 
 FOLDS = 5
 HALF = "float16"
@@ -77,7 +77,7 @@ class Fits:
             self._features[p.key] = FaceFeatures(**values, hair_pixels=hair_pixels)
         return self._features[p.key]
 
-    def _measured(self, p: Portrait) -> dict[str, NDArray[np.generic]]:
+    def _measured(self, p: Portrait) -> Arrays:
         face = features_of(view_of(p.pixels, p.face.landmarks, self.mean, p.mask), self.mean)
         arrays = {f.name: np.array(getattr(face, f.name)) for f in dataclasses.fields(face)}
         # The maps are most of it, and half precision is finer than a level of the picture.
@@ -92,8 +92,13 @@ class Fits:
             for p in self.people
             if p.person not in held_out and (p.split == "train" or not train_only)
         ]
+        who = hashlib.sha256("".join(p.key for p in people).encode()).hexdigest()[:12]
+        arrays = self.cache.get(f"fit_{who}_{code_digest()}", lambda: self._fitted(people))
+        return dataclasses.replace(PhotoModel(**arrays), gain=self.gain)
+
+    def _fitted(self, people: Sequence[Portrait]) -> Arrays:
         labels = np.array([1.0 if p.sex == "M" else -1.0 for p in people])
         ages, errors = np.array([p.age for p in people]), np.array([p.error for p in people])
         faces = [self.features(p) for p in people]
         model = fit_photo_model(faces, ages, errors, self.mean, labels)
-        return dataclasses.replace(model, gain=self.gain)
+        return {f.name: getattr(model, f.name) for f in dataclasses.fields(model)}

@@ -47,17 +47,21 @@ class Seen(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Raw years to calibrated ones."""
+    """Raw years to calibrated ones.
+
+    own: the slope of raw years on true ones, of the people it was fitted to.
+    """
 
     slope: float
     offset: float
+    own: float
 
     @classmethod
     def fitted(cls, raw: NDArray[np.float64], true: NDArray[np.float64]) -> "Line":
         """The expected age given raw years (n,), if all ages were equally likely."""
         # polyfit weighs residuals, not their squares.
         slope, offset = np.polyfit(raw, true, 1, w=np.sqrt(even_weights(true)))
-        return cls(float(slope), float(offset))
+        return cls(float(slope), float(offset), float(np.polyfit(true, raw, 1)[0]))
 
     def years(self, raw: NDArray[np.floating]) -> NDArray[np.float64]:
         """Calibrated years (n,)."""

@@ -3,12 +3,14 @@
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.atomic import write_bytes
 from engine.core.digest import file_sha256
 from engine.faces.detect import Face, FaceFinder
 from engine.images.reading import read_picture
@@ -57,7 +59,9 @@ class Cache:
             return make()
         path = self.folder / f"{key}.npz"
         if not path.is_file():
-            np.savez_compressed(path, **make())
+            buffer = BytesIO()
+            np.savez_compressed(buffer, **make())
+            write_bytes(path, buffer.getvalue())
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
 

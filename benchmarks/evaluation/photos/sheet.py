@@ -9,7 +9,7 @@ import base64
 import csv
 import html
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ SIDE = (225, 275)
 QUALITY = 92
 CHANGES = (10.0, 15.0, 20.0, 30.0)
 """Years between the two pictures of the first question."""
+LEAST_CHANGE = 5.0
+"""Years from a person's age to a target that is shown as altered."""
 KINDS = {
     "older": ("In which picture is the person older?", ("left", "right")),
     "same": ("Do both pictures show the same person?", ("yes", "no")),
@@ -54,50 +56,66 @@ class Question(NamedTuple):
 
 
 def questions(people: Sequence[Portrait], model: PhotoModel, seed: int) -> list[Question]:
-    """A question of each kind for every person, in random order; half of each answer."""
+    """Questions of all kinds in random order, half of each answer; nobody is in two of them.
+
+    What is not the same person is somebody of the same sex and of about the same age.
+    """
     draw = random.Random(seed)
-    people = list(people)
-    draw.shuffle(people)
+    left = sorted(people, key=lambda p: (p.sex, p.age))
     asked: list[Question] = []
-    for at, p in enumerate(people):
-        asked += _of_person(p, people[(at + 1) % len(people)], at, model, draw)
+    while left:
+        kind, at = list(KINDS)[len(asked) % len(KINDS)], len(asked) // len(KINDS)
+        place = draw.randrange(len(left))
+        p = left.pop(place)
+        if kind == "older":
+            asked.append(_older(p, CHANGES[at % len(CHANGES)], model, draw))
+        elif kind == "same" and at % 2:
+            if not left:
+                break
+            asked.append(_same(p, left.pop(min(place, len(left) - 1)), model, draw))
+        elif kind == "same":
+            asked.append(_same(p, p, model, draw))
+        else:
+            asked.append(_photograph(p, altered=at % 2 == 0, model=model, draw=draw))
     draw.shuffle(asked)
     return asked
 
 
-def _of_person(
-    p: Portrait, other: Portrait, at: int, model: PhotoModel, draw: random.Random
-) -> list[Question]:
-    made = _ager(p, model)
-    years = CHANGES[at % len(CHANGES)]
-    ages = sorted((p.age, p.age - years if p.age - years >= 30 else p.age + years))
-    sides = list(zip([made(age) for age in ages], ages, strict=True))
-    if draw.random() < 0.5:
-        sides.reverse()
-    truth = "left" if sides[0][1] > sides[1][1] else "right"
-    older = Question(
-        "older", [one for one, _ in sides], truth, p.person, " | ".join(f"{a:g}" for _, a in sides)
-    )
-    target = draw.choice([age for age in TARGETS if abs(age - p.age) > 5])
-    same = at % 2 == 0
-    second = made(target) if same else _ager(other, model)(target)
-    pair = Question(
-        "same", [p.pixels, second], "yes" if same else "no", p.person, f"{p.age:g} | {target:g}"
-    )
-    taken = draw.random() < 0.5
-    single = Question(
-        "photograph",
-        [p.pixels if taken else made(target)],
-        "taken" if taken else "altered",
-        p.person,
-        f"{p.age if taken else target:g}",
-    )
-    return [older, pair, single]
+def _older(p: Portrait, years: float, model: PhotoModel, draw: random.Random) -> Question:
+    """Somebody as they are, and younger or older by some years, whichever stays in 30..90."""
+    changed = [age for age in (p.age - years, p.age + years) if 30 <= age <= 90]
+    ages = [p.age, draw.choice(changed or [p.age + years])]
+    draw.shuffle(ages)
+    truth = "left" if ages[0] > ages[1] else "right"
+    return Question("older", _aged(p, ages, model), truth, p.person, _shown(ages))
 
 
-def _ager(p: Portrait, model: PhotoModel) -> Callable[[float], Pixels]:
+def _same(p: Portrait, other: Portrait, model: PhotoModel, draw: random.Random) -> Question:
+    """Somebody as they are, and they or another aged."""
+    target = _target(other, draw)
+    pictures = [p.pixels, *_aged(other, [target], model)]
+    truth = "yes" if other is p else "no"
+    return Question("same", pictures, truth, p.person, _shown([p.age, target]))
+
+
+def _photograph(p: Portrait, *, altered: bool, model: PhotoModel, draw: random.Random) -> Question:
+    age = _target(p, draw) if altered else p.age
+    truth = "altered" if altered else "taken"
+    return Question("photograph", _aged(p, [age], model), truth, p.person, _shown([age]))
+
+
+def _target(p: Portrait, draw: random.Random) -> float:
+    return draw.choice([age for age in TARGETS if abs(age - p.age) > LEAST_CHANGE])
+
+
+def _shown(ages: Sequence[float]) -> str:
+    return " | ".join(f"{age:g}" for age in ages)
+
+
+def _aged(p: Portrait, ages: Sequence[float], model: PhotoModel) -> list[Pixels]:
+    """A portrait at some ages; as it is at its own."""
     subject = prepare_subject(p.pixels, p.face.landmarks, model, person=p.mask)
-    return lambda age: age_subject(subject, p.age, age)
+    return [age_subject(subject, p.age, age) for age in ages]
 
 
 def save_sheet(folder: Path, asked: Sequence[Question]) -> None:
