@@ -14,6 +14,7 @@ from commands._progress import LiveProgress
 HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
 EXAMPLE = "tm prep filter aligned/ --out chosen/ --set quality.allow_gray=true"
 WRITES = True
+EXAMPLES = 3
 
 
 def run(
@@ -43,12 +44,18 @@ def run(
     reasons = Counter(text.partition(":")[0] for row in result.rows for text in row.reasons or ())
     if as_json:
         counts = {"keep": verdicts["keep"], "drop": verdicts["drop"], "copied": result.copied}
+        counts["failed"] = sum(row.status == "failed" for row in result.rows)
         emit_json(
             {"folder": str(folder), **counts, "reasons": reasons, "warnings": result.warnings}
         )
     say(f"[green]{verdicts['keep']} kept[/], {verdicts['drop']} dropped")
     for reason, count in reasons.most_common():
         say(f"  {count} {escape(reason)}")
+    failed = Counter(str(row.reason) for row in result.rows if row.status == "failed")
+    for reason, count in failed.most_common():
+        names = [str(row.output or row.source) for row in result.rows if row.reason == reason]
+        more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
+        say(f"  failed: {escape(reason)}: {escape(', '.join(names[:EXAMPLES]))}{more}")
     for row in result.rows:
         if row.reasons:
             detail(f"  {escape(str(row.output))}: {escape('; '.join(row.reasons))}")

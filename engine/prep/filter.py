@@ -194,7 +194,7 @@ def copy_kept(folder: Path, out: Path) -> tuple[int, list[str]]:
 def _rows(folder: Path, ledger: Ledger) -> list[Row]:
     """The rows of the manifest, or rows for the pictures of a folder that has none."""
     known = [Row.model_validate(row) for row in ledger.rows.values()]
-    return known or adopt(folder, AgeSource())
+    return known or adopt(folder, AgeSource(), every=True)
 
 
 def _hexadecimal(code: np.uint64) -> str:
