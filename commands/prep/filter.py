@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from commands._console import detail, emit_json, say, warn
-from commands._options import AsJson, DryRun, Settings, Workers
+from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
 HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
@@ -22,6 +22,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Also copy what is kept into this folder.")
     ] = None,
+    include_synthetic: IncludeSynthetic = False,
     workers: Workers = None,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `prep`.")] = "prep/photos",
     settings: Settings = None,
@@ -31,7 +32,12 @@ def run(
     from engine.app.prep import FilterRequest, filter_pictures, forecast_filter
 
     request = FilterRequest(
-        folder=folder, out=out, workers=workers, recipe=recipe, settings=settings or ()
+        folder=folder,
+        out=out,
+        workers=workers,
+        include_synthetic=include_synthetic,
+        recipe=recipe,
+        settings=settings or (),
     )
     if dry_run:
         count = forecast_filter(request)
@@ -44,18 +50,18 @@ def run(
     reasons = Counter(text.partition(":")[0] for row in result.rows for text in row.reasons or ())
     if as_json:
         counts = {"keep": verdicts["keep"], "drop": verdicts["drop"], "copied": result.copied}
-        counts["failed"] = sum(row.status == "failed" for row in result.rows)
+        counts["left_out"] = sum(row.status != "done" for row in result.rows)
         emit_json(
             {"folder": str(folder), **counts, "reasons": reasons, "warnings": result.warnings}
         )
     say(f"[green]{verdicts['keep']} kept[/], {verdicts['drop']} dropped")
     for reason, count in reasons.most_common():
         say(f"  {count} {escape(reason)}")
-    failed = Counter(str(row.reason) for row in result.rows if row.status == "failed")
+    failed = Counter(str(row.reason) for row in result.rows if row.status != "done")
     for reason, count in failed.most_common():
         names = [str(row.output or row.source) for row in result.rows if row.reason == reason]
         more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
-        say(f"  failed: {escape(reason)}: {escape(', '.join(names[:EXAMPLES]))}{more}")
+        say(f"  left out: {escape(reason)}: {escape(', '.join(names[:EXAMPLES]))}{more}")
     for row in result.rows:
         if row.reasons:
             detail(f"  {escape(str(row.output))}: {escape('; '.join(row.reasons))}")
