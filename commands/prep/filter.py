@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import detail, emit_json, say, warn
+from commands._console import detail, emit_json, escape, say, warn
 from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
