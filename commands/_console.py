@@ -1,17 +1,56 @@
 """Where text goes: data to stdout, messages to stderr."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich import markup
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
 from engine.core.errors import TmError
 from engine.core.jsontext import to_json
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, and those that turn or hide text: a file name may hold them."""
+
+
+def clean(text: str) -> str:
+    """Text whose control characters are visible and do nothing; lines and tabs stay.
+
+    >>> clean("red\\x1b[31m.jpg") == r"red\\x1b[31m.jpg"
+    True
+    """
+    return HIDDEN.sub(lambda match: _visible(match[0]), text)
+
+
+def _visible(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 256 else f"\\u{ord(letter):04x}"
+
+
+def escape(text: str) -> str:
+    """A name to stand in a message: on one line, and not read as markup."""
+    return markup.escape(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+class CleanConsole(Console):
+    """A console on which names cannot move the cursor, whatever prints them."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(clean(segment.text), segment.style)
+
+
+out = CleanConsole(highlight=False, soft_wrap=True)
+err = CleanConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Verbosity:
@@ -19,6 +58,8 @@ class Verbosity:
 
     quiet = False
     verbose = False
+    emitted = False
+    """Whether this run has printed its one JSON object."""
 
 
 def say(text: str) -> None:
@@ -35,19 +76,21 @@ def detail(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a warning; not with `-q`."""
-    say(f"[yellow]warning:[/] {escape(text)}")
+    say(f"[yellow]warning:[/] {markup.escape(text)}")
 
 
 def print_error(error: TmError) -> None:
     """Print an error in one sentence, and its hint after a blank line."""
-    err.print(f"[red]error:[/] {escape(str(error))}")
+    err.print(f"[red]error:[/] {markup.escape(str(error))}")
     if error.hint:
-        err.print(f"\n[cyan]hint:[/] {escape(error.hint)}")
+        err.print(f"\n[cyan]hint:[/] {markup.escape(error.hint)}")
 
 
 def emit_json(record: Any) -> None:
     """Print one JSON object to stdout."""
-    out.out(to_json(record, indent=2, default=str), highlight=False)
+    text = to_json(record, indent=2, default=str)
+    Verbosity.emitted = True
+    out.out(HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text), highlight=False)
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

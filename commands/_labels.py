@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from commands._console import say, warn
+from commands._console import escape, say, warn
 
 if TYPE_CHECKING:
     from engine.app.relabel import RelabelReport

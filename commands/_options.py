@@ -33,6 +33,10 @@ Workers = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
 ]
+IncludeSynthetic = Annotated[
+    bool,
+    typer.Option("--include-synthetic", help="Also take what tm aged, enhanced or generated."),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(

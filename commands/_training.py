@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from commands._console import Verbosity, emit_json, err, say
+from commands._console import Verbosity, emit_json, err, escape, say
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from commands._console import detail, emit_json, say, warn
+from commands._console import detail, emit_json, escape, say, warn
 from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 

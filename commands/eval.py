@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, say
+from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun, OnDevice, Workers
 from commands._progress import LiveProgress
 from commands._reports import show_report

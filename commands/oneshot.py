@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, say
+from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
 

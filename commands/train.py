@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, emit_table, say
+from commands._console import emit_json, emit_table, escape, say
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from commands._console import emit_json, out, print_error
+from commands._console import Verbosity, emit_json, out, print_error
 from commands._crash import require_arguments, terminated, unexpected
 from commands._overwrite import with_overwrite
 from commands._verbosity import with_verbosity
@@ -47,6 +47,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run `tm`: exit with 0, or with the code of the error, which is printed on stderr."""
+    Verbosity.emitted = False
     try:
         require_arguments(sys.argv[1:])
         with terminated():
@@ -65,7 +66,7 @@ def main() -> None:
 
 
 def _fail(error: TmError) -> NoReturn:
-    if "--json" in sys.argv:
+    if "--json" in sys.argv and not Verbosity.emitted:
         emit_json({"error": str(error), "hint": error.hint, "code": error.exit_code})
     print_error(error)
     sys.exit(error.exit_code)

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import detail, emit_json, say
+from commands._console import detail, emit_json, escape, say
 from commands._options import AsJson, DryRun, OnDevice
 from commands._progress import LiveProgress
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, emit_table, say
+from commands._console import emit_json, emit_table, escape, say
 from commands._options import AsJson
 
 HELP = "Describe a bank: faces by age, and the network that built it."

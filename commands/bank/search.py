@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, emit_table, say
+from commands._console import emit_json, emit_table, escape, say
 from commands._options import AsJson, DryRun, OnDevice
 
 HELP = "Find the faces of a bank most similar to that of a photo, and draw them in a strip."

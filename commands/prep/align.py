@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import detail, emit_json, say, warn
-from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
+from commands._console import detail, emit_json, escape, say, warn
+from commands._options import AsJson, DryRun, IncludeSynthetic, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def run(
     born: Annotated[
         str | None, typer.Option(metavar="YYYY[-MM-DD]", help="Ages from the dates of the photos.")
     ] = None,
+    include_synthetic: IncludeSynthetic = False,
     workers: Workers = None,
     strict: Strict = False,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `prep`.")] = "prep/photos",
@@ -73,6 +73,7 @@ def run(
         born=born,
         workers=workers,
         device=device,
+        include_synthetic=include_synthetic,
         recipe=recipe,
         settings=settings or (),
     )

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import detail, emit_json, say, warn
-from commands._options import AsJson, DryRun, Settings, Workers
+from commands._console import detail, emit_json, escape, say, warn
+from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
 HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
 EXAMPLE = "tm prep filter aligned/ --out chosen/ --set quality.allow_gray=true"
 WRITES = True
+EXAMPLES = 3
 
 
 def run(
@@ -21,6 +21,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Also copy what is kept into this folder.")
     ] = None,
+    include_synthetic: IncludeSynthetic = False,
     workers: Workers = None,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `prep`.")] = "prep/photos",
     settings: Settings = None,
@@ -30,7 +31,12 @@ def run(
     from engine.app.prep import FilterRequest, filter_pictures, forecast_filter
 
     request = FilterRequest(
-        folder=folder, out=out, workers=workers, recipe=recipe, settings=settings or ()
+        folder=folder,
+        out=out,
+        workers=workers,
+        include_synthetic=include_synthetic,
+        recipe=recipe,
+        settings=settings or (),
     )
     if dry_run:
         count = forecast_filter(request)
@@ -43,12 +49,18 @@ def run(
     reasons = Counter(text.partition(":")[0] for row in result.rows for text in row.reasons or ())
     if as_json:
         counts = {"keep": verdicts["keep"], "drop": verdicts["drop"], "copied": result.copied}
+        counts["left_out"] = sum(row.status != "done" for row in result.rows)
         emit_json(
             {"folder": str(folder), **counts, "reasons": reasons, "warnings": result.warnings}
         )
     say(f"[green]{verdicts['keep']} kept[/], {verdicts['drop']} dropped")
     for reason, count in reasons.most_common():
         say(f"  {count} {escape(reason)}")
+    failed = Counter(str(row.reason) for row in result.rows if row.status != "done")
+    for reason, count in failed.most_common():
+        names = [str(row.output or row.source) for row in result.rows if row.reason == reason]
+        more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
+        say(f"  left out: {escape(reason)}: {escape(', '.join(names[:EXAMPLES]))}{more}")
     for row in result.rows:
         if row.reasons:
             detail(f"  {escape(str(row.output))}: {escape('; '.join(row.reasons))}")

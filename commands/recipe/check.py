@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, say
+from commands._console import emit_json, escape, say
 from commands._options import AsJson, Settings
 
 HELP = "Check a recipe and list all of its faults."

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, say
+from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun
 
 HELP = "Recognise a checkpoint, verify it, and keep it as safetensors in the weights folder."

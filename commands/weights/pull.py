@@ -4,9 +4,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from commands._console import emit_json, say
+from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun
 from commands._progress import LiveProgress
 from commands.weights._format import format_size, format_terms

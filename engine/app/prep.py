@@ -60,6 +60,7 @@ class AlignRequest:
         born: date of birth as `YYYY` or `YYYY-MM-DD`, for ages from the dates of the photos.
         workers: processes; one for each core if None.
         device: `auto` or `cpu`.
+        include_synthetic: also align what tm aged, enhanced or generated.
         recipe, settings: a recipe of kind `prep`, and overrides as `key=value`.
     """
 
@@ -73,6 +74,7 @@ class AlignRequest:
     born: str | None = None
     workers: int | None = None
     device: Device = "auto"
+    include_synthetic: bool = False
     recipe: str = RECIPE
     settings: Sequence[str] = ()
 
@@ -97,6 +99,7 @@ class AlignRequest:
             reading=recipe.reading,
             faces=FaceSource.of(recipe.detection, self.landmarks, thorough=self.thorough),
             advice=recipe.advice,
+            include_synthetic=self.include_synthetic,
         )
 
 
@@ -124,12 +127,14 @@ class FilterRequest:
         folder: with a manifest, or with pictures alone.
         out: folder that kept pictures are copied to, with their rows; none if None.
         workers: processes; one for each core if None.
+        include_synthetic: also take what tm aged, enhanced or generated.
         recipe, settings: a recipe of kind `prep`, and overrides as `key=value`.
     """
 
     folder: Path
     out: Path | None = None
     workers: int | None = None
+    include_synthetic: bool = False
     recipe: str = RECIPE
     settings: Sequence[str] = ()
 
@@ -152,7 +157,7 @@ def filter_pictures(request: FilterRequest, progress: Progress | None = None) ->
     recipe = load_prep(request.recipe, request.settings)
     progress = Silence() if progress is None else progress
     workers = cores() if request.workers is None else request.workers
-    plan = FilterPlan(request.folder, recipe.quality, recipe.similarity)
+    plan = FilterPlan(request.folder, recipe.quality, recipe.similarity, request.include_synthetic)
     rows = filter_folder(plan, workers=workers, progress=progress)
     copied, faults = None, list[str]()
     if request.out is not None:

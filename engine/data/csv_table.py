@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.errors import UsageError
 
+FORMULA = ("=", "+", "-", "@", "|")
 DELIMITERS = ",;\t"
 """The first of those that are most frequent in the first line is meant."""
 PATH_COLUMNS = ("path", "file", "filename", "name", "image", "photo")
@@ -24,6 +25,28 @@ class CsvTable:
     def path_column(self) -> str | None:
         """The column of paths or file names, None if there is none."""
         return next((name for name in PATH_COLUMNS if name in self.columns), None)
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """A table as CSV text; a cell that a spreadsheet would run as a formula becomes text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A quotation mark before what begins like a formula; numbers and None as they are."""
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.lstrip()[:1] in FORMULA and not _is_number(value) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_csv(path: Path, what: str) -> CsvTable:

@@ -116,11 +116,14 @@ def read_manifest_file(path: Path) -> list[Row]:
         raise _unreadable(path, error) from None
 
 
-def adopt(folder: Path, ages: AgeSource) -> list[Row]:
-    """Rows for a folder of pictures that no verb has prepared yet."""
+def adopt(folder: Path, ages: AgeSource, *, every: bool = False) -> list[Row]:
+    """Rows for a folder of pictures that no verb has prepared yet.
+
+    every: also for what is there and not read, so that a batch can record why.
+    """
     pictures = find_pictures(folder)
     rows: list[Row] = []
-    for path in pictures.pictures:
+    for path in pictures.entries if every else pictures.pictures:
         name, age = printable(path.relative_to(folder).as_posix()), ages.age_of(path, None)
         years, source = (age.years, age.source) if age is not None else (None, None)
         digest = None

@@ -13,6 +13,9 @@ def output_stems(
 ) -> dict[Path, Path]:
     """The pictures of a source (a file or a folder) and their outputs in `out`, without suffix.
 
+    Among them are photographs of formats that are not read, and folders that are not: the batch
+    records why.
+
     Pictures below an `out` inside the source are not inputs. Where `out` is the source itself or
     lies above it, only `own`, the outputs of earlier runs by their paths in `out`, are none.
     UsageError if the source does not exist; InputError, with the verb in its message, if it holds
@@ -21,14 +24,14 @@ def output_stems(
     if not source.exists():
         raise UsageError(f"`{source}` does not exist")
     listing = find_pictures(source)
-    pictures = listing.pictures
+    pictures = listing.entries
     if source.is_dir():
         left_out = _outputs(pictures, source, out, frozenset(own))
         pictures = [path for path in pictures if path not in left_out]
     if not pictures:
         reason = listing.explanation
-        if listing.pictures:
-            reason = f"its {len(listing.pictures)} pictures are results in `{out}`"
+        if listing.entries:
+            reason = f"its {len(listing.entries)} pictures are results in `{out}`"
         raise InputError(f"nothing to {verb} in `{source}`: {reason}")
     return {picture: out / stem for picture, stem in stems(pictures, source).items()}
 

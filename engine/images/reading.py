@@ -25,6 +25,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 PLAIN_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif")
 RARE_EXTENSIONS = (".jpe", ".jfif", ".mpo", ".apng", ".ppm", ".pgm", ".pbm", ".jp2")
+RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
+FILMS = (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts")
+UNREAD = {
+    **dict.fromkeys(RAW, "is a raw photo, which is not read here: export it as JPEG or TIFF"),
+    **dict.fromkeys(FILMS, "is a film, not a picture"),
+    ".jxl": "is JPEG XL, which is not read here: export it as JPEG or PNG",
+    ".psd": "is a Photoshop file, which is not read here: export it as PNG or TIFF",
+}
+"""Why photographs of other formats are left out, by suffix; some hold a small JPEG inside."""
 EXTENSIONS = frozenset((*PLAIN_EXTENSIONS, *RARE_EXTENSIONS, ".heic", ".heif"))
 # EXIF orientation -> quarter turns anticlockwise, after a left-right mirroring or not.
 ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True),
@@ -71,13 +80,20 @@ class Listing:
     pictures: tuple[Path, ...]
     others: int
     unreadable: tuple[Path, ...]
+    unread: tuple[Path, ...] = ()
+    """Photographs and films of formats that are not read."""
+
+    @property
+    def entries(self) -> tuple[Path, ...]:
+        """Everything that a batch has to account for: opening what is no picture says why."""
+        return tuple(sorted((*self.pictures, *self.unread, *self.unreadable)))
 
     @property
     def explanation(self) -> str:
         """Why a listing has no pictures, in one clause."""
         content = "the folder is empty"
-        if self.others:
-            content = f"no pictures among {self.others} file(s)"
+        if self.others or self.unread:
+            content = f"no pictures among {self.others + len(self.unread)} file(s)"
         if self.unreadable:
             content += f", {len(self.unreadable)} folder(s) unreadable"
         return f"{content}; looked for {' '.join(sorted(EXTENSIONS))}"
@@ -93,6 +109,7 @@ def find_pictures(folder: Path) -> Listing:
     if not folder.is_dir():
         raise UsageError(f"`{folder}` is not a folder", hint="check the path")
     pictures: list[Path] = []
+    unread: list[Path] = []
     others = 0
     unreadable: list[Path] = []
     visited: set[tuple[int, int]] = set()
@@ -116,9 +133,11 @@ def find_pictures(folder: Path) -> Listing:
                 (links if entry.is_symlink() else waiting).append(Path(entry))
             elif Path(entry).suffix.lower() in EXTENSIONS:
                 pictures.append(Path(entry))
+            elif Path(entry).suffix.lower() in UNREAD:
+                unread.append(Path(entry))
             else:
                 others += 1
-    return Listing(tuple(sorted(pictures)), others, tuple(unreadable))
+    return Listing(tuple(sorted(pictures)), others, tuple(unreadable), tuple(sorted(unread)))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -131,6 +150,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
+    if (reason := UNREAD.get(path.suffix.lower())) is not None:
+        raise PictureError(reason)
     with _quiet_lock, warnings.catch_warnings(), _unlimited():
         warnings.simplefilter("ignore")
         try:

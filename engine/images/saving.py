@@ -4,14 +4,16 @@ import zlib
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.core.atomic import write_bytes
+from engine.core.errors import PictureError
 from engine.core.jsontext import from_json, to_json
+from engine.images.reading import opened
 
 KEY = "tm"
 """The PNG text entry that holds the provenance as JSON."""
@@ -42,10 +44,30 @@ def png_bytes(pixels: np.ndarray, provenance: dict[str, Any], *, photograph: boo
 
 
 def provenance_of(path: Path) -> dict[str, Any] | None:
-    """The provenance in a PNG of ours; None for any other picture."""
-    with Image.open(path) as picture:
+    """The provenance in a PNG of ours; None for any other picture. PictureError if it is none."""
+    with opened(path) as picture:
         text = picture.info.get(KEY)
-    return from_json(text) if text is not None else None
+    try:
+        provenance = from_json(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", provenance) if isinstance(provenance, dict) else None
+
+
+def require_photograph(path: Path) -> None:
+    """PictureError for a picture that tm made from others; what it rendered from nothing is a
+    photograph of the drawn world."""
+    provenance = provenance_of(path)
+    if (
+        provenance is not None
+        and provenance.get("synthetic")
+        and provenance.get("made") != "rendered"
+    ):
+        raise PictureError(
+            f"was made by tm ({provenance.get('made')}), it is no photograph"
+            " (`--include-synthetic` takes it)",
+            status="skipped",
+        )
 
 
 def tool_version() -> str:

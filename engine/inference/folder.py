@@ -17,7 +17,7 @@ from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.images.naming import output_stems
-from engine.inference.outputs import stale_names
+from engine.inference.outputs import made_beside, stale_names
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject, aligned_subject, find_subject
 
@@ -40,7 +40,7 @@ def photos_of(plan: InferPlan) -> dict[Path, Path]:
 
     UsageError if the source does not exist, InputError if it holds no picture.
     """
-    own = outputs_of(plan.out / RESULTS)
+    own = {name for output in outputs_of(plan.out / RESULTS) for name in made_beside(output)}
     return output_stems(plan.source, plan.out, verb="age", own=own)
 
 

@@ -79,6 +79,18 @@ def save_strip(
     save_png(stem.with_name(f"{stem.name}_strip.png"), strip, made)
 
 
+def made_beside(output: str) -> list[str]:
+    """A portrait's path in `out`, and those of all that a run may write beside it.
+
+    >>> made_beside("ann/a_age30.png")[:3]
+    ['ann/a_age30.png', 'ann/a_age30_coupled.png', 'ann/a_age30_pasted.png']
+    """
+    name = output.removesuffix(".png")
+    stem = name.rpartition("_age")[0]
+    pairs = [f"{name}_{what}.png" for what in ("coupled", "pasted")]
+    return [output, *pairs, *(f"{stem}_{what}" for what in ("strip.png", *FILMS))]
+
+
 def stale_names(stem: Path, plan: InferPlan) -> list[str]:
     """Strip, films, pairs and pasted photos of one photo, by their paths in `out`: they show all
     ages at once, or stand beside a picture, and are of no use once those are made anew."""

@@ -36,7 +36,7 @@ from engine.faces.detect import Face
 from engine.geometry.ffhq import quad_of
 from engine.images.naming import output_stems
 from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
-from engine.images.saving import save_png
+from engine.images.saving import require_photograph, save_png
 from engine.prep.advice import Advice, advise
 from engine.runtime.pool import in_processes
 
@@ -63,6 +63,8 @@ class AlignPlan:
     reading: Reading = Reading()
     faces: FaceSource = FaceSource()
     advice: Advice = Advice()
+    include_synthetic: bool = False
+    """Also align what tm aged, enhanced or generated."""
 
     def __post_init__(self) -> None:
         if not SMALLEST <= self.size <= LARGEST:
@@ -80,6 +82,7 @@ class AlignPlan:
                 "thorough": self.faces.thorough,
                 "landmarks": file_sha256(points) if points is not None else None,
                 "detection": self.faces.detection.dump(),
+                **({"synthetic": True} if self.include_synthetic else {}),
             }
         )
 
@@ -165,6 +168,8 @@ def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
     about: dict[str, Any] = {"source": seen_from(plan.out, job.photo), "settings": settings}
     try:
         about["sha256"] = file_sha256(job.photo)
+        if not plan.include_synthetic:
+            require_photograph(job.photo)
         picture = read_picture(job.photo, max_megapixels=plan.reading.max_megapixels)
         height, width = picture.pixels.shape[:2]
         about |= {"taken": picture.taken, "gray": picture.gray, "photo_size": (width, height)}

@@ -20,13 +20,14 @@ from engine.core.progress import Progress
 from engine.core.regular import open_regular, real
 from engine.core.table import Table
 from engine.data.ages import AgeSource
-from engine.data.manifest import Row, adopt, ledger_of, read_manifest, seen_from
+from engine.data.manifest import MANIFEST, Row, adopt, ledger_of, read_manifest, seen_from
 from engine.faces.descriptor import describe_aligned
 from engine.faces.duplicates import best_first, dhash, kept_by_descriptor, kept_by_hash
 from engine.faces.outliers import find_impostors
 from engine.faces.quality import QualityLimits, Scores, quality_faults, score_face
 from engine.geometry.ffhq import Quad
 from engine.images.reading import read_picture
+from engine.images.saving import require_photograph
 from engine.runtime.pool import in_processes
 
 
@@ -48,14 +49,18 @@ class FilterPlan:
     folder: Path
     limits: QualityLimits = QualityLimits()
     similarity: Similarity = Similarity()
+    include_synthetic: bool = False
+    """Also take what tm aged, enhanced or generated, where no manifest says what is there."""
 
 
 def filter_folder(plan: FilterPlan, *, workers: int, progress: Progress) -> list[Row]:
     """Score every picture that is not scored yet, decide on all, write both to the manifest."""
     pictures_of(plan.folder)
+    adopted = not (plan.folder / MANIFEST).is_file()
 
     def work(rows: Sequence[Row]) -> Iterator[Finished[Row]]:
-        score = partial(score_row, folder=plan.folder)
+        photographs = adopted and not plan.include_synthetic
+        score = partial(score_row, folder=plan.folder, photographs=photographs)
         for outcome in in_processes(score, rows, workers=min(workers, len(rows))):
             row = outcome.result if outcome.result is not None else _failed(outcome.item)
             yield outcome.item, [row.dump()]
@@ -86,10 +91,15 @@ def pictures_of(folder: Path) -> list[Row]:
     return [row for row in _rows(folder, ledger_of(folder)) if row.status == "done"]
 
 
-def score_row(row: Row, *, folder: Path) -> Row:
-    """Measure one aligned picture: quality, hash, identity descriptor."""
+def score_row(row: Row, *, folder: Path, photographs: bool = False) -> Row:
+    """Measure one aligned picture: quality, hash, identity descriptor.
+
+    photographs: skip what tm made from other pictures.
+    """
     path = folder / str(row.output)
     try:
+        if photographs:
+            require_photograph(path)
         picture = read_picture(path)
         content = file_sha256(path)
     except INPUT_FAULTS as error:
@@ -194,7 +204,7 @@ def copy_kept(folder: Path, out: Path) -> tuple[int, list[str]]:
 def _rows(folder: Path, ledger: Ledger) -> list[Row]:
     """The rows of the manifest, or rows for the pictures of a folder that has none."""
     known = [Row.model_validate(row) for row in ledger.rows.values()]
-    return known or adopt(folder, AgeSource())
+    return known or adopt(folder, AgeSource(), every=True)
 
 
 def _hexadecimal(code: np.uint64) -> str:

@@ -1,7 +1,5 @@
 """Rendered landscapes of known valence and arousal."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +12,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
 from engine.core.lock import locked
 from engine.core.progress import Progress
+from engine.data.csv_table import csv_text
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
 from engine.prep.rendering import render_missing, require_own_pictures
@@ -84,11 +83,8 @@ def synthesise_landscapes(
         require_own_pictures(plan.out, held, RATINGS)
         work = partial(render_view, plan=plan)
         counts = render_missing(views, plan, work, ledger, workers=workers, progress=progress)
-        table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(["image", "valence", "arousal"])
-        rows.writerows((view.output, view.valence, view.arousal) for view in views)
-        write_text(plan.out / RATINGS, table.getvalue())
+        rows = [(view.output, view.valence, view.arousal) for view in views]
+        write_text(plan.out / RATINGS, csv_text([("image", "valence", "arousal"), *rows]))
     return counts
 
 

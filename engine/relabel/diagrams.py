@@ -1,11 +1,10 @@
 """Reliability diagrams: the predicted errors of the mixture against the observed ones."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from engine.data.csv_table import csv_text
 from engine.images.diagram import BLUE, LINE, LOOK, QUIET, quiet_grid
 
 FEW = 10
@@ -36,16 +35,16 @@ def reliability_png(metrics: dict[str, Any], *, title: str) -> bytes:
 
 def points_csv(metrics: dict[str, Any]) -> str:
     """The points of the three diagrams: `diagram`, `predicted`, `observed`, `count`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("diagram", "predicted", "observed", "count"))
+    rows: list[tuple[object, ...]] = [("diagram", "predicted", "observed", "count")]
     for name in ("confidence", "spread"):
         for bar in metrics[name]:
             predicted, observed = round(bar["predicted"], 5), round(bar["observed"], 5)
-            writer.writerow((name, predicted, observed, bar["faces"]))
-    for point in metrics["coverage"]:
-        writer.writerow(("coverage", point["level"], round(point["share"], 5), metrics["faces"]))
-    return text.getvalue()
+            rows.append((name, predicted, observed, bar["faces"]))
+    rows += [
+        ("coverage", point["level"], round(point["share"], 5), metrics["faces"])
+        for point in metrics["coverage"]
+    ]
+    return csv_text(rows)
 
 
 def _confidence(axes: Any, metrics: dict[str, Any]) -> None:

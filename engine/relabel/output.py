@@ -1,13 +1,12 @@
 """The files of `tm relabel` beside `labels.json`: labels as CSV, a report, a training manifest."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.data.csv_table import csv_text
 from engine.data.ffhq_aging import GROUPS
 from engine.data.labels import Label
 from engine.data.manifest import seen_from
@@ -147,11 +146,7 @@ def _count_of(gender: str, labelled: Sequence[Label]) -> int | None:
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text([columns, *([row.get(column, "") for column in columns] for row in rows)])
 
 
 def _mean(numbers: Any) -> float | None:

@@ -61,9 +61,9 @@ def jobs_of(source: Path) -> list[Job]:
         jobs = _named(_listed(source), source.parent)
     else:
         pictures = find_pictures(source)
-        if not pictures.pictures:
+        if not pictures.entries:
             raise InputError(f"nothing to relabel in `{source}`: {pictures.explanation}")
-        jobs = _named(dict.fromkeys(pictures.pictures, (None, None)), source)
+        jobs = _named(dict.fromkeys(pictures.entries, (None, None)), source)
     if not jobs:
         raise InputError(f"nothing to relabel: `{source}` lists no usable picture")
     return sorted(jobs, key=lambda job: job.name)

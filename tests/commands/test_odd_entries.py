@@ -89,3 +89,50 @@ def test_a_batch_outlives_odd_entries(tm, photos, tmp_path, verb):
 def test_splits_and_training_folders_outlive_them_too(tm, photos):
     assert tm("prep", "filter", photos, "--workers", "1").code == 0
     assert tm("prep", "split", photos).code in (0, 3)
+
+
+UNREAD = ("a.dng", "b.CR2", "c.jxl", "d.mov", "e.psd")
+
+
+@pytest.mark.parametrize("verb", ["align", "enhance", "relabel", "filter"])
+def test_photographs_of_other_formats_are_counted_with_the_reason(tm, face, tmp_path, verb):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(face, folder / "40_1.png")
+    for name in UNREAD:
+        shutil.copy(face, folder / name)  # a raw file has a small picture inside
+    (folder / "notes.txt").touch()
+    result = tm(*(part.format_map({"in": folder, "out": out}) for part in VERBS[verb]))
+    if verb == "relabel":
+        labels = json.loads((out / "l.json").read_text())["labels"]
+        reasons = {name: label.get("why_null") for name, label in labels.items()}
+        assert len(reasons) == len(UNREAD) + 1
+    else:
+        ledger, key = (out / "manifest.jsonl", "source")
+        if verb == "filter":
+            ledger, key = folder / "manifest.jsonl", "output"
+        reasons = {name: row["reason"] for name, row in rows_of(ledger, key).items()}
+        assert {name for name, why in reasons.items() if why and "export" in why} >= {*UNREAD[:3]}
+        assert "film" in reasons["d.mov"]
+    assert "raw photo" in result.err.replace("\n", " ")
+
+
+def test_a_folder_that_may_not_be_read_has_a_row(tm, face, tmp_path, monkeypatch):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "locked").mkdir(parents=True)
+    shutil.copy(face, folder / "40_1.png")
+    scan = os.scandir
+
+    def refuse(place):
+        if str(place).endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    argv = (part.format_map({"in": folder, "out": out}) for part in VERBS["enhance"])
+    assert tm(*argv).code == 0
+    rows = rows_of(out / "manifest.jsonl")
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "40_1.png": "done",
+        "locked": "failed",
+    }
