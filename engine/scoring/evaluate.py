@@ -19,7 +19,7 @@ DIGITS = 6
 RESERVED = (
     "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
     "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
-    "targets_estimated", "unused",
+    "targets_estimated", "unused", "reference",
 )  # fmt: skip
 """Keys of a report that no method may be named by."""
 
@@ -62,7 +62,7 @@ def evaluate_methods(
         result["verification"] = _verification(own, measured, impostors, suite)
         if not method.control:
             result |= _sets(measured, real, suite)
-        result["by_target"] = by_target(own, suite)
+        result["by_target"] = by_target(own, suite, decades=material.by_pairs)
         result["by_gap"] = by_gap(own, suite)
         rows[method.name], by_method[method.name] = own, result
     names = [method.name for method in material.methods]
@@ -78,6 +78,7 @@ def evaluate_methods(
         "subject": subject,
         "same_tasks": len({frozenset(method.portraits) for method in material.methods}) == 1,
         "photos": _photos(material),
+        "reference": material.reference,
         "targets_estimated": len(material.estimated),
         "evaluators": _evaluators(suite, material),
         "paired": paired({name: rows[name] for name in top}, suite),
@@ -127,7 +128,7 @@ def _real(references: References, suite: EvaluatorSuite) -> RealSet | None:
         order = np.argsort([task.target for task in references.truth_rows], kind="stable")
         return RealSet(truth.features[order], suite.extractor, "truth")
     if suite.domain == "photos" and inputs.features is not None:
-        return RealSet(inputs.features, suite.extractor, "the photographs that were aged")
+        return RealSet(inputs.features, suite.extractor, "the photographs compared with")
     return None
 
 

@@ -33,12 +33,20 @@ class PhotoFacts:
     sex: str | None = None
     aligned: bool = False
 
+    def agreed(self, other: "PhotoFacts") -> "PhotoFacts":
+        """What both say."""
+        return PhotoFacts(
+            self.age if self.age == other.age else None,
+            self.person if self.person == other.person else None,
+            self.sex if self.sex == other.sex else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class KnownFacts:
     """Facts of photographs: those of a CSV go before those of manifests, these before names.
 
-    by_path: of the CSV, by resolved path; by_name: by file names that only one of its rows has;
+    by_path: of the CSV, by resolved path; by_name: by file names, what all rows of a name agree on;
     manifests: the rows of each folder's manifest, once read.
     """
 
@@ -64,13 +72,13 @@ class KnownFacts:
                 hint="its first line names the columns, such as `path,person,sex,age`",
             )
         by_path: dict[Path, PhotoFacts] = {}
-        by_name: dict[str, PhotoFacts | None] = {}
+        by_name: dict[str, PhotoFacts] = {}
         for line, row in table.rows:
             facts = _of_row(row, f"line {line} of `{labels}`")
             path = Path(row[column])
             by_path[real(labels.parent / path)] = facts
-            by_name[path.name] = None if path.name in by_name else facts
-        return cls(by_path, {name: facts for name, facts in by_name.items() if facts is not None})
+            by_name[path.name] = facts.agreed(by_name.get(path.name, facts))
+        return cls(by_path, by_name)
 
     def of(self, path: Path) -> PhotoFacts:
         """The facts of a photograph; InputError or UsageError for a damaged manifest."""

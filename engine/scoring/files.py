@@ -21,9 +21,11 @@ def save_evaluation(evaluation: Evaluation, out: Path, *, command: str) -> None:
     command: the command line that reproduces them.
     """
     made_by = f"tm {version('tm-toolkit')}"
-    save_png(out / "strip.png", strip(evaluation, best_source(evaluation)), MADE)
+    # What stands in folders of photographs may be photographs, or made by anybody.
+    made = MADE if evaluation.material.reference is None else {"made": MADE["made"]}
+    save_png(out / "strip.png", strip(evaluation, best_source(evaluation)), made)
     for method in evaluation.material.methods:
-        save_png(out / f"grid_{method.name.replace('/', '_')}.png", grid(evaluation, method), MADE)
+        save_png(out / f"grid_{method.name.replace('/', '_')}.png", grid(evaluation, method), made)
     for name, svg in curves(evaluation).items():
         write_text(out / f"curve_{name}.svg", svg)
     write_text(out / "report.html", page(evaluation, command, made_by))

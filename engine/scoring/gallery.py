@@ -6,7 +6,7 @@ from engine.scoring.evaluate import Evaluation
 from engine.scoring.markup import Html, joined, picture, scrolled, tag
 from engine.scoring.material import TRUTH, Method, Task
 from engine.scoring.rows import AGE_TOLERANCE, Row
-from engine.scoring.strip import Column, caption, columns_of, place_of, row_of
+from engine.scoring.strip import Column, caption, columns_of, place_of, row_of, tasks_of
 from engine.scoring.words import number, title
 
 WORST = 8
@@ -77,8 +77,13 @@ def _album(evaluation: Evaluation, source: str) -> Html:
 
 
 def _photos(evaluation: Evaluation, method: Method, sources: list[str]) -> Html:
-    """A row for each photo: itself, then its portraits by one method at every age."""
+    """A row for each photo: itself, then its portraits by one method at every age.
+
+    Of photographs of many ages, each stands beside its own portraits.
+    """
     material = evaluation.material
+    own = tasks_of(evaluation, method)
+    many = material.by_pairs
     columns = {
         column.age: column for source in sources for column in columns_of(evaluation, source)
     }
@@ -88,10 +93,11 @@ def _photos(evaluation: Evaluation, method: Method, sources: list[str]) -> Html:
         photo = material.sources[source]
         age = "" if photo.age is None else f"{photo.age:g} years"
         face = tag("figure", picture(photo.face(264), f"the photo {photo.name}"))
-        cells = (_cell(evaluation, method, Task(source, a), columns[a]) for a in ages)
+        tasks = own.get(source, []) if many else [Task(source, a) for a in ages]
+        cells = (_cell(evaluation, method, task, columns[task.target], at=many) for task in tasks)
         name = joined([photo.name, tag("small", age)])
         lines.append(tag("tr", tag("th", name, scope="row"), tag("td", face), *cells))
-    heads = joined(_head(columns[age]) for age in ages)
+    heads = tag("th", "portraits") if many else joined(_head(columns[age]) for age in ages)
     head = tag("thead", tag("tr", tag("th", ""), tag("th", "input", scope="col"), heads))
     content = tag("table", head, tag("tbody", *lines), class_="album")
     return scrolled(content, f"portraits by {title(method.name)}")
@@ -104,12 +110,16 @@ def _head(column: Column) -> Html:
     return tag("th", f"{column.age:g} ", mark, scope="col", class_="extrapolated")
 
 
-def _cell(evaluation: Evaluation, method: Method, task: Task, column: Column) -> Html:
+def _cell(
+    evaluation: Evaluation, method: Method, task: Task, column: Column, *, at: bool = False
+) -> Html:
+    """at: whether its target age stands below it, too."""
     kind = "extrapolated" if column.extrapolated else ""
     if task not in method.portraits:
         return tag("td", tag("div", "", class_="none"), class_=kind)
     row = row_of(evaluation, method, task)
     words = caption(row) if method.name != TRUTH else caption({**row, "identity": None})
+    words = (f"at {task.target:g}", *words) if at else words
     alt = f"{title(method.name)} at {task.target:g}"
     shown = picture(method.portraits[task], alt)
     lines = Html("<br>").join(part for line in words for part in line.split(", "))

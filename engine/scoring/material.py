@@ -14,6 +14,8 @@ from engine.inference.subject import Subject
 Years = NDArray[np.float64]
 NOTHING, COPIED, TRUTH = "nothing", "copied", "truth"
 """The controls: the unchanged photo, the nearest photo of the person, and the truth."""
+MANY = 12
+"""Target ages of photographs above which they are not shown age by age."""
 LARGEST = 512
 """Side in px of the comparison at most: no evaluator uses more."""
 SAME_AGE = 3.0
@@ -127,7 +129,8 @@ class Material:
 
     truth: the same photograph at the target age of a task, framed as the photo; impostors: aligned
     pictures of other people; estimated: photos whose target ages were estimated, by SHA-256;
-    compared_at: side of the comparison, where it is not that of the smallest picture.
+    compared_at: side of the comparison, where it is not that of the smallest picture; reference:
+    the folder of photographs that others are compared with, None where photos were aged.
     """
 
     name: str
@@ -138,12 +141,18 @@ class Material:
     impostors: Sequence[Pixels] = ()
     estimated: Collection[str] = frozenset()
     compared_at: int | None = None
+    reference: str | None = None
 
     @property
     def tasks(self) -> list[Task]:
         """The tasks of all methods, sorted by the photo's age and name, then by target."""
         tasks = {task for method in self.methods for task in method.portraits}
         return sorted(tasks, key=lambda task: (*self._place(task.source), task.target))
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether photographs of so many ages are compared that each has an age of its own."""
+        return self.reference is not None and len({task.target for task in self.tasks}) > MANY
 
     @property
     def side(self) -> int:

@@ -7,7 +7,7 @@ from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
 from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
-from engine.scoring.photo_terms import photo_terms
+from engine.scoring.photo_terms import photo_compared, photo_terms
 from engine.scoring.plots import COLOURS, curves, themed
 from engine.scoring.rows import AGE_TOLERANCE
 from engine.scoring.words import (
@@ -44,14 +44,19 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
         _section("Reproduce", "The same files give the same figures.",
                  tag("pre", command)),
     ]  # fmt: skip
-    body = tag("main", *sections, tag("footer", f"{made_by}. The portraits are synthetic."))
+    body = tag("main", *sections, tag("footer", _footer(report, made_by)))
     return document(f"{report['name']} · ageing report", body)
 
 
+SYNTHETIC = "The portraits are synthetic."
 PAIRED = (
     "Mean differences over the common photos and target ages, with 95 % bootstrap intervals. A "
     "difference whose interval includes 0 is not significant."
 )
+
+
+def _footer(report: dict[str, Any], made_by: str) -> str:
+    return f"{made_by}." if report["reference"] is not None else f"{made_by}. {SYNTHETIC}"
 
 
 def _section(heading: str, words: str, content: Html) -> Html:
@@ -68,7 +73,7 @@ def _header(report: dict[str, Any]) -> Html:
     facts: list[tuple[str, object]] = [
         ("methods", ", ".join(methods)),
         ("people", report["people"]),
-        ("photos aged", photos),
+        ("photos aged" if report["reference"] is None else "photos compared with", photos),
         ("portraits", portraits),
     ]
     if report["photos"] is not None:
@@ -131,7 +136,7 @@ def _summary_caption(report: dict[str, Any]) -> str:
     against = {
         "truth": "the true photograph at that age",
         "photos": "the person's own photos of that age",
-        "photo": "the photo that was aged",
+        "photo": photo_compared(report),
     }
     named = " or ".join(against[name] for name in to if name in against)
     controls = ["the unchanged photo"]

@@ -6,7 +6,6 @@ made of the first folder.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -22,11 +21,13 @@ from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures
 from engine.inference.subject import Subject, aligned_subject, find_subject
 from engine.runtime.pool import in_processes
-from engine.scoring.facts import AGED, KnownFacts, PhotoFacts
+from engine.scoring.facts import AGED, KnownFacts
 from engine.scoring.material import LARGEST, Material, Method, Source, Task
 
 SMALLEST = 48
 """Side in px of an aligned face under which a photograph is left out."""
+DIGITS = 2
+"""Decimals of target ages."""
 UNKNOWN = -1.0
 """A target age that nothing says."""
 PARALLEL_FROM = 8
@@ -49,7 +50,12 @@ class PhotoSet:
     unused: list[Unused]
 
 
-class _Found(NamedTuple):
+class _Job(NamedTuple):
+    path: Path
+    aligned: bool
+
+
+class _FaceOrReason(NamedTuple):
     """The aligned face of a photograph (s, s, 3) with the digest of its file, or why not."""
 
     sha256: str = ""
@@ -65,23 +71,23 @@ def read_photo_set(
     if not listing.pictures:
         raise InputError(f"`{folder}` holds no photos: {listing.explanation}")
     facts = {path: known.of(path) for path in listing.pictures}
-    faces: dict[Path, _Found] = {}
+    faces: dict[Path, _FaceOrReason] = {}
     workers = workers if len(facts) >= PARALLEL_FROM else 1
     with reported(progress, f"Finding the faces of {folder.name}", len(facts)):
-        work = partial(_find, facts=facts)
-        for outcome in in_processes(work, facts, workers=workers):
-            died = _Found(reason="ended the process that read it")
-            faces[outcome.item] = outcome.result if outcome.result is not None else died
-            progress.advance(outcome.item.name)
+        jobs = [_Job(path, own.aligned) for path, own in facts.items()]
+        for outcome in in_processes(_find, jobs, workers=workers):
+            died = _FaceOrReason(reason="ended the process that read it")
+            faces[outcome.item.path] = outcome.result if outcome.result is not None else died
+            progress.advance(outcome.item.path.name)
     sources: dict[str, Source] = {}
     unused: list[Unused] = []
     for path in facts:
-        name, found = path.relative_to(folder).as_posix(), faces[path]
-        if found.face is None:
-            unused.append(Unused(name, str(found.reason)))
+        name, read = path.relative_to(folder).as_posix(), faces[path]
+        if read.face is None:
+            unused.append(Unused(name, str(read.reason)))
             continue
         # The face is kept without its photograph, of which thousands do not fit into the memory.
-        subject = Subject(path, found.sha256, found.face, Quad.frame(*found.face.shape[:2]))
+        subject = Subject(path, read.sha256, read.face, Quad.frame(*read.face.shape[:2]))
         own = facts[path]
         sources[name] = Source(subject, own.age, own.person, own.sex)
     if not sources:
@@ -90,20 +96,20 @@ def read_photo_set(
     return PhotoSet(folder, sources, unused)
 
 
-def _find(path: Path, *, facts: dict[Path, PhotoFacts]) -> _Found:
+def _find(job: _Job) -> _FaceOrReason:
     try:
-        if facts[path].aligned:
-            subject = aligned_subject(path, Detection(), trusted=True)
+        if job.aligned:
+            subject = aligned_subject(job.path, Detection(), trusted=True)
         else:
-            subject = find_subject(path, FaceChoice(), Detection())
+            subject = find_subject(job.path, FaceChoice(), Detection())
     except PictureError as error:
-        return _Found(reason=error.reason)
+        return _FaceOrReason(reason=error.reason)
     except OSError as error:
-        return _Found(reason=f"cannot be read: {error.strerror or error}")
+        return _FaceOrReason(reason=f"cannot be read: {error.strerror or error}")
     side = min(max(round(subject.quad.side), 1), LARGEST)
     if side < SMALLEST:
-        return _Found(reason=f"has a face of {side} px, {SMALLEST} are needed")
-    return _Found(subject.sha256, subject.face(side))
+        return _FaceOrReason(reason=f"has a face of {side} px, {SMALLEST} are needed")
+    return _FaceOrReason(subject.sha256, subject.face(side))
 
 
 def paired_sets(first: PhotoSet, others: Sequence[tuple[str, PhotoSet]]) -> Material:
@@ -122,7 +128,7 @@ def paired_sets(first: PhotoSet, others: Sequence[tuple[str, PhotoSet]]) -> Mate
             "`path` and `person`",
         )
     names = [first.folder.resolve().name, *(name for name, _ in others)]
-    return _material(" and ".join(names), methods, first.sources.values())
+    return _material(" and ".join(names), names[0], methods, first.sources.values())
 
 
 def paired_within(photos: PhotoSet, name: str) -> Material:
@@ -141,7 +147,8 @@ def paired_within(photos: PhotoSet, name: str) -> Material:
             hint="give the folder that it is to be compared with, or a CSV by `--labels` with the "
             "columns `path` and `person`",
         )
-    return _material(name, [_paired(name, photos, pairs)], [source for _, source in pairs])
+    methods = [_paired(name, photos, pairs)]
+    return _material(name, name, methods, [source for _, source in pairs])
 
 
 def with_targets(material: Material, suite: EvaluatorSuite) -> Material:
@@ -166,11 +173,13 @@ def with_targets(material: Material, suite: EvaluatorSuite) -> Material:
     return replace(material, methods=methods, estimated=frozenset(unknown))
 
 
-def _material(name: str, methods: Sequence[Method], sources: Iterable[Source]) -> Material:
+def _material(
+    name: str, reference: str, methods: Sequence[Method], sources: Iterable[Source]
+) -> Material:
     sides = [len(pixels) for method in methods for pixels in method.portraits.values()]
     used = {task.source for method in methods for task in method.portraits}
     kept = {source.key: source for source in sources if source.key in used}
-    return Material(name, kept, methods, compared_at=int(median(sides)))
+    return Material(name, kept, methods, compared_at=int(median(sides)), reference=reference)
 
 
 def _method(name: str, photos: PhotoSet, first: PhotoSet) -> Method:
@@ -192,7 +201,7 @@ def _paired(name: str, photos: PhotoSet, pairs: Iterable[tuple[str, Source]]) ->
     for file, source in pairs:
         portrait = photos.sources[file]
         ages = [age for age in (portrait.age, source.age) if age is not None]
-        task = Task(source.key, ages[0] if ages else UNKNOWN)
+        task = Task(source.key, round(ages[0], DIGITS) if ages else UNKNOWN)
         if task in files:
             photos.unused.append(Unused(file, f"is of the same age as `{files[task]}`"))
         else:
@@ -227,8 +236,8 @@ class _Names:
             return self.by_path[path]
         aged = AGED.fullmatch(Path(file).stem)
         stems = [Path(file).stem, *([aged["photo"]] if aged is not None else [])]
-        found = next((self.by_stem[stem] for stem in stems if stem in self.by_stem), [])
-        return found[0] if len(found) == 1 else None
+        matches = next((self.by_stem[stem] for stem in stems if stem in self.by_stem), [])
+        return matches[0] if len(matches) == 1 else None
 
 
 def _without_suffix(file: str) -> str:

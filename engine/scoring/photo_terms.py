@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def photo_compared(report: Mapping[str, Any]) -> str:
+    """What a portrait is compared with, where there is no truth."""
+    if report["reference"] is None:
+        return "the photo that was aged"
+    return f"the photograph of the person, or of its name, in `{report['reference']}`"
+
+
 def photo_terms(report: Mapping[str, Any]) -> list[tuple[object, object]]:
     """Terms and definitions; none for drawn portraits."""
     if report["domain"] != "photos":

@@ -1,7 +1,7 @@
 """Contact sheets of an evaluation: one photo by all methods, and all photos by one method."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +17,7 @@ EXTRAPOLATED = (46, 38, 22)
 EXTRAPOLATED_INK = (240, 190, 100)
 CELL, GAP, LABEL, HEAD, LINE = 192, 10, 108, 50, 17
 SMALL, LARGE = 13, 19
+MOST_ROWS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,8 @@ class Column:
 
     age: float
     extrapolated_years: float | None
+    heading: str | None = None
+    """What stands above it, if not the age."""
 
     @property
     def extrapolated(self) -> bool:
@@ -59,8 +62,13 @@ def strip(evaluation: Evaluation, source: str) -> Pixels:
 
 
 def grid(evaluation: Evaluation, method: Method) -> Pixels:
-    """One method: a row for each photo, a column for each age."""
+    """One method: a row for each photo, a column for each age.
+
+    Of photographs of many ages, the first 40 stand beside their own portraits.
+    """
     material = evaluation.material
+    if material.by_pairs:
+        return _pairs(evaluation, method)
     ages = sorted({task.target for task in method.portraits})
     columns = [Column(age, _extrapolation(evaluation, age)) for age in ages]
     sources = dict.fromkeys(task.source for task in material.tasks if task in method.portraits)
@@ -74,6 +82,32 @@ def grid(evaluation: Evaluation, method: Method) -> Pixels:
             for source in sources
         ],
     )
+
+
+def _pairs(evaluation: Evaluation, method: Method) -> Pixels:
+    material = evaluation.material
+    lines: list[tuple[str, list[Cell | None]]] = []
+    for source, tasks in list(tasks_of(evaluation, method).items())[:MOST_ROWS]:
+        photo = material.sources[source]
+        cells: list[Cell | None] = [Cell(photo.face(CELL), ("the photo" + _age(photo.age),))]
+        for task in tasks:
+            cell = _cell(evaluation, method, task)
+            assert cell is not None
+            cells.append(replace(cell, lines=(f"at {task.target:g}", *cell.lines)))
+        lines.append((photo.name, cells))
+    width = max(len(cells) for _, cells in lines)
+    columns = [Column(0, None, "" if at else "input") for at in range(width)]
+    return draw_sheet(columns, [(name, cells + [None] * (width - len(cells)))
+                                for name, cells in lines])  # fmt: skip
+
+
+def tasks_of(evaluation: Evaluation, method: Method) -> dict[str, list[Task]]:
+    """The tasks of a method by photo, in their order."""
+    tasks: dict[str, list[Task]] = {}
+    for task in evaluation.material.tasks:
+        if task in method.portraits:
+            tasks.setdefault(task.source, []).append(task)
+    return tasks
 
 
 def columns_of(evaluation: Evaluation, source: str) -> list[Column]:
@@ -125,7 +159,8 @@ def draw_sheet(
             ink = EXTRAPOLATED_INK
             draw.rectangle((left - GAP // 2, 0, left + CELL + GAP // 2 - 1, height), EXTRAPOLATED)
             draw.text((left, 29), "extrapolated", EXTRAPOLATED_INK, small)
-        draw.text((left, 6), f"{column.age:g} years", ink, large)
+        heading = f"{column.age:g} years" if column.heading is None else column.heading
+        draw.text((left, 6), heading, ink, large)
     for at, (name, row) in enumerate(lines):
         top = HEAD + at * (step + below)
         draw.text((GAP, top + CELL // 2 - LINE), _wrapped(name), INK, ImageFont.load_default(15))

@@ -105,17 +105,20 @@ def red_flags(rows: Sequence[Row], suite: EvaluatorSuite) -> list[str]:
     ]
 
 
-def by_target(rows: Sequence[Row], suite: EvaluatorSuite) -> list[Row]:
-    """A row for each target age."""
-    targets = sorted({row["target"] for row in rows})
+def by_target(rows: Sequence[Row], suite: EvaluatorSuite, *, decades: bool = False) -> list[Row]:
+    """A row for each target age, or each decade of them (`target` is then their mean)."""
+    groups: dict[float, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["target"]):
+        groups.setdefault(row["target"] // 10 if decades else row["target"], []).append(row)
     return [
         {
-            "target": target,
+            "target": round(float(np.mean([row["target"] for row in own])), 1)
+            if decades
+            else own[0]["target"],
             "extrapolated_years": own[0]["extrapolated_years"],
             **_brief(own, suite),
         }
-        for target in targets
-        for own in [[row for row in rows if row["target"] == target]]
+        for own in groups.values()
     ]
 
 

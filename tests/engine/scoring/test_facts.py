@@ -21,15 +21,19 @@ def labels(tmp_path):
     return write
 
 
-def test_a_row_is_found_by_its_path_and_by_a_name_that_is_its_own(labels, tmp_path):
+def test_a_row_is_found_by_its_path_and_by_its_name(labels, tmp_path):
     known = labels(
         "Path, Person, Sex, Age", "a/x.jpg, eve, F, 30.5", "b/x.jpg,eve,F,38", "two.jpg,,m,"
     )
     assert known.of(tmp_path / "a" / "x.jpg") == PhotoFacts(30.5, "eve", "female")
     assert known.of(tmp_path / "b" / "x.jpg").age == 38
     assert known.of(Path("elsewhere/two.jpg")) == PhotoFacts(None, None, "male")
-    # Two rows have that name, and neither has that path.
-    assert known.of(Path("elsewhere/x.jpg")) == PhotoFacts()
+    # Two rows have that name, and neither has that path: they agree on the person alone.
+    assert known.of(Path("elsewhere/x.jpg")) == PhotoFacts(None, "eve", "female")
+    strangers = labels(
+        "path,person,sex,age", "a/x.jpg,eve,F,30", "b/x.jpg,ada,F,30", "c/x.jpg,ada,M,9"
+    )
+    assert strangers.of(Path("elsewhere/x.jpg")) == PhotoFacts()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from engine.core.errors import InputError
 from engine.core.progress import Silence
 from engine.geometry.ffhq import Quad
 from engine.inference.subject import Subject
+from engine.scoring.evaluate import evaluate_methods
 from engine.scoring.facts import KnownFacts
 from engine.scoring.material import Source
+from engine.scoring.page import page
 from engine.scoring.photo_sets import (
     UNKNOWN,
     PhotoSet,
@@ -22,6 +24,7 @@ from engine.scoring.photo_sets import (
     read_photo_set,
     with_targets,
 )
+from engine.scoring.strip import grid
 
 
 def photos(name, **files):
@@ -57,6 +60,8 @@ def pairs_of(method, material):
         ({"x": (30, "eve"), "y": (50, "eve")}, {"x": (70, "eve")}, {"x.png": ("x.png", 70)}),
         # The same name of somebody else is nothing.
         ({"x": (30, "eve"), "y": (50, "ada")}, {"x": (70, "ada")}, {"x.png": ("y.png", 70)}),
+        # No more digits than a report has.
+        ({"eve": (30, None)}, {"eve": (31.23456789, None)}, {"eve.png": ("eve.png", 31.23)}),
         # An age of 0 is an age.
         ({"eve": (30, None)}, {"eve": (0, None)}, {"eve.png": ("eve.png", 0)}),
     ],
@@ -148,3 +153,31 @@ def test_a_folder_without_faces_is_refused(tmp_path, size, message):
         Image.new("RGB", (size, size), "grey").save(tmp_path / "wall.png")
     with pytest.raises(InputError, match=message):
         read_photo_set(tmp_path, KnownFacts(), Silence())
+
+
+def test_many_ages_are_shown_pair_by_pair_and_counted_by_decade(world):
+    """A column for each of their ages would be a sheet of photographs squared."""
+    face = world.known.sources[next(iter(world.known.sources))].face()
+    files = {}
+    for number in range(14):
+        own = face.copy()
+        own[:2] = number
+        subject = Subject(
+            Path(f"p{number}.png"), f"{number:012}" * 5, own, Quad.frame(*own.shape[:2])
+        )
+        files[f"p{number}.png"] = Source(subject, 30.0 + 2 * number, f"{number}")
+    material = paired_sets(PhotoSet(Path("a"), files, []), [("b", PhotoSet(Path("b"), files, []))])
+    assert material.by_pairs
+    evaluation = evaluate_methods(material, world.suite, Silence(), subject="b", device="cpu")
+    rows = evaluation.report["b"]["by_target"]
+    assert [(row["target"], row["portraits"]) for row in rows] == [(34, 5), (44, 5), (53, 4)]
+    assert evaluation.report["b"]["interval_over"] == "people"
+    height, width = grid(evaluation, material.methods[0]).shape[:2]
+    assert (width < 700, height > 14 * 192) == (True, True)
+    shown = page(evaluation, "tm eval", "tm 1")
+    assert "at 54" in shown
+    assert "synthetic" not in shown
+    assert "in `a`" in shown
+    # A few ages have columns.
+    few = PhotoSet(Path("a"), {name: files[name] for name in list(files)[:3]}, [])
+    assert not paired_sets(few, [("b", few)]).by_pairs

@@ -7,9 +7,10 @@ import pytest
 
 from engine.scoring.paired import paired
 from engine.scoring.recognition import verification
-from engine.scoring.summary import by_gap, figures, resampling_unit
+from engine.scoring.summary import by_gap, figures, red_flags, resampling_unit
 
 SUITE = SimpleNamespace(
+    domain="portraits",
     perceptual="net",
     distances={"net": None},
     identities=["dlib"],
@@ -39,6 +40,7 @@ def row(photo, target, age, identity=0.5, **more):
         "verification_rate": float(identity > 0.2),
         "sharpness": 0.9,
         "reconstruction": False,
+        "gender_kept": None,
         **more,
     }
 
@@ -60,6 +62,40 @@ def test_monotonicity_needs_photos_with_three_targets():
     turned = [row("a", 20, 60), row("a", 40, 40), row("a", 60, 20)]
     assert figures(turned, SUITE)["monotonicity"] == pytest.approx(-1)
     assert figures(ROWS[:2], SUITE)["null"]["monotonicity"].startswith("no photo")
+
+
+PHOTOS = SimpleNamespace(
+    **{**vars(SUITE), "domain": "photos"}, ages_by=["mixture", "one"], gender_by="a network"
+)
+
+
+def photograph(kept, age=50.0):
+    more = {"impostor_cell": "male", "sex_by": "a network", "age by one": age}
+    return row("a", 40, 41, gender_kept=kept, perceptual_to_photo=0.25, **more)
+
+
+def test_photographs_have_ages_by_every_network_and_the_cells_of_their_impostors():
+    result = figures([photograph(1.0, 50.0), photograph(0.0, 36.0)], PHOTOS)
+    assert (result["age_mae"], result["age_mae by one"]) == (1, 7)
+    assert (result["gender_kept"], result["perceptual_to_photo"]) == (0.5, 0.25)
+    assert (result["impostor_cells"], result["sex_by"]) == ({"male": 2}, {"a network": 2})
+    drawn = figures(ROWS, SUITE)
+    assert not {"gender_kept", "impostor_cells", "age_mae by one"} & drawn.keys()
+
+
+@pytest.mark.parametrize(
+    ("kept", "flipped", "flags"),
+    [
+        (0, 0, []),
+        (20, 0, []),
+        (19, 1, []),
+        (18, 2, ["2 of 20 portraits have another gender than their photo, by a network"]),
+        (0, 1, ["1 of 1 portraits have another gender than their photo, by a network"]),
+    ],
+)
+def test_more_than_a_twentieth_of_flipped_genders_is_a_red_flag(kept, flipped, flags):
+    rows = [photograph(1.0)] * kept + [photograph(0.0)] * flipped
+    assert red_flags(rows, PHOTOS) == flags
 
 
 def test_portraits_are_grouped_by_the_years_from_their_photo():
