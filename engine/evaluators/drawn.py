@@ -20,7 +20,11 @@ THRESHOLD = -0.15
 
 Of 104 `train` people, each as they are, blurred, dark, pale and grey, none has less than .26; of
 150 drawn people none has more than -.27. It lies nearer to those, for what `tm` rendered is known
-by the note in its file; a drawing that is dark and has no note may pass for a photograph.
+by the note in its file; a drawing that is blurred and has no note may pass for a photograph.
+
+`benchmarks/domains.py exam`: none of 210 pictures of `test` people is taken for a drawing, however
+spoilt; by the nano encoder 4 are as they are, 100 blurred, 199 pale and all that are dark. Of 100
+drawn people from 900,500 on all are drawn, 95 when blurred, 97 when noisy.
 """
 
 
