@@ -212,7 +212,7 @@ def aged(examples: Sequence[Example]) -> dict[str, Any]:
 def false_hits(pixels: Pixels, apart: Sequence[Face]) -> Iterator[tuple[float, float]]:
     """HOG score and mesh flag of every hit away from the faces, down to the least threshold."""
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-    for side in (512, 1024):
+    for side in (512, 1024, 2048):
         copy = resized(gray, side / max(gray.shape))
         larger = gray.shape[1] / copy.shape[1]
         for hit in hog_hits(copy, min(THRESHOLDS)):
