@@ -37,9 +37,10 @@ class FaceSource:
         """What `--landmarks` asks for: `dlib`, `mesh`, or a file."""
         if landmarks is None:
             return cls(detection, thorough)
-        if str(landmarks) in FITTERS:
-            return cls(detection.model_copy(update={"landmarks": str(landmarks)}), thorough)
-        return cls(detection, thorough, Path(landmarks))
+        named = str(landmarks) in FITTERS
+        fitter = str(landmarks) if named else "dlib"
+        asked = detection.model_copy(update={"landmarks": fitter})
+        return cls(asked, thorough, None if named else Path(landmarks))
 
     def search(self, photo: Path, pixels: Pixels, *, every: bool) -> Detections:
         """The faces of a photo (h, w, 3): the one of its given points, else those detected.

@@ -182,7 +182,9 @@ class FaceFinder:
     def _sides(self, gray: Pixels, every: bool) -> list[int]:
         """The long sides to try in this order, each larger than the last."""
         long = max(gray.shape)
-        last = min(self.settings.search_side, self._largest_side(gray))
+        # A panorama has no more pixels at a longer side than a photo of 4 to 3 at the bound.
+        stretched = max(1.0, math.sqrt(0.75 * long / min(gray.shape)))
+        last = min(round(self.settings.search_side * stretched), self._largest_side(gray))
         if every:
             sides = [min(round(long * HOG_WINDOW / self.settings.smallest_face), last), last]
         else:

@@ -4,8 +4,8 @@ import json
 from typing import Any, cast
 
 from engine.data.domains import Domain
-from engine.evaluators.domain import DomainClassifier
-from engine.images.ranges import to_tensor
+from engine.evaluators.drawn import is_drawn
+from engine.faces.descriptor import SMALLEST, describe_aligned, describe_face
 from engine.images.reading import opened
 from engine.images.saving import KEY
 from engine.inference.subject import Subject
@@ -13,12 +13,15 @@ from engine.inference.subject import Subject
 RENDERED = "rendered"
 
 
-def kind_of(subject: Subject, classifier: DomainClassifier) -> Domain:
+def kind_of(subject: Subject) -> Domain:
     """The kind of a picture: as `tm` noted in the file that it rendered, else by its face."""
     if _is_rendered(subject):
         return "portraits"
-    (domain,) = classifier.classify(to_tensor(subject.face(classifier.size)))
-    return domain
+    if subject.detected is not None:
+        descriptor = describe_face(subject.photo, subject.detected)
+    else:
+        descriptor = describe_aligned(subject.face(SMALLEST))
+    return "portraits" if is_drawn(descriptor) else "photos"
 
 
 def _is_rendered(subject: Subject) -> bool:

@@ -8,7 +8,6 @@ from engine.core.digest import settings_digest
 from engine.core.errors import UsageError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress
-from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.photographs import weights_here
 from engine.inference.ager import Ager
 from engine.inference.aligned_method import AlignedMethod
@@ -91,11 +90,11 @@ class Models:
         if self.asked is None:
             drawn = self._drawn(plan, strength)
             photographs = self._photographs(plan, strength)
-            return MethodByKind(DomainClassifier(), {"portraits": drawn, "photos": photographs})
+            return MethodByKind({"portraits": drawn, "photos": photographs})
         assert self.file is not None
         self.lines.append(self._asked_line())
         if self.checkpoint is None:
-            return self._photo_method(self.file, plan, DomainClassifier())
+            return self._photo_method(self.file, plan, refuse_drawn=True)
         return self._aligned(self.checkpoint, plan, strength, Path(self.asked).name)
 
     def _photographs(self, plan: InferPlan, strength: float) -> Callable[[], Method]:
@@ -104,7 +103,7 @@ class Models:
             if weights_here(SAM):
                 checkpoint = read_checkpoint(weights_file(SAM))
                 return self._aligned(checkpoint, plan, strength, SAM)
-            return self._photo_method(shipped_weights()[MODEL], plan, None)
+            return self._photo_method(shipped_weights()[MODEL], plan, refuse_drawn=False)
 
         return make
 
@@ -115,9 +114,7 @@ class Models:
 
         return make
 
-    def _photo_method(
-        self, file: Path, plan: InferPlan, classifier: DomainClassifier | None
-    ) -> PhotoMethod:
+    def _photo_method(self, file: Path, plan: InferPlan, *, refuse_drawn: bool) -> PhotoMethod:
         recipe = self.recipe
         if recipe.edit != Edit() or recipe.noise != "stored":
             raise UsageError(
@@ -131,7 +128,7 @@ class Models:
             self.progress.remark(
                 f"the photo model runs on the processor, not on `{self.compute.device.type}`"
             )
-        return PhotoMethod(load_photo_model(file), plan, self.progress, classifier=classifier)
+        return PhotoMethod(load_photo_model(file), plan, self.progress, refuse_drawn=refuse_drawn)
 
     def _aligned(
         self, checkpoint: Checkpoint, plan: InferPlan, strength: float, name: str

@@ -17,10 +17,10 @@ from engine.core.ledger import Row
 from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.evaluators.dlib import DLIB_NAME
-from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.photo_impostors import Impostors, photo_impostors
 from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
 from engine.faces.boxes import Box, grown
+from engine.faces.covering import is_covered
 from engine.faces.descriptor import aligned_box, describe_face
 from engine.faces.detect import Face
 from engine.faces.fitting import cut
@@ -70,15 +70,15 @@ class PhotoMethod:
         plan: InferPlan,
         progress: Progress,
         *,
-        classifier: DomainClassifier | None = None,
+        refuse_drawn: bool = False,
     ) -> None:
         """UsageError for target ages outside 18..100.
 
-        classifier: refuses drawn portraits; None where they were sorted out before.
+        refuse_drawn: refuse drawn portraits; False where they were sorted out before.
         """
         require_targets(plan.ages)
         self.model = model
-        self.classifier = classifier
+        self.refuse_drawn = refuse_drawn
         self.faces = plan.faces
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
@@ -149,12 +149,15 @@ class PhotoMethod:
         return rows
 
     def _require(self, subject: Subject, face: Face, source: SourceAge, estimated: float) -> None:
-        """PictureError for a drawing, a profile, or somebody under 18."""
-        classifier = self.classifier
-        if classifier is not None and kind_of(subject, classifier) == "portraits":
+        """PictureError for a drawing, a profile, a mask, or somebody under 18."""
+        if self.refuse_drawn and kind_of(subject) == "portraits":
             raise _refused("is a drawn portrait: age it with `--weights nano`")
         if face.profile:
             raise _refused(f"is a profile (yaw {face.yaw:.0f} degrees): the model knows frontal")
+        if is_covered(subject.photo, face.landmarks):
+            raise _refused(
+                "has nose and mouth covered: the model would draw a face on a mask (`--force` does)"
+            )
         if source.source != "estimated" and source.years < ADULT:
             where = {"given": "as you say", "name": "by its name"}.get(source.source, "as noted")
             raise _refused(

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.evaluators.domain import DomainClassifier
 from engine.faces import fitting
 from engine.images.saving import provenance_of
 from engine.inference.source_age import AgeEstimates
@@ -203,9 +202,25 @@ def test_each_kind_of_a_folder_has_its_model(tm, photo, drawing, tmp_path):
     assert models == {"eve": "photo", "drawn": "nano"}
 
 
-@pytest.mark.parametrize(("score", "model"), [(1.3, "nano"), (1.6, "photo")])
-def test_an_evenly_lit_photograph_is_no_drawing(tm, photo, tmp_path, monkeypatch, score, model):
-    monkeypatch.setattr(DomainClassifier, "scores", lambda *_: [score])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda face: cv2.GaussianBlur(face, (0, 0), 3),
+        lambda face: (face * 0.15).astype(np.uint8),
+        lambda face: (face * 0.3 + 170).astype(np.uint8),
+    ],
+    ids=["blurred", "dark", "pale"],
+)
+def test_a_spoilt_photograph_is_no_drawing(tm, photo, tmp_path, spoil):
+    Image.fromarray(spoil(pixels(photo))).save(photo)
+    argv = ("--ages", "60", "--age", 30, "--out", tmp_path / "out", *OFF)
+    assert tm("infer", photo, *argv).code == 0
+    assert [row["model"] for row in rows_of(tmp_path / "out")] == ["photo"]
+
+
+@pytest.mark.parametrize(("score", "model"), [(-0.2, "nano"), (-0.1, "photo")])
+def test_a_drawing_is_known_by_its_score(tm, photo, tmp_path, monkeypatch, score, model):
+    monkeypatch.setattr("engine.evaluators.drawn.drawn_score", lambda _: score)
     argv = ("--ages", "60", "--age", 30, "--out", tmp_path / "out", *OFF, "--force")
     assert tm("infer", photo, *argv).code == 0
     assert [row["model"] for row in rows_of(tmp_path / "out")] == [model]

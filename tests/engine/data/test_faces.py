@@ -21,7 +21,7 @@ MESH = Detection(landmarks="mesh")
         (Detection(), "mesh", "mesh", None),
         (MESH, "dlib", "dlib", None),
         (Detection(), "models/mesh", "dlib", Path("models/mesh")),
-        (Detection(), Path("other.dat"), "dlib", Path("other.dat")),
+        (MESH, Path("other.dat"), "dlib", Path("other.dat")),
     ],
 )
 def test_what_the_flag_asks_for(recipe, asked, fitter, file):

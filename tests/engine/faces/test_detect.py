@@ -124,6 +124,14 @@ def test_a_lone_small_face_in_a_large_picture_is_detected():
         assert 1500 < face.box[0] < face.box[2] < 1700
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_a_face_in_a_panorama_is_detected(every):
+    wide = np.full((400, 8000, 3), (120, 130, 140), np.uint8)
+    wide[50:350, 5200:5500] = astronaut()[:300, 80:380]
+    (face,) = FaceFinder().find(wide, every=every)
+    assert 5250 < face.box[0] < face.box[2] < 5400
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 50), (20, 20000), (20000, 20)])
 def test_odd_shapes_hold_no_face_and_do_no_harm(shape):
     assert FaceFinder().find(np.full((*shape, 3), 90, np.uint8)) == []
