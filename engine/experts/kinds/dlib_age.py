@@ -8,31 +8,33 @@ from torch import Tensor
 
 from engine.experts.base import EXPERTS, Expert, ExpertTable
 from engine.experts.network import ViewsExpert
-from engine.nets.loading import frozen
+from engine.nets.loading import channels_last, frozen
 from engine.nets.photos.crops import dlib_chip
 from engine.nets.photos.dlib_age import WEIGHTS, DlibAge
-from engine.nets.photos.dlib_resnet import SIZE
+from engine.nets.photos.dlib_resnet import PADDING, SIZE
 from engine.nets.protocols import weights_digest
 from engine.weights.load import read_checkpoint
 
 
 @EXPERTS.register("dlib-age")
 class DlibAgeTable(ExpertTable):
-    """Photographs; dlib's face chip of 150 px, with the margin of its descriptor and others.
+    """Photographs; dlib's face chip of 150 px with the margin of its descriptor.
 
-    Years are the mean over the margins and the mirrored chips, the spread is their deviation.
+    Years are the mean over the chip and the mirrored one, the spread is their deviation.
     """
 
     domain = "photos"
     small = True
-    preprocessing = "dlib's face chip, 150 px RGB in [-1, 1], several margins, mirrored too"
+    preprocessing = "dlib's face chip, 150 px RGB in [-1, 1], mirrored too"
     kind: Literal["dlib-age"] = "dlib-age"
     weights: str = WEIGHTS
-    margins: tuple[float, ...] = (0.2, 0.25, 0.3)
+    margins: tuple[float, ...] = (PADDING,)
     """Margins around dlib's mean face, in its widths."""
 
     def load(self, device: torch.device) -> Expert:
-        net = frozen(DlibAge.from_head(read_checkpoint(self.path()).part("age"))).to(device)
+        net = channels_last(frozen(DlibAge.from_head(read_checkpoint(self.path()).part("age")))).to(
+            device
+        )
         places = tuple(partial(dlib_chip, size=SIZE, padding=margin) for margin in self.margins)
 
         def years(chips: Tensor) -> Tensor:

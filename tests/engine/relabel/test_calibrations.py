@@ -31,9 +31,11 @@ def digests(*names):
     "names",
     [
         ("age-cc0",),
-        ("age-cc0", "face-api"),
-        ("age-cc0", "faceres"),
-        ("age-cc0", "face-api", "faceres"),
+        ("dlib-age",),
+        ("age-cc0", "dlib-age"),
+        ("age-cc0", "dlib-age", "face-api"),
+        ("age-cc0", "dlib-age", "faceres"),
+        ("age-cc0", "dlib-age", "face-api", "faceres"),
     ],
 )
 def test_each_set_of_experts_has_its_own(names):
