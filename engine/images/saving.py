@@ -1,7 +1,6 @@
 """Pictures to PNG files: atomically written, with their provenance inside."""
 
 import json
-import zlib
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.core.atomic import write_bytes
+from engine.images.png import write_png
+from engine.images.raster import Raster
 
 KEY = "tm"
 """The PNG text entry that holds the provenance as JSON."""
@@ -22,8 +23,7 @@ def save_png(
 ) -> None:
     """Write uint8 RGB pixels (h, w, 3) with their provenance.
 
-    photograph: packed in half the time, and no larger where there is grain: no run of bytes in it
-    comes twice, so only repetitions are looked for.
+    photograph: as of `write_png`.
 
     Raises DiskError or UsageError as `engine.core.atomic.written` does.
     """
@@ -32,14 +32,14 @@ def save_png(
 
 def png_bytes(pixels: np.ndarray, provenance: dict[str, Any], *, photograph: bool = False) -> bytes:
     """The PNG file of uint8 RGB pixels (h, w, 3)."""
-    info, buffer = PngInfo(), BytesIO()
-    info.add_itxt(
-        KEY, json.dumps({"tool": f"tm {tool_version()}", **provenance}, ensure_ascii=False)
-    )
-    packing = (
-        {"compress_level": 1, "compress_type": zlib.Z_RLE} if photograph else {"compress_level": 4}
-    )
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, **packing)
+    text = json.dumps({"tool": f"tm {tool_version()}", **provenance}, ensure_ascii=False)
+    buffer = BytesIO()
+    if photograph:
+        write_png(buffer, Raster(pixels), {KEY: text}, photograph=True)
+        return buffer.getvalue()
+    info = PngInfo()
+    info.add_itxt(KEY, text)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
 

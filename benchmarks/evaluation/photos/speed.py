@@ -18,6 +18,7 @@ from PIL import Image
 SIX = "30,40,50,60,70,80"
 TWELVE_MEGAPIXELS = (4000, 3000)
 LONG_SIDE, FOLDER, GRAIN = 1024, 200, 4.0
+SAM = Path(__file__).parents[2] / "infer.py"
 Figures = dict[str, Any]
 
 
@@ -46,8 +47,16 @@ def speed(composites: Path, photos: int = FOLDER) -> Figures:
             "1024_px_each_further_age": {
                 key: round((six[key] - one[key]) / 5, 3) for key in ("seconds", "cpu_seconds")
             },
+            "sam_1024_px_six_ages": _sam(),
             "folder": batch | {"photos": photos, "per_second": round(photos / batch["seconds"], 2)},
         }
+
+
+def _sam() -> Figures:
+    """The network passes of the SAM architecture for six ages, start-up and detection left out."""
+    line = [sys.executable, str(SAM), "--size", str(LONG_SIDE), "--rounds", "1", "--json"]
+    done = subprocess.run(line, capture_output=True, check=True)
+    return {"seconds": json.loads(done.stdout)["ours_s"]}
 
 
 def _grainy(picture: Image.Image, draw: np.random.Generator) -> Image.Image:
