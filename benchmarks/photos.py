@@ -144,7 +144,7 @@ class Task:
         rows = [np.hstack(strips[at : at + GRID_COLUMNS]) for at in range(0, whole, GRID_COLUMNS)]
         made = {"synthetic": True, "ages": TARGETS}
         save_png(self.chosen.out, np.vstack(rows).astype(np.uint8), made)
-        return {"people": [f"{p.person} {p.sex} {p.age:.0f}" for p in people], "ages": TARGETS}
+        return {"people": [f"{p.sex} {p.age:.0f}" for p in people], "ages": TARGETS}
 
     def composite(self) -> Figures:
         """The faces of nobody that the demo ages, named by the mean age of their members."""

@@ -23,6 +23,19 @@ def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
 
     name: a path, or the name of a shipped recipe; settings: `key=value`, over those of the file.
     """
+    return _loaded(name, settings, None)
+
+
+def load_recipe_as(root: type[R], name: str | Path, settings: Sequence[str] = ()) -> R:
+    """Like `load_recipe`; RecipeError unless the recipe is a `root`."""
+    recipe = _loaded(name, settings, root)
+    if not isinstance(recipe, root):
+        wanted = root.model_fields["kind"].default
+        raise RecipeError(f"`{name}` is a recipe of kind `{recipe.kind}`, not `{wanted}`")
+    return recipe
+
+
+def _loaded(name: str | Path, settings: Sequence[str], expected: type[Recipe] | None) -> Recipe:
     path = find_recipe(str(name))
     tree, faults = read_tree(path), list[str]()
     for setting in settings:
@@ -32,21 +45,12 @@ def load_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
             faults.append(f"{fault.place}: {fault.message}")
     tree.setdefault("name", path.stem)
     try:
-        recipe = _root(tree).model_validate(tree)
+        recipe = _root(tree, expected).model_validate(tree)
     except ValidationError as error:
         faults += [f"{_dotted(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise _faulty(path, faults, settings) from None
     if faults:
         raise _faulty(path, faults, settings)
-    return recipe
-
-
-def load_recipe_as(root: type[R], name: str | Path, settings: Sequence[str] = ()) -> R:
-    """Like `load_recipe`; RecipeError unless the recipe is a `root`."""
-    recipe = load_recipe(name, settings)
-    if not isinstance(recipe, root):
-        wanted = root.model_fields["kind"].default
-        raise RecipeError(f"`{name}` is a recipe of kind `{recipe.kind}`, not `{wanted}`")
     return recipe
 
 
@@ -90,8 +94,11 @@ def read_toml(path: Path) -> Tree:
         raise RecipeError(f"`{path}` cannot be read: {error.strerror}") from None
 
 
-def _root(tree: Tree) -> type[Recipe]:
+def _root(tree: Tree, expected: type[Recipe] | None) -> type[Recipe]:
+    """The class of a recipe; that of the expected kind without importing all the others."""
     kind = tree.get("kind")
+    if expected is not None and kind == expected.model_fields["kind"].default:
+        return expected
     if kind is None:
         raise RecipeError("the recipe has no `kind`", hint=f"known kinds: {', '.join(RECIPES)}")
     if not isinstance(kind, str) or kind not in RECIPES:

@@ -1,6 +1,5 @@
 """Pictures to PNG files: atomically written, with their provenance inside."""
 
-import zlib
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from engine.core.atomic import write_bytes
 from engine.core.errors import PictureError
 from engine.core.jsontext import from_json, to_json
+from engine.images.png import write_png
+from engine.images.raster import Raster
 from engine.images.reading import opened
 
 KEY = "tm"
@@ -24,8 +25,7 @@ def save_png(
 ) -> None:
     """Write uint8 RGB pixels (h, w, 3) with their provenance.
 
-    photograph: packed in half the time, and no larger where there is grain: no run of bytes in it
-    comes twice, so only repetitions are looked for.
+    photograph: as of `write_png`.
 
     Raises DiskError or UsageError as `engine.core.atomic.written` does.
     """
@@ -34,12 +34,14 @@ def save_png(
 
 def png_bytes(pixels: np.ndarray, provenance: dict[str, Any], *, photograph: bool = False) -> bytes:
     """The PNG file of uint8 RGB pixels (h, w, 3)."""
-    info, buffer = PngInfo(), BytesIO()
-    info.add_itxt(KEY, to_json({"tool": f"tm {tool_version()}", **provenance}))
-    packing = (
-        {"compress_level": 1, "compress_type": zlib.Z_RLE} if photograph else {"compress_level": 4}
-    )
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, **packing)
+    text = to_json({"tool": f"tm {tool_version()}", **provenance})
+    buffer = BytesIO()
+    if photograph:
+        write_png(buffer, Raster(pixels), {KEY: text}, photograph=True)
+        return buffer.getvalue()
+    info = PngInfo()
+    info.add_itxt(KEY, text)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
 

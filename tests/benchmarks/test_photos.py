@@ -12,13 +12,14 @@ from evaluation.photos.judged import TARGETS, Judged, figures
 from evaluation.photos.models import FOLDS, fold_of
 from evaluation.photos.networks import Line, even_weights
 from evaluation.photos.pair_figures import pair_figures
-from evaluation.photos.pairs import Pair, PairRows, true_pairs
+from evaluation.photos.pairs import Pair, PairRows, measures, true_pairs, with_noise
 from evaluation.photos.portraits import FITTED, LATER, Cache, Portrait, read_portraits
 from evaluation.photos.sheet import KINDS, Question, questions, save_sheet, scored
 from PIL import Image
 
 from engine.core.errors import UsageError
 from engine.faces.detect import Face
+from engine.photo.features import features_of, view_of
 from tests.engine.photo.conftest import drawn_portrait, small_model
 
 COMPOSITES = Path(photos.__file__).parents[1] / "engine/shipped/composites"
@@ -137,6 +138,15 @@ def test_the_truth_passes_the_pairs_and_noise_does_not():
     assert everybody["faceres"] is None
 
 
+def test_the_goals_of_pairs_know_truth_from_standing_still():
+    still = pair_figures(rows(lambda true: 0.01 * np.roll(true, 1, axis=0)))["goals"]
+    truth = pair_figures(rows(lambda true: true))["goals"]
+    assert {"dlib", "hair lightness", "band 0"} <= set(truth["nearer than as it is"])
+    assert all(met for goal, met in truth.items() if goal.startswith(("finest", "coarse")))
+    assert "band 0" not in still["nearer than as it is"]
+    assert not still["finest band: at least 0.5 of its true size"]
+
+
 def test_the_wrong_direction_does_not_pass():
     band = pair_figures(rows(lambda true: -true))["all"]["band 0"]
     assert band["error_less_left"][1] > 0
@@ -147,6 +157,19 @@ def test_pairs_are_told_apart_by_sex_and_gap():
     groups = pair_figures(rows(lambda true: true))
     assert groups["men"]["pairs"] + groups["women"]["pairs"] == groups["all"]["pairs"]
     assert {"4 to 7.5 years", "9 to 12 years"} < set(groups)
+
+
+def test_the_noise_of_the_baseline_is_fine_and_the_same_each_time():
+    one, model = somebody(), small_model()
+    noisy = with_noise(one)
+    assert np.array_equal(noisy, with_noise(one))
+    faces = [
+        features_of(view_of(p, one.face.landmarks, model.mean_points), model.mean_points)
+        for p in (one.pixels, noisy)
+    ]
+    plain, changed = (measures(face, face.skin[::2, ::2]) for face in faces)
+    assert changed[0] > plain[0] + 0.02
+    assert abs(changed[3] - plain[3]) < 0.2 * (changed[0] - plain[0])
 
 
 def test_pairs_are_of_one_person_and_years_apart():

@@ -10,6 +10,11 @@ from evaluation.photos.pairs import HAIR, WAYS, PairRows, subset
 
 GAPS = ((4.0, 7.5), (7.5, 9.0), (9.0, 12.0))
 FEWEST = 10
+COARSE = (2, 3)
+SHARE, NEAR = 0.5, 0.02
+"""Of the goals: least share of the finest band's true growth, and how far the coarse bands, whose
+true change is near 0, may be off it.
+"""
 Figures = dict[str, Any]
 Floats = NDArray[np.float64]
 
@@ -20,8 +25,35 @@ def pair_figures(rows: PairRows) -> Figures:
     years = np.array([pair.years for pair in rows.pairs])
     groups = {"all": np.ones(len(sex), bool), "men": sex == "M", "women": sex == "F"}
     groups |= {f"{low:g} to {high:g} years": (years >= low) & (years < high) for low, high in GAPS}
-    return {
+    figures = {
         name: _group(subset(rows, where)) for name, where in groups.items() if where.sum() >= FEWEST
+    }
+    return figures | {"goals": goals(figures["all"])}
+
+
+def goals(figures: Figures) -> Figures:
+    """Which measures come clearly nearer to the truth, and whether the goals of detail are met."""
+    errors = {
+        name: figures[name]["error_less_left"]
+        for name in ("hair lightness", *(f"band {band}" for band in range(HAIR)))
+    }
+    distances = {name: figures[name] for name in ("dlib", "faceres") if figures[name] is not None}
+    errors |= {name: one["aged_less_left"] for name, one in distances.items()}
+    fine, coarse = figures["band 0"], [figures[f"band {band}"] for band in COARSE]
+    return {
+        "nearer than as it is": [name for name, (_, _, high) in errors.items() if high < 0],
+        "farther than as it is": [name for name, (_, low, _) in errors.items() if low > 0],
+        "the wrong direction is worse": [
+            name for name, one in distances.items() if one["aged_less_wrong"][2] < 0
+        ],
+        "finest band: correlates with the truth": fine["correlation"][1] > 0,
+        "finest band: noise does not": fine["noise"]["correlation"][1] <= 0,
+        f"finest band: at least {SHARE} of its true size": (
+            fine["made"][0] >= SHARE * fine["true"][0]
+        ),
+        f"coarse bands: within {NEAR} of the truth": all(
+            abs(one["made"][0] - one["true"][0]) <= NEAR for one in coarse
+        ),
     }
 
 

@@ -156,7 +156,7 @@ def _pair(pair: Pair, fits: Fits, model: Any, networks: Networks) -> Arrays:
     made = {
         "aged": age_subject(subject, start.age, pair.later.age),
         "wrong": age_subject(subject, start.age, start.age - years),
-        "noise": _noisy(start),
+        "noise": with_noise(start),
     }
     arrays: Arrays = {"skin": skin.astype(np.float32)}
     for name, pixels in made.items():
@@ -172,7 +172,7 @@ def _pair(pair: Pair, fits: Fits, model: Any, networks: Networks) -> Arrays:
     return arrays
 
 
-def _noisy(p: Portrait) -> NDArray[np.uint8]:
+def with_noise(p: Portrait) -> NDArray[np.uint8]:
     """A portrait with noise of the finest band on the person, the same for everybody."""
     draw = np.random.default_rng(int(p.key[:8], 16))
     noise = draw.normal(0, NOISE, p.pixels.shape[:2]) * p.mask

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Annotated, Literal
 
 import pytest
@@ -212,3 +214,12 @@ def test_a_missing_recipe_offers_the_nearest(written):
 def test_every_schedule_of_a_recipe_is_found(written):
     schedules = dict(schedules_in(load_recipe(written(GOOD))))
     assert set(schedules) == {"rate", "loss.0.weight"}
+
+
+def test_a_recipe_of_a_known_kind_imports_no_other_kinds():
+    code = (
+        "import sys; from engine.inference.recipe import load_infer; load_infer('infer/portrait'); "
+        "print([name for name in sys.modules if name.startswith('engine.landscapes')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
