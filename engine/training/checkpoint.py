@@ -52,11 +52,15 @@ class Checkpoints:
         self.keep = keep
 
     def save(self, snapshot: Snapshot) -> Path:
-        """Write `step_{N}` and drop the oldest beyond those to keep."""
+        """Write `step_{N}` and drop the oldest beyond those to keep.
+
+        Weights that are not finite displace none: a run that diverges keeps what it had before.
+        """
         path = self.folder / f"step_{snapshot.step}"
         _write(path, lambda folder: _fill(folder, snapshot))
-        for old in self.steps()[: -self.keep]:
-            shutil.rmtree(old)
+        if _is_finite(snapshot):
+            for old in self.steps()[: -self.keep]:
+                shutil.rmtree(old)
         return path
 
     def save_best(self, step: int, delivered: Checkpoint, metrics: Mapping[str, float]) -> Path:
@@ -114,6 +118,16 @@ def _require_types(snapshot: Snapshot, folder: Path) -> None:
     values = snapshot.metrics.values()
     if not all(value is None or isinstance(value, int | float) for value in values):
         raise ValueError("its metrics are no numbers")
+    if not _is_finite(snapshot):
+        raise ValueError("its weights are not finite")
+
+
+def _is_finite(snapshot: Snapshot) -> bool:
+    try:
+        Checkpoint("native", snapshot.nets).require_finite()
+    except WeightsError:
+        return False
+    return True
 
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:

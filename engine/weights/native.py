@@ -43,7 +43,7 @@ class Header(TypedDict):
 
 
 REQUIRED = ("kind", "parts", "step", "ema", "facts", "card")
-HEADERS: TypeAdapter[dict[str, Any]] = TypeAdapter(Header)
+HEADERS = TypeAdapter(Header)
 
 
 def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -184,7 +184,7 @@ def _header(path: Path, text: str) -> dict[str, Any]:
     if absent:
         raise WeightsError(f"the header of `{path}` lacks {', '.join(absent)}")
     try:
-        return HEADERS.validate_python(header)
+        return cast("dict[str, Any]", HEADERS.validate_python(header))
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))

@@ -33,6 +33,18 @@ def test_a_state_keeps_numbers_that_json_does_not_know(tmp_path):
     assert unpack(pack(STATE, "s", {}), {})["least"] == float("inf")
 
 
+def test_a_run_that_diverges_keeps_its_last_finite_checkpoint(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step, value in ((1, 1.0), (2, 2.0), (3, float("nan")), (4, float("inf"))):
+        nets = {"net": {"w": torch.full((2, 2), value)}}
+        checkpoints.save(Snapshot(step, nets))
+    assert [path.name for path in checkpoints.steps()] == ["step_1", "step_2", "step_3", "step_4"]
+    assert checkpoints.newest(Silence()).step == 2
+    checkpoints.save(Snapshot(5, {"net": {"w": torch.ones(2, 2)}}))
+    checkpoints.save(Snapshot(6, {"net": {"w": torch.ones(2, 2)}}))
+    assert [path.name for path in checkpoints.steps()] == ["step_5", "step_6"]
+
+
 @pytest.mark.parametrize("junk", JUNK)
 @pytest.mark.parametrize("name", [METADATA, NETS])
 def test_a_bad_newest_checkpoint_falls_back_to_the_one_before(tmp_path, name, junk):
