@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe_as
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
@@ -33,6 +35,9 @@ from engine.worlds.portraits import VERSION as PORTRAITS
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS as PORTRAIT_DIGESTS
 
 LICENCE = "that of tm"
+PATHS = re.compile(r"""[^=,'"\[\]]*[/\\]([^/\\=,'"\[\]]+)/?""")
+"""A path and its last part."""
+QUOTED = re.compile(r"[\s'\"\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         "licence": LICENCE,
         "recipe": recipe.name,
         "recipe_digest": settings_digest({"recipe": _without_folders(json.dumps(recipe.dump()))}),
-        "command": _without_folders((run / COMMAND).read_text(encoding="utf-8").strip()),
+        "command": command_without_folders((run / COMMAND).read_text(encoding="utf-8")),
         "seed": recipe.seed,
         "step": validation["step"],
         "chosen_by": validation.get("chosen_by"),
@@ -240,6 +245,22 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         "portraits": {"version": PORTRAITS, "references": list(PORTRAIT_DIGESTS)},
         "landscapes": {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)},
     }
+
+
+def command_without_folders(command: str) -> str:
+    """A command line with every path cut to its last part, whatever is quoted in it; names of
+    shipped recipes stay.
+
+    >>> command_without_folders("tm train --photos '/home/Ann Lee/me' --set a='runs/x y/id'")
+    "tm train --photos me --set a=id"
+    """
+    try:
+        tokens = shlex.split(command)
+    except ValueError:  # an open quotation mark: what follows is ambiguous
+        tokens = re.split("['\"]", command)[0].split()
+    shipped = shipped_recipes()
+    cut = [token if token in shipped else PATHS.sub(r"\1", token) for token in tokens]
+    return " ".join(shlex.quote(token) if QUOTED.search(token) else token for token in cut)
 
 
 def _without_folders(text: str) -> str:

@@ -1,6 +1,5 @@
 """Locks on folders; the error names the process that holds one."""
 
-import json
 import os
 import shlex
 import sys
@@ -14,6 +13,8 @@ from filelock import FileLock, Timeout
 from engine.core.atomic import disk_error, write_json
 from engine.core.errors import UsageError
 from engine.core.held import RECORD, HeldFolder, holding, may_overwrite
+from engine.core.jsontext import from_json
+from engine.core.regular import open_regular
 
 LOCK = ".lock"
 
@@ -70,7 +71,8 @@ def locked(
 
 def _holder(owner: Path) -> str:
     try:
-        holder = json.loads(owner.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # the holder has not written its name yet, or is just leaving
+        with open_regular(owner) as file:
+            holder = from_json(file.read())
+        return f"process {holder['pid']} (`{holder['command']}`, since {holder['since']})"
+    except (OSError, ValueError, KeyError, TypeError):  # not written yet, just gone, or not ours
         return "another process"
-    return f"process {holder['pid']} (`{holder['command']}`, since {holder['since']})"

@@ -4,20 +4,30 @@ import os
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, UsageError
 from engine.core.ledger import Ledger, read_rows
+from engine.core.numbers import OLDEST
 from engine.core.regular import printable, real
 from engine.data.ages import AgeSource
 from engine.images.reading import find_pictures
 
 MANIFEST = "manifest.jsonl"
 Status = Literal["done", "skipped", "failed"]
-Point = tuple[float, float]
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
+Point = tuple[Coordinate, Coordinate]
+PATH_MAX, NO_NUL = 4096, r"^[^\x00]*$"
 
 ALWAYS = ("source", "output", "status", "reason", "sha256", "age", "box", "score")
 """Keys of every row, null or not; the others are left out where null."""
@@ -30,25 +40,25 @@ class Row(BaseModel):
         frozen=True, extra="allow", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    source: str | None = None
+    source: str | None = Field(default=None, max_length=PATH_MAX, pattern=NO_NUL)
     """The photo it was made from, relative to the manifest's folder; null if it was rendered."""
-    output: str | None = None
+    output: str | None = Field(default=None, max_length=PATH_MAX, pattern=NO_NUL)
     """The picture, relative to the manifest's folder; null if there is none."""
     status: Status = "done"
     reason: str | None = None
     sha256: str | None = None
     """Digest of the source, or of the output if there is no source."""
-    age: float | None = None
+    age: float | None = Field(default=None, ge=0, le=OLDEST)
     age_by: str | None = None
     """Source of the age: `csv`, `name`, `date` or `truth`."""
     box: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom in the upright source, pixels."""
     score: float | None = None
-    landmarks: tuple[Point, ...] | None = None
+    landmarks: tuple[Point, ...] | None = Field(default=None, min_length=68, max_length=68)
     """68 points in the upright source, pixels."""
-    quad: tuple[Point, ...] | None = None
+    quad: tuple[Point, ...] | None = Field(default=None, min_length=4, max_length=4)
     """Top left, bottom left, bottom right, top right of the FFHQ square, in the same pixels."""
-    photo_size: tuple[int, int] | None = None
+    photo_size: tuple[PositiveInt, PositiveInt] | None = None
     """Width and height of the upright source."""
     face: int = 1
     """Which face of the source it is, the largest being 1."""
@@ -59,9 +69,9 @@ class Row(BaseModel):
     settings: str | None = None
     """Digest of the settings it was made with."""
     scores: dict[str, float | bool] | None = None
-    descriptor: tuple[float, ...] | None = None
+    descriptor: tuple[float, ...] | None = Field(default=None, min_length=128, max_length=128)
     """dlib's 128-D descriptor of the output."""
-    dhash: str | None = None
+    dhash: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
     scored: str | None = None
     """Digest of the output's content when it was scored."""
     verdict: Literal["keep", "drop"] | None = None
@@ -70,6 +80,12 @@ class Row(BaseModel):
     split: Literal["train", "test"] | None = None
     person: str | None = None
     truth: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _names_a_picture(self) -> Self:
+        if self.source is None and not self.output:
+            raise ValueError("a row names no picture")
+        return self
 
     @property
     def key(self) -> str:

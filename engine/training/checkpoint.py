@@ -15,6 +15,7 @@ from engine.core.atomic import disk_error, write_json
 from engine.core.errors import WeightsError
 from engine.core.held import begin
 from engine.core.progress import Progress
+from engine.core.regular import open_regular
 from engine.training.tree import pack, unpack
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import BEST, LATEST
@@ -23,7 +24,9 @@ from engine.weights.tensors import read_safetensors, write_safetensors
 
 NETS, STATE, METADATA = "nets.safetensors", "state.safetensors", "state.json"
 SEPARATOR = "/"
-STEP = re.compile(r"step_(\d+)$")
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
+"""What reading a checkpoint raises whose files were tampered with or cut."""
+STEP = re.compile(r"step_([0-9]{1,12})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,15 @@ class Checkpoints:
         self.keep = keep
 
     def save(self, snapshot: Snapshot) -> Path:
-        """Write `step_{N}` and drop the oldest beyond those to keep."""
+        """Write `step_{N}` and drop the oldest beyond those to keep.
+
+        Weights that are not finite displace none: a run that diverges keeps what it had before.
+        """
         path = self.folder / f"step_{snapshot.step}"
         _write(path, lambda folder: _fill(folder, snapshot))
-        for old in self.steps()[: -self.keep]:
-            shutil.rmtree(old)
+        if _is_finite(snapshot):
+            for old in self.steps()[: -self.keep]:
+                shutil.rmtree(old)
         return path
 
     def save_delivered(
@@ -82,7 +89,8 @@ class Checkpoints:
 
     def steps(self) -> list[Path]:
         """The folders `step_{N}`, the oldest first."""
-        folders = [path for path in self.folder.glob("step_*") if STEP.search(path.name)]
+        found = self.folder.glob("step_*")
+        folders = [path for path in found if STEP.search(path.name) and path.is_dir()]
         return sorted(folders, key=_step_of)
 
     def newest(self, progress: Progress) -> Snapshot | None:
@@ -99,15 +107,40 @@ def read_snapshot(folder: Path) -> Snapshot:
     """Read one checkpoint; WeightsError if any of its files is missing or damaged."""
     folder = current(folder)
     try:
-        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        with open_regular(folder / METADATA) as file:
+            metadata = json.loads(file.read())  # earlier versions wrote Infinity into it
         nets: dict[str, dict[str, Tensor]] = {name: {} for name in metadata["nets"]}
         for key, tensor in read_safetensors(folder / NETS)[1].items():
             name, _, rest = key.partition(SEPARATOR)
             nets[name][rest] = tensor
         state = unpack(metadata["state"], read_safetensors(folder / STATE)[1])
-        return Snapshot(metadata["step"], nets, state, metadata["metrics"])
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"the checkpoint `{folder}` is damaged: {error}") from None
+        snapshot = Snapshot(metadata["step"], nets, state, metadata["metrics"])
+        _require_types(snapshot, folder)
+        return snapshot
+    except DAMAGE as error:
+        raise WeightsError(f"the checkpoint `{folder}` is damaged: {error!r}") from None
+
+
+def _require_types(snapshot: Snapshot, folder: Path) -> None:
+    """ValueError for a checkpoint whose parts are of other types, or of another step."""
+    step = STEP.search(folder.name)
+    if type(snapshot.step) is not int or (step is not None and snapshot.step != int(step[1])):
+        raise ValueError(f"it says that it is of step {snapshot.step!r}")
+    if not isinstance(snapshot.state, Mapping):
+        raise ValueError("its state is no table")
+    values = snapshot.metrics.values()
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise ValueError("its metrics are no numbers")
+    if not _is_finite(snapshot):
+        raise ValueError("its weights are not finite")
+
+
+def _is_finite(snapshot: Snapshot) -> bool:
+    try:
+        Checkpoint("native", snapshot.nets).require_finite()
+    except WeightsError:
+        return False
+    return True
 
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:

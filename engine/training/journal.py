@@ -1,13 +1,14 @@
 """The journal of a run: one JSON row a logged step, and the same for TensorBoard."""
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from engine.core.atomic import disk_error, write_text
-from engine.core.jsontext import to_json
+from engine.core.jsontext import from_json, to_json
+from engine.core.regular import open_regular
 
 METRICS, TENSORBOARD = "metrics.jsonl", "tensorboard"
 
@@ -59,11 +60,17 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`; a last line that was cut short is left out."""
+    """The rows of a `metrics.jsonl`; lines that are cut short or no rows are left out."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    rows: list[dict[str, Any]] = []
+    with open_regular(path) as file:
+        for line in file.read().decode("utf-8", "replace").split("\n")[:-1]:
+            with suppress(ValueError):  # what a dying disk left; the steps around it stand
+                row = from_json(line)
+                if isinstance(row, dict) and isinstance(cast(Any, row).get("step"), int):
+                    rows.append(cast("dict[str, Any]", row))
+    return rows
 
 
 def _has_losses(row: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """The folder of a run: recipe, command, environment, and all results."""
 
-import json
 import os
 import platform
 import shlex
@@ -8,14 +7,18 @@ import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from engine.core.atomic import write_json, write_text
 from engine.core.errors import UsageError
+from engine.core.jsontext import from_json
 from engine.core.lock import locked
+from engine.core.regular import open_regular
 from engine.runtime.pool import cores
 
 RECIPE, COMMAND, ENVIRONMENT = "recipe.toml", "command.txt", "environment.json"
@@ -74,6 +77,9 @@ class Environment:
         ]
 
 
+ENVIRONMENTS = TypeAdapter(Environment)
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The files of a run, by name."""
@@ -92,14 +98,18 @@ class RunFolder:
     def environment(self) -> Environment:
         """Where the run was started; UsageError if the folder holds no run."""
         try:
-            values = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            with open_regular(self.path / ENVIRONMENT) as file:
+                return ENVIRONMENTS.validate_python(from_json(file.read()))
+        except (FileNotFoundError, NotADirectoryError):
             raise UsageError(
                 f"`{self.path}` holds no run", hint="give the folder of a training"
             ) from None
-        except ValueError:
-            raise UsageError(f"the file `{ENVIRONMENT}` of `{self.path}` is damaged") from None
-        return Environment(**{field.name: values[field.name] for field in fields(Environment)})
+        except ValidationError as error:
+            fault = error.errors()[0]
+            reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        except (OSError, ValueError) as error:
+            reason = str(error)
+        raise UsageError(f"the file `{ENVIRONMENT}` of `{self.path}` is damaged: {reason}")
 
 
 def describe(folder: Path, recipe_toml: str, environment: Environment) -> None:

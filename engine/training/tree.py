@@ -1,11 +1,12 @@
 """Nested state, such as an optimizer's, as named tensors and JSON; nothing is pickled."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, cast
 
 from torch import Tensor
 
-TENSOR, PAIRS, TUPLE = "$tensor", "$pairs", "$tuple"
+TENSOR, PAIRS, TUPLE, FLOAT = "$tensor", "$pairs", "$tuple", "$float"
 
 
 def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
@@ -26,6 +27,8 @@ def pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
             return {TUPLE: _packed(cast(tuple[Any, ...], value), name, tensors)}
         case list():
             return _packed(cast(list[Any], value), name, tensors)
+        case float() if not isfinite(value):  # the least value of a curve that has none yet
+            return {FLOAT: repr(value)}
         case None | bool() | int() | float() | str():
             return value
         case _:
@@ -41,6 +44,8 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
     (kind, content), *_ = cast(dict[str, Any], packed).items()
     if kind == TENSOR:
         return tensors[content]
+    if kind == FLOAT:
+        return float(content)
     if kind == TUPLE:
         return tuple(unpack(part, tensors) for part in content)
     return {key: unpack(part, tensors) for key, part in content}

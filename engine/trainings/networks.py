@@ -28,8 +28,8 @@ def load_age_evaluator(
 ) -> AgeEstimator | None:
     """The age estimator of a validation, None without a name; errors as of `load_age_estimator`.
 
-    RecipeError if it is the very network of the losses: a network judges well what was trained to
-    please it.
+    RecipeError if it is the very network of the losses: its estimates of what was trained
+    on them are no measurement.
     """
     if name is None:
         return None

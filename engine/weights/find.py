@@ -8,6 +8,8 @@ from engine.core.places import weights_folder
 from engine.weights.folder import status_of, weights_file
 from engine.weights.manifest import known_weights
 
+SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
+"""What ends like a file is no name of known weights."""
 BEST, LATEST = "best", "latest"
 """What a run delivers: the step that an evaluator chose, or where there is none, the newest."""
 DELIVERED = tuple(
@@ -36,6 +38,8 @@ def find_weights(name: str) -> Path:
             return path
     except (OSError, RuntimeError, ValueError) as error:  # `~nobody`, a name too long, a NUL
         raise WeightsError(f"`{name[:80]}` is no path of weights: {error}") from None
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
+        raise WeightsError(f"there is no file or run at `{name}`", hint="check the path")
     shipped = shipped_weights()
     if name in shipped and not _published_here(name):
         return shipped[name]

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NotRequired, cast
 
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from engine.core.errors import WeightsError
 from engine.core.jsontext import from_json, to_json
@@ -22,7 +24,26 @@ BARE = "bare"
 """A fact: the file's one part keeps its own keys, so that other software reads it too."""
 MIN_TIED = 4096
 """Numbers from which equal tensors are looked for."""
+
+
+class Header(TypedDict):
+    """The JSON in the header of a file of ours."""
+
+    __pydantic_config__ = ConfigDict(strict=True)  # pyright: ignore
+
+    schema: int
+    kind: str
+    parts: list[str]
+    step: int | None
+    ema: bool
+    facts: dict[str, Any]
+    card: dict[str, Any]
+    halved: NotRequired[list[str]]
+    tied: NotRequired[dict[str, str]]
+
+
 REQUIRED = ("kind", "parts", "step", "ema", "facts", "card")
+HEADERS = TypeAdapter(Header)
 
 
 def save_native(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -70,10 +91,13 @@ def read_native(path: Path) -> Checkpoint | None:
     header = _header(path, metadata[HEADER])
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in header["parts"]}
     strange: list[str] = []
-    for key, same in header.get("tied", {}).items():
-        tensors[key] = tensors[same]
-    for key in header.get("halved", ()):
-        tensors[key] = tensors[key].float()
+    try:
+        tensors |= {key: tensors[same] for key, same in header.get("tied", {}).items()}
+        tensors |= {key: tensors[key].float() for key in header.get("halved", ())}
+    except KeyError as error:
+        raise WeightsError(f"`{path}` lacks {error}", hint="get the file again") from None
+    if header["facts"].get(BARE) and not parts:
+        raise WeightsError(f"`{path}` names no part", hint="get the file again")
     before = f"{header['parts'][0]}{SEPARATOR}" if header["facts"].get(BARE) else ""
     for key, tensor in tensors.items():
         part, _, rest = f"{before}{key}".partition(SEPARATOR)
@@ -159,4 +183,11 @@ def _header(path: Path, text: str) -> dict[str, Any]:
     absent = [key for key in REQUIRED if key not in header]
     if absent:
         raise WeightsError(f"the header of `{path}` lacks {', '.join(absent)}")
-    return header
+    try:
+        return cast("dict[str, Any]", HEADERS.validate_python(header))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise WeightsError(
+            f"the header of `{path}` is damaged: {where}: {fault['msg']}", hint="get the file again"
+        ) from None
