@@ -9,6 +9,7 @@ from engine.experts.kinds.age_cc0 import AgeCc0Table
 from engine.faces.descriptor import aligned_box
 from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
+from engine.nets.loading import channels_last
 from engine.nets.photos.crops import dlib_chip
 from engine.nets.photos.estimator import MARGINS, OFFSET, SLOPE, Cc0Estimator, mirrored_views
 from engine.worlds.portraits import identity, render, scene
@@ -53,3 +54,16 @@ def test_views_hold_the_crops_and_behind_them_the_mirrored_ones():
     (views,) = mirrored_views(lambda place: crops, [lambda points: dlib_chip(points, 4, 0.2)])
     assert torch.equal(views[:2], crops)
     assert torch.equal(views[2:], crops.flip(3))
+
+
+def test_kernels_stored_channels_last_compute_the_same():
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 8, 3, groups=8))
+    picture = torch.rand(2, 3, 9, 9)
+    with torch.inference_mode():
+        expected = plain(picture)
+        stored = channels_last(plain)
+        kernels = [one for one in stored.parameters() if one.dim() == 4]
+        assert len(kernels) == 2
+        assert all(one.is_contiguous(memory_format=torch.channels_last) for one in kernels)
+        torch.testing.assert_close(stored(picture), expected)
