@@ -22,11 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.core.atomic import write_text
-from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.drawn import TABLE, THRESHOLD, drawn_score
-from engine.faces.crop import crop_face
 from engine.faces.detect import Detection, FaceFinder
-from engine.geometry.ffhq import quad_of
 from engine.images.ranges import to_tensor
 from engine.images.reading import read_picture
 from engine.nets.loading import frozen
@@ -124,8 +121,8 @@ def fit(folder: Path) -> None:
 
 
 def exam(folder: Path) -> None:
-    """Print how many are taken for drawings, by the descriptor and by the nano encoder."""
-    net, nano = frozen(load_dlib_resnet()), DomainClassifier()
+    """Print how many are taken for drawings."""
+    net = frozen(load_dlib_resnet())
     faces = list(photographs(folder, "test", ""))
     drawn_faces = list(drawings(DRAWN_EXAM, 100))
     sets = {
@@ -133,16 +130,12 @@ def exam(folder: Path) -> None:
         for kind, some in (("photographs", faces), ("drawn", drawn_faces))
         for name, spoil in SPOILT.items()
     }
-    print(f"{'':24} faces  drawn by descriptor  by nano  scores from..to")
+    print(f"{'':24} faces  taken for drawings  scores from..to")
     for name, some in sets.items():
         scores = [drawn_score(one) for one in described(net, iter(some))]
-        aligned = torch.cat(
-            [to_tensor(crop_face(p, quad_of(points), nano.size)) for p, points in some]
-        )
-        by_nano = sum(domain == "portraits" for domain in nano.classify(aligned))
         drawn = sum(score < THRESHOLD for score in scores)
         low, high = min(scores), max(scores)
-        print(f"{name:24} {len(some):5} {drawn:20} {by_nano:8}  {low:.2f}..{high:.2f}")
+        print(f"{name:24} {len(some):5} {drawn:19}  {low:.2f}..{high:.2f}")
 
 
 def main() -> None:

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
-from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.drawn import domain_of
 from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite
-from engine.images.ranges import to_tensor
+from engine.faces.descriptor import SMALLEST, describe_aligned
 from engine.inference.folder import RESULTS
 from engine.landscapes.evaluation.page import SHOWN
 from engine.landscapes.evaluation.runs import evaluate_landscape_runs, is_landscape_run
@@ -209,10 +207,8 @@ def _evaluate_portraits(request: EvalRequest, progress: Progress) -> dict[str, A
     compute = choose(request.device)
     gathered = gather(request, compute, progress)
     sources = gathered.material.sources.values()
-    classifier = DomainClassifier()
-    faces = torch.cat([to_tensor(source.face(classifier.size)) for source in sources])
+    domain = domain_of(*(describe_aligned(source.face(SMALLEST)) for source in sources))
     workers = cores() if request.workers is None else request.workers
-    domain = classifier.classify_set(faces)
     ages = PhotoAges(compute.device) if domain == "photos" else None
     suite = EvaluatorSuite(domain, compute.device, workers=workers, ages=ages)
     # The number of threads does not change the report.

@@ -10,7 +10,7 @@ from engine.core.progress import Progress, Silence
 from engine.core.regular import real
 from engine.data.captions import EMBEDDINGS, INDEX
 from engine.data.domains import DOMAINS
-from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.drawn import DomainClassifier
 from engine.experts.base import ExpertTable
 from engine.experts.captioning import JanusCaptioner
 from engine.experts.kinds.janus import JanusExpert

@@ -1,19 +1,17 @@
 """The evaluators behind the guard: published networks for photographs, nano ones for portraits."""
 
-from functools import cached_property
 from typing import Any
 
 import torch
 
 from engine.data.domains import Domain
 from engine.enhance.guard import FaceEvaluator, FaceMeasurement, Pixels
-from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.drawn import domain_of
 from engine.evaluators.photographs import PhotoEvaluators
-from engine.faces.descriptor import aligned_box
+from engine.faces.descriptor import aligned_box, describe_aligned
 from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
 from engine.nets.named import NANO_AGE, NANO_IDENTITY, load_age_estimator, load_identity_network
-from engine.nets.nano.trunk import resized
 from engine.nets.photos.age_cc0 import PADDING
 from engine.nets.photos.estimator import Cc0Estimator
 
@@ -83,9 +81,4 @@ class FaceEvaluators:
         return self._loaded[domain]
 
     def domain_of(self, face: Pixels) -> Domain:
-        classifier = self._domain_classifier
-        return classifier.classify(resized(to_tensor(face), classifier.size))[0]
-
-    @cached_property
-    def _domain_classifier(self) -> DomainClassifier:
-        return DomainClassifier()
+        return domain_of(describe_aligned(face))

@@ -1,71 +1,17 @@
-"""The domain of a picture, and whether it lies in the domain that a model was trained on."""
+"""Whether a picture lies in the domain that a model was trained on."""
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from engine.core.errors import PictureError, WeightsError
 from engine.core.numbers import Span
 from engine.data.domains import Domain
-from engine.nets.loading import frozen
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint
-from engine.weights.find import shipped_weights
-from engine.weights.load import read_checkpoint
 from engine.worlds.portraits import VERSION
-
-NANO = "nano"
-BATCH = 32
-DRAWN_SCORE = 1.4
-"""OOD score of the nano encoder up to which a face is drawn.
-
-The `ood_threshold` of the weights, 1.9, is for refusing what nano cannot age. To tell the domains
-apart it is too wide: it takes 44 % of the 2015 portraits and 20 % of those of 2023 for drawings
-(150 `train` people each), evenly lit faces before a plain wall. At 1.4 it is 2.1 % of 420
-portraits, and 3.2 % of 600 drawn faces of 96, 128 and 256 px are taken for photographs.
-"""
-
-
-class DomainClassifier:
-    """Drawn portraits or photographs, by the OOD score of the shipped nano encoder.
-
-    The encoder was trained on drawn portraits; a face whose score exceeds `DRAWN_SCORE` is a
-    photograph.
-    """
-
-    def __init__(self, device: torch.device | None = None) -> None:
-        checkpoint = read_checkpoint(shipped_weights()[NANO])
-        encoder = NanoEncoder.from_state(checkpoint.part("pretrained_encoder"))
-        self.device = torch.device("cpu") if device is None else device
-        self.encoder = frozen(encoder).to(self.device)
-
-    @property
-    def size(self) -> int:
-        """Side in px of the faces that are scored."""
-        return self.encoder.spec.size
-
-    @torch.inference_mode()
-    def scores(self, faces: Tensor) -> list[float]:
-        """OOD scores of aligned faces (b, 3, size, size) in [-1, 1]."""
-        return [
-            score
-            for batch in faces.split(BATCH)
-            for score in self.encoder.ood_score(batch.to(self.device)).tolist()
-        ]
-
-    def classify(self, faces: Tensor) -> list[Domain]:
-        """The domain of each of the faces (b, 3, size, size)."""
-        return [self._domain(score) for score in self.scores(faces)]
-
-    def classify_set(self, faces: Tensor) -> Domain:
-        """The domain of a set of faces (b, 3, size, size), by their median score."""
-        return self._domain(float(np.median(self.scores(faces))))
-
-    def _domain(self, score: float) -> Domain:
-        return "portraits" if score <= DRAWN_SCORE else "photos"
 
 
 @dataclass(frozen=True, slots=True)

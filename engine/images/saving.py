@@ -18,6 +18,8 @@ from engine.images.reading import opened
 
 KEY = "tm"
 """The PNG text entry that holds the provenance as JSON."""
+RENDERED = "rendered"
+"""What is `made` of the pictures of a drawn world."""
 
 
 def save_png(
@@ -56,6 +58,11 @@ def provenance_of(path: Path) -> dict[str, Any] | None:
     return cast("dict[str, Any]", provenance) if isinstance(provenance, dict) else None
 
 
+def is_rendered(path: Path) -> bool:
+    """Whether tm drew the picture, as its provenance says. PictureError if it is no picture."""
+    return (provenance_of(path) or {}).get("made") == RENDERED
+
+
 def require_photograph(path: Path) -> None:
     """PictureError for a picture that tm made from others; what it rendered from nothing is a
     photograph of the drawn world."""
@@ -63,7 +70,7 @@ def require_photograph(path: Path) -> None:
     if (
         provenance is not None
         and provenance.get("synthetic")
-        and provenance.get("made") != "rendered"
+        and provenance.get("made") != RENDERED
     ):
         raise PictureError(
             f"was made by tm ({provenance.get('made')}), it is no photograph"

@@ -17,6 +17,7 @@ from engine.faces.choose import FaceChoice
 from engine.faces.detect import Detection, FaceFinder
 from engine.geometry.ffhq import is_aligned
 from engine.images.reading import read_picture
+from engine.images.saving import is_rendered
 from engine.inference.subject import Subject, find_subject
 from engine.relabel.source import Job
 from engine.runtime.pool import in_processes, in_threads
@@ -44,7 +45,8 @@ class FaceReading(Table):
 class LoadedFace:
     """A picture after reading: its digest and its face, or the reason why there is none.
 
-    landmarks: (68, 2) in the pixels of the face, None where nothing was detected.
+    landmarks: (68, 2) in the pixels of the face, None where nothing was detected; rendered: whether
+    the file says that tm drew it.
     """
 
     job: Job
@@ -52,6 +54,7 @@ class LoadedFace:
     face: Pixels | None = None
     body: Pixels | None = None
     landmarks: Points | None = None
+    rendered: bool = False
     reason: str | None = None
     status: Literal["done", "skipped", "failed"] = "done"
 
@@ -103,7 +106,7 @@ def read_aligned(job: Job) -> LoadedFace:
     """A whole picture as an aligned face."""
     try:
         digest = file_sha256(job.path)
-        pixels = read_picture(job.path).pixels
+        pixels, rendered = read_picture(job.path).pixels, is_rendered(job.path)
         if pixels.shape[0] != pixels.shape[1]:
             size = f"{pixels.shape[1]} x {pixels.shape[0]} px"
             raise PictureError(f"is no aligned face: {size} is no square")
@@ -111,7 +114,7 @@ def read_aligned(job: Job) -> LoadedFace:
         return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
         return LoadedFace(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
-    return LoadedFace(job, digest, pixels)
+    return LoadedFace(job, digest, pixels, rendered=rendered)
 
 
 def _load_aligned(jobs: Sequence[Job]) -> list[LoadedFace]:
@@ -122,12 +125,14 @@ def detect_face(job: Job, *, reading: FaceReading, bodies: bool) -> LoadedFace:
     """The largest face of a photograph, aligned the FFHQ way."""
     try:
         subject = find_subject(job.path, FaceChoice(), FaceSource(reading.detection))
+        rendered = is_rendered(job.path)
     except PictureError as error:
         return LoadedFace(job, digest_of(job.path), reason=error.reason, status=error.status)
     except OSError as error:
         return LoadedFace(job, None, reason=f"cannot be read: {error.strerror}", status="failed")
     face, points = subject.face(reading.size), subject.face_points(reading.size)
-    return LoadedFace(job, subject.sha256, face, body_of(subject) if bodies else None, points)
+    body = body_of(subject) if bodies else None
+    return LoadedFace(job, subject.sha256, face, body, points, rendered)
 
 
 def body_of(subject: Subject) -> Pixels | None:

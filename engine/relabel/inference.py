@@ -14,14 +14,18 @@ from engine.core.errors import TmError, WeightsError
 from engine.core.ledger import Ledger, Row
 from engine.core.progress import Progress, reported
 from engine.data.domains import Domain
-from engine.evaluators.domain import DomainClassifier
+from engine.evaluators.drawn import DomainClassifier
 from engine.experts.base import Expert, ExpertTable, Faces
 from engine.experts.mixture import Predictions
+from engine.nets.photos.crops import dlib_chip
+from engine.nets.photos.dlib_resnet import PADDING, SIZE
 from engine.relabel.faces import FaceReading, LoadedFace, load_chunks
 from engine.relabel.source import Job
 from engine.runtime.device import Compute, choose
 from engine.runtime.pool import in_threads
 
+CHIP = partial(dlib_chip, size=SIZE, padding=PADDING)
+"""Where dlib's descriptor sees a face."""
 DIGITS = 4
 """Decimals that predictions are stored with."""
 INFERENCE_WORKERS = 4
@@ -106,25 +110,20 @@ class PredictionRequest:
             {
                 "experts": self.ensemble.digests,
                 "tables": {name: table.dump() for name, table in self.ensemble.tables.items()},
-                "domain": self.domain if isinstance(self.domain, str) else None,
+                "domain": self.domain if isinstance(self.domain, str) else "by descriptor",
                 "precision": str(self.compute.dtype),
                 "aligned": self.aligned,
                 "reading": None if self.aligned else self.reading.dump(),
             }
         )
 
-    def domains(self, faces: Faces) -> list[Domain]:
-        """The domain of each face; faces cut out of unaligned pictures share that of their batch.
-
-        The score of a small photograph, enlarged and so smooth, may look drawn: their median does
-        not.
-        """
+    def domains(self, loaded: Sequence[LoadedFace]) -> list[Domain]:
+        """The domain of each face: that of the request, what its file says, or what it shows."""
         if isinstance(self.domain, str):
-            return [self.domain] * len(faces)
-        sized = faces.at(self.domain.size)
-        if not self.aligned:
-            return [self.domain.classify_set(sized)] * len(faces)
-        return self.domain.classify(sized)
+            return [self.domain] * len(loaded)
+        unknown = [one for one in loaded if not one.rendered]
+        seen = iter(self.domain.classify(_faces(unknown).crops(CHIP)) if unknown else ())
+        return ["portraits" if one.rendered else next(seen) for one in loaded]
 
 
 def predict(
@@ -194,7 +193,7 @@ def predict_chunk(chunk: Sequence[LoadedFace], request: PredictionRequest) -> li
     }
     if loaded:
         faces = _faces(loaded)
-        domains = request.domains(faces)
+        domains = request.domains(loaded)
         for domain in sorted(set(domains)):
             own = [one for one, its in zip(loaded, domains, strict=True) if its == domain]
             batch = faces if len(own) == len(loaded) else _faces(own)

@@ -106,9 +106,7 @@ class KnownFacts:
     def _rows(self, folder: Path) -> Mapping[Path, Row]:
         if folder not in self.manifests:
             rows = read_manifest(folder) if (folder / MANIFEST).is_file() else []
-            self.manifests[folder] = {
-                real(folder / row.output): row for row in rows if row.output
-            }
+            self.manifests[folder] = {real(folder / row.output): row for row in rows if row.output}
         return self.manifests[folder]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.core.errors import PictureError, WeightsError
-from engine.evaluators.domain import DomainClassifier, TrainingDomain
+from engine.evaluators.domain import TrainingDomain
 from engine.nets.nano.ageing import NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.base import BaseSpec
 from engine.nets.nano.encoder import NanoEncoder, NanoEncoderSpec
@@ -52,19 +52,3 @@ def test_weights_of_another_version_of_the_world_are_refused():
     card = {"portraits": {"version": "0"}}
     with pytest.raises(WeightsError, match="version 0 of the portrait world"):
         TrainingDomain.of(Checkpoint("native", {}, card=card))
-
-
-@pytest.mark.parametrize(
-    ("scores", "domains", "whole"),
-    [
-        ([0.9, 1.4, 1.41, 1.9], ["portraits", "portraits", "photos", "photos"], "photos"),
-        ([1.0, 1.2, 3.0], ["portraits", "portraits", "photos"], "portraits"),
-    ],
-)
-def test_an_evenly_lit_photograph_is_no_drawing(monkeypatch, scores, domains, whole):
-    """Scores up to the threshold that refuses faces, 1.9, are not drawings for that."""
-    classifier = DomainClassifier()
-    monkeypatch.setattr(classifier, "scores", lambda faces: scores)
-    faces = torch.zeros(len(scores), 3, 8, 8)
-    assert classifier.classify(faces) == domains
-    assert classifier.classify_set(faces) == whole

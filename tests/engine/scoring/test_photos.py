@@ -13,10 +13,10 @@ from PIL import Image, ImageEnhance
 from skimage import data
 
 from engine.data.faces import FaceSource
-from engine.evaluators.domain import DomainClassifier
+from engine.evaluators import drawn
 from engine.evaluators.suite import NO_LPIPS, EvaluatorSuite
 from engine.faces.choose import FaceChoice
-from engine.images.ranges import to_tensor
+from engine.faces.descriptor import describe_aligned
 from engine.images.saving import save_png
 from engine.inference.subject import find_subject
 from engine.scoring.material import Source
@@ -90,9 +90,7 @@ def test_variants_of_a_photo_are_one_person_and_two_people_are_two(people, suite
 
 
 def domain_of(sources):
-    classifier = DomainClassifier()
-    faces = [to_tensor(source.face(classifier.size)) for source in sources]
-    return classifier.classify_set(torch.cat(faces))
+    return drawn.domain_of(*(describe_aligned(source.face(256)) for source in sources))
 
 
 def test_photographs_are_classified_apart_from_drawn_portraits(people, world):

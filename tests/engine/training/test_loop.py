@@ -87,7 +87,8 @@ def test_the_best_is_the_averaged_weights_of_the_best_validation(straight):
     best = min(rows, key=lambda row: row["val/error"])
     folder = straight / "checkpoints" / "best"
     metadata = json.loads((folder / "state.json").read_text())
-    assert metadata == {"step": best["step"], "metrics": {"error": best["val/error"]}}
+    chosen = {"step": best["step"], "metrics": {"error": best["val/error"]}, "chosen_by": "error"}
+    assert metadata == chosen
     checkpoint = read_native(folder / "nets.safetensors")
     assert (checkpoint.step, checkpoint.facts) == (best["step"], {"what": "parabola"})
     task = toy.Parabola()
