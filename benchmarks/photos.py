@@ -35,7 +35,12 @@ from engine.photo.ageing import age_subject
 from engine.photo.features import FaceFeatures, features_of, view_of
 from engine.photo.fit import fit_photo_model
 from engine.photo.frame import extended, mean_shape
-from engine.photo.model import PhotoModel, load_photo_model, save_photo_model
+from engine.photo.model import (
+    PhotoModel,
+    load_photo_model,
+    save_photo_model,
+    uniform_gain,
+)
 from engine.photo.subject import prepare_subject
 
 AGES = (35.0, 50.0, 65.0, 80.0)
@@ -106,7 +111,7 @@ def fit(chosen: argparse.Namespace, tools: ModuleType | None) -> Figures:
     people = [p for p in everyone if p.edition == FITTED and p.split == "train"]
     mean = mean_shape(np.stack([extended(p.face.landmarks) for p in people]))
     model = fitted(people, measured(people, mean), mean)
-    model = dataclasses.replace(model, gain=np.array(chosen.gain, np.float32))
+    model = dataclasses.replace(model, gain=uniform_gain(*chosen.gain))
     card: Figures = {
         "what": "ageing prior for photographs: shape, colour, hair and detail by age",
         "fitted_on": "official portraits of members of the United States Congress up to 2015,"
@@ -233,7 +238,7 @@ def pairs(chosen: argparse.Namespace, tools: ModuleType | None) -> Figures:
         held = {people[pair.earlier].person for pair in both[fold::FOLDS]}
         kept = [row for row, p in enumerate(people) if p.edition == FITTED and p.person not in held]
         model = fitted([people[row] for row in kept], [faces[row] for row in kept], mean)
-        model = dataclasses.replace(model, gain=np.array(chosen.gain, np.float32))
+        model = dataclasses.replace(model, gain=uniform_gain(*chosen.gain))
         rows += [_pair_row(people, faces, pair, model, offset) for pair in both[fold::FOLDS]]
     return {
         group: _pair_figures([row for row in rows if row["sex"] in sexes])
