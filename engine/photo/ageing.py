@@ -6,13 +6,15 @@ computed on a working copy of the head; only their smooth sum is enlarged, so th
 photograph keeps every pixel of its own detail and costs little.
 """
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.photo.bands import blurred
 from engine.photo.features import rgb_of
-from engine.photo.frame import WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
+from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
 from engine.photo.hair import hair_change
 from engine.photo.model import PhotoModel, age_terms
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
@@ -20,10 +22,14 @@ from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
-LARGEST_STEP, LARGEST_STEP_YOUNGER = (8.0, 4.0, 4.0), (6.5, 3.0, 3.0)
+LARGEST_STEP, LARGEST_STEP_YOUNGER = (10.0, 4.5, 4.5), (10.0, 4.0, 4.0)
 """Levels of L, a and b towards which a change of skin colour saturates."""
 BEYOND_FACE = 0.3
-"""Share of the colour change on ears, neck and a bald scalp."""
+"""Share of the change of colour and detail on ears, neck, hands and a bald scalp."""
+FOLD_COLOUR = (1.0, 0.2, 0.2)
+"""Share of the gain of folds in L, a, b: folds are shadows; their tint is soon make-up."""
+IN_BROWS = 0.5
+"""Share of it on brows: they grow thin and pale, too."""
 REFERENCE_SKIN = 66.0
 """L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
 MOST_DETAIL = (2.4, 2.7, 2.3, 1.15)
@@ -33,20 +39,22 @@ SHARPER = 1.0
 """How much smaller the factors are for each unit of log detail over the usual."""
 VALLEYS = 0.3
 """Creases are dark: valleys deepen by this share more than ridges rise."""
-LINE_GAIN = 2.0
-"""The gain at which lines have the depth that `wrinkles` gives them."""
-MOST_LINES = 4.0
-DEEPEN, SOFTEN = 0.7, 0.85
-"""Most by which the person's own creases deepen or vanish where lines belong."""
+EDGE = 3.5
+"""Levels of L from which detail is an edge, of a shadow or of the hair, that age leaves alone."""
+CREASE_EDGE = 8.0
+"""How much more of a crease than of other edges goes as a face becomes younger."""
+BLOTCHES, BLOTCH_BOUNDS = 1.0, (-1.2, 0.6)
+"""How skin's uneven colour follows the log factor of its fine detail, and the bounds of that."""
+DEEPEN, SOFTEN, MOST_DEEPER = 0.5, 0.5, 1.2
+"""Share by which the person's own creases deepen or vanish where lines belong, and the most."""
+FADE = 0.5
+"""Share by which creases anywhere on the skin fade in forty years."""
 CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
-COLOUR_GAIN = ((2.2, 6.0), (1.3, 6.5))
-"""Bounds on the gain of skin colour, towards older and younger: of broad areas, where more looks
-like a tan or make-up, and of what is finer than BROAD, such as lids and folds."""
+HAIRY = 2.0
+"""Mean L of the finest detail of hair over skin, such as a fringe or a beard, that hides lines."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
-SHAPE_GAIN, HAIR_GAIN = 2.8, 1.8
-"""Bounds on the gain of shape and hair: beyond, faces look caricatured."""
 STRIP = 512
 """Rows of a large photograph that are composed at a time."""
 
@@ -72,10 +80,10 @@ def age_subject(
     result = subject.pixels.copy()
     if target_age == source_age or strength == 0:
         return result
-    gain = float(subject.model.gain[0 if target_age > source_age else 1])
     ages = source_age, target_age
-    change, factor = _changes(subject, ages, gain)
-    moved = _displacement(subject, ages, gain)
+    gains = subject.model.gains(target_age > source_age, subject.code)
+    change, factor = _changes(subject, ages, gains)
+    moved = _displacement(subject, ages, gains["shape"])
     if strength != 1:
         change, factor, moved = change * strength, factor**strength, moved * strength
     left, top, right, bottom = subject.work.box
@@ -86,33 +94,40 @@ def age_subject(
 
 
 def _changes(
-    subject: PhotoSubject, ages: tuple[float, float], gain: float
+    subject: PhotoSubject, ages: tuple[float, float], gains: Mapping[str, float]
 ) -> tuple[Floats, Floats]:
     """The change of the working copy's RGB (h, w, 3) in levels, and the factor (h, w) of detail
     that is finer than the working copy.
     """
     work, lab = subject.work, subject.work.lab
-    layers = work.layers
-    result = lab + _skin_change(subject, ages, gain)
-    hair, hair_detail = hair_change(subject, ages, min(gain, HAIR_GAIN))
-    result += hair
-    factors = _detail_factors(subject, ages, gain)
+    layers, older = work.layers, ages[1] > ages[0]
+    result = lab + _skin_change(subject, ages, gains)
+    result += hair_change(subject, ages, gains["hair"])
+    factors = _detail_factors(subject, ages, gains["detail"])
     skin = layers.skin * (1 - layers.fixed)
     along = 1 - CREASES + 2 * CREASES * work.creases
-    amount = (skin * along + 0.25 * layers.hair * (1 - layers.fixed))[..., None]
+    # Detail beside hair is the hairline, which would grow a halo.
+    beside = np.clip(1 - 2 * blurred(layers.hair, 4.0 * work.per_frame), 0, 1)
+    where = beside * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)
+    amount = (skin * along * where)[..., None]
     logs = factors * amount
     share = _at_work(subject, zone_share(subject.model.mean_points, ages)) * skin
-    own = np.log1p(np.where(share > 0, DEEPEN, SOFTEN) * share)
+    deeper = np.where(share > 0, DEEPEN, SOFTEN) * share
+    if not older:  # a young face has no creases, wherever they are
+        deeper -= FADE * work.creases * skin * min((ages[0] - ages[1]) / 40, 1)
+    own = np.log1p(np.clip(gains["lines"] * deeper, -0.9, MOST_DEEPER))
+    edge = EDGE if older else EDGE + CREASE_EDGE * work.creases
     finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL[0]), np.log(MOST_DETAIL[0])))
     for index, band in enumerate(work.bands):
         log = logs[..., index] * np.where(band < 0, 1 + VALLEYS, 1 - VALLEYS)
         if index < len(work.bands) - 1:
             log += np.where(band < 0, own, 0.5 * own)
         bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
-        extra = hair_detail if index < 2 else 0.0
-        result[..., 0] += band * (np.exp(bounded) - 1 + extra)
-    result[..., 0] += min(gain, MOST_LINES) / LINE_GAIN * _line_change(subject, ages) * skin
-    if ages[1] > ages[0]:  # age lightens nobody's skin, taken over all parts of the change
+        result[..., 0] += edge * np.tanh(band / edge) * (np.exp(bounded) - 1)
+    result[..., 0] += gains["lines"] * _line_change(subject, ages) * skin
+    blotches = np.exp(np.clip(BLOTCHES * logs[..., :2].mean(axis=-1), *BLOTCH_BOUNDS)) - 1
+    result[..., 1:] += blotches[..., None] * work.blotches
+    if older:  # age lightens nobody's skin, taken over all parts of the change
         lift = float(((result[..., 0] - lab[..., 0]) * skin).sum() / max(float(skin.sum()), 1.0))
         result[..., 0] -= max(lift, 0.0) * skin
     result[..., 0] = np.clip(result[..., 0], 0, 100)
@@ -123,15 +138,19 @@ def _changes(
     return change, finest.astype(np.float32)
 
 
-def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+def _skin_change(
+    subject: PhotoSubject, ages: tuple[float, float], gains: Mapping[str, float]
+) -> Floats:
     """The change of Lab (h, w, 3) of skin: where it lies on the face, not how dark the skin is."""
     work, layers = subject.work, subject.work.layers
     field = subject.model.difference("colour", *ages, subject.code)
     broad = blurred(field, BROAD)
-    most, most_fine = COLOUR_GAIN[0 if ages[1] > ages[0] else 1]
-    field = broad * min(gain, most) + (field - broad) * min(gain, most_fine)
+    below = _below_brows(subject.model.mean_points, broad.shape[0])
+    mean_gain = min(gains["folds"], 1.0)
+    folds = mean_gain + (gains["folds"] - mean_gain) * below * np.array(FOLD_COLOUR, np.float32)
+    field = broad * gains["colour"] + (field - broad) * folds
     change = _at_work(subject, field)
-    skin = layers.skin * (1 - layers.fixed)
+    skin = np.maximum(layers.skin, IN_BROWS * layers.brows) * (1 - layers.fixed)
     mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
     change = change - np.array(COMPLEXION, np.float32) * mean
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
@@ -143,6 +162,16 @@ def _skin_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) 
     return change
 
 
+def _below_brows(points: Floats, height: int) -> Floats:
+    """1 below the brows and 0 on the forehead, (height, 1, 1) rows of the mean frame.
+
+    A forehead has no folds, but the portraits' highlights lie there.
+    """
+    cell = HEIGHT / height
+    rows = np.arange(height, dtype=np.float32) * cell - points[17:27, 1].min() + 4
+    return np.clip(rows / 8 + 0.5, 0, 1).astype(np.float32)[:, None, None]
+
+
 def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
     """The change of L (h, w) by lines that were not there, paler where the picture is darker."""
     model, work = subject.model, subject.work
@@ -151,7 +180,8 @@ def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
     room = missing_creases(subject.own_detail, expected, subject.own_face)
     field = line_field(model.mean_points, ages, room)
     light = np.clip(work.lab[..., 0] / REFERENCE_SKIN, 0.25, 1.2)
-    return _at_work(subject, field) * light
+    strands = blurred(np.abs(work.bands[0]), 3.0 * work.per_frame) / HAIRY
+    return _at_work(subject, field) * light / (1 + strands**4)
 
 
 def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
@@ -180,7 +210,7 @@ def _at_work(subject: PhotoSubject, field: Floats) -> Floats:
 def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
     """Where the working copy's pixels come from: offsets (h, w, 2) in pixels of the photograph."""
     points = subject.view.points
-    step = subject.model.difference("shape", *ages, subject.code) * min(gain, SHAPE_GAIN)
+    step = subject.model.difference("shape", *ages, subject.code) * gain
     offsets = coordinate_map(points + step, points) - identity_map()
     offsets = cv2.GaussianBlur(offsets, (0, 0), 4.0)
     offsets = _rigid_where_glasses_are(offsets, subject)

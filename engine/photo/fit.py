@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.photo.bands import blurred
 from engine.photo.features import FaceFeatures
 from engine.photo.frame import MIRROR, Floats, mirrored
-from engine.photo.model import CODES, TERMS, PhotoModel, age_terms
+from engine.photo.model import CODES, TERMS, PhotoModel, age_terms, uniform_gain
 
 Doubles = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def fit_photo_model(
 
     ages: (n,) years; age_errors: (n,) about how wrong each may be; labels: (n,) in -1..1 from which
     the appearance code is learned, such as -1 for women and 1 for men; without them it is the first
-    principal component of the faces. The gain is left at 1: it needs an age estimator.
+    principal component of the faces. The gains are left at 1: `calibrate_gains` sets them.
     """
     inputs = np.stack([face.code for face in faces]).astype(np.float64)
     if labels is None:
@@ -76,7 +76,7 @@ def fit_photo_model(
         detail=detail,
         hair=curve[:TERMS].astype(np.float32),
         code=weights.astype(np.float32),
-        gain=np.ones(2, np.float32),
+        gain=uniform_gain(1, 1),
     )
 
 

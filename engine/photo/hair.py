@@ -8,22 +8,31 @@ from engine.photo.subject import PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
-MOST, MOST_YOUNGER = 42.0, 44.0
+MOST, MOST_YOUNGER = 46.0, 44.0
 """Levels of L by which hair may become lighter, or darker again."""
 BROWS = 0.5
 """Share of the change that brows take: they grey later than the head."""
-STRANDS = 0.25
-"""How much stronger the fine detail of hair becomes as it greys: white strands among dark."""
+SHADE, SHINE = 0.8, 0.45
+"""Exponents of the tone curve under and over the mean of the hair. White hair scatters light: its
+shine stands out less than that of dark hair, and its shade stays nearly as deep in proportion."""
+FULL = 10.0
+"""Levels of L by which hair becomes lighter from which the curve holds; less is a share of it."""
+MOST_SHINE = 1.5
+"""How much lighter than its mean hair may shine when it is white."""
+MOST_SHARP = 2.2
+"""Most by which the strands of hair grow in contrast as it greys: dark hair hides its noise."""
+STRAND = 8.0
+"""Levels of L by which a strand may differ from its lock; more is an edge."""
+DARKER = 15.0
+"""Levels of L by which hair is darker than skin where lightness tells them apart."""
 FADED = 36.0
 """Levels of L by which hair of the population lightens while its colour goes."""
 BROWN = (4.0, 12.0)
 """a and b that grey hair takes when it becomes dark again."""
 
 
-def hair_change(
-    subject: PhotoSubject, ages: tuple[float, float], gain: float
-) -> tuple[Floats, Floats]:
-    """The change of Lab (h, w, 3) of hair, and the share (h, w) by which its detail grows."""
+def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
+    """The change of Lab (h, w, 3) of hair."""
     work, lab = subject.work, subject.work.lab
     layers, colour = work.layers, subject.view.masks.hair_colour
     light = lab[..., 0]
@@ -43,24 +52,60 @@ def hair_change(
         # Only grey hair was darker once: blond and brown hair stay what they are.
         room *= _greyness(colour, work.colourful)
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
-    soft = blurred(np.ascontiguousarray(light), 2.5 * work.per_frame)
     if asked > 0:
-        # Deep shade stays shade, and what is lighter than this hair is hair with skin behind it.
-        dark = 0.55 + 0.45 * soft / max(mean, 12.0)
-        shade = np.clip(np.minimum(dark, 1.1 - (soft - mean) / 60), 0.25, 1.1)
-        change[..., 0] = step * shade * share * np.clip((98 - light) / 20, 0, 1)
+        share = share * _among_skin(plane, mean, float(subject.view.masks.skin_colour[0]))
+        change[..., 0] = share * _whitened(plane, mean, step, work.per_frame)
         grey = np.clip(asked / FADED, 0, 0.8)
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
-        return change, (STRANDS * step / MOST * share).astype(np.float32)
+        return change
     # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
     share = share * np.clip((share - 0.3) / 0.4, 0, 1)
-    factor = max((mean + step) / max(mean, 1.0), 0.25)
-    change[..., 0] = (factor - 1) * light * share
+    change[..., 0] = share * _darkened(plane, mean, step, work.per_frame)
     brown = np.clip(-step / 30, 0, 0.6)
     change[..., 1:] = (
         brown * share[..., None] * (np.array(BROWN, np.float32) - lab[..., 1:]) * work.colourful
     )
-    return change, np.zeros_like(light)
+    return change
+
+
+def _among_skin(light: Floats, mean: float, skin: float) -> Floats:
+    """How far each pixel (h, w) is hair by its L: as light as skin, among dark hair, it is skin."""
+    if skin - mean < DARKER:
+        return np.ones_like(light)
+    return np.clip(1.3 * (1 - (light - mean) / (skin - mean)), 0, 1).astype(np.float32)
+
+
+def _whitened(light: Floats, mean: float, step: float, per_frame: float) -> Floats:
+    """The change of L (h, w) of hair whose mean becomes lighter by `step`.
+
+    Light and shade are scaled, not shifted, or dark hair would turn to milk: shadows between its
+    locks stay shadows.
+    """
+    mean = max(mean, 4.0)
+    soft = blurred(light, 1.6 * per_frame)
+    ratio = np.maximum(soft, 0.5) / mean
+    curve = np.where(ratio < 1, ratio**SHADE, np.minimum(ratio**SHINE, MOST_SHINE))
+    goal = (mean + step) * curve
+    # Towards white the curve bends over: nothing burns out.
+    goal = np.where(goal > 70, 70 + 24 * np.tanh((goal - 70) / 24), goal)
+    goal = soft + np.maximum(goal - soft, 0) * min(step / FULL, 1)
+    sharper = np.clip((goal + 6) / (soft + 6), 1, MOST_SHARP)
+    strands = STRAND * np.tanh((light - soft) / STRAND)
+    return np.asarray(goal - soft + strands * (sharper - 1), np.float32)
+
+
+def _darkened(light: Floats, mean: float, step: float, per_frame: float) -> Floats:
+    """The change of L (h, w) of hair whose mean becomes darker by `step`, a negative number.
+
+    The shine of dark hair stands out more than that of white hair.
+    """
+    mean = max(mean, 4.0)
+    soft = blurred(light, 1.6 * per_frame)
+    ratio = np.maximum(soft, 0.5) / mean
+    curve = np.where(ratio < 1, ratio, ratio ** (1 + SHINE))
+    goal = np.minimum(max(mean + step, 0.25 * mean) * curve, soft)
+    less = goal / np.maximum(soft, 0.5) - 1
+    return np.asarray(goal - soft + np.clip(light - soft, -STRAND, STRAND) * less, np.float32)
 
 
 def _greyness(colour: Floats | None, colourful: float) -> float:

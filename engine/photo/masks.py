@@ -51,24 +51,27 @@ class FaceMasks:
 
 def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> FaceMasks:
     """Masks for Lab (320, 256, 3) and points (73, 2) in the aligned frame."""
-    eyes = np.maximum(_polygon(points[LEFT_EYE], 1.35, 1.2), _polygon(points[RIGHT_EYE], 1.35, 1.2))
+    eyes = np.maximum(_polygon(points[LEFT_EYE], 1.15, 1.2), _polygon(points[RIGHT_EYE], 1.15, 1.2))
     mouth = _polygon(points[LIPS], 1.12, 1.6)
     hull, forehead = _polygon(points[FACE], 1.0, 3.0), _polygon(points[FOREHEAD], 0.92, 6.0)
     brows = np.maximum(*(_brow(points[list(brow)]) for brow in BROWS))
     reference = cheek_colour(lab, points)
     like = _skin_similarity(lab, reference, _light_across(lab, points, float(reference[0])))
     # A highlight on the forehead is skin; white hair over it is as light and has no red.
-    bright = _sigmoid((lab[..., 0] - reference[0] + 4) / 3) * _reddish(lab, reference)
-    like = blurred(np.maximum(like, forehead * bright), 1.5)
+    bright = forehead * _sigmoid((lab[..., 0] - reference[0] + 4) / 3)
+    like = blurred(np.maximum(like, bright * _reddish(lab, reference)), 1.5)
     like = np.maximum(like, _smooth_skin(lab, reference))
     # How far from the face hair may reach, in half face widths and in eye-to-chin heights.
     reach = (1.75, 1.7)
     if person is None:
         person, reach = estimated_person(lab, points, like), (1.42, 1.42)
     above = _above_chin(points)
-    hair, beard, colour = _hair(lab, points, (like, person), (hull, mouth, above), reach, reference)
+    hair, beard, colour = _hair(
+        lab, points, (like, person, bright), (hull, mouth, above), reach, reference
+    )
     sure = _polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
     neck = _connected_skin(like * person, points)
+    like = np.maximum(like, bright * (1 - np.minimum(1.5 * hair, 1)))
     skin = np.maximum(like * np.maximum(above * person, np.maximum(hull, neck)), sure * (1 - beard))
     skin = skin * np.maximum(person, sure) * _near_face(points)
     skin = skin * (1 - hair * (1 - sure))
@@ -162,13 +165,13 @@ def guided(guide: Floats, mask: Floats, radius: int, epsilon: float = 1e-3) -> F
 def _hair(
     lab: Floats,
     points: Floats,
-    planes: tuple[Floats, Floats],
+    planes: tuple[Floats, Floats, Floats],
     geometry: tuple[Floats, Floats, Floats],
     most: tuple[float, float],
     reference: Floats,
 ) -> tuple[Floats, Floats, Floats | None]:
     """Scalp hair followed along its length, beard, and the Lab of the scalp hair."""
-    (like, person), (hull, mouth, above) = planes, geometry
+    (like, person, bright), (hull, mouth, above) = planes, geometry
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     # Beard: what is not skin-like under the nose and inside the face, if there is enough of it.
     low = hull * _sigmoid((y - points[33, 1]) / (EYE_DISTANCE * 0.08)) * (1 - mouth)
@@ -191,9 +194,15 @@ def _hair(
     spread = 1.4826 * np.median(np.abs(lab[top] - colour), axis=0)
     sigma = np.maximum(np.array(HAIR_TOLERANCE, np.float32), 1.3 * spread.astype(np.float32))
     close = np.exp(-0.5 * (((lab - colour) / sigma) ** 2).sum(axis=-1))
+    # Over the head hair may have any colour; beside it, that of this person.
     crown = _sigmoid((points[33, 1] - y) / (EYE_DISTANCE * 0.1))
+    crown = crown * _sigmoid((across * 1.4 - np.abs(x - middle)) / (across * 0.06))
     limit = (1 - like * (1 - 0.5 * close)) * person * np.maximum(close, 0.9 * crown) * near_head
     limit = limit * (1 - hull * (1 - close) * 0.9)
+    # What shines on the forehead is hair only for those whose hair is as light.
+    darker = float(1 / (1 + np.exp(-(reference[0] - colour[0] - 4) / 3)))
+    shine = darker * bright * (1 - close)
+    limit = limit * (1 - shine)
     # Long hair ends somewhere; what reaches far below the chin is more likely cloth.
     fall = _sigmoid((points[8, 1] + 1.15 * down - y) / (0.22 * down))
     light = np.ascontiguousarray(lab[..., 0])
@@ -205,7 +214,8 @@ def _hair(
     limit = limit * (1 - below * (1 - np.clip(2 * grain - 1, 0, 1)))
     size = (WIDTH // COARSE, HEIGHT // COARSE)
     limit_small = cv2.resize(limit * fall, size, interpolation=cv2.INTER_AREA)
-    seeds = cv2.resize(top.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    seeds = top & (shine < 0.3)
+    seeds = cv2.resize(seeds.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     followed = _reconstructed(np.minimum(seeds, limit_small), limit_small)
     hair = cv2.resize(followed, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     # Between brows and chin the inside of the face is skin or beard, however deep the shadow.
@@ -334,9 +344,14 @@ def _smooth_skin(lab: Floats, reference: Floats) -> Floats:
     off = lab[..., 1:] - reference[1:] * np.clip(shade, 0.4, 1.2)[..., None]
     like = np.exp(-0.5 * ((off / np.array(SHADE_TOLERANCE, np.float32)) ** 2).sum(axis=-1))
     like *= _sigmoid((shade - 0.5) / 0.05)
+    return blurred((like * _smooth(lab, STRAND_DETAIL)).astype(np.float32), 2.0)
+
+
+def _smooth(lab: Floats, detail: float) -> Floats:
+    """Where a surface has less than this mean detail of L, as hair never has: (320, 256)."""
     light = np.ascontiguousarray(lab[..., 0])
     strands = blurred(np.abs(light - blurred(light, 2.0)), 3.0)
-    return blurred((like * np.exp(-((strands / STRAND_DETAIL) ** 4))).astype(np.float32), 2.0)
+    return np.asarray(np.exp(-((strands / detail) ** 4)), np.float32)
 
 
 def _near_face(points: Floats) -> Floats:

@@ -29,8 +29,9 @@ KNOTS = (30.0, 80.0)
 TERMS = 6
 UNTIL_GREY = 37.0
 """Hair keeps its colour until this age; the portraits have few people below it."""
-UNDYED = 0.2
-"""Share of a code below 0 that the greying of hair follows: those whose hair greys least dye it."""
+PARTS = ("shape", "colour", "folds", "hair", "detail", "lines")
+"""What changes with age: places, broad colour of skin, colour finer than that, hair, the energy of
+detail, and drawn lines."""
 LARGEST = 4 << 20
 CODES = POINTS * 2 + CODE_GRID[0] * CODE_GRID[1]
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -40,7 +41,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "detail": (TERMS, CELLS[1], CELLS[0], BANDS),
     "hair": (TERMS, 3),
     "code": (CODES + 1,),
-    "gain": (2,),
+    "gain": (2, len(PARTS), 2),
 }
 BOUNDS = {
     "mean_points": 2.0 * max(WIDTH, HEIGHT),
@@ -59,7 +60,8 @@ class PhotoModel:
 
     mean_points (73, 2); shape (6, 73, 2); colour (6, 160, 128, 3) less that of the cheeks; detail
     (6, 80, 64, 4) log energies; hair (6, 3); code (467,): weights and offset of the appearance
-    code; gain (2,): factors of the difference towards older and younger.
+    code; gain (2, 6, 2): factors of the difference towards older and younger, of each of PARTS, for
+    appearance codes of -1 and 1.
     """
 
     mean_points: Floats
@@ -79,16 +81,24 @@ class PhotoModel:
         change = age_terms(goal, code) - age_terms(start, code)
         return np.tensordot(change, getattr(self, name), 1).astype(np.float32)
 
-    def hair_at(self, age: float, code: float) -> Floats:
-        """Mean Lab of hair at an age; it never darkens with age: the oldest dye it.
+    def gains(self, older: bool, code: float) -> dict[str, float]:
+        """The factor of each of PARTS in a direction, for an appearance code in -1..1."""
+        low, high = self.gain[0 if older else 1].astype(float).T
+        share = (float(np.clip(code, -1, 1)) + 1) / 2
+        return dict(zip(PARTS, (low + share * (high - low)).tolist(), strict=True))
 
-        Most of what sets the appearances apart is taken to be dye too, which nobody asks to see.
-        """
+    def hair_at(self, age: float, code: float) -> Floats:
+        """Mean Lab of hair at an age; it never darkens with age: the oldest dye it."""
         ages = np.arange(UNTIL_GREY, 101.0)
-        own = max(code, UNDYED * code)
-        curve = np.stack([age_terms(a, own) @ self.hair for a in ages])
+        curve = np.stack([age_terms(a, code) @ self.hair for a in ages])
         curve[:, 0] = np.maximum.accumulate(curve[:, 0])
         return np.array([np.interp(age, ages, channel) for channel in curve.T], np.float32)
+
+
+def uniform_gain(older: float, younger: float) -> Floats:
+    """Gains (2, 6, 2) that are the same for every part and appearance."""
+    gain = np.array([older, younger], np.float32)
+    return np.broadcast_to(gain[:, None, None], SHAPES["gain"]).copy()
 
 
 def age_terms(age: float, code: float) -> NDArray[np.float64]:

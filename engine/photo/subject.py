@@ -24,6 +24,8 @@ WORKING_SCALE = 2.4
 """Most pixels of the working copy per frame pixel: 130 px to the eye distance."""
 RIM = 14.0
 """Frame pixels over which every change fades out at the rim of the frame."""
+BLOTCH = 4.0
+"""Levels of a and b from which a colour beside skin is no blotch but something else."""
 GREY_CHROMA = (0.8, 2.4)
 """Spread of a and b over the skin, in levels, of a toned picture and of a colour picture."""
 
@@ -46,7 +48,8 @@ class WorkingCopy:
     box: left, top, right, bottom in the photograph; size: width, height here; per_frame: pixels
     here per frame pixel; to_frame: from here to the aligned frame; to_mean: (h, w, 2), where each
     pixel lies in the mean frame; rgb, lab, bands: the picture and its detail; creases: (h, w) thin
-    dark lines, 0..1; colourful: 0 for a grey or toned picture, 1 for one in colour.
+    dark lines, 0..1; blotches: (h, w, 2) uneven a and b of the skin; colourful: 0 for a grey
+    or toned picture, 1 for one in colour.
     """
 
     box: tuple[int, int, int, int]
@@ -58,6 +61,7 @@ class WorkingCopy:
     lab: Floats
     bands: list[Floats]
     creases: Floats
+    blotches: Floats
     layers: Layers
     colourful: float
 
@@ -144,6 +148,7 @@ def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingC
         lab=lab,
         bands=bands,
         creases=creases(np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin),
+        blotches=_blotches(lab, layers.skin * (1 - layers.fixed), per_frame),
         layers=layers,
         colourful=_colourful(lab, layers.skin),
     )
@@ -187,7 +192,10 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
         guided(light, np.ascontiguousarray(plane), radius)
         for plane in (planes[..., 0], planes[..., 1], others[..., 3])
     )
-    hair = np.minimum(hair, _matte(lab, hair, np.maximum(person, skin), per_frame))
+    behind = (np.maximum(person, skin) < 0.08) & (hair < 0.08)
+    beside = (skin > 0.6) & (hair < 0.3)
+    for other in (behind, beside):
+        hair = np.minimum(hair, _matte(lab, hair, other.astype(np.float32), per_frame))
     total = np.maximum(skin + hair, 1)
     fixed = np.clip(np.maximum(np.maximum(others[..., 0], others[..., 1]), others[..., 2]), 0, 1)
     return Layers(
@@ -199,18 +207,16 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
     )
 
 
-def _matte(lab: Floats, hair: Floats, person: Floats, per_frame: float) -> Floats:
-    """How much of each pixel (h, w) is hair and not the background behind it, by its colour.
+def _matte(lab: Floats, hair: Floats, other: Floats, per_frame: float) -> Floats:
+    """How much of each pixel (h, w) is hair and not background or skin, `other`, by its colour.
 
-    A pixel on the rim lies between the mean colours of the hair and of the background nearby; its
-    share of hair is its place on the line between them. Where the two are alike the mask stays.
+    A pixel on the rim lies between the mean colours of the hair and of the other nearby; its share
+    of hair is its place on the line between them. Where the two are alike the mask stays.
     """
     light = lab * np.array([1.0, 1.5, 1.5], np.float32)
-    behind = ((person < 0.08) & (hair < 0.08)).astype(np.float32)
-    inside = (hair > 0.9).astype(np.float32)
     sigma = 7.0 * per_frame
-    back, back_weight = _local_mean(light, behind, sigma)
-    front, front_weight = _local_mean(light, inside, sigma)
+    back, back_weight = _local_mean(light, other, sigma)
+    front, front_weight = _local_mean(light, (hair > 0.9).astype(np.float32), sigma)
     line = front - back
     length = (line * line).sum(axis=-1)
     share = np.clip(((light - back) * line).sum(axis=-1) / np.maximum(length, 1.0), 0, 1)
@@ -252,6 +258,14 @@ def creases(light: Floats, per_frame: float, skin: Floats) -> Floats:
     typical = float(np.percentile(valley[where], 85))
     line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
     return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
+
+
+def _blotches(lab: Floats, skin: Floats, per_frame: float) -> Floats:
+    """How far a and b of skin (h, w, 2) are from those about them: redness, spots, stubble."""
+    colours = np.ascontiguousarray(lab[..., 1:])
+    around, _ = _local_mean(colours, skin, 7.0 * per_frame)
+    apart = blurred(colours, 0.8 * per_frame) - around
+    return np.asarray(BLOTCH * np.tanh(apart / BLOTCH) * skin[..., None], np.float32)
 
 
 def _movable(view: FaceView) -> Floats:

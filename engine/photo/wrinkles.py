@@ -7,6 +7,7 @@ upper lip, neck). Where the person's own skin is already as creased as the age w
 lines stay away and the person's own creases deepen instead.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,26 +27,31 @@ OLDEST = 80.0
 
 class Zone(NamedTuple):
     """A group of lines: the age at which they begin, their depth in L at 80, their width in frame
-    pixels, and the share of a broad fold in them.
+    pixels, the share of a broad fold in them, how many short creases lie about each line, and how
+    far from it, in frame pixels.
     """
 
     begins: float
     depth: float
     width: float
     fold: float
+    strands: int
+    spread: float
 
 
 ZONES = {
-    "forehead": Zone(36.0, 9.0, 1.1, 0.35),
-    "glabella": Zone(40.0, 9.0, 1.2, 0.3),
-    "crow's feet": Zone(34.0, 9.0, 0.9, 0.3),
-    "under eyes": Zone(38.0, 9.0, 1.5, 0.6),
-    "nasolabial": Zone(34.0, 11.0, 1.7, 0.6),
-    "marionette": Zone(44.0, 10.0, 1.6, 0.6),
-    "cheeks": Zone(55.0, 6.0, 1.2, 0.4),
-    "upper lip": Zone(58.0, 6.0, 0.8, 0.2),
-    "neck": Zone(40.0, 9.0, 1.6, 0.5),
+    "forehead": Zone(36.0, 7.0, 1.3, 0.5, 5, 2.6),
+    "glabella": Zone(40.0, 7.0, 1.5, 0.6, 1, 1.2),
+    "crow's feet": Zone(34.0, 7.0, 1.0, 0.5, 2, 1.8),
+    "under eyes": Zone(38.0, 6.0, 1.6, 0.9, 2, 1.8),
+    "nasolabial": Zone(34.0, 8.0, 2.1, 0.9, 1, 1.0),
+    "marionette": Zone(44.0, 5.5, 2.4, 1.0, 0, 0.0),
+    "cheeks": Zone(50.0, 4.0, 1.4, 0.5, 3, 3.0),
+    "upper lip": Zone(55.0, 4.0, 0.8, 0.2, 1, 1.2),
+    "neck": Zone(40.0, 7.0, 1.8, 0.6, 4, 3.0),
 }
+SPOTS = Zone(55.0, 2.2, 1.6, 0.0, 36, 0.0)
+"""Age spots (solar lentigines) of cheeks, temples and forehead: how many, how dark, how large."""
 Curve = NDArray[np.float64]
 
 
@@ -64,7 +70,8 @@ def line_field(points: Floats, ages: tuple[float, float], room: Floats) -> Float
     field = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
     if ages[1] <= ages[0]:
         return field
-    for zone, (lines, _) in zip(ZONES.values(), _planes(points.tobytes()), strict=True):
+    zones = (*ZONES.values(), SPOTS)
+    for zone, (lines, _) in zip(zones, _planes(points.tobytes()), strict=True):
         field += (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) * lines
     wide = cv2.resize(room, (WIDTH * SCALE, HEIGHT * SCALE), interpolation=cv2.INTER_LINEAR)
     return field * wide
@@ -76,14 +83,14 @@ def zone_share(points: Floats, ages: tuple[float, float]) -> Floats:
     It is spread about each line, because a person's own creases lie near it and not on it.
     """
     share = np.zeros((HEIGHT, WIDTH), np.float32)
-    for zone, (_, near) in zip(ZONES.values(), _planes(points.tobytes()), strict=True):
+    for zone, (_, near) in zip(ZONES.values(), _planes(points.tobytes()), strict=False):
         step = (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) / zone.depth
         share += step * near
     return np.clip(share, -1, 1)
 
 
 def missing_creases(own: Floats, expected: Floats, face: Floats) -> Floats:
-    """How far the skin's own detail stays behind an expected one: (80, 64) in 0.4..1.
+    """How far the skin's own detail stays behind an expected one: (80, 64) in 0.15..1.
 
     own, expected: log energies (80, 64, 4); face: (80, 64) weights. Only the pattern counts: how
     sharp a whole picture is says nothing of the skin in it.
@@ -91,7 +98,7 @@ def missing_creases(own: Floats, expected: Floats, face: Floats) -> Floats:
     behind = (expected - own)[..., :3].mean(axis=-1)
     behind = behind - (behind * face).sum() / max(float(face.sum()), 1e-6)
     soft = cv2.GaussianBlur(behind.astype(np.float32), (0, 0), 12.0 / CELL)
-    return (0.4 + 0.6 / (1 + np.exp(-(soft + 0.15) / 0.12))).astype(np.float32)
+    return (0.15 + 0.85 / (1 + np.exp(-(soft + 0.15) / 0.12))).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -100,7 +107,8 @@ def _planes(points: bytes) -> tuple[tuple[Floats, Floats], ...]:
     shape = np.frombuffer(points, np.float32).reshape(-1, 2).astype(np.float64)
     generator = np.random.default_rng(SEED)
     curves = _curves(shape)
-    return tuple(_drawn(curves[name], zone, generator) for name, zone in ZONES.items())
+    drawn = [_drawn(curves[name], zone, generator) for name, zone in ZONES.items()]
+    return (*drawn, (_spots(shape, generator), np.zeros((HEIGHT, WIDTH), np.float32)))
 
 
 def _drawn(
@@ -109,18 +117,12 @@ def _drawn(
     """Curves as valleys of unit depth, irregular along their length, and nearness to them."""
     plane = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
     for curve, depth in curves:
-        smooth = _resampled(curve, 48)
-        length = np.linspace(0, 1, len(smooth))
-        sway = np.cumsum(generator.normal(0, 0.16, (len(smooth), 2)), axis=0)
-        sway -= np.outer(length, sway[-1])
-        smooth = smooth + sway
-        uneven = 1 + 0.35 * np.sin(length * generator.uniform(7, 15) + generator.uniform(0, 6))
-        ends = np.sin(np.pi * np.clip(length, 0.02, 0.98)) ** 0.6
-        stroke = np.zeros_like(plane)
-        spots = np.round((smooth + 0.5) * SCALE * 16 - 8).astype(np.int32)
-        for start, stop, shade in zip(spots[:-1], spots[1:], uneven * ends, strict=False):
-            cv2.line(stroke, start.tolist(), stop.tolist(), float(depth * shade), 1, cv2.LINE_8, 4)
-        plane = np.maximum(plane, stroke)
+        for strand, shades in _strands(curve, zone, generator):
+            stroke = np.zeros_like(plane)
+            spots = np.round((strand + 0.5) * SCALE * 16 - 8).astype(np.int32)
+            for start, stop, shade in zip(spots[:-1], spots[1:], shades, strict=False):
+                cv2.line(stroke, start.tolist(), stop.tolist(), depth * shade, 1, cv2.LINE_8, 4)
+            plane = np.maximum(plane, stroke)
     sigma = zone.width * SCALE
     valley = cv2.GaussianBlur(plane, (0, 0), sigma * 0.6)
     ridges = cv2.GaussianBlur(plane, (0, 0), sigma * 1.6)
@@ -135,16 +137,63 @@ def _drawn(
     return lines.astype(np.float32), np.clip(near / max(float(near.max()) * 0.6, 1e-6), 0, 1)
 
 
+def _spots(p: Curve, generator: np.random.Generator) -> Floats:
+    """Dark spots of unit depth (640, 512), uneven in size, off the eyes, nose and mouth."""
+    plane = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
+    middle, half = p[27, 0], (p[16, 0] - p[0, 0]) / 2
+    for _ in range(SPOTS.strands):
+        side = generator.choice((-1.0, 1.0))
+        x = middle + side * half * generator.uniform(0.45, 0.92)
+        y = generator.uniform(p[69, 1], p[48, 1] + 6)
+        if p[17:27, 1].min() - 4 < y < p[41, 1] + 9 and abs(x - middle) < half * 0.8:
+            continue
+        size = np.array([1.0, generator.uniform(0.6, 1.2)]) * generator.gamma(2.5, 0.7) * SCALE
+        at = np.round((np.array([x, y]) + 0.5) * SCALE * 16 - 8).astype(int).tolist()
+        axes = np.round(np.maximum(size, 0.8) * 16).astype(int).tolist()
+        turned, shade = generator.uniform(0, 180), generator.uniform(0.3, 1.0)
+        cv2.ellipse(plane, at, axes, turned, 0, 360, float(shade), -1, cv2.LINE_8, 4)
+    return -np.asarray(cv2.GaussianBlur(plane, (0, 0), SPOTS.width * SCALE * 0.6), np.float32)
+
+
+def _strands(
+    curve: Curve, zone: Zone, generator: np.random.Generator
+) -> Iterator[tuple[Curve, list[float]]]:
+    """A curve as skin creases along it: one broken main line and short ones beside it.
+
+    Each is its points (n, 2) and the depth of each piece, which thins out towards both ends.
+    """
+    whole = _resampled(curve, 48)
+    way = np.gradient(whole, axis=0)
+    across = np.column_stack([-way[:, 1], way[:, 0]])
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
+    for number in range(1 + zone.strands):
+        share = 1.0 if number == 0 else generator.uniform(0.2, 0.5)
+        first = int(generator.uniform(0, 1 - share) * len(whole))
+        piece = slice(first, first + max(int(share * len(whole)), 6))
+        length = np.linspace(0, 1, len(whole[piece]))
+        sway = np.cumsum(np.cumsum(generator.normal(0, 0.035, (len(length), 2)), axis=0), axis=0)
+        sway = np.clip(sway - np.outer(length, sway[-1]), -1.8, 1.8)
+        apart = 0.0 if number == 0 else generator.normal(0, zone.spread)
+        lean = generator.normal(0, 0.3) * zone.spread * (length - 0.5)
+        strand = whole[piece] + across[piece] * (apart + lean)[:, None] + sway
+        waves = sum(
+            np.sin(length * generator.uniform(4, 22) + generator.uniform(0, 6)) for _ in range(3)
+        )
+        uneven = np.clip(0.75 + 0.35 * waves, 0.1, 1.3)
+        ends = np.sin(np.pi * np.clip(length, 0.02, 0.98)) ** 0.8
+        height = 1.0 if number == 0 else generator.uniform(0.3, 0.75)
+        yield strand, (uneven * ends * height).tolist()
+
+
 def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
     """The curves of each zone with their relative depths, on the mean shape (73, 2)."""
     lines: dict[str, list[tuple[Curve, float]]] = {name: [] for name in ZONES}
     brow, top, middle = p[19:25, 1].mean(), p[70, 1], p[27, 0]
     half = (p[25, 0] - p[18, 0]) / 2
     for height, reach, depth in (
-        (0.26, 0.8, 0.8),
+        (0.26, 0.8, 0.9),
         (0.44, 0.95, 1.0),
-        (0.62, 0.85, 0.8),
-        (0.8, 0.6, 0.5),
+        (0.62, 0.85, 0.5),
     ):
         x = np.linspace(-reach, reach, 9) * half
         bow = 2.4 * np.cos(x / half * np.pi) - 1.5 * np.abs(x / half)

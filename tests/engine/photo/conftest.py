@@ -6,7 +6,7 @@ import pytest
 
 from engine.photo.features import CELLS, COLOUR_SIZE
 from engine.photo.frame import extended, mean_shape
-from engine.photo.model import CODES, PhotoModel
+from engine.photo.model import CODES, SHAPES, PhotoModel
 
 SKIN, DARK_SKIN, HAIR, BACKDROP = (205, 160, 135), (92, 62, 48), (60, 42, 30), (90, 120, 160)
 
@@ -104,7 +104,7 @@ def small_model():
         detail=detail,
         hair=hair,
         code=generator.normal(0, 0.01, CODES + 1).astype(np.float32),
-        gain=np.float32([2.0, 2.0]),
+        gain=np.full(SHAPES["gain"], 2.0, np.float32),
     )
 
 

@@ -40,6 +40,49 @@ def test_older_greys_the_hair_and_younger_does_not(portrait, model):
     assert cap_lightness(age_photo(pixels, points, 75, 40, model)) < cap_lightness(pixels) + 0.5
 
 
+def test_grey_hair_keeps_its_shadows(portrait, model):
+    pixels, points = portrait
+    locks = pixels.copy()
+    where = np.s_[62:85:4, 110:150]
+    locks[where] = locks[where] // 4
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    older = lab_of(age_photo(locks, points, 40, 80, still).astype(np.float32))[..., 0]
+    before = lab_of(locks.astype(np.float32))[..., 0]
+    shadow, light = older[where].mean(), older[64:85:4, 110:150].mean()
+    assert light > before[64:85:4, 110:150].mean() + 8
+    assert light - shadow > before[64:85:4, 110:150].mean() - before[where].mean()
+    assert shadow < 0.75 * light
+
+
+def test_a_highlight_on_the_forehead_is_no_hair(portrait, model):
+    pixels, points = portrait
+    lit = pixels.copy()
+    x, y = np.round(points[[19, 24]].mean(axis=0)).astype(int)
+    cv2.ellipse(lit, (int(x), int(y) - 28), (16, 9), 0, 0, 360, (250, 246, 240), -1)
+    subject = prepare_subject(lit, points, model)
+    hair = subject.view.to_frame.points(np.float32([[x, y - 28]]))[0].round().astype(int)
+    assert subject.view.masks.hair[hair[1] - 2 : hair[1] + 3, hair[0] - 2 : hair[0] + 3].max() < 0.3
+
+
+def test_edges_stay_and_creases_go_as_a_face_becomes_younger(portrait, model):
+    pixels, points = portrait
+    marked = pixels.copy()
+    x, y = np.round((points[2] + points[31]) / 2).astype(int)
+    cv2.line(marked, (int(x) - 14, int(y)), (int(x) + 14, int(y) + 4), (150, 110, 90), 2)
+    still = dataclasses.replace(
+        model, shape=np.zeros_like(model.shape), colour=np.zeros_like(model.colour)
+    )
+    patch = np.s_[y - 4 : y + 9, x - 8 : x + 9]
+
+    def depth(picture):
+        light = lab_of(picture.astype(np.float32))[..., 0][patch]
+        return float(np.percentile(light, 80) - light.min())
+
+    younger, older = (age_photo(marked, points, *ages, still) for ages in ((75, 35), (35, 75)))
+    assert depth(younger) < 0.85 * depth(marked)
+    assert depth(marked) < depth(older) < 2 * depth(marked)
+
+
 def test_the_photo_given_stays_as_it_was(portrait, model):
     pixels, points = portrait
     before = pixels.copy()

@@ -7,6 +7,7 @@ import torch
 
 from engine.core.errors import WeightsError
 from engine.photo.model import (
+    PARTS,
     SHAPES,
     age_terms,
     load_photo_model,
@@ -44,8 +45,9 @@ def test_a_file_gives_the_model_back(tmp_path, model):
     [
         ("hair", np.full((6, 3), np.nan, np.float32), "numbers that no photo model has"),
         ("hair", np.zeros((5, 3), np.float32), "not \\(6, 3\\)"),
-        ("gain", np.float32([-1, 1]), "out of bounds"),
-        ("gain", np.float32([1e9, 1]), "numbers that no photo model has"),
+        ("gain", np.full(SHAPES["gain"], -1, np.float32), "out of bounds"),
+        ("gain", np.full(SHAPES["gain"], 1e9, np.float32), "numbers that no photo model has"),
+        ("gain", np.float32([1, 1]), "not \\(2, 6, 2\\)"),
         ("mean_points", np.full((73, 2), 500.0, np.float32), "out of bounds"),
         ("colour", np.zeros(SHAPES["colour"], np.int32), "`colour` in"),
         ("detail", np.full(SHAPES["detail"], 1e4, np.float32), "numbers"),
@@ -101,6 +103,14 @@ def test_hair_never_darkens_with_age(model):
     light = [dyed.hair_at(age, 0.0)[0] for age in range(25, 90, 5)]
     assert np.diff(light).min() >= 0
     assert model.hair_at(80, 0.0)[0] > model.hair_at(40, 0.0)[0] + 10
+
+
+def test_gains_are_those_of_a_direction_part_and_appearance(model):
+    gain = np.arange(24, dtype=np.float32).reshape(SHAPES["gain"]) / 4
+    model = dataclasses.replace(model, gain=gain)
+    assert model.gains(True, -1.0) == dict(zip(PARTS, gain[0, :, 0].tolist(), strict=True))
+    assert model.gains(False, 1.0)["lines"] == pytest.approx(gain[1, 5, 1])
+    assert model.gains(False, 0.0)["hair"] == pytest.approx(gain[1, 3].mean())
 
 
 def test_no_years_no_difference(model):

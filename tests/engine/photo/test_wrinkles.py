@@ -39,3 +39,21 @@ def test_creased_skin_gets_fewer_lines():
     assert room[10, 32] < room[70, 32]
     sharper = missing_creases(own + 0.7, expected, np.ones((80, 64), np.float32))
     assert sharper == pytest.approx(room, abs=1e-4)
+
+
+def test_creases_are_broken_and_not_ruled(model):
+    field = line_field(model.mean_points, (35, 80), np.ones((80, 64), np.float32))
+    top, brow = model.mean_points[70, 1] * 2, model.mean_points[19:25, 1].mean() * 2
+    forehead = field[int(top) + 10 : int(brow) - 10, 180:332]
+    row = forehead[np.argmin(forehead.mean(axis=1))]
+    assert row.std() > 0.4 * np.abs(row).mean()
+
+
+def test_spots_come_late_and_stay_off_the_eyes(model):
+    room = np.ones((80, 64), np.float32)
+    early, late = (line_field(model.mean_points, ages, room) for ages in ((30, 36), (60, 85)))
+    temple = np.s_[300:330, 120:400]
+    assert np.abs(early).max() < 1
+    x, y = np.round(model.mean_points[36:42].mean(axis=0) * 2).astype(int)
+    assert np.abs(late[y - 6 : y + 7, x - 10 : x + 11]).max() < 1.5
+    assert late[temple].min() < -1
