@@ -66,8 +66,8 @@ def _group(rows: PairRows) -> Figures:
     for band in range(HAIR):
         figures[f"band {band}"] = _change(rows, band)
     figures["band 0"] |= {
-        "noise": _against_truth(rows.changes["true"][:, 0], rows.changes["noise"][:, 0]),
-        "ceiling": _against_truth(rows.changes["true"][:, 0], rows.changes["again"][:, 0]),
+        name: _against_truth(*(rows.changes[one][:, 0] for one in ("true", way, "before")))
+        for name, way in (("noise", "noise"), ("ceiling", "again"))
     }
     return figures
 
@@ -83,27 +83,33 @@ def _distances(distance: dict[str, Floats]) -> Figures:
 
 
 def _change(rows: PairRows, index: int) -> Figures:
-    values = {name: rows.changes[name][:, index] for name in ("true", *WAYS)}
+    values = {name: rows.changes[name][:, index] for name in ("before", "true", *WAYS)}
     known = np.isfinite(np.stack(list(values.values()))).all(axis=0)
     true, aged, wrong = (values[name][known] for name in ("true", "aged", "wrong"))
     return {
         "seen": int(known.sum()),
         "true": _mean(true),
-        **_against_truth(true, aged),
+        **_against_truth(true, aged, values["before"][known]),
         "error_less_left": _mean(np.abs(true - aged) - np.abs(true)),
         "error_less_wrong": _mean(np.abs(true - aged) - np.abs(true - wrong)),
     }
 
 
-def _against_truth(true: Floats, made: Floats) -> Figures:
+def _against_truth(true: Floats, made: Floats, before: Floats) -> Figures:
+    """The size of a change, and its correlation with the true one given the earlier measure.
+
+    The earlier measure is taken off both, so its errors alone would correlate them: soft pictures
+    gain more log energy from any noise, and by chance from the later picture.
+    """
     known = np.isfinite(true) & np.isfinite(made)
-    true, made = true[known], made[known]
-    return {
-        "made": _mean(made),
-        "correlation": with_interval(
-            lambda rows: float(np.corrcoef(true[rows], made[rows])[0, 1]), len(true)
-        ),
-    }
+    columns = np.stack([true[known], made[known]], axis=1)
+    design = np.stack([np.ones(len(columns)), before[known]], axis=1)
+
+    def correlation(rows: NDArray[np.int64]) -> float:
+        fitted, *_ = np.linalg.lstsq(design[rows], columns[rows], rcond=None)
+        return float(np.corrcoef((columns[rows] - design[rows] @ fitted).T)[0, 1])
+
+    return {"made": _mean(columns[:, 1]), "correlation": with_interval(correlation, len(columns))}
 
 
 def _mean(values: Floats) -> list[float]:

@@ -60,8 +60,8 @@ class Offset:
 class PairRows:
     """n pairs: changes (n, 5) of four bands and hair, and distances (n,) to the true later one.
 
-    changes: of `true`, `aged`, `wrong`, `noise` and `again`; dlib, faceres: distances of `left`,
-    `aged` and `wrong`.
+    changes: `true`, `aged`, `wrong`, `noise` and `again`, and beside them the measures `before`;
+    dlib, faceres: distances of `left`, `aged` and `wrong`.
     """
 
     pairs: Sequence[Pair]
@@ -198,13 +198,14 @@ def _rows(
     earlier: Sequence[Seen],
     offset: Offset,
 ) -> PairRows:
-    changes: dict[str, list[Floats]] = {name: [] for name in ("true", *WAYS)}
+    changes: dict[str, list[Floats]] = {name: [] for name in ("before", "true", *WAYS)}
     dlib: dict[str, list[float]] = {name: [] for name in ("left", "aged", "wrong")}
     faceres: dict[str, list[float]] = {name: [] for name in dlib}
     for pair, row, goal, own in zip(pairs, rows, later, earlier, strict=True):
         first, last = fits.features(pair.earlier), fits.features(pair.later)
         before = measures(first, row["skin"])
         cameras = offset.measures[0] + offset.measures[1] * (last.nuisance[0] - first.nuisance[0])
+        changes["before"].append(before)
         changes["true"].append(measures(last, row["skin"]) - before - cameras)
         changes["again"].append(row["again measures"] - before - cameras)
         for name in ("aged", "wrong", "noise"):

@@ -68,7 +68,8 @@ def questions(people: Sequence[Portrait], model: PhotoModel, seed: int) -> list[
         place = draw.randrange(len(left))
         p = left.pop(place)
         if kind == "older":
-            asked.append(_older(p, CHANGES[at % len(CHANGES)], model, draw))
+            years = CHANGES[at // 2 % len(CHANGES)]
+            asked.append(_older(p, years, model, draw, left=at % 2 == 0))
         elif kind == "same" and at % 2:
             if not left:
                 break
@@ -81,12 +82,13 @@ def questions(people: Sequence[Portrait], model: PhotoModel, seed: int) -> list[
     return asked
 
 
-def _older(p: Portrait, years: float, model: PhotoModel, draw: random.Random) -> Question:
+def _older(
+    p: Portrait, years: float, model: PhotoModel, draw: random.Random, *, left: bool
+) -> Question:
     """Somebody as they are, and younger or older by some years, whichever stays in 30..90."""
     changed = [age for age in (p.age - years, p.age + years) if 30 <= age <= 90]
-    ages = [p.age, draw.choice(changed or [p.age + years])]
-    draw.shuffle(ages)
-    truth = "left" if ages[0] > ages[1] else "right"
+    ages = sorted([p.age, draw.choice(changed or [p.age + years])], reverse=left)
+    truth = "left" if left else "right"
     return Question("older", _aged(p, ages, model), truth, p.person, _shown(ages))
 
 
