@@ -71,7 +71,7 @@ def test_the_last_few_stay_and_the_best_beside_them(tmp_path):
     best = read_native(tmp_path / "best" / "nets.safetensors")
     assert (best.step, best.part("net")["weight"].tolist()) == (20, [20.0] * 3)
     metadata = json.loads((tmp_path / "best" / "state.json").read_text())
-    assert metadata == {"step": 20, "metrics": {"l2": 20.0}}
+    assert metadata == {"step": 20, "metrics": {"l2": 20.0}, "chosen_by": "l2"}
     assert kept.newest(Silence()).step == 100
 
 
