@@ -19,7 +19,7 @@ from engine.data.manifest import seen_from
 from engine.evaluators.dlib import DLIB_NAME
 from engine.evaluators.domain import DomainClassifier
 from engine.evaluators.photographs import IMPOSTOR_DISTANCE
-from engine.faces.boxes import grown
+from engine.faces.boxes import Box, grown
 from engine.faces.descriptor import aligned_box, describe_face
 from engine.faces.detect import Face
 from engine.faces.fitting import cut, fit_points
@@ -31,12 +31,13 @@ from engine.images.saving import save_png
 from engine.inference.kind import kind_of
 from engine.inference.morph import interpolate, save_film
 from engine.inference.outputs import provenance, save_strip
+from engine.inference.own_person import OwnPerson
 from engine.inference.plan import InferPlan
 from engine.inference.source_age import AGE_BY, AgeEstimates, SourceAge, source_age
 from engine.inference.subject import Subject
 from engine.nets.loading import frozen
 from engine.nets.photos.selfie import SIZE as MASK_SIZE
-from engine.nets.photos.selfie import load_selfie
+from engine.nets.photos.selfie import Selfie, load_selfie
 from engine.photo.ageing import age_subject
 from engine.photo.model import PhotoModel
 from engine.photo.subject import PhotoSubject, prepare_subject
@@ -74,6 +75,7 @@ class PhotoMethod:
         """
         require_targets(plan.ages)
         self.model = model
+        self.own = OwnPerson(model, progress)
         self.classifier = classifier
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
@@ -99,10 +101,10 @@ class PhotoMethod:
         source = source_age(subject, plan, estimated)
         if not plan.force:
             self._require(subject, face, source, estimated)
-        prepared = prepare_subject(
-            subject.photo, face.landmarks, self.model, person=self._person_mask(subject, face)
-        )
+        person = person_mask(self.person, subject.photo, face.box)
+        prepared = prepare_subject(subject.photo, face.landmarks, self.model, person=person)
         reference = describe_face(subject.photo, face) if plan.evaluate else None
+        flags = [*_flags(face), *self.own.flags(subject, face)]
         rows: list[Row] = []
         heads: list[Pixels] = []
         saving: Future[None] | None = None
@@ -124,11 +126,11 @@ class PhotoMethod:
             }
             row |= self._evaluated(picture, face, reference)
             row |= {
-                "extrapolated_years": None,
+                "extrapolated_years": self.own.beyond(age),
                 "sha256": subject.sha256,
                 "quad": subject.quad.corners.round(3).tolist(),
                 "model": MODEL,
-                "flags": [*flags_of_target(age), *_flags(face)],
+                "flags": [*flags_of_target(age), *flags],
             }
             rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
             started = time.perf_counter()
@@ -158,18 +160,6 @@ class PhotoMethod:
                 f"shows somebody who looks {estimated:.0f}: the model is made for adults "
                 "(`--force` ages an adult who looks younger)"
             )
-
-    @torch.inference_mode()
-    def _person_mask(self, subject: Subject, face: Face) -> np.ndarray:
-        """Where the person is: (h, w) in 0..1, seen by the network in a square about the face."""
-        height, width = subject.photo.shape[:2]
-        patch, left, top = cut(subject.photo, grown(face.box, MASK_MARGIN))
-        small = cv2.resize(patch, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
-        share = self.person(to_tensor(np.asarray(small, np.uint8)))[0, 0].numpy()
-        mask = np.zeros((height, width), np.float32)
-        inside = mask[top : top + patch.shape[0], left : left + patch.shape[1]]
-        inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
-        return mask
 
     def _evaluated(
         self, picture: Pixels, face: Face, reference: np.ndarray | None
@@ -225,6 +215,18 @@ class PhotoMethod:
         self, prepared: PhotoSubject, source: SourceAge, age: float, plan: InferPlan
     ) -> Pixels:
         return age_subject(prepared, source.years, age, strength=plan.strength)
+
+
+@torch.inference_mode()
+def person_mask(net: Selfie, photo: Pixels, box: Box) -> np.ndarray:
+    """Where the person is: (h, w) in 0..1, seen by the network in a square about the face's box."""
+    patch, left, top = cut(photo, grown(box, MASK_MARGIN))
+    small = cv2.resize(patch, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+    share = net(to_tensor(np.asarray(small, np.uint8)))[0, 0].numpy()
+    mask = np.zeros(photo.shape[:2], np.float32)
+    inside = mask[top : top + patch.shape[0], left : left + patch.shape[1]]
+    inside[:] = cv2.resize(share, (patch.shape[1], patch.shape[0]))
+    return mask
 
 
 def require_targets(ages: Sequence[float]) -> None:
