@@ -27,7 +27,8 @@ def run(
         str | None, typer.Option("--from", help="Weights to start from: a run, a file, a name.")
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="A person's aligned photos, for recipes that take them.")
+        Path | None,
+        typer.Option(help="Dated photos of a person, or of many, for recipes that take them."),
     ] = None,
     bank: Annotated[
         Path | None, typer.Option(help="A bank of impostors, for recipes that take one.")

@@ -55,7 +55,8 @@ LEAST_SPAN = 5.0
 """Years between the photographs under which ageing hardly shows in them."""
 DOUBTED = 0.25
 """Weight under which a photograph is named: the others contradict it."""
-NO_COMMAND = "tm train --recipe photo/personal"
+COMMAND = "tm train --recipe photo/personal"
+"""What the card says in place of the command, whose folders may name the person."""
 
 
 class OwnPhoto(NamedTuple):
@@ -204,7 +205,7 @@ class PersonTask(Task):
             "photos": len(self.photos),
             "ages": [min(ages), max(ages)],
             "held_out_for_figures": sum(photo.held_out for photo in self.photos),
-            "command": NO_COMMAND,
+            "command": COMMAND,
         }
         return personal_checkpoint(model, card)
 
