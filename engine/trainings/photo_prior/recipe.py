@@ -22,12 +22,12 @@ class PhotoPriorNetworks(Table):
     """Networks by the name of an expert of `tm relabel`."""
 
     age: str | None = None
-    """Calibrates the gain, where it is here; without it the gain is that of the recipe."""
+    """Calibrates the gain, where it is here; without it, or empty, the gain is the recipe's."""
 
     @field_validator("age")
     @classmethod
     def _known(cls, age: str | None) -> str | None:
-        return age if age is None else known_expert(age)
+        return known_expert(age) if age else None
 
 
 class CardTexts(Table):

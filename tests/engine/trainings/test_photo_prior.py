@@ -34,7 +34,7 @@ SET = (
     "gain.older=3",
     "gain.younger=2",
     "evaluation.evaluators=[]",
-    "networks={}",
+    "networks.age=''",
 )
 BEST = Path("checkpoints/best/nets.safetensors")
 
@@ -342,6 +342,12 @@ def test_a_network_that_sees_no_age_has_no_slope(rng):
     noisy = ages + rng.normal(0, 8, 200)
     plain = np.polyfit(noisy, ages, 1)[0]
     assert slope_on_truth(ages, noisy, errors + 8) > plain + 0.1
+
+
+def test_an_empty_network_leaves_the_gain_to_the_recipe(folder, tm):
+    given = ("train", "--recipe", "photo/prior", "--photos", folder, "--dry-run", "--json")
+    result = tm(*given, "--set", "networks.age=''")
+    assert not any("face-api" in remark for remark in result.json["remarks"])
 
 
 def test_a_recipe_without_photos_says_so():
