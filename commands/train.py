@@ -26,7 +26,8 @@ def run(
         str | None, typer.Option("--from", help="Weights to start from: a run, a file, a name.")
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="A person's aligned photos, for recipes that take them.")
+        Path | None,
+        typer.Option(help="Dated photos of a person, or of many, for recipes that take them."),
     ] = None,
     bank: Annotated[
         Path | None, typer.Option(help="A bank of impostors, for recipes that take one.")
@@ -99,7 +100,8 @@ def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool
     ]
     emit_table(("phase", "steps", "trainable", "parameters"), rows, title=forecast.recipe)
     curves = [(name, *(f"{v:.3g}" for v in values)) for name, values in cost.schedules.items()]
-    emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), curves)
+    if curves:
+        emit_table(("schedule", "start", "25 %", "50 %", "75 %", "end"), curves)
     say(
         f"memory: {cost.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimizer and averages,"
         f" and activations of a batch of {forecast.batch}; disk: {cost.disk / MEBIBYTE:,.0f} MiB"

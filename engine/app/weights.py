@@ -210,7 +210,7 @@ def export_weights(
     delivered = read_native(best)
     if delivered is None:
         raise WeightsError(f"`{best}` is not of our own format")
-    card = _card_of(run, best)
+    card = _card_of(run, best) | dict(delivered.card)
     save_native(file, replace(delivered, card=card), half=half)
     card["tensors_sha256"] = tensors_sha256(read_safetensors(file)[1])
     save_native(file, replace(delivered, card=card), half=half)

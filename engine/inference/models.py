@@ -21,7 +21,7 @@ from engine.inference.plan import InferPlan
 from engine.inference.recipe import InferRecipe
 from engine.nets.assemble import stamp_of
 from engine.photo.model import KIND as PHOTO_KIND
-from engine.photo.model import load_photo_model
+from engine.photo.personal import load_model as load_photo_model
 from engine.runtime.device import Compute
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights, shipped_weights, unchosen

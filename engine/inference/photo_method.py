@@ -33,6 +33,7 @@ from engine.images.saving import save_png
 from engine.inference.kind import kind_of
 from engine.inference.morph import interpolate, save_film
 from engine.inference.outputs import provenance, save_strip
+from engine.inference.own_person import OwnPerson
 from engine.inference.plan import InferPlan
 from engine.inference.source_age import AGE_BY, AgeEstimates, SourceAge, source_age
 from engine.inference.subject import Subject
@@ -78,6 +79,7 @@ class PhotoMethod:
         """
         require_targets(plan.ages)
         self.model = model
+        self.own = OwnPerson(model, progress)
         self.refuse_drawn = refuse_drawn
         self.faces = plan.faces
         self.ages = AgeEstimates()
@@ -109,6 +111,7 @@ class PhotoMethod:
         prepared = prepare_subject(subject.photo, face.landmarks, self.model, person=person)
         reference = describe_face(subject.photo, face) if plan.evaluate else None
         traits = self._traits_of(subject, face)
+        flags = [*_flags(face), *self.own.flags(subject, face)]
         rows: list[Row] = []
         heads: list[Pixels] = []
         saving: Future[None] | None = None
@@ -132,11 +135,11 @@ class PhotoMethod:
             impostors = photo_impostors(age, sex_of(traits.male), traits.lightness)
             row |= self._evaluated(picture, face, reference, impostors)
             row |= {
-                "extrapolated_years": None,
+                "extrapolated_years": self.own.beyond(age),
                 "sha256": subject.sha256,
                 "quad": subject.quad.corners.round(3).tolist(),
                 "model": MODEL,
-                "flags": [*flags_of_target(age), *_flags(face)],
+                "flags": [*flags_of_target(age), *flags],
             }
             rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
             started = time.perf_counter()

@@ -40,3 +40,29 @@ def mean_interval(
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
     return Interval(float(row.mean()), low, high)
+
+
+def ratio_interval(
+    above: ArrayLike,
+    below: ArrayLike,
+    *,
+    groups: ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap sum(above) / sum(below) of (n,) numbers, as slopes and shares of errors are.
+
+    groups: as of `mean_interval`. The ratio stands for the mean.
+    """
+    over, under = values(above, "above"), values(below, "below")
+    labels = np.asarray(groups).ravel()
+    if not over.size == under.size == labels.size:
+        raise ValueError(f"{over.size} and {under.size} numbers, and {labels.size} groups")
+    _, member = np.unique(labels, return_inverse=True)
+    sums = np.stack([np.bincount(member, over), np.bincount(member, under)])
+    count = sums.shape[1]
+    drawn = np.random.default_rng(seed).integers(0, count, (resamples, count))
+    ratios = sums[0][drawn].sum(axis=1) / sums[1][drawn].sum(axis=1)
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+    return Interval(float(over.sum() / under.sum()), low, high)

@@ -10,23 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
+from engine.core.table import Table
 from engine.photo.bands import blurred
-from engine.photo.features import FaceFeatures
+from engine.photo.features import NUISANCES, FaceFeatures
 from engine.photo.frame import MIRROR, Floats, mirrored
 from engine.photo.model import CODES, TERMS, PhotoModel, age_terms, uniform_gain
 
 Doubles = NDArray[np.float64]
 
-RIDGE = (1e-3, 3.0, 12.0, 3.0, 12.0, 40.0)
-"""Prior precision of the six terms, in faces: what bends or differs by code needs more evidence."""
-NUISANCE_RIDGE = 4.0
-HUBER = 1.5
-STEPS = 3
-CODE_RIDGE = 60.0
-FOLDS = 5
-COLUMNS = 8192
-"""Outputs that are solved for at a time."""
+COLUMNS, NUMBERS = 8192, 1 << 22
+"""Outputs that are solved for at a time: at most so many, and so many numbers for all faces."""
 MIN_WEIGHT = 0.02
 CONFIDENT_FROM, CONFIDENT_TO = 40.0, 70.0
 """The step of age whose fitted change must stand out from its error."""
@@ -35,12 +30,41 @@ SKIN_FROM, SKIN_TO = 0.45, 0.85
 HAIR_SEEN = 500.0
 
 
+class FitSettings(Table):
+    """How the age functions are fitted."""
+
+    ridge: tuple[float, float, float, float, float, float] = (1e-3, 3.0, 12.0, 3.0, 12.0, 40.0)
+    """Prior precision of the six terms, in faces: what bends or differs by code needs more
+    evidence."""
+    shape_ridge: float = Field(default=1.0, gt=0)
+    """Factor on it for shape, which differs more between people than with age."""
+    nuisances: tuple[str, ...] = NUISANCES
+    """What of the photography stands beside age, so that it does not pass for it."""
+    nuisance_ridge: float = Field(default=4.0, ge=0)
+    code_ridge: float = Field(default=60.0, gt=0)
+    huber: float = Field(default=1.5, gt=0)
+    """Residuals beyond so many standard deviations count less."""
+    steps: int = Field(default=3, ge=1)
+    """Reweighted solutions."""
+    folds: int = Field(default=5, ge=2)
+    """Each face has the appearance code of a fit that saw only the other folds."""
+
+    @field_validator("nuisances")
+    @classmethod
+    def _known(cls, nuisances: tuple[str, ...]) -> tuple[str, ...]:
+        for name in nuisances:
+            if name not in NUISANCES:
+                raise ValueError(f"unknown nuisance `{name}`, one of: {', '.join(NUISANCES)}")
+        return nuisances
+
+
 def fit_photo_model(
     faces: Sequence[FaceFeatures],
     ages: NDArray[np.floating],
     age_errors: NDArray[np.floating],
     mean_points: Floats,
     labels: NDArray[np.floating] | None = None,
+    settings: FitSettings | None = None,
 ) -> PhotoModel:
     """Fit all age functions to n faces.
 
@@ -48,27 +72,31 @@ def fit_photo_model(
     the appearance code is learned, such as -1 for women and 1 for men; without them it is the first
     principal component of the faces. The gains are left at 1: `calibrate_gains` sets them.
     """
+    settings = FitSettings() if settings is None else settings
     inputs = np.stack([face.code for face in faces]).astype(np.float64)
     if labels is None:
         labels = _first_component(inputs)
-    weights = _fit_code(inputs, labels)
-    codes = _held_out_codes(inputs, np.asarray(labels, np.float64))
+    weights = _fit_code(inputs, labels, settings.code_ridge)
+    codes = _held_out_codes(inputs, np.asarray(labels, np.float64), settings)
     expected = calibrated_ages(ages, age_errors)
     nuisance = np.stack([face.nuisance for face in faces]).astype(np.float64)
+    nuisance = nuisance[:, [NUISANCES.index(name) for name in settings.nuisances]]
     nuisance = (nuisance - nuisance.mean(axis=0)) / (nuisance.std(axis=0) + 1e-6)
     terms = np.stack([age_terms(a, c) for a, c in zip(expected, codes, strict=True)])
     design = np.column_stack([terms, np.clip(nuisance, -3, 3)])
 
     skin = np.stack([face.skin for face in faces])
     cells = skin[:, ::2, ::2]
-    colour = _maps(design, np.stack([face.colour for face in faces]), skin)
-    detail = _maps(design, np.stack([face.detail for face in faces]), cells)
+    colour = _maps(design, np.stack([face.colour for face in faces]), skin, settings)
+    detail = _maps(design, np.stack([face.detail for face in faces]), cells, settings)
     shapes = np.stack([face.shape for face in faces]).reshape(len(faces), -1)
-    shape, _ = robust_regression(design, shapes, np.ones_like(shapes))
+    ridge = tuple(settings.shape_ridge * one for one in settings.ridge)
+    stiff = settings.model_copy(update={"ridge": ridge})
+    shape, _ = robust_regression(design, shapes, np.ones_like(shapes), stiff)
     shape = shape[:TERMS].reshape(TERMS, -1, 2)
     hair = np.stack([face.hair for face in faces])
     seen = np.array([face.hair_pixels > HAIR_SEEN for face in faces], np.float32)
-    curve, _ = robust_regression(design, hair, np.repeat(seen[:, None], 3, axis=1))
+    curve, _ = robust_regression(design, hair, np.repeat(seen[:, None], 3, axis=1), settings)
     return PhotoModel(
         mean_points=mean_points,
         shape=_symmetric_shape(shape),
@@ -93,15 +121,19 @@ def calibrated_ages(ages: NDArray[np.floating], errors: NDArray[np.floating]) ->
 
 
 def robust_regression(
-    design: Doubles, values: NDArray[np.floating], weights: NDArray[np.floating]
+    design: Doubles,
+    values: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    settings: FitSettings | None = None,
 ) -> tuple[Floats, Floats]:
     """Huber regression of each column of values (n, m), weighted by (n, m), on a design (n, p).
 
     Returns the coefficients (p, m) and, (2, m), how sure the change with age and that of the
     code's share in it are: 1 - variance / square, of the step from 40 to 70 years.
     """
-    count, ridge = design.shape[1], np.full(design.shape[1], NUISANCE_RIDGE)
-    ridge[:TERMS] = RIDGE
+    settings = FitSettings() if settings is None else settings
+    count, ridge = design.shape[1], np.full(design.shape[1], settings.nuisance_ridge)
+    ridge[:TERMS] = settings.ridge
     products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
     step = age_terms(CONFIDENT_TO, 0.0) - age_terms(CONFIDENT_FROM, 0.0)
     contrast = np.zeros((2, count))
@@ -109,19 +141,20 @@ def robust_regression(
     contrast[1, 3:TERMS] = step[:3]
     result = np.zeros((count, values.shape[1]), np.float32)
     sure = np.zeros((2, values.shape[1]), np.float32)
-    for start in range(0, values.shape[1], COLUMNS):
-        part = slice(start, start + COLUMNS)
+    columns = min(COLUMNS, max(NUMBERS // len(values), 1))
+    for start in range(0, values.shape[1], columns):
+        part = slice(start, start + columns)
         y, prior = values[:, part].astype(np.float64), weights[:, part].astype(np.float64)
         w = prior
         coefficients = np.zeros((count, y.shape[1]))
         sigma = gram = None
-        for _ in range(STEPS):
+        for _ in range(settings.steps):
             gram = (products.T @ w).T.reshape(-1, count, count) + np.diag(ridge)
             right = (design.T @ (w * y)).T[..., None]
             coefficients = np.linalg.solve(gram, right)[..., 0].T
             residual = np.abs(y - design @ coefficients)
             sigma = 1.4826 * np.median(residual, axis=0) + 1e-3
-            w = prior * np.minimum(1, HUBER * sigma / np.maximum(residual, 1e-6))
+            w = prior * np.minimum(1, settings.huber * sigma / np.maximum(residual, 1e-6))
         assert sigma is not None
         assert gram is not None
         result[:, part] = coefficients
@@ -135,14 +168,19 @@ def robust_regression(
     return result, sure
 
 
-def _maps(design: Doubles, values: NDArray[np.floating], masks: NDArray[np.floating]) -> Floats:
+def _maps(
+    design: Doubles,
+    values: NDArray[np.floating],
+    masks: NDArray[np.floating],
+    settings: FitSettings,
+) -> Floats:
     """Age functions (6, h, w, c) of maps (n, h, w, c) under masks (n, h, w), where they are sure.
 
     Left and right are averaged: faces are symmetric on average and light is not.
     """
     n, height, width, channels = values.shape
     weights = np.repeat(masks.reshape(n, -1), channels, axis=1) + MIN_WEIGHT
-    fitted, sure = robust_regression(design, values.reshape(n, -1), weights)
+    fitted, sure = robust_regression(design, values.reshape(n, -1), weights, settings)
     fields = fitted[:TERMS].reshape(TERMS, height, width, channels)
     fields = (fields + fields[:, :, ::-1]) / 2
     confidence = sure.reshape(2, height, width, channels)
@@ -169,7 +207,7 @@ def _symmetric_shape(terms: Floats) -> Floats:
     return result.astype(np.float32)
 
 
-def _fit_code(inputs: Doubles, labels: NDArray[np.floating]) -> Doubles:
+def _fit_code(inputs: Doubles, labels: NDArray[np.floating], ridge: float) -> Doubles:
     """Weights and offset (467,) of a ridge regression on labels, steep enough for tanh."""
     labels = np.asarray(labels, np.float64)
     # Two labels of unequal size weigh the same.
@@ -177,7 +215,7 @@ def _fit_code(inputs: Doubles, labels: NDArray[np.floating]) -> Doubles:
     balance = balance * len(labels) / 2
     mean = (inputs * balance[:, None]).sum(axis=0) / balance.sum()
     centred = inputs - mean
-    gram = centred.T @ (centred * balance[:, None]) + CODE_RIDGE * np.eye(CODES)
+    gram = centred.T @ (centred * balance[:, None]) + ridge * np.eye(CODES)
     offset = (labels * balance).sum() / balance.sum()
     weights = np.linalg.solve(gram, centred.T @ (balance * (labels - offset)))
     spread = np.sqrt(((centred @ weights) ** 2 * balance).sum() / balance.sum()) + 1e-9
@@ -185,12 +223,12 @@ def _fit_code(inputs: Doubles, labels: NDArray[np.floating]) -> Doubles:
     return np.append(weights * steep, offset * steep - mean @ weights * steep)
 
 
-def _held_out_codes(inputs: Doubles, labels: Doubles) -> Doubles:
+def _held_out_codes(inputs: Doubles, labels: Doubles, settings: FitSettings) -> Doubles:
     """Each face's code by a fit that did not see it, as a new photograph is met."""
     codes = np.zeros(len(inputs))
-    fold = np.arange(len(inputs)) % FOLDS
-    for held in range(FOLDS):
-        weights = _fit_code(inputs[fold != held], labels[fold != held])
+    fold = np.arange(len(inputs)) % settings.folds
+    for held in range(settings.folds):
+        weights = _fit_code(inputs[fold != held], labels[fold != held], settings.code_ridge)
         codes[fold == held] = np.tanh(inputs[fold == held] @ weights[:-1] + weights[-1])
     return codes
 

@@ -5,8 +5,8 @@ the knots (Lanitis, Taylor and Cootes 2002 use quadratics of age), and the same 
 appearance code. Only differences between two ages are ever applied (Burt and Perrett 1995).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,13 @@ def age_terms(age: float, code: float) -> NDArray[np.float64]:
     return np.concatenate([basis, code * basis])
 
 
-def save_photo_model(path: Path, model: PhotoModel, card: Mapping[str, Any]) -> None:
-    """Write the model with its card, maps in half precision."""
+def photo_checkpoint(model: PhotoModel, card: Mapping[str, Any]) -> Checkpoint:
+    """What a file of the model holds."""
     state = {
-        field.name: torch.from_numpy(np.ascontiguousarray(getattr(model, field.name), np.float32))
-        for field in fields(model)
+        name: torch.from_numpy(np.ascontiguousarray(getattr(model, name), np.float32))
+        for name in SHAPES
     }
-    checkpoint = Checkpoint(
+    return Checkpoint(
         kind=KIND,
         parts={"photo": state},
         latent_avg=None,
@@ -124,17 +124,38 @@ def save_photo_model(path: Path, model: PhotoModel, card: Mapping[str, Any]) -> 
         facts={"frame": [WIDTH, HEIGHT], "knots": list(KNOTS), "centre": CENTRE, "spread": SPREAD},
         card=dict(card),
     )
-    save_native(path, checkpoint, half=True)
+
+
+def save_photo_model(path: Path, model: PhotoModel, card: Mapping[str, Any]) -> None:
+    """Write the model with its card, maps in half precision."""
+    save_native(path, photo_checkpoint(model, card), half=True)
 
 
 def load_photo_model(path: Path) -> PhotoModel:
     """Read a model file; WeightsError unless it is complete, finite, of size, and of this frame."""
+    return photo_model_of(path, read_photo_checkpoint(path))
+
+
+def read_photo_checkpoint(path: Path) -> Checkpoint:
+    """What a file of a photo model holds; WeightsError for another file."""
     if not path.is_file():
         raise WeightsError(f"there is no photo model at `{path}`")
     if path.stat().st_size > LARGEST:
         raise WeightsError(f"`{path}` is larger than any photo model")
     checkpoint = read_native(path)
-    if checkpoint is None or checkpoint.kind != KIND or set(checkpoint.parts) != {"photo"}:
+    if checkpoint is None or checkpoint.kind != KIND:
+        raise WeightsError(f"`{path}` holds no photo model")
+    return checkpoint
+
+
+def photo_model_of(
+    path: Path, checkpoint: Checkpoint, *, beside: Collection[str] = ()
+) -> PhotoModel:
+    """The model in what was read of a file; errors as of `load_photo_model`.
+
+    beside: other parts that the file may have.
+    """
+    if set(checkpoint.parts) - set(beside) != {"photo"}:
         raise WeightsError(f"`{path}` holds no photo model")
     facts = {"frame": [WIDTH, HEIGHT], "knots": list(KNOTS), "centre": CENTRE, "spread": SPREAD}
     if dict(checkpoint.facts) != facts:

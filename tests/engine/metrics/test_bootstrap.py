@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.metrics.bootstrap import mean_interval
+from engine.metrics.bootstrap import mean_interval, ratio_interval
 
 
 def test_the_interval_is_that_of_the_normal_distribution(rng):
@@ -35,3 +35,17 @@ def test_copies_within_a_group_do_not_narrow_the_interval():
 def test_groups_must_go_with_the_numbers():
     with pytest.raises(ValueError, match="3 numbers and 2 groups"):
         mean_interval([1, 2, 3], groups=[0, 1])
+
+
+def test_a_ratio_of_sums_is_resampled_over_groups():
+    generator = np.random.default_rng(0)
+    below = generator.uniform(1, 2, 200)
+    people = np.repeat(np.arange(40), 5)
+    above = below * np.repeat(generator.normal(0.8, 0.2, 40), 5)
+    interval = ratio_interval(above, below, groups=people)
+    assert interval.mean == pytest.approx(above.sum() / below.sum())
+    assert interval.low < 0.8 < interval.high
+    alone = ratio_interval(above, below, groups=np.arange(200))
+    assert interval.high - interval.low > 1.5 * (alone.high - alone.low)
+    with pytest.raises(ValueError, match="2 groups"):
+        ratio_interval([1, 2, 3], [1, 2, 3], groups=[0, 1])

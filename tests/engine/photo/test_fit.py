@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.photo.features import FaceFeatures, features_of, view_of
-from engine.photo.fit import calibrated_ages, fit_photo_model, robust_regression
+from engine.photo.fit import FitSettings, calibrated_ages, fit_photo_model, robust_regression
 from engine.photo.model import SHAPES, TERMS, age_terms
 
 
@@ -106,3 +106,23 @@ def test_labels_that_err_do_not_flatten_the_slope():
     assert plain < 0.85
     assert np.polyfit(calibrated_ages(labels, errors), true, 1)[0] == pytest.approx(1.0, abs=0.05)
     assert calibrated_ages(true, np.zeros(4000)) == pytest.approx(true)
+
+
+def test_settings_of_the_fit_count_or_are_refused():
+    generator = np.random.default_rng(6)
+    design = np.column_stack(
+        [np.stack([age_terms(age, 0.0) for age in generator.uniform(30, 80, 60)]), np.ones(60)]
+    )
+    values = 2 * design[:, 1:2] + generator.normal(0, 1, (60, 1))
+    values[design[:, 1].argsort()[:5]] += 30
+    plain = FitSettings()
+    stiff = plain.model_copy(update={"ridge": tuple(100 * one for one in plain.ridge)})
+    trusting = plain.model_copy(update={"huber": 1e6})
+    slopes = [
+        robust_regression(design, values, np.ones_like(values), one)[0][1, 0]
+        for one in (plain, stiff, trusting)
+    ]
+    assert abs(slopes[1]) < 0.7 * abs(slopes[0])
+    assert abs(slopes[0] - 2) + 0.5 < abs(slopes[2] - 2)
+    with pytest.raises(ValueError, match="unknown nuisance `smell`"):
+        FitSettings(nuisances=("smell",))
