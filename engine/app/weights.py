@@ -256,7 +256,7 @@ def command_without_folders(command: str) -> str:
     """
     try:
         tokens = shlex.split(command)
-    except ValueError:  # an open quotation mark: what follows is ambiguous
+    except ValueError:  # an open quotation mark: what follows has no end
         tokens = re.split("['\"]", command)[0].split()
     shipped = shipped_recipes()
     cut = [token if token in shipped else PATHS.sub(r"\1", token) for token in tokens]

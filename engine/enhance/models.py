@@ -143,7 +143,7 @@ def _read_ncnn(path: Path) -> Checkpoint:
 
 def _described(checkpoint: Checkpoint, path: Path) -> "ImageModelDescriptor[Any]":
     """What spandrel makes of the one network of a checkpoint."""
-    library, state = spandrel(), next(iter(checkpoint.parts.values()))
+    library, state = spandrel(), checkpoint.part(next(iter(checkpoint.parts)))
     if not (checkpoint.kind == "spandrel" or checkpoint.facts.get("bare")):
         raise WeightsError(
             f"`{path}` holds {checkpoint.part_names}: nothing that enhances pictures",

@@ -150,7 +150,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture lazily; every fault of the file, met now or in the block, is a reason."""
-    if (reason := UNREAD.get(path.suffix.lower())) is not None:
+    if (reason := UNREAD.get(Path(path).suffix.lower())) is not None:
         raise PictureError(reason)
     with _quiet_lock, warnings.catch_warnings(), _unlimited():
         warnings.simplefilter("ignore")

@@ -66,17 +66,21 @@ def is_rendered(path: Path) -> bool:
 def require_photograph(path: Path) -> None:
     """PictureError for a picture that tm made from others; what it rendered from nothing is a
     photograph of the drawn world."""
-    provenance = provenance_of(path)
-    if (
-        provenance is not None
-        and provenance.get("synthetic")
-        and provenance.get("made") != RENDERED
-    ):
+    if (mark := synthetic_mark(path)) is not None:
         raise PictureError(
-            f"was made by tm ({provenance.get('made')}), it is no photograph"
+            f"was made by tm ({mark['made']}), it is no photograph"
             " (`--include-synthetic` takes it)",
             status="skipped",
         )
+
+
+def synthetic_mark(path: Path) -> dict[str, Any] | None:
+    """What a picture made from this one has to say of itself, too; None for a photograph."""
+    provenance = provenance_of(path)
+    if provenance is None or not provenance.get("synthetic"):
+        return None
+    made = provenance.get("made")
+    return None if made == "rendered" else {"made": made, "synthetic": True}
 
 
 def tool_version() -> str:

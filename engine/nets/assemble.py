@@ -47,7 +47,7 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
     if checkpoint.latent_avg is None:
         raise WeightsError("these weights have no `latent_avg`, which the codes are offsets from")
     size = int(checkpoint.facts.get("encoder_size", ENCODER_SIZE))
-    adapter = checkpoint.parts.get("adapter")
+    adapter = checkpoint.part("adapter") if "adapter" in checkpoint.parts else None
     if checkpoint.facts.get("adapter_used") is False:
         adapter = None
     return TimeMachine(
@@ -77,7 +77,8 @@ def published_machine() -> TimeMachine:
 
 def _trained(checkpoint: Checkpoint, size: int) -> StyleEncoder | None:
     """The encoder that a personal run trained, if it did."""
-    state = checkpoint.parts.get("trained_encoder")
+    named = "trained_encoder"
+    state = checkpoint.part(named) if named in checkpoint.parts else None
     return None if state is None else _encoder(state, size)
 
 

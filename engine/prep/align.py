@@ -36,7 +36,7 @@ from engine.faces.detect import Face
 from engine.geometry.ffhq import quad_of
 from engine.images.naming import output_stems
 from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
-from engine.images.saving import require_photograph, save_png
+from engine.images.saving import require_photograph, save_png, synthetic_mark
 from engine.prep.advice import Advice, advise
 from engine.runtime.pool import in_processes
 
@@ -200,7 +200,8 @@ def _save(
     path, quad = job.output.with_name(f"{job.output.name}{suffix}"), quad_of(face.landmarks)
     pixels = crop_face(picture.pixels, quad, plan.size)
     made_from = {key: about[key] for key in ("source", "sha256")}
-    save_png(path, pixels, {"made": "aligned from a photo", **made_from})
+    made = {"made": "aligned from a photo"} | (synthetic_mark(job.photo) or {})
+    save_png(path, pixels, {**made, **made_from})
     return Row(
         output=seen_from(plan.out, path),
         box=_rounded_box(face.box),

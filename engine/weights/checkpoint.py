@@ -46,13 +46,15 @@ class Checkpoint:
         return str(self.facts.get("task", self.kind))
 
     def part(self, name: str, *, copy: bool = False) -> StateDict:
-        """The state dict of a part; WeightsError says which parts there are instead.
+        """The state dict of a part; WeightsError says which parts there are instead, or which of
+        its numbers are not finite. Until it is asked for nothing of it is read from the disk.
 
         copy: give tensors of its own, for networks that outlive the file or are trained.
         """
         if name not in self.parts:
             raise WeightsError(f"a `{self.kind}` checkpoint with {self.part_names} has no `{name}`")
         state = self.parts[name]
+        self.require_finite(name)
         return {key: tensor.clone() for key, tensor in state.items()} if copy else state
 
     def parameters(self, name: str) -> int:
@@ -60,9 +62,13 @@ class Checkpoint:
         state = self.part(name)
         return sum(tensor.numel() for key, tensor in state.items() if not BUFFERS.search(key))
 
-    def require_finite(self) -> None:
-        """WeightsError for learned numbers that are NaN or infinite: they give black pictures."""
-        for name, state in (*self.parts.items(), ("", {"latent_avg": self.latent_avg})):
+    def require_finite(self, *parts: str) -> None:
+        """WeightsError for learned numbers that are NaN or infinite: they give black pictures.
+
+        parts: all if none is named.
+        """
+        states = [(name, self.parts[name]) for name in parts or self.parts]
+        for name, state in (*states, ("", {"latent_avg": self.latent_avg})):
             for key, tensor in state.items():
                 if tensor is None or not tensor.is_floating_point() or BUFFERS.search(key):
                     continue

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from engine.core.errors import WeightsError
+from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.weights.folder import status_of, weights_file
 from engine.weights.manifest import known_weights
@@ -39,7 +39,7 @@ def find_weights(name: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # `~nobody`, a name too long, a NUL
         raise WeightsError(f"`{name[:80]}` is no path of weights: {error}") from None
     if path.suffix in SUFFIXES or len(path.parts) > 1:
-        raise WeightsError(f"there is no file or run at `{name}`", hint="check the path")
+        raise UsageError(f"unknown weights: nothing is at `{name}`", hint="check the path")
     shipped = shipped_weights()
     if name in shipped and not _published_here(name):
         return shipped[name]

@@ -44,8 +44,7 @@ def read_checkpoint(path: Path, *, ema: bool = True) -> Checkpoint:
 def read_content(content: Any, *, ema: bool = True) -> Checkpoint:
     """Find the format of what torch or safetensors read, and split it into networks.
 
-    ema: take averaged weights where there are both. WeightsError if no format fits, or if numbers
-    are not finite.
+    ema: take averaged weights where there are both. WeightsError if no format fits.
     """
     table = vars(content) if isinstance(content, Namespace) else content
     if not isinstance(table, Mapping):
@@ -53,9 +52,7 @@ def read_content(content: Any, *, ema: bool = True) -> Checkpoint:
     table = {str(key): value for key, value in table.items()}
     for kind in sorted(FORMATS, key=lambda kind: FORMATS[kind].slow):
         if FORMATS[kind].detect(table):
-            checkpoint = FORMATS[kind].read(table, ema=ema)
-            checkpoint.require_finite()
-            return checkpoint
+            return FORMATS[kind].read(table, ema=ema)
     raise _unknown(f"keys such as {', '.join(f'`{key}`' for key in sorted(table)[:4]) or 'none'}")
 
 

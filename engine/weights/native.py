@@ -112,7 +112,7 @@ def read_native(path: Path) -> Checkpoint | None:
             f"{', '.join(empty) or 'none'} missing, {', '.join(strange[:8]) or 'none'} unexpected",
             hint="get the file again, or import the original anew",
         )
-    checkpoint = Checkpoint(
+    return Checkpoint(
         kind=header["kind"],
         parts=cast("Mapping[str, StateDict]", parts),
         latent_avg=tensors.get(LATENT),
@@ -121,11 +121,6 @@ def read_native(path: Path) -> Checkpoint | None:
         facts=header["facts"],
         card=header["card"],
     )
-    try:
-        checkpoint.require_finite()
-    except WeightsError as error:
-        raise WeightsError(f"`{path}`: {error}", hint=error.hint) from None
-    return checkpoint
 
 
 def is_native(path: Path) -> bool:

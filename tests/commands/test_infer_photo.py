@@ -76,7 +76,7 @@ def test_a_row_has_the_source_age_and_independent_evaluators(tm, photo, tmp_path
 
 
 def test_the_age_is_given_or_found_in_name_manifest_and_exif(tm, photo, tmp_path):
-    named = photo.with_name("33_eve.png")
+    named = photo.with_name("33_1.png")
     shutil.copy(photo, named)
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2000:07:01 12:00:00"
@@ -92,7 +92,7 @@ def test_the_age_is_given_or_found_in_name_manifest_and_exif(tm, photo, tmp_path
         r["source"].split("/")[-1]: (r["source_age"], r["age_source"])
         for r in rows_of(tmp_path / "out")
     }
-    assert ages["33_eve.png"] == (33.0, "name")
+    assert ages["33_1.png"] == (33.0, "name")
     assert ages["listed.png"] == (36.0, "manifest")
     assert ages["dated.jpg"] == (pytest.approx(31, abs=0.1), "exif")
     assert ages["eve.png"][1] == "estimated"

@@ -25,7 +25,7 @@ def faces(tmp_path_factory):
 def source(tmp_path, faces):
     folder = tmp_path / "in"
     folder.mkdir()
-    shutil.copy(faces[0], folder / "30_a.png")
+    shutil.copy(faces[0], folder / "30_1.png")
     return folder
 
 
@@ -74,18 +74,18 @@ def sheet(source, out):
 
 
 FOREIGN = [
-    (align, "30_a.png", 3),
+    (align, "30_1.png", 3),
     (align, "manifest.jsonl", 2),
-    (infer, "30_a_age40.png", 3),
-    (infer, "30_a_strip.png", 3),
+    (infer, "30_1_age40.png", 3),
+    (infer, "30_1_strip.png", 3),
     (infer, "results.jsonl", 2),
-    (enhance, "30_a.png", 3),
-    (enhance, "30_a.json", 3),
+    (enhance, "30_1.png", 3),
+    (enhance, "30_1.json", 3),
     (enhance, "recipe.toml", 2),
     (synth, "000000/20_0.png", 2),
     (synth, "holiday.jpg", 2),
     (landscapes, "valence_arousal.csv", 2),
-    (filtered, "30_a.png", 0),
+    (filtered, "30_1.png", 0),
     (relabel, "l.json", 2),
     (relabel, "r.csv", 2),
     (relabel, "l_files/labels.csv", 2),
@@ -202,7 +202,7 @@ def test_nothing_is_written_through_a_link_in_out(tm, source, tmp_path, verb, na
 def test_a_subfolder_of_out_that_is_a_link_is_not_entered(tm, source, tmp_path):
     out, away = tmp_path / "out", tmp_path / "away"
     (source / "sub").mkdir()
-    shutil.move(source / "30_a.png", source / "sub" / "30_a.png")
+    shutil.move(source / "30_1.png", source / "sub" / "30_1.png")
     out.mkdir()
     away.mkdir()
     (out / "sub").symlink_to(away)

@@ -65,3 +65,6 @@ def test_align_skips_what_infer_made_and_takes_what_was_rendered(tm, tmp_path):
     rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [row["status"] for row in rows] == ["done", "skipped"]
     assert tm(*align, "--include-synthetic", "--json").json["skipped"] == 0
+    if (out / "41_1.png").exists():  # the mark is not lost on the way
+        with pytest.raises(PictureError, match="re-aged"):
+            require_photograph(out / "41_1.png")

@@ -33,6 +33,6 @@ def test_a_path_that_is_not_there_is_said_to_be_not_there(tm, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").touch()
     result = tm("infer", "a.png", "--ages", "30", "--weights", name, "--out", "out")
-    assert result.code == 4
-    assert f"there is no file or run at `{name}`" in result.err
+    assert result.code == 2
+    assert f"nothing is at `{name}`" in result.err
     assert len(result.err) < 200

@@ -1,4 +1,4 @@
-"""Weights that are not numbers are refused when they are read, whatever the format."""
+"""Weights that are not numbers are refused when a network asks for them, whatever the format."""
 
 import pytest
 import torch
@@ -21,14 +21,14 @@ def test_one_bad_number_in_a_file_of_ours_is_named(tmp_path, bad, dtype):
     tensor = torch.zeros(70, 70, dtype=dtype)
     tensor[50, 3] = bad
     save_native(tmp_path / "a.safetensors", native(tensor))
-    with pytest.raises(WeightsError, match=r"`.*a\.safetensors`: `identity\.w` holds numbers"):
-        read_checkpoint(tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match=r"`identity\.w` holds numbers"):
+        read_checkpoint(tmp_path / "a.safetensors").part("identity")
 
 
 def test_a_bad_average_latent_is_refused(tmp_path):
     save_native(tmp_path / "a.safetensors", native(torch.ones(3), latent=torch.tensor([BAD[0]])))
     with pytest.raises(WeightsError, match="`latent_avg`"):
-        read_checkpoint(tmp_path / "a.safetensors")
+        read_checkpoint(tmp_path / "a.safetensors").part("identity")
 
 
 def test_published_formats_are_checked_too(monkeypatch):
@@ -46,12 +46,12 @@ def test_published_formats_are_checked_too(monkeypatch):
     monkeypatch.setattr("engine.weights.load.FORMATS", {"toy": Published})
     assert read_content({"toy": torch.ones(2)}).parts
     with pytest.raises(WeightsError, match="not finite"):
-        read_content({"toy": torch.tensor([1.0, BAD[1]])})
+        read_content({"toy": torch.tensor([1.0, BAD[1]])}).part("identity")
 
 
 def test_large_but_finite_numbers_and_masks_of_minus_infinity_pass(tmp_path):
     large = torch.full((100, 100), 6e4, dtype=torch.float16)
     save_native(tmp_path / "a.safetensors", native(large))
     save_native(tmp_path / "b.safetensors", native(torch.full((3, 3), BAD[2]), key="attn_mask"))
-    read_checkpoint(tmp_path / "a.safetensors")
-    read_checkpoint(tmp_path / "b.safetensors")
+    read_checkpoint(tmp_path / "a.safetensors").part("identity")
+    read_checkpoint(tmp_path / "b.safetensors").part("identity")
