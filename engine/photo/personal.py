@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.errors import WeightsError
-from engine.photo.ageing import COLOUR_GAIN, HAIR_GAIN, SHAPE_GAIN
 from engine.photo.bands import blurred
 from engine.photo.deviation import Doubles, Posterior, fit_deviation
 from engine.photo.features import FaceFeatures
@@ -42,6 +41,7 @@ CURVES = 4
 POOL = 3.0
 """Sigma in cells over which spots are taken together."""
 FEWEST = 3
+LEAST_GAIN = 1e-3
 PERSONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "span": (2,),
     "identity": (128,),
@@ -94,7 +94,7 @@ class PersonalModel(PhotoModel):
         """
         prior = PhotoModel.difference(self, name, start, goal, code)
         own = self.own.at(name, goal) - self.own.at(name, start)
-        return prior + own / _gain(self, name, older=goal > start)
+        return prior + own / max(self.gains(goal > start, code)[name], LEAST_GAIN)
 
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of the person's hair at an age, but for a constant."""
@@ -297,10 +297,3 @@ def _curves(fitted: Posterior, values: Doubles, part: str) -> tuple[Floats, Floa
             plane = np.ascontiguousarray(maps[row, ..., channel])
             maps[row, ..., channel] = blurred(plane, 2.0)
     return curves, maps
-
-
-def _gain(model: PhotoModel, part: str, *, older: bool) -> float:
-    """The gain that a part of the change is multiplied with afterwards."""
-    gain = float(model.gain[0 if older else 1])
-    bounds = {"shape": SHAPE_GAIN, "colour": COLOUR_GAIN[0 if older else 1][0], "hair": HAIR_GAIN}
-    return max(min(gain, bounds.get(part, gain)), 1e-3)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from engine.core.errors import InputError, PictureError
 from engine.core.progress import Progress, reported
+from engine.data.faces import FaceSource
 from engine.evaluators.suite import EvaluatorSuite
 from engine.faces.choose import FaceChoice
-from engine.faces.detect import Detection
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures
@@ -99,9 +99,9 @@ def read_photo_set(
 def _find(job: _Job) -> _FaceOrReason:
     try:
         if job.aligned:
-            subject = aligned_subject(job.path, Detection(), trusted=True)
+            subject = aligned_subject(job.path, FaceSource(), trusted=True)
         else:
-            subject = find_subject(job.path, FaceChoice(), Detection())
+            subject = find_subject(job.path, FaceChoice(), FaceSource())
     except PictureError as error:
         return _FaceOrReason(reason=error.reason)
     except OSError as error:
