@@ -78,7 +78,7 @@ class InferPlan:
     @property
     def look(self) -> str:
         """Changes whenever the pictures themselves do, whatever else is written beside them."""
-        names = ("strength", "size", "aligned", "choice", "detection", "age", "settings")
+        names = ("strength", "size", "aligned", "choice", "faces", "age", "settings")
         return settings_digest({name: str(getattr(self, name)) for name in names})
 
     @property
