@@ -158,7 +158,7 @@ def plan_relabel(request: RelabelRequest) -> RelabelPlan:
     rules = DecisionRules(
         limits=recipe.limits,
         fusion=recipe.fusion,
-        requested={one: sum(table.domain == one for table in tables) for one in DOMAINS},
+        loaded={one: len(ensemble.of_domain(one)) for one in DOMAINS},
         calibrations=read_calibrations(name, ensemble) if name else {},
         attributes=recipe.attributes,
         labels=labels,

@@ -52,8 +52,9 @@ class DecisionRules:
 
     limits: Limits
     fusion: Fusion
-    requested: Mapping[Domain, int]
-    """Number of experts requested for each domain, loaded or not."""
+    loaded: Mapping[Domain, int]
+    """Number of experts for each domain that are here: those that are not know nothing against a
+    face, and the calibration of those that are accounts for the others."""
     calibrations: Mapping[Domain, Calibration]
     attributes: AttributeLimits | None = None
     labels: ReferenceLabels | None = None
@@ -82,7 +83,7 @@ def decide(
             labels[job.name] = label_without_age(job, row["reason"] or reason, "no_answer", experts)
             continue
         limits, spread = rules.limits, float(mixture.std[at])
-        share = mixture.present[at] / max(rules.requested[domain], mixture.present[at])
+        share = mixture.present[at] / max(rules.loaded[domain], mixture.present[at])
         reliability = float(share * np.exp(-spread / limits.decay))
         flags = _flags(mixture, at, float(confidence[at]), limits)
         audit = _audit(job, float(mixture.age[at]), spread, rules, calibration)
