@@ -40,8 +40,8 @@ CURVES = 4
 """Curves of a part, each with a map."""
 POOL = 3.0
 """Sigma in cells over which spots are taken together."""
-FEWEST = 3
 LEAST_GAIN = 1e-3
+FEWEST = 3
 PERSONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "span": (2,),
     "identity": (128,),

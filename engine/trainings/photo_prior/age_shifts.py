@@ -19,6 +19,7 @@ from engine.experts.base import EXPERTS, Expert, ExpertTable, Faces
 from engine.photo.ageing import age_subject
 from engine.photo.fit import calibrated_ages
 from engine.photo.frame import Floats, Pixels
+from engine.photo.gains import calibrate_gains
 from engine.photo.model import PhotoModel
 from engine.photo.subject import PhotoSubject, prepare_subject
 from engine.trainings.photo_prior.measuring import (
@@ -36,10 +37,6 @@ from engine.trainings.photo_prior.measuring import (
 Doubles = NDArray[np.float64]
 LEAST_STEP = 5.0
 """Years between source and target ages under which a shift is not asked for."""
-LEAST_FACTOR, MOST_FACTOR = 0.5, 2.5
-"""Bounds on the change of the gain in one round."""
-CLOSE = 0.03
-"""Distance of the share from the one asked for at which the gain is kept."""
 SMALLEST_SLOPE = 0.1
 """Slope on true ages under which a network cannot be used: it does not see age in these faces."""
 
@@ -52,16 +49,12 @@ class Targets(Table):
 
 
 class GainTable(Targets):
-    """Factors on the fitted change, which the fit alone makes too small: faces differ in more than
-    their mean. Calibrated where the network of `networks.age` is here."""
+    """Factors on the fitted change, which the fit alone makes too small: averages over people blur
+    what is sharp in each. Calibrated where the network of `networks.age` is here; otherwise they
+    are those of the model in the package."""
 
-    older: float = Field(default=1.0, gt=0, le=10)
-    younger: float = Field(default=1.0, gt=0, le=10)
-    share: float = Field(default=1.0, gt=0, le=2)
-    """What the network should see of the asked change, in shares of its slope on true ages."""
-    rounds: int = Field(default=4, ge=1)
-    most: float = Field(default=8.0, ge=1, le=10)
-    """Bound on both: beyond, faces become caricatures."""
+    uniform: float | None = Field(default=None, gt=0, le=10)
+    """The same factor for every part, in place of all that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,39 +190,26 @@ def shifts(
     }
 
 
-def calibrate_gain(
+def calibrate(
     faces: Sequence[AgedFace],
     model: PhotoModel,
     estimator: Estimator,
-    slope: float,
+    own: Doubles,
     table: GainTable,
     progress: Progress,
 ) -> tuple[PhotoModel, dict[str, float]]:
-    """The model with the gains at which the estimator sees the asked share, and that share.
+    """The model with gains at which the estimator sees what was asked, and the share it then sees.
 
-    slope: the estimator's own on true ages. Every round multiplies both gains by what is missing,
-    within bounds; the nearest of all rounds is kept.
+    own: (2,) the estimator's slope on true ages, for appearance codes below and above 0. ValueError
+    as of `calibrate_gains`.
     """
-    gain = np.array([table.older, table.younger])
-    best = np.full(2, np.inf)
-    kept, shares = gain.copy(), np.full(2, np.nan)
-    for _ in range(table.rounds):
-        tried = with_gain(model, gain)
-        seen = shifts(faces, tried, [estimator], table.ages, progress)[estimator.name]
-        share = np.array([seen.share(slope, older=older) for older in (True, False)])
-        away = np.abs(share - table.share)
-        nearer = away < best
-        best[nearer], kept[nearer], shares[nearer] = away[nearer], gain[nearer], share[nearer]
-        if not (away > CLOSE).any():
-            break
-        missing = table.share / np.maximum(np.nan_to_num(share, nan=table.share), 1e-3)
-        gain = np.clip(
-            gain * np.clip(missing, LEAST_FACTOR, MOST_FACTOR), 1 / table.most, table.most
-        )
-    return with_gain(model, kept), {"older": float(shares[0]), "younger": float(shares[1])}
-
-
-def with_gain(model: PhotoModel, gain: NDArray[np.floating]) -> PhotoModel:
-    """The model with other gains, (2,): towards older, and towards younger."""
-    both = np.asarray(gain, np.float32).reshape(2, *[1] * (model.gain.ndim - 1))
-    return replace(model, gain=np.broadcast_to(both, model.gain.shape).copy())
+    subjects, ages = [face.subject for face in faces], np.array([face.age for face in faces])
+    calibrated = calibrate_gains(
+        model, subjects, ages, estimator.years, targets=table.ages, own=own
+    )
+    seen = shifts(faces, calibrated, [estimator], table.ages, progress)[estimator.name]
+    slope = float(own.mean())
+    return calibrated, {
+        "older": seen.share(slope, older=True),
+        "younger": seen.share(slope, older=False),
+    }

@@ -107,8 +107,7 @@ class PhotoPriorRecipe(PhotoPriorSettings, ClosedFormRecipe):
     def _remarks(self) -> list[str]:
         if self.networks.age is None or self.age_network() is not None:
             return []
-        gain = self.gain
         return [
             f"`{self.networks.age}` is not here (`tm weights pull {self.networks.age}`): the gain "
-            f"stays at {gain.older:g} towards older and {gain.younger:g} towards younger"
+            "is the one of the recipe, or else of the model in the package"
         ]

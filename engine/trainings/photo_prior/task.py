@@ -5,6 +5,7 @@ then with everybody, whom the delivered model knows, at the gain of the first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,19 +20,18 @@ from engine.metrics.bootstrap import ratio_interval
 from engine.photo.features import FaceFeatures
 from engine.photo.fit import fit_photo_model
 from engine.photo.frame import Floats, extended, mean_shape
-from engine.photo.model import SHAPES, PhotoModel, photo_checkpoint
+from engine.photo.model import SHAPES, PhotoModel, load_photo_model, photo_checkpoint
 from engine.training.task import Batch, Best, Nets, StepContext, Task
 from engine.trainings.closed_form import ModelArrays, reported_terms
 from engine.trainings.photo_prior.age_shifts import (
     Doubles,
     Estimator,
     Shifts,
-    calibrate_gain,
+    calibrate,
     load_estimator,
     prepared,
     shifts,
     slope_on_truth,
-    with_gain,
 )
 from engine.trainings.photo_prior.faces import DatedFace, DatedFaces, is_validation
 from engine.trainings.photo_prior.figures import PARTS, MeasuredFace, appearance_figures
@@ -41,6 +41,7 @@ from engine.trainings.photo_prior.measuring import (
     measure_faces,
 )
 from engine.trainings.photo_prior.settings import PhotoPriorSettings
+from engine.weights.find import shipped_weights
 
 PHASES = ("fit", "gain", "everyone")
 PRIOR, HELD_OUT = "photo", "held_out"
@@ -130,7 +131,7 @@ class PhotoPriorTask(Task):
         everyone = context.objective == "everyone"
         chosen = self.faces if everyone else self._side(held_out=False)
         gain = _model(self.parts[HELD_OUT]).gain if everyone else self._recipe_gain()
-        model = with_gain(self._fitted(chosen), gain)
+        model = replace(self._fitted(chosen), gain=gain)
         _set(self.parts[PRIOR], model)
         if not everyone:
             _set(self.parts[HELD_OUT], model)
@@ -148,7 +149,9 @@ class PhotoPriorTask(Task):
         chosen = self._prepared(faces, evaluation.people, model)
         observed = shifts(chosen, model, estimators, evaluation.ages, self.progress)
         for one in estimators:
-            figures |= _share_figures(one.name, observed[one.name], self._own_slope(one))
+            figures |= _share_figures(
+                one.name, observed[one.name], self._own_slope(one, self.faces)
+            )
         return figures
 
     def checkpoint(self, nets: Nets) -> Any:
@@ -166,9 +169,12 @@ class PhotoPriorTask(Task):
             "ages": [min(ages), max(ages)],
             "code_labels": self._label_counts(),
             "gain": model.gain.tolist(),
-            "gain_by": self.age_network or "the recipe",
+            "gain_by": self.age_network or self._gain_by(),
             "person_masks": self.settings.person_masks,
         }
+
+    def _gain_by(self) -> str:
+        return "the package" if self.settings.gain.uniform is None else "the recipe"
 
     def _label_counts(self) -> dict[str, int]:
         """Faces by label of the appearance code; empty where it was learned without."""
@@ -191,32 +197,41 @@ class PhotoPriorTask(Task):
         return np.array(labels, np.float64)
 
     def _recipe_gain(self) -> Floats:
-        return np.array([self.settings.gain.older, self.settings.gain.younger], np.float32)
+        if self.settings.gain.uniform is not None:
+            return np.full(SHAPES["gain"], self.settings.gain.uniform, np.float32)
+        return load_photo_model(shipped_weights()["photo"]).gain
 
     def _calibrate(self) -> dict[str, Term]:
         """Set the gain of both models to the one at which the network sees what was asked."""
         estimator = None if self.age_network is None else here(self.age_network)
         if estimator is None:
             return {}
-        slope = self._own_slope(estimator, held_out=False)
-        if not np.isfinite(slope):
+        model, known = _model(self.parts[HELD_OUT]), self._side(held_out=False)
+        codes = np.array([model.appearance(face.features.code) for face in known])
+        sides = [
+            [face for face, code in zip(known, codes, strict=True) if (code >= 0) == side]
+            for side in (False, True)
+        ]
+        own = np.array([self._own_slope(estimator, side) for side in sides])
+        if not np.isfinite(own).all():
             self.progress.remark(f"`{estimator.name}` does not see age in these faces: no gain")
             return {}
-        table, model = self.settings.gain, _model(self.parts[HELD_OUT])
-        faces = self._prepared(self._side(held_out=False), table.people, model)
-        model, shares = calibrate_gain(faces, model, estimator, slope, table, self.progress)
+        table = self.settings.gain
+        faces = self._prepared(known, table.people, model)
+        try:
+            model, shares = calibrate(faces, model, estimator, own, table, self.progress)
+        except ValueError as error:
+            self.progress.remark(f"the gain is that of the package: {error}")
+            return {}
         for name in (PRIOR, HELD_OUT):
             _set(self.parts[name], model)
         return reported_terms({f"share_{side}": value for side, value in shares.items()})
 
-    def _own_slope(self, estimator: Estimator, *, held_out: bool | None = None) -> float:
+    def _own_slope(self, estimator: Estimator, faces: Sequence[UsedFace]) -> float:
         """The estimator's slope on the true ages of untouched pictures."""
-        faces = self.faces if held_out is None else self._side(held_out=held_out)
         paths, found = [face.dated.path for face in faces], [face.found for face in faces]
         years = estimator.of_pictures(paths, found, self.progress)
-        ages, errors = (
-            np.array([getattr(f.dated, key) for f in faces]) for key in ("age", "error")
-        )
+        ages, errors = _ages(faces)
         return slope_on_truth(years, ages, errors)
 
     def _prepared(self, faces: Sequence[UsedFace], most: int, model: PhotoModel) -> Any:
