@@ -72,11 +72,15 @@ def test_a_signal_ends_a_batch_and_the_next_run_goes_on(tmp_path, name):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "tm", "prep", "synth", out, "--people", "3", "--per-person",
                "20", "--ages", "20..60", "--size", "256", "--workers", "1"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    number = getattr(signal, name)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # `nohup` and `&` ignore some
+    )  # fmt: skip
     journal = out / ".manifest.jsonl.journal"
     while process.poll() is None and not (journal.exists() and journal.stat().st_size > 9):
         time.sleep(0.02)
-    process.send_signal(getattr(signal, name))
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err

@@ -122,13 +122,13 @@ def test_a_dry_run_says_where_the_report_of_photographs_goes(tm, photos, tmp_pat
 
 def test_whole_photographs_are_compared_by_their_faces(tmp_path):
     from engine.faces.choose import FaceChoice
-    from engine.faces.detect import Detection
+    from engine.data.faces import FaceSource
     from engine.inference.subject import find_subject
     from engine.scoring.results import read_results
 
     photo = Image.fromarray(astronaut()[:300, 60:390])
     photo.save(tmp_path / "pilot.png")
-    subject = find_subject(tmp_path / "pilot.png", FaceChoice(), Detection())
+    subject = find_subject(tmp_path / "pilot.png", FaceChoice(), FaceSource())
     photo.save(tmp_path / "pilot_age60.png")
     photo.resize((165, 150), Image.Resampling.BOX).save(tmp_path / "pilot_age70.png")
     common = {
