@@ -121,8 +121,8 @@ def test_a_dry_run_says_where_the_report_of_photographs_goes(tm, photos, tmp_pat
 
 
 def test_whole_photographs_are_compared_by_their_faces(tmp_path):
-    from engine.faces.choose import FaceChoice
     from engine.data.faces import FaceSource
+    from engine.faces.choose import FaceChoice
     from engine.inference.subject import find_subject
     from engine.scoring.results import read_results
 
