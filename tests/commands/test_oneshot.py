@@ -105,8 +105,8 @@ def test_a_one_shot_needs_a_finished_run(tm, world):
         (("--bank", "nowhere.safetensors"), 4, "nowhere.safetensors"),
         (("--photos", "empty"), 3, "nothing to prepare in `empty`"),
         (("--photos", "ageless"), 3, "has 0 usable photos with an age"),
-        (("--from", "nowhere.safetensors"), 2, "unknown weights `nowhere.safetensors`"),
-        (("--from", "photos"), 4, "holds no best weights yet"),
+        (("--from", "nowhere.safetensors"), 2, "nothing is at `nowhere.safetensors`"),
+        (("--from", "photos"), 4, "holds no weights yet"),
     ],
 )
 def test_missing_inputs_are_errors_before_a_run_starts(tm, world, settings, code, fault):

@@ -53,7 +53,8 @@ def rewind(run, step):
 def test_a_run_records_its_inputs(tm, world):
     assert train(tm, recipe="mined.toml").code == 0
     weights = json.loads(Path("run/environment.json").read_text())["weights"]
-    assert set(weights) == {"start", "identity", "age", "landmarks", "bank", "photos"}
+    networks = {"identity", "age", "age_evaluator", "landmarks"}
+    assert set(weights) == {"start", "bank", "photos", *networks}
     assert weights["photos"].endswith(" of 12 photos")
     assert Path("_latest").resolve() == world / "run"
 
