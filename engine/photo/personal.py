@@ -70,7 +70,13 @@ class Deviation:
     hair: Floats
 
     def at(self, part: str, age: float) -> Floats:
-        """The deviation of a part at an age."""
+        """The deviation of a part at an age.
+
+        Beyond the photographs it stays what it was in the last of them, so that from there on the
+        person changes as the prior does: who had greyed late is not grey at once.
+        """
+        low, high = self.span.tolist()
+        age = float(np.clip(age, low, high))
         curves = self.curves[PARTS.index(part)]
         now = np.array([np.interp(age, KNOTS, curve) for curve in curves.T], np.float32)
         return np.tensordot(now, getattr(self, part), 1).astype(np.float32)

@@ -140,6 +140,16 @@ def test_a_one_shot_says_what_to_do_instead(run, tm):
     assert "--ages 40` shows the person at that age" in words
 
 
+def test_beyond_the_photographs_the_person_changes_as_the_prior_does(run):
+    person = load_model(run / BEST)
+    plain = replace(person, gain=np.ones_like(person.gain))
+    inside = plain.difference("hair", 40, 74, 0.0) - PhotoModel.difference(plain, "hair", 40, 74, 0)
+    assert abs(inside[0]) > 6
+    for part in PARTS:
+        own = plain.difference(part, 74, 95, 0.0)
+        assert np.array_equal(own, PhotoModel.difference(plain, part, 74, 95, 0.0))
+
+
 def test_the_person_s_own_colour_has_no_gain(run):
     person = load_model(run / BEST)
     own = person.own.at("colour", 70) - person.own.at("colour", 40)
