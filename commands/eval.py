@@ -34,6 +34,14 @@ def run(
         Path | None,
         typer.Option(metavar="CSV", help="Who photographs show: path, person, sex, age."),
     ] = None,
+    leave_out: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Photographs without which a `photo/personal` run is repeated and tested.",
+            show_default="those it held out",
+        ),
+    ] = None,
     gate: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Limits; exit 6 if a figure breaks one.")
     ] = None,
@@ -52,6 +60,7 @@ def run(
         against=against,
         truth=truth,
         labels=labels,
+        leave_out=leave_out,
         gate=gate,
         out=out,
         workers=workers,

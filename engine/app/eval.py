@@ -20,6 +20,8 @@ from engine.scoring.facts import KnownFacts
 from engine.scoring.files import save_evaluation
 from engine.scoring.gate import Gate, check_gates, parse_gates
 from engine.scoring.held_out import age_held_out
+from engine.scoring.left_out import age_left_out, is_own_person
+from engine.scoring.looks import looks_sentences
 from engine.scoring.material import COPIED, Material, Method, Source, merged
 from engine.scoring.photo_ages import PhotoAges
 from engine.scoring.photo_sets import paired_sets, paired_within, read_photo_set, with_targets
@@ -54,9 +56,10 @@ class EvalRequest:
     of photographs, of which each is compared with the first (one alone: with others of its people);
     against: another such folder, or photos of the person; truth: the photographs at other ages, a
     folder or its manifest; labels: a CSV with `path` and any of `person`, `sex`, `age`; gate:
-    limits such as `identity>=0.6,age_mae<=6`; out: folder of the report, if None the first of
-    `folders`, or of photographs `eval_<folders>` where the user stands; workers: processes for
-    dlib; command: the command line for the page.
+    limits such as `identity>=0.6,age_mae<=6`; leave_out: photographs without which the training of
+    a run of `photo_personal` is repeated, if None those that it held out; out: folder of the
+    report, if None the first of `folders`, or of photographs `eval_<folders>` where the user
+    stands; workers: processes for dlib; command: the command line for the page.
     """
 
     folders: Sequence[Path]
@@ -65,6 +68,7 @@ class EvalRequest:
     labels: Path | None = None
     gate: str | None = None
     out: Path | None = None
+    leave_out: int | None = None
     workers: int | None = None
     device: Device = "auto"
     command: str = ""
@@ -168,6 +172,8 @@ def _portraits(report: Mapping[str, Any]) -> Summary:
                 f"{title(row['better'])} is better than {title(worse)} in "
                 f"{FIGURES[row['figure']]}, by {amount}"
             )
+    if "looks" in report:
+        comparisons += looks_sentences(report["looks"])
     first, names = report[report["methods"][0]], headline(report)
     missing = {names[name]: why for name, why in first["null"].items() if name in names}
     shown = {
@@ -250,6 +256,9 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
     if request.truth is not None:
         read_photographs(request.truth)  # its faults are reported before any work
     known = KnownFacts.read(request.labels)
+    if (run := _own_person(request)) is not None:
+        left_out = age_left_out(run, _names([run])[0], request.leave_out, progress)
+        return Gathered(left_out.material, left_out.material.methods[0].name, left_out.facts)
     if A_COMPARISON in kinds.values():
         return _comparison(request, known)
     if request.of_photos:
@@ -281,6 +290,24 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
     )
     subject = methods[0].name if len(request.folders) == 1 else None
     return Gathered(_with_truth(material, request.truth), subject)
+
+
+def _own_person(request: EvalRequest) -> Path | None:
+    """The run of `photo_personal` of a request; UsageError for one beside others."""
+    folders = [*request.folders, *([request.against] if request.against is not None else [])]
+    runs = [folder for folder in folders if holds_run(folder) and is_own_person(folder)]
+    if not runs:
+        if request.leave_out is not None:
+            raise UsageError(
+                "`--leave-out` repeats the training of a run of `photo/personal`, and none is given"
+            )
+        return None
+    if len(folders) > 1 or request.truth is not None:
+        raise UsageError(
+            f"`{runs[0]}` is compared with the person's own photographs",
+            hint="give it alone, without `--against` and `--truth`",
+        )
+    return runs[0]
 
 
 def _photographs(request: EvalRequest, known: KnownFacts, progress: Progress) -> Gathered:

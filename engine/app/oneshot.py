@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.config.load import load_recipe
+from engine.core.errors import UsageError
 from engine.core.numbers import AgeWindow
 from engine.training.callbacks import SilentCallback
 from engine.training.launch import RUNS, MakeCallback, start_run
 from engine.training.loop import Outcome
+from engine.training.run_folder import RECIPE, holds_run
 from engine.trainings.personal.oneshot import newest_run, oneshot_recipe, window_around
 from engine.trainings.personal.recipe import PersonalRecipe
+from engine.trainings.photo_personal.recipe import PhotoPersonalRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,15 @@ def plan_oneshot(
 
     start: the run to refine, the newest finished personal run below `runs/` if None; photos, bank:
     those of that run if None; settings: `key=value`, over those of the recipe. UsageError for an
-    age outside 0..120 or without a run; RecipeError if `settings` leave the age window.
+    age outside 0..120, without a run, or for one of `photo_personal`, which has no use for it;
+    RecipeError if `settings` leave the age window.
     """
     window = window_around(age, jitter)
     base = start if start is not None else newest_run(RUNS)
+    if holds_run(base) and isinstance(load_recipe(base / RECIPE), PhotoPersonalRecipe):
+        raise UsageError(
+            f"`{base}` needs no one-shot: at every age it rests most on the photographs near it",
+            hint=f"`tm infer PHOTO --weights {base} --ages {age:g}` shows the person at that age",
+        )
     recipe = oneshot_recipe(window, base, photos=photos, bank=bank, settings=tuple(settings))
     return OneShot(base, window, recipe)

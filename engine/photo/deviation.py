@@ -3,12 +3,13 @@
 What is left of a photograph's numbers once the prior's at its age are taken off is the person's
 constant looks, what this photograph adds (light, pose, smile), and the deviation sought. The
 deviation is a Gaussian process over age with a Matern kernel (Rasmussen and Williams 2006, ch. 2
-and 4), so that it fades to nothing, and the prior alone is left, away from all photographs. The
-constant is projected out (restricted likelihood, Patterson and Thompson 1971). How strong and how
-slow the deviation is, against the noise of every number, is averaged over a small grid by its
-marginal likelihood (empirical Bayes; Morris 1983); doing without any is half of the prior belief.
-Labels that err blur the process by its own slope (McHutchon and Rasmussen 2011). Photographs that
-the others contradict count less (Lange, Little and Taylor 1989).
+and 4), so that it fades towards nothing, and the prior alone is left, where photographs are far
+apart in age; beyond them `personal.Deviation.at` holds it. The constant is projected out
+(restricted likelihood, Patterson and Thompson 1971). How strong and how slow the deviation is,
+against the noise of every number, is averaged over a small grid by its marginal likelihood
+(empirical Bayes; Morris 1983); doing without any is half of the prior belief. Labels that err blur
+the process by its own slope (McHutchon and Rasmussen 2011). Photographs that the others contradict
+count less (Lange, Little and Taylor 1989).
 """
 
 from collections.abc import Sequence

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.errors import WeightsError
+from engine.photo.ageing import BROAD
 from engine.photo.bands import blurred
 from engine.photo.deviation import Doubles, Posterior, fit_deviation
 from engine.photo.features import FaceFeatures
@@ -69,7 +70,13 @@ class Deviation:
     hair: Floats
 
     def at(self, part: str, age: float) -> Floats:
-        """The deviation of a part at an age."""
+        """The deviation of a part at an age.
+
+        Beyond the photographs it stays what it was in the last of them, so that from there on the
+        person changes as the prior does: who had greyed late is not grey at once.
+        """
+        low, high = self.span.tolist()
+        age = float(np.clip(age, low, high))
         curves = self.curves[PARTS.index(part)]
         now = np.array([np.interp(age, KNOTS, curve) for curve in curves.T], np.float32)
         return np.tensordot(now, getattr(self, part), 1).astype(np.float32)
@@ -94,7 +101,13 @@ class PersonalModel(PhotoModel):
         """
         prior = PhotoModel.difference(self, name, start, goal, code)
         own = self.own.at(name, goal) - self.own.at(name, start)
-        return prior + own / max(self.gains(goal > start, code)[name], LEAST_GAIN)
+        gains = self.gains(goal > start, code)
+        if name != "colour":
+            return prior + own / max(gains[name], LEAST_GAIN)
+        # What is finer in colour has the gain of folds.
+        broad = blurred(own, BROAD)
+        fine = (own - broad) / max(gains["folds"], LEAST_GAIN)
+        return prior + broad / max(gains[name], LEAST_GAIN) + fine
 
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of the person's hair at an age, but for a constant."""

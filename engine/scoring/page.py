@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.scoring.evaluate import Evaluation
 from engine.scoring.gallery import albums, worst_cases
+from engine.scoring.looks_page import looks_section
 from engine.scoring.markup import Html, document, joined, table, tag, terms
 from engine.scoring.material import COPIED, TRUTH
 from engine.scoring.photo_terms import photo_compared, photo_terms
@@ -36,6 +37,7 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
         _header(report),
         _section("Results", _summary_caption(report), joined([_flags(report), _summary(report)])),
         _section("Paired comparison", PAIRED, _pairs(report)) if report["paired"] else Html(),
+        looks_section(report),
         _section("Portraits", "Below each: estimated age and identity.", albums(evaluation)),
         _section("Curves", "", _plots(evaluation)),
         _section("Largest errors", "Worst first.", worst_cases(evaluation)),

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.core.errors import InputError
+from engine.core.errors import InputError, UsageError
 from engine.core.progress import Progress, Silence
 from engine.faces.descriptor import describe_face
 from engine.faces.detect import Face
@@ -24,6 +24,7 @@ from engine.photo.personal import (
     PERSONAL_SHAPES,
     Deviation,
     PersonalFit,
+    PersonalModel,
     fit_person,
     personal_checkpoint,
     prediction_errors,
@@ -63,8 +64,17 @@ class OwnPhoto(NamedTuple):
     """A photograph of the person, and what is measured of it."""
 
     dated: DatedFace
+    found: FoundFace
     features: FaceFeatures
     held_out: bool
+
+
+class LeftOut(NamedTuple):
+    """A model that was fitted without some of the photographs, and both sides of them."""
+
+    model: PersonalModel
+    known: Sequence[OwnPhoto]
+    unseen: Sequence[OwnPhoto]
 
 
 class PersonTask(Task):
@@ -103,17 +113,15 @@ class PersonTask(Task):
             workers=workers,
             masks=self.settings.person_masks,
         )
-        usable = [(d, f) for (d, _), f in zip(own, features, strict=True) if f is not None]
+        usable = [(*one, f) for one, f in zip(own, features, strict=True) if f is not None]
         if len(usable) < LEAST_PHOTOS:
             raise InputError(
                 f"{len(usable)} usable photographs are left: at least {LEAST_PHOTOS} are needed",
                 hint="give more dated photographs of the person",
             )
-        held_out = _spread([one.age for one, _ in usable], self.settings.validation)
-        self.photos = [
-            OwnPhoto(one, face, row in held_out) for row, (one, face) in enumerate(usable)
-        ]
-        ages = [one.age for one, _ in usable]
+        ages = [one.age for one, _, _ in usable]
+        held_out = _spread(ages, round(self.settings.validation * len(ages)))
+        self.photos = [OwnPhoto(*one, row in held_out) for row, one in enumerate(usable)]
         if max(ages) - min(ages) < LEAST_SPAN:
             progress.remark(
                 f"the photographs span {max(ages) - min(ages):g} years: little ageing shows in them"
@@ -197,6 +205,26 @@ class PersonTask(Task):
             figures |= _shares(part, errors)
         return figures
 
+    def without(self, count: int | None = None) -> LeftOut:
+        """Train again without `count` photographs, those held out if None; to be prepared before.
+
+        UsageError unless 2 photographs are left out and LEAST_PHOTOS are not.
+        """
+        photos = self.photos
+        if count is not None:
+            chosen = _spread([photo.dated.age for photo in photos], count)
+            photos = [photo._replace(held_out=row in chosen) for row, photo in enumerate(photos)]
+        known = [photo for photo in photos if not photo.held_out]
+        unseen = [photo for photo in photos if photo.held_out]
+        if len(unseen) < 2 or len(unseen) != (count or len(unseen)) or len(known) < LEAST_PHOTOS:
+            most = len(photos) - LEAST_PHOTOS
+            raise UsageError(
+                f"{len(unseen) if count is None else count} of {len(photos)} photographs cannot "
+                "be left out",
+                hint=f"`--leave-out` takes 2 to {most}" if most >= 2 else "give more photographs",
+            )
+        return LeftOut(with_deviation(self.prior, self._fitted(known).deviation), known, unseen)
+
     def checkpoint(self, nets: Nets) -> Any:
         """The prior and the person; no photograph, path or name."""
         ages = [photo.dated.age for photo in self.photos]
@@ -230,10 +258,10 @@ def _describe(job: Job) -> Arrays:
         return fault_record(error)
 
 
-def _spread(ages: Sequence[float], share: float) -> set[int]:
-    """Rows of the held-out photographs, evenly over the ages and within them."""
+def _spread(ages: Sequence[float], count: int) -> set[int]:
+    """Rows of so many held-out photographs, evenly over the ages and within them."""
     order = sorted(range(len(ages)), key=lambda row: (ages[row], row))
-    count = min(round(share * len(ages)), len(ages) - FEWEST)
+    count = min(count, len(ages) - FEWEST)
     if count < 1:
         return set()
     return {order[round(place)] for place in np.linspace(1, len(ages) - 2, count)}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import dated
@@ -11,6 +12,9 @@ import pytest
 from engine.app.resume import resume
 from engine.app.train import train
 from engine.core.errors import InputError
+from engine.photo.ageing import BROAD
+from engine.photo.bands import blurred
+from engine.photo.model import PhotoModel
 from engine.photo.personal import PARTS, load_model
 from engine.trainings.photo_personal import task
 from engine.trainings.photo_prior import measuring
@@ -126,6 +130,39 @@ def test_a_run_ages_photographs(run, tmp_path, tm):
     assert all("another_person" in row["flags"] for row in rows)
     assert "seems to show somebody else" in " ".join(result.err.split())
     assert (out / "eve_age80.png").is_file()
+
+
+def test_a_one_shot_says_what_to_do_instead(run, tm):
+    result = tm("oneshot", "--age", 40, "--jitter", 2, "--from", run)
+    words = " ".join(result.err.split())
+    assert result.code == 2
+    assert "needs no one-shot: at every age it rests most on the photographs near it" in words
+    assert "--ages 40` shows the person at that age" in words
+
+
+def test_beyond_the_photographs_the_person_changes_as_the_prior_does(run):
+    person = load_model(run / BEST)
+    plain = replace(person, gain=np.ones_like(person.gain))
+    inside = plain.difference("hair", 40, 74, 0.0) - PhotoModel.difference(plain, "hair", 40, 74, 0)
+    assert abs(inside[0]) > 6
+    for part in PARTS:
+        own = plain.difference(part, 74, 95, 0.0)
+        assert np.array_equal(own, PhotoModel.difference(plain, part, 74, 95, 0.0))
+
+
+def test_the_person_s_own_colour_has_no_gain(run):
+    person = load_model(run / BEST)
+    own = person.own.at("colour", 70) - person.own.at("colour", 40)
+    gain = np.full_like(person.gain, 3.0)
+    gain[:, 2] = 9.0
+    model = replace(person, gain=gain)
+    prior = PhotoModel.difference(model, "colour", 40, 70, 0.0)
+
+    def error(change):
+        broad = blurred(change, BROAD)
+        return np.abs(3.0 * broad + 9.0 * (change - broad) - own).max()
+
+    assert error(model.difference("colour", 40, 70, 0.0) - prior) < 0.4 * error(own / 3.0)
 
 
 def test_a_dry_run_counts_the_photographs(folder, tm):
