@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from commands._console import detail, emit_json, escape, say
-from commands._options import AsJson, DryRun, OnDevice, Settings
+from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
 
 HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
@@ -72,6 +72,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Skip the checks of alignment, kind and age.")
     ] = False,
+    workers: Workers = None,
     recipe: Annotated[str, typer.Option(help="Recipe of kind `infer`.")] = "infer/portrait",
     settings: Settings = None,
     device: OnDevice = "auto",
@@ -97,6 +98,7 @@ def run(
         paste=paste,
         force=force,
         device=device,
+        workers=workers,
         recipe=recipe,
         settings=settings or (),
     )

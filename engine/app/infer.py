@@ -8,13 +8,15 @@ from engine.core.batch import BatchReport
 from engine.core.progress import Progress, Silence
 from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
-from engine.inference.folder import photos_of, reage_photos
+from engine.inference.folder import Spread, photos_of, reage_photos
 from engine.inference.models import Models
 from engine.inference.morph import Film
 from engine.inference.plan import InferPlan, parse_ages
 from engine.inference.recipe import InferRecipe, load_infer
 from engine.inference.source_age import known_ages
+from engine.inference.spread import Once, processes_for, spread_over
 from engine.runtime.device import Compute, Device, choose
+from engine.runtime.pool import cores
 
 __all__ = ["InferForecast", "InferRequest", "InferResult", "forecast_infer", "infer", "parse_ages"]
 
@@ -42,6 +44,7 @@ class InferRequest:
         paste: also write the photo with its new face.
         force: skip the checks of alignment and domain.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        workers: processes that age a folder of photographs by the photo model; one a core if None.
         recipe, settings: a recipe of kind `infer`, and overrides as `key=value`.
     """
 
@@ -61,6 +64,7 @@ class InferRequest:
     paste: bool = False
     force: bool = False
     device: Device = "auto"
+    workers: int | None = None
     recipe: str = "infer/portrait"
     settings: Sequence[str] = ()
 
@@ -95,10 +99,19 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     changed photos. Raises UsageError and RecipeError for the request, InputError for a source
     without pictures, WeightsError for weights that cannot be used.
     """
-    progress = Silence() if progress is None else progress
+    progress = Once(Silence() if progress is None else progress)
     models = _prepared(request, progress)
     plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
-    report = reage_photos(plan, models.method(plan, request.strength), progress)
+    workers = cores() if request.workers is None else request.workers
+
+    def spread(photos: int) -> Spread | None:
+        processes = processes_for(photos, workers, models)
+        if processes == 1:
+            return None
+        return spread_over(processes, models, plan, request.strength, progress)
+
+    method = models.method(plan, request.strength)
+    report = reage_photos(plan, method, progress, spread=spread)
     refuses = request.weights is not None and any(
         ager.training_domain.ood_threshold is not None for ager in models.agers
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from engine.experts.base import AgePrediction, Faces
 from engine.nets.loading import Net, frozen
 from engine.nets.named import state_of
-from engine.nets.photos.estimator import Place, mean_shares, mirrored_views
+from engine.nets.photos.estimator import Place, in_parts, mean_shares, mirrored_views
 from engine.nets.protocols import weights_digest
 from engine.weights.checkpoint import StateDict
 
@@ -65,7 +65,7 @@ class ViewsExpert:
         years = [
             part
             for views in mirrored_views(faces.crops, self.places)
-            for part in self.years(views).float().cpu().chunk(2)
+            for part in in_parts(self.years, views).float().cpu().chunk(2)
         ]
         spread = torch.stack(years).std(dim=0)
         return AgePrediction(

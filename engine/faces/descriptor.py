@@ -57,7 +57,9 @@ def distances(descriptors: Descriptor, reference: Descriptor) -> NDArray[np.floa
 
 
 def _describe(pixels: Pixels, landmarks: NDArray[np.floating]) -> Descriptor:
+    from engine.faces.embedding import embed_chip  # torch takes two seconds to load
+
     scale = max(SMALLEST / min(pixels.shape[:2]), 1.0)
     larger = resized(pixels, scale)
     points = (landmarks.astype(np.float64) + 0.5) * scale - 0.5
-    return dlib_nets.descriptor(larger, points)
+    return embed_chip(dlib_nets.face_chip(larger, points))

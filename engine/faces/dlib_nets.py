@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import WeightsError
-from engine.faces.files import CNN_DETECTOR, DESCRIPTOR, POINTS_68, dlib_file
+from engine.faces.files import CNN_DETECTOR, POINTS_68, dlib_file
 
 # dlib ships no type stubs; `Any` ends in this file.
 dlib: Any = _dlib
@@ -20,8 +20,8 @@ Box = tuple[float, float, float, float]
 # Half a detector window: nothing thinner shows a face, and dlib refuses the strides of one column.
 THINNEST = 40
 
-# dlib's own margin around the face in the 150 px chip that its network reads.
-CHIP_PADDING = 0.25
+# The chip that dlib's network reads: its side in px, and dlib's own margin around the face.
+CHIP_SIDE, CHIP_PADDING = 150, 0.25
 
 
 class Hit(NamedTuple):
@@ -53,14 +53,12 @@ def points_68(pixels: Pixels, box: Box, file: Path | None) -> NDArray[np.float64
     return _xy(_predictor(path)(np.ascontiguousarray(pixels), _rectangle(box)))
 
 
-def descriptor(pixels: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Embed the face of (h, w, 3) uint8 RGB whose 68 points are given: (128,) float32."""
+def face_chip(pixels: Pixels, points: NDArray[np.floating]) -> Pixels:
+    """What dlib's descriptor sees of the face of (h, w, 3) whose 68 points are given: 150 px."""
     parts = dlib.points([dlib.point(round(x), round(y)) for x, y in points.tolist()])
     # dlib cuts its chip by the points alone; the box only has to be there.
     shape = dlib.full_object_detection(_rectangle((0, 0, *pixels.shape[1::-1])), parts)
-    picture = np.ascontiguousarray(pixels)
-    vector = _embedder().compute_face_descriptor(picture, shape, 0, CHIP_PADDING)
-    return np.array(vector, dtype=np.float32)
+    return dlib.get_face_chip(np.ascontiguousarray(pixels), shape, CHIP_SIDE, CHIP_PADDING)
 
 
 @cache
@@ -71,11 +69,6 @@ def _hog() -> Any:
 @cache
 def _cnn() -> Any:
     return _load(dlib.cnn_face_detection_model_v1, dlib_file(CNN_DETECTOR))
-
-
-@cache
-def _embedder() -> Any:
-    return _load(dlib.face_recognition_model_v1, dlib_file(DESCRIPTOR))
 
 
 @cache

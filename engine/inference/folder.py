@@ -1,8 +1,8 @@
 """A photo, or a folder of them, to portraits: files and a ledger, resumable."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.core.batch import (
     INPUT_FAULTS,
@@ -12,6 +12,7 @@ from engine.core.batch import (
     is_current,
     run_batch,
 )
+from engine.core.errors import PictureError
 from engine.core.ledger import Ledger, Row, outputs_of
 from engine.core.lock import locked
 from engine.core.progress import Progress
@@ -35,6 +36,17 @@ class Method(Protocol):
         ...
 
 
+class Photo(NamedTuple):
+    """A photo, and the path of its outputs without suffix."""
+
+    path: Path
+    stem: Path
+
+
+Spread = Callable[[Iterable[Photo]], Iterator[tuple[Photo, list[Row]]]]
+"""Ages photos elsewhere, as `rows_of` does here; yields them as they come."""
+
+
 def photos_of(plan: InferPlan) -> dict[Path, Path]:
     """The photos of the source, and the path of their outputs without suffix.
 
@@ -44,8 +56,16 @@ def photos_of(plan: InferPlan) -> dict[Path, Path]:
     return output_stems(plan.source, plan.out, verb="age", own=own)
 
 
-def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchReport:
+def reage_photos(
+    plan: InferPlan,
+    method: Method,
+    progress: Progress,
+    *,
+    spread: Callable[[int], Spread | None] = lambda photos: None,
+) -> BatchReport:
     """Age every photo that the ledger does not hold yet under the same settings.
+
+    spread: given the number of photos that are left, what ages them elsewhere; None: here.
 
     Raises UsageError or InputError for a source that cannot be used.
     """
@@ -61,17 +81,20 @@ def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchRe
             return False
         return row.get("output") is not None and (plan.out / str(row["output"])).is_file()
 
-    def work(photos: Sequence[Path]) -> Iterator[Finished[Path]]:
+    def cleared(photos: Sequence[Path]) -> Iterator[Photo]:
+        """The photos, each after what earlier settings left of it is removed."""
         for photo in photos:
             old = (row for row in ledger.rows.values() if row["source"] == names[photo])
             if any(row.get("look", plan.look) != plan.look for row in old):
                 held.remove(*stale_names(outputs[photo], plan))
-            try:
-                rows = method.rows(_subject(photo, plan), outputs[photo], plan)
-            except INPUT_FAULTS as error:
-                rows = [{"output": None, **fault_row(error), "target_age": None}]
-            made_with = {"settings": digest, "look": plan.look}
-            yield photo, [{"source": names[photo], **row, **made_with} for row in rows]
+            yield Photo(photo, outputs[photo])
+
+    def work(photos: Sequence[Path]) -> Iterator[Finished[Path]]:
+        jobs, elsewhere = cleared(photos), spread(len(photos))
+        aged = ((job, rows_of(job, plan, method)) for job in jobs)
+        made_with = {"settings": digest, "look": plan.look}
+        for job, rows in aged if elsewhere is None else elsewhere(jobs):
+            yield job.path, [{"source": names[job.path], **row, **made_with} for row in rows]
 
     names = {photo: seen_from(plan.out, photo) for photo in outputs}
     with (
@@ -88,6 +111,19 @@ def reage_photos(plan: InferPlan, method: Method, progress: Progress) -> BatchRe
             task="Ageing",
             progress=progress,
         )
+
+
+def rows_of(photo: Photo, plan: InferPlan, method: Method) -> list[Row]:
+    """The rows of a photo, or the one that says why it has none."""
+    try:
+        return method.rows(_subject(photo.path, plan), photo.stem, plan)
+    except INPUT_FAULTS as error:
+        return [fault_of(error)]
+
+
+def fault_of(error: PictureError | OSError | MemoryError) -> Row:
+    """The row of a photo that could not be aged."""
+    return {"output": None, **fault_row(error), "target_age": None}
 
 
 def _subject(photo: Path, plan: InferPlan) -> Subject:

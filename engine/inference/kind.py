@@ -2,7 +2,7 @@
 
 from engine.data.domains import Domain
 from engine.evaluators.drawn import domain_of
-from engine.faces.descriptor import SMALLEST, describe_aligned, describe_face
+from engine.faces.descriptor import SMALLEST, describe_aligned
 from engine.images.saving import is_rendered
 from engine.inference.subject import Subject
 
@@ -11,6 +11,6 @@ def kind_of(subject: Subject) -> Domain:
     """The kind of a picture: as `tm` noted in the file that it rendered, else by its face."""
     if is_rendered(subject.path):
         return "portraits"
-    if subject.detected is not None:
-        return domain_of(describe_face(subject.photo, subject.detected))
+    if (described := subject.descriptor) is not None:
+        return domain_of(described)
     return domain_of(describe_aligned(subject.face(SMALLEST)))

@@ -69,6 +69,11 @@ class Models:
         weights = " ".join(stamp_of(file) for file in files)
         return settings_digest({"weights": weights, "recipe": self.recipe.dump()})
 
+    @property
+    def small(self) -> bool:
+        """Whether only the small models of the package are used, by whatever photo."""
+        return self.checkpoint is None and (self.asked is not None or not weights_here(SAM))
+
     def ages(self, requested: tuple[float, ...] | None) -> tuple[float, ...]:
         """The requested ages, else the anchors of an AgeTransformer; UsageError for neither."""
         if requested is not None:

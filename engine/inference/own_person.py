@@ -33,7 +33,10 @@ class OwnPerson:
         model = self.model
         if not isinstance(model, PersonalModel) or not model.own.identity.any():
             return []
-        distance = float(np.linalg.norm(describe_face(subject.photo, face) - model.own.identity))
+        described = subject.descriptor
+        if described is None:
+            described = describe_face(subject.photo, face)
+        distance = float(np.linalg.norm(described - model.own.identity))
         if distance <= SAME_PERSON:
             return []
         self.progress.remark(

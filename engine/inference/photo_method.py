@@ -21,7 +21,7 @@ from engine.evaluators.photo_impostors import Impostors, photo_impostors
 from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
 from engine.faces.boxes import Box, grown
 from engine.faces.covering import is_covered
-from engine.faces.descriptor import aligned_box, describe_face
+from engine.faces.descriptor import Descriptor, aligned_box, describe_face
 from engine.faces.detect import Face
 from engine.faces.fitting import cut
 from engine.faces.rotation import Pixels
@@ -109,7 +109,7 @@ class PhotoMethod:
             self._require(subject, face, source, estimated)
         person = person_mask(self.person, subject.photo, face.box)
         prepared = prepare_subject(subject.photo, face.landmarks, self.model, person=person)
-        reference = describe_face(subject.photo, face) if plan.evaluate else None
+        reference = self._reference(subject, face) if plan.evaluate else None
         traits = self._traits_of(subject, face)
         flags = [*_flags(face), *self.own.flags(subject, face)]
         rows: list[Row] = []
@@ -172,6 +172,11 @@ class PhotoMethod:
                 f"shows somebody who looks {estimated:.0f}: the model is made for adults "
                 "(`--force` ages an adult who looks younger)"
             )
+
+    def _reference(self, subject: Subject, face: Face) -> Descriptor:
+        """The descriptor of the photographed person."""
+        described = subject.descriptor
+        return describe_face(subject.photo, face) if described is None else described
 
     def _traits_of(self, subject: Subject, face: Face) -> FaceTraits:
         """Sex and cheeks of the photographed person."""

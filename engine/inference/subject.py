@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from engine.core.errors import PictureError
 from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
+from engine.faces.descriptor import Descriptor, describe_face
 from engine.faces.detect import Face
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad, is_aligned, quad_of
@@ -21,7 +23,7 @@ from engine.images.reading import Picture, read_picture
 LEAST_FACE = 32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A photo (h, w, 3), the quad of its face, and the SHA-256 of its file.
 
@@ -40,6 +42,11 @@ class Subject:
     def content(self) -> int:
         """The seed of the noise, from the photo's content."""
         return int(self.sha256[:15], 16)
+
+    @cached_property
+    def descriptor(self) -> Descriptor | None:
+        """dlib's descriptor (128,) of the detected face, computed once; None without one."""
+        return None if self.detected is None else describe_face(self.photo, self.detected)
 
     def face(self, size: int) -> Pixels:
         """The aligned face (size, size, 3)."""

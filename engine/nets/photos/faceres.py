@@ -50,7 +50,8 @@ class Separable(nn.Module):
         self.pointwise = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu6(self.pointwise(F.relu6(self.depthwise(x))))
+        within = F.relu6(self.depthwise(x), inplace=True)
+        return F.relu6(self.pointwise(within), inplace=True)
 
 
 class FaceRes(nn.Module):

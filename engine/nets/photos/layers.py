@@ -44,7 +44,12 @@ class SameConv2d(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(same_padded(input, self.kernel_size[0], self.stride[0]))
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if stride > 1 or kernel % 2 == 0:
+            return super().forward(same_padded(input, kernel, stride))
+        # The same on all sides, so the convolution pads without a copy of the picture.
+        half = kernel // 2
+        return F.conv2d(input, self.weight, self.bias, padding=half, groups=self.groups)
 
 
 class DlibBlock(nn.Module):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import dlib
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -10,6 +11,7 @@ from skimage.data import astronaut
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import SAME_PERSON, describe_aligned, describe_face, distances
 from engine.faces.detect import FaceFinder
+from engine.faces.files import DESCRIPTOR, dlib_file
 from engine.faces.rotation import rotated
 from engine.geometry.ffhq import quad_of
 from engine.images.reading import read_picture
@@ -37,6 +39,15 @@ def test_the_aligned_crop_has_the_descriptor_of_the_photo(described, size):
     assert reference.dtype == np.float32
     assert gap(describe_aligned(crop, face.landmarks, quad=quad), reference) < 0.2
     assert gap(describe_aligned(crop), reference) < 0.2
+
+
+def test_a_descriptor_is_dlibs_own(described):
+    pixels, face, reference = described
+    own = dlib.face_recognition_model_v1(str(dlib_file(DESCRIPTOR)))
+    parts = dlib.points([dlib.point(round(x), round(y)) for x, y in face.landmarks.tolist()])
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), parts)
+    wanted = np.array(own.compute_face_descriptor(pixels, shape, 0, 0.25))
+    np.testing.assert_allclose(reference, wanted, atol=1e-4)
 
 
 def test_small_pictures_are_enlarged_to_256_first(described):

@@ -6,9 +6,18 @@ import dlib
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from engine.images.ranges import to_tensor
-from engine.nets.photos.crops import Crop, dlib_chip, face_api_crop, mesh_crop, whole
+from engine.nets.photos.crops import (
+    BINOMIAL,
+    Crop,
+    _halved,
+    dlib_chip,
+    face_api_crop,
+    mesh_crop,
+    whole,
+)
 
 SIDE = 900
 
@@ -143,3 +152,13 @@ def test_a_crop_of_the_pixels_themselves_is_the_picture():
     picture = to_tensor(scene(64))
     matrix = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     assert torch.allclose(Crop(matrix, 64).cut(picture), picture, atol=1e-4)
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (37, 52), (5, 9), (4, 3)])
+def test_halving_is_the_convolution_by_the_binomial_filter(sides):
+    torch.manual_seed(0)
+    light = torch.rand(2, 3, *sides, dtype=torch.float64)
+    row = torch.tensor(BINOMIAL, dtype=torch.float64) / 16
+    padded = F.pad(light, (0, max(0, 5 - sides[1]), 0, max(0, 5 - sides[0])))
+    kernel = torch.outer(row, row).expand(3, 1, 5, 5)
+    assert torch.allclose(_halved(light), F.conv2d(padded, kernel, stride=2, groups=3))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from engine.core.errors import WeightsError
-from engine.faces.dlib_nets import descriptor
+from engine.faces.dlib_nets import face_chip
+from engine.faces.embedding import embed_chip
 from engine.faces.files import DESCRIPTOR, dlib_file
 from engine.images.ranges import to_tensor
 from engine.nets.photos.crops import dlib_chip
@@ -52,7 +53,7 @@ def test_from_the_photograph_on_the_descriptor_is_dlibs_but_for_rounding(net, re
     for face in real_faces:
         with torch.inference_mode():
             ours = net(dlib_chip(face.points, SIZE, PADDING).cut(face.picture))[0].numpy()
-        assert np.linalg.norm(ours - descriptor(face.pixels, face.landmarks)) < 0.02
+        assert np.linalg.norm(ours - embed_chip(face_chip(face.pixels, face.landmarks))) < 0.02
 
 
 def test_gradients_move_a_face_towards_another(net, chips):

@@ -11,7 +11,14 @@ from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
 from engine.nets.loading import channels_last
 from engine.nets.photos.crops import dlib_chip
-from engine.nets.photos.estimator import MARGINS, OFFSET, SLOPE, Cc0Estimator, mirrored_views
+from engine.nets.photos.estimator import (
+    MARGINS,
+    OFFSET,
+    SLOPE,
+    Cc0Estimator,
+    in_parts,
+    mirrored_views,
+)
 from engine.worlds.portraits import identity, render, scene
 
 
@@ -67,3 +74,14 @@ def test_kernels_stored_channels_last_compute_the_same():
         assert len(kernels) == 2
         assert all(one.is_contiguous(memory_format=torch.channels_last) for one in kernels)
         torch.testing.assert_close(stored(picture), expected)
+
+
+def test_views_in_parts_are_what_they_are_at_once():
+    views, seen = torch.arange(40.0)[:, None], []
+
+    def net(part):
+        seen.append(len(part))
+        return part * 2
+
+    assert torch.equal(in_parts(net, views), views * 2)
+    assert seen == [16, 16, 8]
