@@ -5,7 +5,8 @@ everything but `speed` and `score` is skipped. Everybody in it is an adult of 25
 women, most are white, in studio light. FaceRes and face-api take part where
 `tm weights pull faceres` and `face-api` were done.
 
-    fit        the prior that ships, on `train` people of 2015
+    fit        the prior that ships, on `train` people of 2015, with gains by face-api on some of
+               them; without face-api, with those of `--weights`
     judged     seen against asked ages, identity, background: on `test` people by the shipped model,
                or with `--people train` by five folds, each by a fit of the others
     pairs      the earlier of two photographs, aged, against the true later one; five folds
@@ -73,12 +74,12 @@ class Task:
         return [p for p in self.everyone if p.edition == FITTED and p.split == split]
 
     def fits(self) -> Fits:
-        """Fits at the gain of the model in `--weights`."""
+        """Fits with gains by face-api on the fitted people; without it, those of `--weights`."""
         gain = load_photo_model(self.chosen.weights).gain
-        return Fits(self.everyone, gain, self.cache)
+        return Fits(self.everyone, gain, self.cache, self.networks)
 
     def fit(self) -> Figures:
-        """Fit and save the prior that ships, with the gain of `--weights`."""
+        """Fit and save the prior that ships."""
         people = self.first("train")
         model = self.fits().without(set(), train_only=True)
         card: Figures = {

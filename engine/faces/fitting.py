@@ -22,6 +22,9 @@ Fitter = Literal["dlib", "mesh"]
 STARTS = ((0.0, 0.0), (-0.03, 0.0), (0.03, 0.0), (0.0, -0.03), (0.0, 0.03))
 # Width at which a face is shown to the predictor, whatever its size in the photo.
 FITTING_WIDTH = 200
+# Degrees of tilt up to which the predictor is right, those left at which turning ends, and the most
+# turns of the picture.
+MOST_TILT, NEARLY_UPRIGHT, TURNS = 10.0, 4.0, 4
 MARGIN = 0.6
 
 
@@ -44,9 +47,40 @@ def fit_points(
     inside = np.array([[box[0] - left, box[1] - top], [box[2] - left, box[3] - top]]) * scales
     start = rotated_box((*inside[0].tolist(), *inside[1].tolist()), rotation, width, height)
     upright = rotated(copy, rotation)
-    fits = [points_68(upright, _moved(start, x, y), file) for x, y in STARTS]
-    fitted = unrotated_points(np.mean(fits, axis=0), rotation, width, height)
+    points = _fit_upright(upright, start, file)
+    fitted = unrotated_points(points, rotation, width, height)
     return (fitted + 0.5) / scales - 0.5 + [left, top]
+
+
+def _fit_upright(pixels: Pixels, start: Box, file: Path | None) -> NDArray[np.float64]:
+    """Points (68, 2) of a face in a box; of a tilted one, which the predictor takes for less
+    tilted than it is, on the picture turned by what is left of its tilt.
+    """
+    centre = (start[0] + start[2]) / 2, (start[1] + start[3]) / 2
+    turn, points = 0.0, _mean_fit(pixels, start, file)
+    for _ in range(TURNS):
+        tilt = _tilt(points)
+        if abs(tilt + turn) < MOST_TILT or abs(tilt) < NEARLY_UPRIGHT:
+            break
+        turn += tilt
+        matrix = cv2.getRotationMatrix2D(centre, turn, 1.0)
+        size = pixels.shape[1], pixels.shape[0]
+        turned = cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        points = _mean_fit(np.asarray(turned, np.uint8), start, file)
+    if turn == 0.0:
+        return points
+    back = cv2.invertAffineTransform(cv2.getRotationMatrix2D(centre, turn, 1.0))
+    return points @ back[:, :2].T + back[:, 2]
+
+
+def _mean_fit(pixels: Pixels, start: Box, file: Path | None) -> NDArray[np.float64]:
+    return np.mean([points_68(pixels, _moved(start, x, y), file) for x, y in STARTS], axis=0)
+
+
+def _tilt(points: NDArray[np.float64]) -> float:
+    """Degrees by which the line of the eyes falls to the right."""
+    across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
+    return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
 def fit_landmarks(

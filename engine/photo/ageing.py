@@ -18,7 +18,7 @@ from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, id
 from engine.photo.hair import hair_change
 from engine.photo.model import PhotoModel, age_terms
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
-from engine.photo.wrinkles import line_field, missing_creases, zone_share
+from engine.photo.wrinkles import line_field, missing_creases, pattern_of, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
@@ -53,6 +53,12 @@ CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
 HAIRY = 2.0
 """Mean L of the finest detail of hair over skin, such as a fringe or a beard, that hides lines."""
+GREY_NECK = 0.3
+"""Share of the lines of the neck in a photograph without colour."""
+LIP_RIM = 2.5
+"""Sigma in frame pixels of the rim of the upper lip."""
+DEEPEST = 0.45
+"""Share of the light about a line towards which its depth saturates."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
 STRIP = 512
@@ -111,7 +117,8 @@ def _changes(
     where = beside * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)
     amount = (skin * along * where)[..., None]
     logs = factors * amount
-    share = _at_work(subject, zone_share(subject.model.mean_points, ages)) * skin
+    pattern = pattern_of(subject.view.points)
+    share = _at_work(subject, zone_share(subject.model.mean_points, ages, pattern=pattern)) * skin
     deeper = np.where(share > 0, DEEPEN, SOFTEN) * share
     if not older:  # a young face has no creases, wherever they are
         deeper -= FADE * work.creases * skin * min((ages[0] - ages[1]) / 40, 1)
@@ -124,7 +131,11 @@ def _changes(
             log += np.where(band < 0, own, 0.5 * own)
         bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
         result[..., 0] += edge * np.tanh(band / edge) * (np.exp(bounded) - 1)
-    result[..., 0] += gains["lines"] * _line_change(subject, ages) * skin
+    lines = gains["lines"] * _line_change(subject, ages) * skin
+    deepest = DEEPEST * np.maximum(
+        blurred(np.ascontiguousarray(lab[..., 0]), 2.0 * work.per_frame), 0.5
+    )
+    result[..., 0] += deepest * np.tanh(lines / deepest)
     blotches = np.exp(np.clip(BLOTCHES * logs[..., :2].mean(axis=-1), *BLOTCH_BOUNDS)) - 1
     result[..., 1:] += blotches[..., None] * work.blotches
     if older:  # age lightens nobody's skin, taken over all parts of the change
@@ -145,9 +156,9 @@ def _skin_change(
     work, layers = subject.work, subject.work.layers
     field = subject.model.difference("colour", *ages, subject.code)
     broad = blurred(field, BROAD)
-    below = _below_brows(subject.model.mean_points, broad.shape[0])
+    where = _with_folds(subject.model.mean_points, broad.shape[:2])
     mean_gain = min(gains["folds"], 1.0)
-    folds = mean_gain + (gains["folds"] - mean_gain) * below * np.array(FOLD_COLOUR, np.float32)
+    folds = mean_gain + (gains["folds"] - mean_gain) * where * np.array(FOLD_COLOUR, np.float32)
     field = broad * gains["colour"] + (field - broad) * folds
     change = _at_work(subject, field)
     skin = np.maximum(layers.skin, IN_BROWS * layers.brows) * (1 - layers.fixed)
@@ -162,26 +173,36 @@ def _skin_change(
     return change
 
 
-def _below_brows(points: Floats, height: int) -> Floats:
-    """1 below the brows and 0 on the forehead, (height, 1, 1) rows of the mean frame.
+def _with_folds(points: Floats, size: tuple[int, int]) -> Floats:
+    """Where folds are made stronger than the mean: (height, width, 1) of the mean frame, 0..1.
 
-    A forehead has no folds, but the portraits' highlights lie there.
+    Not on the forehead, which has none while the portraits have highlights there, nor between nose
+    and mouth, where their mean is the shade of a moustache.
     """
-    cell = HEIGHT / height
-    rows = np.arange(height, dtype=np.float32) * cell - points[17:27, 1].min() + 4
-    return np.clip(rows / 8 + 0.5, 0, 1).astype(np.float32)[:, None, None]
+    cell = HEIGHT / size[0]
+    rows = np.arange(size[0], dtype=np.float32) * cell - points[17:27, 1].min() + 4
+    below = np.clip(rows / 8 + 0.5, 0, 1).astype(np.float32)[:, None]
+    lip = np.zeros(size, np.float32)
+    corners = points[[31, 33, 35, 54, 52, 51, 50, 48]] + 0.5
+    cv2.fillPoly(lip, [np.round(corners / cell - 0.5).astype(np.int32)], 1.0)
+    lip = np.clip(1.6 * blurred(lip, LIP_RIM / cell), 0, 1)
+    return (below * (1 - lip))[..., None].astype(np.float32)
 
 
 def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
-    """The change of L (h, w) by lines that were not there, paler where the picture is darker."""
+    """The change of L (h, w) by lines that were not there: a share of the light about them."""
     model, work = subject.model, subject.work
     terms = age_terms(ages[1], subject.code)
     expected = np.tensordot(terms, model.detail, 1).astype(np.float32)
     room = missing_creases(subject.own_detail, expected, subject.own_face)
-    field = line_field(model.mean_points, ages, room)
-    light = np.clip(work.lab[..., 0] / REFERENCE_SKIN, 0.25, 1.2)
+    # Lightness alone hardly tells a neck from what is behind it.
+    neck = GREY_NECK + (1 - GREY_NECK) * work.colourful
+    pattern = pattern_of(subject.view.points)
+    field = line_field(model.mean_points, ages, room, pattern=pattern, neck=neck)
+    light = blurred(np.ascontiguousarray(work.lab[..., 0]), 2.0 * work.per_frame)
     strands = blurred(np.abs(work.bands[0]), 3.0 * work.per_frame) / HAIRY
-    return _at_work(subject, field) * light / (1 + strands**4)
+    shade = np.clip(light / REFERENCE_SKIN, 0, 1.2)
+    return _at_work(subject, field) * shade / (1 + strands**4)
 
 
 def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:

@@ -59,7 +59,7 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
         change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
         return change
     # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
-    share = share * np.clip((share - 0.3) / 0.4, 0, 1)
+    share = share * np.clip((share - 0.1) / 0.4, 0, 1)
     change[..., 0] = share * _darkened(plane, mean, step, work.per_frame)
     brown = np.clip(-step / 30, 0, 0.6)
     change[..., 1:] = (

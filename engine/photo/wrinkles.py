@@ -10,6 +10,7 @@ lines stay away and the person's own creases deepen instead.
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -21,7 +22,13 @@ from engine.photo.frame import HEIGHT, WIDTH, Floats
 SCALE = 2
 """Lines are drawn at twice the frame's resolution."""
 SEED = 20150225
-"""Of the small irregularities that keep lines from looking ruled; the same for everyone."""
+"""Of the small irregularities that keep lines from looking ruled."""
+PATTERNS = 8
+"""How many patterns of lines there are; each face has one of them."""
+OFF_PLACE = 0.8
+"""Frame pixels by which a line of a pattern lies elsewhere."""
+DEEPER_OR_LESS = (0.7, 1.3)
+"""How deep it is, in proportion."""
 OLDEST = 80.0
 
 
@@ -61,29 +68,44 @@ def depth_at(zone: Zone, age: float) -> float:
     return float(zone.depth * share**1.3)
 
 
-def line_field(points: Floats, ages: tuple[float, float], room: Floats) -> Floats:
+def pattern_of(points: NDArray[np.floating]) -> int:
+    """Which of PATTERNS a face has, by its points (n, 2) in the frame: the same for every age."""
+    return crc32(np.round(np.asarray(points, np.float64)).astype(np.int32).tobytes()) % PATTERNS
+
+
+def line_field(
+    points: Floats,
+    ages: tuple[float, float],
+    room: Floats,
+    *,
+    pattern: int = 0,
+    neck: float = 1.0,
+) -> Floats:
     """The change of L (640, 512) in the mean frame by the lines that appear between two ages.
 
-    points: the mean shape (73, 2); room: (80, 64) in 0..1, how far the skin is from creased enough.
+    points: the mean shape (73, 2); room: (80, 64) in 0..1, how far the skin is from creased enough;
+    pattern: of `pattern_of`; neck: share of the lines of the neck.
     Nothing for a younger goal: lines are then taken away by the detail bands, never drawn in white.
     """
     field = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
     if ages[1] <= ages[0]:
         return field
-    zones = (*ZONES.values(), SPOTS)
-    for zone, (lines, _) in zip(zones, _planes(points.tobytes()), strict=True):
-        field += (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) * lines
+    zones = ZONES | {"spots": SPOTS}
+    planes = _planes(points.tobytes(), pattern)
+    for (name, zone), (lines, _) in zip(zones.items(), planes, strict=True):
+        step = depth_at(zone, ages[1]) - depth_at(zone, ages[0])
+        field += (neck if name == "neck" else 1.0) * step * lines
     wide = cv2.resize(room, (WIDTH * SCALE, HEIGHT * SCALE), interpolation=cv2.INTER_LINEAR)
     return field * wide
 
 
-def zone_share(points: Floats, ages: tuple[float, float]) -> Floats:
+def zone_share(points: Floats, ages: tuple[float, float], *, pattern: int = 0) -> Floats:
     """How much of the depth of lines at 80 comes (> 0) or goes (< 0) between two ages: (320, 256).
 
     It is spread about each line, because a person's own creases lie near it and not on it.
     """
     share = np.zeros((HEIGHT, WIDTH), np.float32)
-    for zone, (_, near) in zip(ZONES.values(), _planes(points.tobytes()), strict=False):
+    for zone, (_, near) in zip(ZONES.values(), _planes(points.tobytes(), pattern), strict=False):
         step = (depth_at(zone, ages[1]) - depth_at(zone, ages[0])) / zone.depth
         share += step * near
     return np.clip(share, -1, 1)
@@ -101,13 +123,15 @@ def missing_creases(own: Floats, expected: Floats, face: Floats) -> Floats:
     return (0.15 + 0.85 / (1 + np.exp(-(soft + 0.15) / 0.12))).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
-def _planes(points: bytes) -> tuple[tuple[Floats, Floats], ...]:
+@lru_cache(maxsize=PATTERNS)
+def _planes(points: bytes, pattern: int) -> tuple[tuple[Floats, Floats], ...]:
     """For each zone, crease profiles of unit depth (640, 512), and nearness (320, 256) in 0..1."""
     shape = np.frombuffer(points, np.float32).reshape(-1, 2).astype(np.float64)
-    generator = np.random.default_rng(SEED)
-    curves = _curves(shape)
-    drawn = [_drawn(curves[name], zone, generator) for name, zone in ZONES.items()]
+    generator = np.random.default_rng((SEED, pattern))
+    curves = _curves(shape, generator)
+    drawn = [
+        _drawn(_varied(curves[name], generator), zone, generator) for name, zone in ZONES.items()
+    ]
     return (*drawn, (_spots(shape, generator), np.zeros((HEIGHT, WIDTH), np.float32)))
 
 
@@ -185,15 +209,26 @@ def _strands(
         yield strand, (uneven * ends * height).tolist()
 
 
-def _curves(p: Curve) -> dict[str, list[tuple[Curve, float]]]:
+def _varied(
+    curves: list[tuple[Curve, float]], generator: np.random.Generator
+) -> list[tuple[Curve, float]]:
+    """Curves a little off their places and of other depths, as people differ."""
+    return [
+        (curve + generator.normal(0, OFF_PLACE, 2), depth * generator.uniform(*DEEPER_OR_LESS))
+        for curve, depth in curves
+    ]
+
+
+def _curves(p: Curve, generator: np.random.Generator) -> dict[str, list[tuple[Curve, float]]]:
     """The curves of each zone with their relative depths, on the mean shape (73, 2)."""
     lines: dict[str, list[tuple[Curve, float]]] = {name: [] for name in ZONES}
     brow, top, middle = p[19:25, 1].mean(), p[70, 1], p[27, 0]
     half = (p[25, 0] - p[18, 0]) / 2
+    rise = generator.uniform(-0.05, 0.05)
     for height, reach, depth in (
-        (0.26, 0.8, 0.9),
-        (0.44, 0.95, 1.0),
-        (0.62, 0.85, 0.5),
+        (0.26 + rise, 0.8, 0.9),
+        (0.44 + rise, 0.95, 1.0),
+        (0.62 + rise, 0.85, 0.5),
     ):
         x = np.linspace(-reach, reach, 9) * half
         bow = 2.4 * np.cos(x / half * np.pi) - 1.5 * np.abs(x / half)

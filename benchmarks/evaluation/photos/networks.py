@@ -4,7 +4,7 @@
 sets its gain and is shown beside them. FaceRes and face-api take part where their weights are here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +110,17 @@ class Networks:
             seen = self.faceres.features(dlib_chip(spots, SIZE, PADDING).cut(picture))
             features = seen[0].numpy().astype(np.float32)
         return Seen(years, float(self.gender.male(chip)), described, features)
+
+    def estimator(self, name: str) -> Callable[[Pixels, NDArray[np.floating]], float]:
+        """What one network sees: from a photograph (h, w, 3) and landmarks (68, 2) to years."""
+        expert = self.experts[name]
+
+        @torch.inference_mode()
+        def years(pixels: Pixels, points: NDArray[np.floating]) -> float:
+            faces = Faces([pixels], [None], [points.astype(np.float32)])
+            return float(expert.predict(faces).years)
+
+        return years
 
     def untouched(self, people: Sequence[Portrait], cache: Cache) -> list[Seen]:
         """What they see in portraits as they are."""

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.photo.ageing import age_photo, age_subject
+from engine.photo.ageing import _with_folds, age_photo, age_subject
 from engine.photo.features import lab_of
 from engine.photo.frame import aligned
 from engine.photo.subject import prepare_subject
@@ -211,3 +211,33 @@ def test_appearance_can_be_given(portrait, model):
     assert [subject.code for subject in subjects] == [-1.0, 1.0]
     a, b = (age_subject(subject, 40, 75) for subject in subjects)
     assert not np.array_equal(a, b)
+
+
+def darkest_ratio(pixels, portrait, model):
+    """The least ratio of L after to before on the skin beside eyes and mouth, at 80."""
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    older = age_photo(pixels, portrait[1], 40, 80, still)
+    before, after = (
+        cv2.GaussianBlur(lab_of(one.astype(np.float32))[..., 0], (0, 0), 1.0)
+        for one in (pixels, older)
+    )
+    ratio = after / np.maximum(before, 0.5)
+    x, y = np.round(portrait[1][[48, 54]]).astype(int).T
+    return min(float(ratio[y[i] - 30 : y[i] + 30, x[i] - 16 : x[i] + 17].min()) for i in (0, 1))
+
+
+def test_lines_in_the_dark_are_no_cracks(portrait, model):
+    dark = (portrait[0] * 0.12).astype(np.uint8)
+    strong = dataclasses.replace(model, gain=np.full_like(model.gain, 3.3))
+    assert darkest_ratio(portrait[0], portrait, strong) > 0.5
+    assert darkest_ratio(dark, portrait, strong) > 0.4
+
+
+def test_no_folds_between_nose_and_mouth_nor_on_the_forehead(model):
+    where = _with_folds(model.mean_points, (160, 128))[..., 0]
+    lip = (model.mean_points[33] + model.mean_points[51]) / 2
+    cheek = (model.mean_points[2] + model.mean_points[31]) / 2
+    forehead = model.mean_points[27] - [0, 50]
+    values = [where[tuple(np.round(spot[::-1] / 2).astype(int))] for spot in (lip, forehead, cheek)]
+    assert max(values[:2]) < 0.25
+    assert values[2] > 0.95

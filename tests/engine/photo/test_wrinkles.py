@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from engine.photo.wrinkles import ZONES, depth_at, line_field, missing_creases, zone_share
+from engine.photo.wrinkles import (
+    PATTERNS,
+    ZONES,
+    depth_at,
+    line_field,
+    missing_creases,
+    pattern_of,
+    zone_share,
+)
 
 
 def test_lines_deepen_with_age():
@@ -57,3 +65,27 @@ def test_spots_come_late_and_stay_off_the_eyes(model):
     x, y = np.round(model.mean_points[36:42].mean(axis=0) * 2).astype(int)
     assert np.abs(late[y - 6 : y + 7, x - 10 : x + 11]).max() < 1.5
     assert late[temple].min() < -1
+
+
+def test_patterns_differ_and_each_face_has_one(model):
+    room = np.ones((80, 64), np.float32)
+    first, other, again = (
+        line_field(model.mean_points, (35, 80), room, pattern=pattern) for pattern in (1, 2, 1)
+    )
+    assert np.array_equal(first, again)
+    assert np.corrcoef(first.ravel(), other.ravel())[0, 1] < 0.8
+    assert 0.7 < np.abs(other).sum() / np.abs(first).sum() < 1.4
+    faces = np.random.default_rng(0).normal(0, 4, (40, 68, 2)) + model.mean_points[:68]
+    patterns = [pattern_of(face) for face in faces]
+    assert patterns == [pattern_of(face) for face in faces]
+    assert set(patterns) == set(range(PATTERNS))
+
+
+def test_a_neck_of_no_share_has_no_lines(model):
+    room = np.ones((80, 64), np.float32)
+    bare = line_field(model.mean_points, (35, 80), room, neck=0.0)
+    usual = line_field(model.mean_points, (35, 80), room)
+    below = int(model.mean_points[8, 1] + 12) * 2
+    assert usual[below:].min() < -3
+    assert np.abs(bare[below:]).max() < 0.5
+    assert np.array_equal(bare[: below - 80], usual[: below - 80])
