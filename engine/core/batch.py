@@ -17,7 +17,7 @@ Finished = tuple[Item, Sequence[Row]]
 
 INPUT_FAULTS = (PictureError, OSError, MemoryError)
 """What one input of a batch may raise; everything else ends the batch."""
-PROCESS_DIED = "the process working on it died; it may need more memory than there is"
+PROCESS_DIED = "the process on it died or took too long; it may need more memory than there is"
 
 
 @dataclass(frozen=True, slots=True)

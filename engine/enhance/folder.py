@@ -20,6 +20,8 @@ from engine.runtime.pool import in_processes
 
 RECIPE = "recipe.toml"
 """The resolved recipe of the last run, beside the manifest."""
+LIMIT = 4 * 3600.0
+"""Seconds for a picture: the published networks on one core may take an hour over a large one."""
 WORTH_PROCESSES = 12
 """Pictures from which loading the networks once more in every process is worth its seconds."""
 
@@ -60,7 +62,8 @@ def _rows(jobs: Sequence[Job], plan: EnhancePlan, workers: int) -> Iterator[tupl
         return
     if plan.device == "cpu" and workers > 1 and len(jobs) >= WORTH_PROCESSES:
         work = partial(_alone, plan=plan)
-        for outcome in in_processes(work, jobs, workers=min(workers, len(jobs))):
+        count = min(workers, len(jobs))
+        for outcome in in_processes(work, jobs, workers=count, limit=LIMIT):
             job, row = outcome.item, outcome.result
             yield job, _died(job, plan) if row is None else row
         return

@@ -41,6 +41,8 @@ ROTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, Fal
 ORIENTATION, EXIF_TABLE, ORIGINAL = 0x0112, 0x8769, 0x9003
 MAX_MEGAPIXELS = 250.0
 """Larger pictures are refused before they are decoded: they may be decompression bombs."""
+MAX_SCANNED = 10_000.0
+"""Megapixels of a progressive JPEG times its scans: all are walked for each, even an empty one."""
 EARLIEST = datetime.date(1826, 1, 1)
 BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error)
 
@@ -182,9 +184,24 @@ def _open_any(file: io.BufferedReader) -> Image.Image:
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         return _open_heif(file)
     try:
-        return Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise PictureError(_what_else(head)) from error
+    if image.info.get("progressive"):
+        _require_few_scans(image, file)
+    return image
+
+
+def _require_few_scans(image: Image.Image, file: io.BufferedReader) -> None:
+    """PictureError for a progressive JPEG of so many scans that decoding it takes minutes."""
+    place, scans, last = file.tell(), 0, b""
+    file.seek(0)
+    while block := file.read(1 << 20):
+        scans += (last + block).count(b"\xff\xda")
+        last = block[-1:]
+    file.seek(place)
+    if image.width * image.height / 1e6 * scans > MAX_SCANNED:
+        raise PictureError(f"is stored in {scans:,} passes over its pixels, which is no photo's")
 
 
 def _open_heif(file: io.BufferedReader) -> Image.Image:

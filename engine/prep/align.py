@@ -38,7 +38,7 @@ from engine.images.naming import output_stems
 from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
 from engine.images.saving import require_photograph, save_png, synthetic_mark
 from engine.prep.advice import Advice, advise
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 
 SMALLEST, LARGEST = 32, 4096
 PHOTOS_A_WORKER = 4
@@ -141,7 +141,8 @@ def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignR
 
     def work(jobs: Sequence[Job]) -> Iterator[Finished[Job]]:
         align = partial(align_one, plan=plan, settings=settings)
-        for outcome in in_processes(align, jobs, workers=_worth(workers, len(jobs), plan)):
+        count = _worth(workers, len(jobs), plan)
+        for outcome in in_processes(align, jobs, workers=count, limit=PICTURE_LIMIT):
             job, rows = outcome.item, outcome.result
             if rows is None:
                 source = seen_from(plan.out, job.photo)

@@ -28,7 +28,7 @@ from engine.faces.quality import QualityLimits, Scores, quality_faults, score_fa
 from engine.geometry.ffhq import Quad
 from engine.images.reading import read_picture
 from engine.images.saving import require_photograph
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 
 
 class Similarity(Table):
@@ -61,7 +61,8 @@ def filter_folder(plan: FilterPlan, *, workers: int, progress: Progress) -> list
     def work(rows: Sequence[Row]) -> Iterator[Finished[Row]]:
         photographs = adopted and not plan.include_synthetic
         score = partial(score_row, folder=plan.folder, photographs=photographs)
-        for outcome in in_processes(score, rows, workers=min(workers, len(rows))):
+        count = min(workers, len(rows))
+        for outcome in in_processes(score, rows, workers=count, limit=PICTURE_LIMIT):
             row = outcome.result if outcome.result is not None else _failed(outcome.item)
             yield outcome.item, [row.dump()]
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine.core.batch import PROCESS_DIED
 from engine.core.digest import file_sha256
 from engine.core.errors import PictureError
 from engine.core.table import Table
@@ -20,7 +21,7 @@ from engine.images.reading import read_picture
 from engine.images.saving import is_rendered
 from engine.inference.subject import Subject, find_subject
 from engine.relabel.source import Job
-from engine.runtime.pool import in_processes, in_threads
+from engine.runtime.pool import PICTURE_LIMIT, in_processes, in_threads
 
 PREFETCH = 2
 """Chunks that are decoded ahead."""
@@ -156,11 +157,12 @@ def _by_processes(
     """Faces arrive one by one, and leave in whole chunks and in order."""
     faces: dict[str, LoadedFace] = {}
     pending = list(chunks)
-    for outcome in in_processes(work, [job for chunk in chunks for job in chunk], workers=workers):
+    jobs = [job for chunk in chunks for job in chunk]
+    for outcome in in_processes(work, jobs, workers=workers, limit=PICTURE_LIMIT):
         faces[outcome.item.name] = (
             outcome.result
             if outcome.result is not None
-            else LoadedFace(outcome.item, None, reason="the worker process died", status="failed")
+            else LoadedFace(outcome.item, None, reason=PROCESS_DIED, status="failed")
         )
         while pending and all(job.name in faces for job in pending[0]):
             yield [faces.pop(job.name) for job in pending.pop(0)]

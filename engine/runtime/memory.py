@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+from engine.runtime.pool import siblings
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -53,14 +55,14 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that may still be taken, on the GPU or in this machine; None where it is unknown."""
+    """Bytes that may still be taken, on the GPU or by this process of a batch; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return int(line.split()[1]) * 1024 // siblings()
     return None
 
 

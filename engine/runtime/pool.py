@@ -24,13 +24,15 @@ from engine.runtime.orphans import die_with_parent
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PICTURE_LIMIT = 600.0
+"""Seconds without a result after which a batch of pictures ends the processes that are busy."""
 AHEAD = 4
 """Items handed out per worker before their results are taken: bounds what waits in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Item, Result]):
-    """An item and what came of it; `result` is None when its process died over it."""
+    """An item and what came of it; `result` is None when its process died over it, or was ended."""
 
     item: Item
     result: Result | None
@@ -43,14 +45,28 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def siblings() -> int:
+    """How many processes share this machine's memory with this one, itself included."""
+    return _Siblings.count
+
+
+class _Siblings:
+    count = 1
+
+
 def in_processes(
-    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    limit: float | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """Yield each item's outcome as it comes, in no set order.
 
     One worker means this process. An exception of `work` ends the batch and is raised here; a
     process that dies (out of memory, a crash in native code) is replaced, and the items it held
-    are tried again one at a time, so that the one that kills its process is known.
+    are tried again one at a time, so that the one that kills its process is known. The same holds
+    where no worker answers for `limit` seconds: what alone takes longer has no result.
     """
     if workers <= 1:
         for item in items:
@@ -59,11 +75,11 @@ def in_processes(
     left = iter(items)
     while True:
         unfinished: list[Item] = []
-        yield from _until_broken(work, left, workers, unfinished)
+        yield from _until_broken(work, left, workers, unfinished, limit)
         if not unfinished:
             return
         for item in unfinished:
-            yield _alone(work, item)
+            yield _alone(work, item, limit)
 
 
 def in_threads(
@@ -93,9 +109,13 @@ def in_threads(
 
 
 def _until_broken(
-    work: Callable[[Item], Result], left: Iterator[Item], workers: int, unfinished: list[Item]
+    work: Callable[[Item], Result],
+    left: Iterator[Item],
+    workers: int,
+    unfinished: list[Item],
+    limit: float | None,
 ) -> Iterator[Outcome[Item, Result]]:
-    """Work through `left`; if a process dies, return with what was not done in `unfinished`."""
+    """Work through `left`; if a process dies or all hang, what is not done is in `unfinished`."""
     pool, pending = _pool(workers), dict[Future[Result], Item]()
 
     def hand_out(count: int) -> None:
@@ -106,7 +126,11 @@ def _until_broken(
     try:
         hand_out(workers * AHEAD)
         while pending:
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            answered = wait(pending, timeout=limit, return_when=FIRST_COMPLETED).done
+            if not answered:
+                _stop(pool)
+                return
+            for future in answered:
                 result, item = future.result(), pending.pop(future)
                 unfinished.remove(item)
                 yield Outcome(item, result)
@@ -120,25 +144,35 @@ def _until_broken(
         pool.shutdown()
 
 
-def _alone(work: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
+def _alone(
+    work: Callable[[Item], Result], item: Item, limit: float | None
+) -> Outcome[Item, Result]:
     with _pool(1) as pool:
+        future = pool.submit(work, item)
         try:
-            return Outcome(item, pool.submit(work, item).result())
+            if wait([future], timeout=limit).done:
+                return Outcome(item, future.result())
         except BrokenProcessPool:
             return Outcome(item, None)
+        except BaseException:
+            _stop(pool)
+            raise
+        _stop(pool)
+        return Outcome(item, None)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not fork: the parent may hold threads (BLAS, torch), and a forked child would hang on them.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(held_folders(),)
+        workers, mp_context=context, initializer=_prepare, initargs=(held_folders(), workers)
     )
 
 
-def _prepare(folders: Iterable[HeldFolder]) -> None:
+def _prepare(folders: Iterable[HeldFolder], workers: int) -> None:
     """Make a fresh worker single-threaded; Ctrl-C is its parent's, and so are life and folders."""
     take_over(folders)
+    _Siblings.count = workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     # Before numpy is first imported here: every core has a worker of its own already.

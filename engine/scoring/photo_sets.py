@@ -20,7 +20,7 @@ from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.images.reading import find_pictures
 from engine.inference.subject import Subject, aligned_subject, find_subject
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 from engine.scoring.facts import AGED, KnownFacts
 from engine.scoring.material import LARGEST, Material, Method, Source, Task
 
@@ -75,7 +75,7 @@ def read_photo_set(
     workers = workers if len(facts) >= PARALLEL_FROM else 1
     with reported(progress, f"Finding the faces of {folder.name}", len(facts)):
         jobs = [_Job(path, own.aligned) for path, own in facts.items()]
-        for outcome in in_processes(_find, jobs, workers=workers):
+        for outcome in in_processes(_find, jobs, workers=workers, limit=PICTURE_LIMIT):
             died = _FaceOrReason(reason="ended the process that read it")
             faces[outcome.item.path] = outcome.result if outcome.result is not None else died
             progress.advance(outcome.item.path.name)

@@ -48,8 +48,14 @@ class RetryPolicy:
     """Seconds without a byte."""
     attempts: int = 4
     """Attempts in a row that bring nothing."""
+    tries: int = 64
+    """Attempts in all, however much each of them brings."""
     delay: float = 1.0
     """Seconds between attempts."""
+    window: float = 60.0
+    """Seconds over which the rate is measured."""
+    floor: float = 1024.0
+    """Bytes a second, under which a line is as good as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +93,15 @@ def download(
     server does not come through; what has arrived stays for the next time. DiskError if it has no
     room.
     """
-    idle = 0
+    idle = tried = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
             return _attempt(weight, address, part, progress, retries)
         except TransferError as fault:
             after = part.stat().st_size if part.exists() else 0
-            idle = 0 if after > before else idle + 1
-            if fault.final or idle >= retries.attempts:
+            idle, tried = 0 if after > before else idle + 1, tried + 1
+            if fault.final or idle >= retries.attempts or tried >= retries.tries:
                 raise
             time.sleep(retries.delay)
 
@@ -191,6 +197,7 @@ def _receive(
 ) -> int:
     """Write the body behind the first `start` bytes; returns the bytes the part then has."""
     got = start
+    begun, had = time.monotonic(), start
     with _open_part(part, start) as file:
         for _ in range(_megabytes(start)):
             progress.advance()
@@ -205,6 +212,12 @@ def _receive(
             for _ in range(_megabytes(got + len(chunk)) - _megabytes(got)):
                 progress.advance()
             got += len(chunk)
+            if time.monotonic() - begun > retries.window:
+                if got - had < retries.floor * retries.window:
+                    raise TransferError(
+                        f"brought only {got - had:,} bytes in {retries.window:g} s", final=True
+                    )
+                begun, had = time.monotonic(), got
             if weight.bytes is not None and got > weight.bytes:
                 raise TransferError(f"gives more than {weight.bytes:,} bytes", final=True)
     return got

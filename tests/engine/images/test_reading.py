@@ -278,3 +278,16 @@ def test_reading_leaves_pillow_and_the_warning_filters_as_they_were(tmp_path):
     before = (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
     read(tmp_path / "a.png")
     assert before == (Image.MAX_IMAGE_PIXELS, set(Image.OPEN), list(warnings.filters))
+
+
+@pytest.mark.parametrize("scans", [10, 12_000])
+def test_a_progressive_jpeg_of_empty_scans_is_refused_before_it_is_walked(tmp_path, scans):
+    path = tmp_path / "scans.jpg"
+    Image.new("L", (1000, 1000), 99).save(path, progressive=True)
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"\xff\xda\0\x08\1\1\0\0\0\x10\0" * scans + content[-2:])
+    if scans < 100:
+        assert read(path).pixels.shape == (1000, 1000, 3)
+        return
+    with pytest.raises(PictureError, match="passes over its pixels"):
+        read(path)

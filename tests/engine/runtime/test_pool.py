@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.pool import cores, in_processes, in_threads
+from engine.runtime.pool import cores, in_processes, in_threads, siblings
 
 # Work has to be importable by a fresh process, and tests are not: it comes from the library.
 
@@ -59,6 +59,19 @@ def test_a_process_that_dies_costs_only_its_own_item():
     # exit status 7 kills the worker; os._exit(None) would be a TypeError, so ints only
     outcomes = {o.item: o.result for o in in_processes(_exit_on_seven, range(12), workers=2)}
     assert outcomes == {n: (None if n == 7 else n) for n in range(12)}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_what_takes_too_long_is_ended_and_costs_only_its_own_item(workers):
+    found = in_processes(_sleep_on_seven, range(12), workers=workers, limit=5.0)
+    outcomes = {one.item: one.result for one in found}
+    assert outcomes == {n: (None if n == 7 else n) for n in range(12)}
+
+
+def test_workers_know_how_many_share_the_memory():
+    asked = ["__import__('engine.runtime.pool', fromlist=['x']).siblings()"] * 2
+    assert [one.result for one in in_processes(eval, asked, workers=2)] == [2, 2]
+    assert siblings() == 1
 
 
 def test_an_interrupt_ends_the_workers_at_once(tmp_path):
@@ -121,7 +134,12 @@ class _ExitOnSeven:
         return (eval, (code,))
 
 
-_exit_on_seven = _ExitOnSeven()
+class _SleepOnSeven(_ExitOnSeven):
+    def __reduce__(self):
+        return (eval, ("lambda n: __import__('time').sleep(600) if n == 7 else n",))
+
+
+_exit_on_seven, _sleep_on_seven = _ExitOnSeven(), _SleepOnSeven()
 
 
 def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path):

@@ -100,7 +100,7 @@ def host(monkeypatch):
 
 @pytest.fixture
 def retries():
-    return RetryPolicy(timeout=0.3, attempts=2, delay=0.0)
+    return RetryPolicy(timeout=0.3, attempts=2, delay=0.0, tries=9, window=0.5)
 
 
 @pytest.fixture

@@ -150,6 +150,30 @@ def test_a_stall_is_named(host, weight, pull):
         pull(weight(host.serve("/toy", stalling)))
 
 
+def test_a_line_that_only_drips_is_given_up(host, weight, pull):
+    def dripping(handler):
+        handler.answer(200, b"?", length=3_000_000, ETag='"one"')
+        while not host.gone.wait(0.05):
+            handler.wfile.write(b"?")
+
+    with pytest.raises(WeightsError, match=r"brought only [0-9]+ bytes in 0.5 s"):
+        pull(weight(host.serve("/toy", dripping)))
+    assert len(host.asked) == 1
+
+
+def test_a_server_that_gives_a_byte_a_time_is_not_asked_for_ever(host, weight, pull, payload):
+    def grudging(handler):
+        start = handler.start or 0
+        span = {"Content_Range": f"bytes {start}-{start}/{len(payload)}"} if start else {}
+        code = 206 if start else 200
+        left = len(payload) - start
+        handler.answer(code, payload[start : start + 1], length=left, ETag='"one"', **span)
+
+    with pytest.raises(WeightsError, match="was cut after 9 of"):
+        pull(weight(host.serve("/toy", grudging)))
+    assert len(host.asked) == 9
+
+
 def test_a_promised_length_that_never_comes_is_an_error(host, weight, pull, folder):
     route = host.serve("/toy", lambda handler: handler.answer(200, b"short", length=5000))
     with pytest.raises(WeightsError, match="was cut after 5 of 5,000 bytes"):
