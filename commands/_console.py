@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import markup
@@ -66,6 +67,12 @@ def say(text: str) -> None:
     """Print a message; not with `-q`."""
     if not Verbosity.quiet:
         err.print(text)
+
+
+def say_biometric(folder: Path) -> None:
+    """Say that what was written identifies people by their faces, and how it is removed."""
+    place = escape(str(folder))
+    say(f"[dim]`{place}` holds biometric data of faces now: `tm prep forget {place}` removes it[/]")
 
 
 def detail(text: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say
+from commands._console import detail, emit_json, escape, say, say_biometric
 from commands._options import AsJson, DryRun, OnDevice, Strict
 from commands._progress import LiveProgress
 
@@ -65,6 +65,7 @@ def run(
         emit_json({"out": str(out), **counts, **network, "reasons": dict(report.reasons)})
     before = f", {report.kept} of them embedded before" if report.kept else ""
     say(f"[green]{len(bank)} faces[/] in `{escape(str(out))}`, {len(bins)} bins{before}")
+    say_biometric(out.parent)
     for reason, count in report.reasons.most_common():
         say(f"  {count} left out: {escape(reason)}")
     for name, reason in report.left_out:

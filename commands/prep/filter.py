@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, say, say_biometric, warn
 from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
@@ -64,5 +64,7 @@ def run(
     for row in result.rows:
         if row.reasons:
             detail(f"  {escape(str(row.output))}: {escape('; '.join(row.reasons))}")
+    if any(row.descriptor is not None for row in result.rows):
+        say_biometric(folder)
     for text in result.warnings:
         warn(text)

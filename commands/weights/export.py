@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import emit_json, escape, say
+from commands._console import emit_json, escape, say, warn
 from commands._options import AsJson, DryRun
 
 HELP = "Write what a run delivers into one file, with a card that says how it was made."
@@ -30,7 +30,10 @@ def run(
         say(f"would write `{escape(str(export.source))}` to `{escape(str(file))}`")
         return
     if as_json:
-        emit_json({"file": str(file), **export.card})
+        emit_json({"file": str(file), **export.card, "biometric": export.biometric})
     say(f"[green]written[/]: `{escape(str(file))}`, {export.card['bytes'] / MEBIBYTE:.1f} MiB")
+    say(f"its card says {', '.join(export.card)}; no folders and no photographs")
+    for words in export.biometric:
+        warn(f"it holds biometric data: {words}")
     for name, value in export.card["metrics"].items():
         say(f"  {escape(name)}: {value:.4g}")

@@ -14,6 +14,7 @@ from engine.faces.choose import FaceChoice
 from engine.prep.advice import advise
 from engine.prep.align import AlignPlan, AlignReport, Job, align_photos, plan_jobs
 from engine.prep.filter import FilterPlan, copy_kept, filter_folder, pictures_of
+from engine.prep.forget import forget
 from engine.prep.landscapes import LandscapePlan, synthesise_landscapes
 from engine.prep.recipe import load_prep
 from engine.prep.sheet import draw_sheet, rows_of_sheet
@@ -34,6 +35,7 @@ __all__ = [
     "forecast_align",
     "forecast_filter",
     "forecast_synth",
+    "forget",
     "rows_of_sheet",
     "split_folder",
     "synth",

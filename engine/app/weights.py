@@ -35,6 +35,8 @@ from engine.worlds.portraits import VERSION as PORTRAITS
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS as PORTRAIT_DIGESTS
 
 LICENCE = "that of tm"
+BIOMETRIC = {("personal", "identity"): "the mean descriptor of the person's face (dlib, 128-D)"}
+"""Tensors that identify a person, by part and key."""
 PATHS = re.compile(r"""[^=,'"\[\]]*[/\\]([^/\\=,'"\[\]]+)/?""")
 """A path and its last part."""
 QUOTED = re.compile(r"[\s'\"\[\]]")
@@ -88,6 +90,8 @@ class ExportedWeights:
     source: Path
     file: Path
     card: dict[str, Any] | None
+    biometric: tuple[str, ...] = ()
+    """What of the file identifies a person by the face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,12 @@ def export_weights(
     card["tensors_sha256"] = tensors_sha256(read_safetensors(file)[1])
     save_native(file, replace(delivered, card=card), half=half)
     card |= {"sha256": file_sha256(file), "bytes": file.stat().st_size}
-    return ExportedWeights(best, file, card)
+    held = [
+        words
+        for (part, key), words in BIOMETRIC.items()
+        if key in delivered.parts.get(part, {}) and bool(delivered.parts[part][key].any())
+    ]
+    return ExportedWeights(best, file, card, tuple(held))
 
 
 def _card_of(run: Path, best: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 WEIGHTS, CACHE = "TM_WEIGHTS", "TM_CACHE"
+FEATURES = "photo-features"
 
 
 def weights_folder() -> Path:
@@ -21,3 +22,8 @@ def cache_folder() -> Path:
     """The folder of what can be made again: `TM_CACHE`, else `.cache/tm` at home."""
     chosen = os.environ.get(CACHE)
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "tm"
+
+
+def features_folder() -> Path:
+    """The folder of what trainings measured of photographs; it identifies people."""
+    return cache_folder() / FEATURES

@@ -1,8 +1,12 @@
 """What an export says of the machine and the people: no folders, no names of homes."""
 
+import numpy as np
 import pytest
 
 from engine.app.weights import command_without_folders
+from engine.core.ledger import read_rows
+from engine.data.manifest import Row, read_manifest
+from engine.images.saving import save_png
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,47 @@ def test_a_path_that_is_not_there_is_said_to_be_not_there(tm, tmp_path, monkeypa
     assert result.code == 2
     assert f"nothing is at `{name}`" in result.err
     assert len(result.err) < 200
+
+
+@pytest.fixture
+def known(tm, tmp_path):
+    """A prepared folder with a descriptor, a bank of it in a folder below, and measured photos."""
+    folder = tmp_path / "faces"
+    draw = np.random.default_rng(0)
+    for age in (30, 40):
+        save_png(folder / f"{age}_0.png", draw.integers(0, 256, (64, 64, 3), np.uint8), {})
+    described = Row(output="30_0.png", descriptor=(0.5,) * 128, scored="x", age=30.0, split="test")
+    rows = [described, Row(output="40_0.png", age=40.0)]
+    text = "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
+    (folder / "manifest.jsonl").write_text(text)
+    bank = folder / "deep" / "bank.safetensors"
+    assert tm("bank", "build", folder, bank, "--embedder", "nano-identity").code == 0
+    (tmp_path / "cache" / "photo-features").mkdir(parents=True)
+    (tmp_path / "cache" / "photo-features" / "a.npz").touch()
+    return folder
+
+
+def test_forgetting_removes_what_identifies_and_nothing_else(tm, known, tmp_path):
+    kept = {p.name: p.read_bytes() for p in known.glob("*.png")}
+    would = tm("prep", "forget", known, "--dry-run", "--json").json
+    assert read_manifest(known)[0].descriptor is not None
+    done = tm("prep", "forget", known, "--json").json
+    assert {**would, "dry_run": False} == done
+    assert done["descriptors"] == {str(known / "manifest.jsonl"): 1}
+    assert not [p for p in known.rglob("*.jsonl") if "embedding" in p.read_text()]
+    assert not list(known.rglob("*.safetensors"))
+    assert not (tmp_path / "cache" / "photo-features").exists()
+    first, second = read_rows(known / "manifest.jsonl")
+    assert (first["age"], first["split"], second["age"]) == (30, "test", 40)
+    assert not {"descriptor", "scored"} & set(first)
+    assert {p.name: p.read_bytes() for p in known.glob("*.png")} == kept
+    assert "no biometric data" in tm("prep", "forget", known).err
+
+
+def test_what_is_biometric_is_said_when_it_is_written(tm, known):
+    built = tm("bank", "build", known, known / "b.safetensors", "--embedder", "nano-identity")
+    assert "holds biometric data" in built.err
+
+
+def test_forgetting_asks_for_a_folder(tm, tmp_path):
+    assert tm("prep", "forget", tmp_path / "gone").code == 2

@@ -87,7 +87,9 @@ def test_the_same_photographs_give_the_same_file_and_a_run_goes_on(run, folder, 
 
 def test_an_export_names_nobody(run, home, tm):
     file = home / "shared.safetensors"
-    assert tm("weights", "export", run, file, "--half").code == 0
+    told = tm("weights", "export", run, file, "--half")
+    assert told.code == 0
+    assert "biometric data: the mean descriptor" in told.err
     text = json.dumps(read_card(file))
     for word in ("anna", "32_0", str(home), ".png"):
         assert word not in text

@@ -13,6 +13,7 @@ import pytest
 from engine.app.train import train
 from engine.core.errors import InputError, RecipeError, UsageError
 from engine.core.numbers import Span
+from engine.core.places import FEATURES
 from engine.core.progress import Silence
 from engine.photo.model import SHAPES, load_photo_model
 from engine.trainings.photo_prior import age_shifts, measuring, task
@@ -61,7 +62,7 @@ def _drawn(monkeypatch, tmp_path, cache):
 @pytest.fixture
 def fresh_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TM_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / measuring.CACHE
+    return tmp_path / "cache" / FEATURES
 
 
 def fit(photos, out, *more, table="people.csv", **kwargs):
