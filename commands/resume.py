@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from commands._console import emit_json, escape, say
-from commands._options import AsJson, DryRun
+from commands._options import AsJson, Device, DryRun
 from commands._training import make_callback, print_outcome
 
 HELP = "Continue a run exactly where it stopped."
@@ -18,15 +18,19 @@ def run(
     until: Annotated[
         int | None, typer.Option(min=1, help="Stop after this step.", show_default="the end")
     ] = None,
+    device: Annotated[
+        Device | None,
+        typer.Option(help="Where to compute.", show_default="as before", rich_help_panel="Common"),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.resume import resume, run_progress
+    from engine.app.resume import forecast_resume, resume
 
     if dry_run:
         runs = [
             {"run": name, "step": done, "steps": steps}
-            for name, done, steps in run_progress(folder)
+            for name, done, steps in forecast_resume(folder, device=device)
         ]
         if as_json:
             emit_json({"dry_run": True, "runs": runs})
@@ -34,4 +38,5 @@ def run(
             name = escape(str(row["run"]))
             say(f"`{name}` would continue at step {row['step']} of {row['steps']}")
         return
-    print_outcome(folder, resume(folder, until=until, callback=make_callback), as_json=as_json)
+    outcome = resume(folder, until=until, device=device, callback=make_callback)
+    print_outcome(folder, outcome, as_json=as_json)

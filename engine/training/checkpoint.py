@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.core.atomic import disk_error, write_json
-from engine.core.errors import WeightsError
+from engine.core.errors import UsageError, WeightsError
 from engine.core.held import begin
 from engine.core.progress import Progress
 from engine.core.regular import open_regular
@@ -94,13 +94,29 @@ class Checkpoints:
         return sorted(folders, key=_step_of)
 
     def newest(self, progress: Progress) -> Snapshot | None:
-        """The last undamaged checkpoint, None if there is none; a remark for each damaged one."""
-        for path in reversed(self.steps()):
+        """The last undamaged checkpoint, None if there is none yet; a remark for each damaged one.
+
+        WeightsError if there are some and all are damaged: to begin anew would hide the loss.
+        """
+        steps = self.steps()
+        for number, path in enumerate(reversed(steps), 1):
             try:
                 return read_snapshot(path)
             except WeightsError as error:
+                if number == len(steps):
+                    hint = "take a copy of it from elsewhere, or train anew in another folder"
+                    raise WeightsError(f"no checkpoint is whole: {error}", hint=hint) from None
                 progress.remark(f"{error}; using the checkpoint before it")
         return None
+
+
+def misfit(run: Path, error: Exception) -> UsageError:
+    """The error for a checkpoint that the networks or phases of an edited recipe do not fit."""
+    reason = " ".join(str(error).split())[:160]
+    return UsageError(
+        f"the recipe of `{run}` does not fit its checkpoint: {reason}",
+        hint="undo the edit of its `recipe.toml`, or start a new run",
+    )
 
 
 def read_snapshot(folder: Path) -> Snapshot:

@@ -9,7 +9,9 @@ from engine.config.load import load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
+from engine.runtime.device import Device
 from engine.runtime.draws import seed_torch
+from engine.runtime.pool import cores
 from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
 from engine.training.latest import link_latest
@@ -74,19 +76,23 @@ def start_run(
     return folder, outcome
 
 
-def resume_run(folder: Path, *, until: int | None, callback: MakeCallback) -> Outcome:
+def resume_run(
+    folder: Path, *, until: int | None, callback: MakeCallback, device: Device | None = None
+) -> Outcome:
     """Continue a run after its last checkpoint, on the same device, processes and threads.
 
-    UsageError if the folder holds no run, or if its weights or photos have changed.
+    device: another device. Of threads only as many are taken as there are cores; every difference
+    is remarked. UsageError if the folder holds no run, or if its weights or photos have changed.
     """
     run = RunFolder(folder)
     before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
-    if before.device != recipe.device:
-        recipe = recipe.model_copy(update={"device": before.device})
+    wanted = before.device if device is None else device
+    if wanted != recipe.device:
+        recipe = recipe.model_copy(update={"device": wanted})
     processes = Processes(recipe.device, before.devices, recipe.precision)
     task = build_task(recipe)
-    processes.launch(before.threads)
+    processes.launch(min(before.threads, cores()))
     reporter = callback(processes.first)
     with locked_run(folder, by_first=processes.first) as run:
         weights = _digests(recipe)
@@ -95,6 +101,10 @@ def resume_run(folder: Path, *, until: int | None, callback: MakeCallback) -> Ou
         if processes.first:
             for difference in before.differs(now):
                 reporter.remark(f"{difference}: the run may end in other last bits")
+            for edit in before.edits(now):
+                reporter.remark(f"the recipe was edited: {edit}")
+            if not last_step(folder):
+                reporter.remark("no checkpoint was written before it stopped: begins at step 1")
         outcome = train(task, recipe, run, processes, reporter, until=until)
         processes.close()
     return outcome
@@ -109,6 +119,7 @@ def _environment(
         precision=recipe.precision,
         threads=torch.get_num_threads(),
         weights=weights,
+        recipe=recipe.dump(),
     )
 
 

@@ -19,7 +19,7 @@ from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
 from engine.runtime.shared import share_batch_norms
 from engine.training.callbacks import Callback, TrainProgress
-from engine.training.checkpoint import Checkpoints, Snapshot
+from engine.training.checkpoint import Checkpoints, Snapshot, misfit
 from engine.training.journal import Journal
 from engine.training.means import Means
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
@@ -373,10 +373,16 @@ class Trainer:
         snapshot = self.checkpoints.newest(self.callback)
         if snapshot is None:
             return
+        try:
+            self._continue_from(snapshot)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise misfit(self.run_folder.path, error) from None
+
+    def _continue_from(self, snapshot: Snapshot) -> None:
         for name, part in self.task.parts.items():
             part.load_state_dict(snapshot.nets[name])
         self.state.load_state_dict(snapshot.step, snapshot.state)
-        if self.state.step == self.steps:
+        if self.state.step >= self.steps:
             return
         index = self._phase_at(self.state.step)[0]
         self._begin(self.phases[index])

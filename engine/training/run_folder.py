@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,6 +24,8 @@ from engine.runtime.pool import cores
 
 RECIPE, COMMAND, ENVIRONMENT = "recipe.toml", "command.txt", "environment.json"
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+OF_MACHINE = {"device", "threads", "workers"}
+"""Keys of a recipe that may change from one machine to the next."""
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
 
 
@@ -30,7 +33,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightnin
 class Environment:
     """Where a run was started; resuming it elsewhere may change its last bits.
 
-    weights: SHA-256 of every weights file that went into it, by role.
+    weights: SHA-256 of every weights file that went into it, by role; recipe: its keys, flat.
     """
 
     tm: str
@@ -45,10 +48,18 @@ class Environment:
     git: str | None
     weights: Mapping[str, str]
     started: str
+    recipe: Mapping[str, str] | None = None
 
     @classmethod
     def now(
-        cls, *, device: str, devices: int, precision: str, threads: int, weights: Mapping[str, str]
+        cls,
+        *,
+        device: str,
+        devices: int,
+        precision: str,
+        threads: int,
+        weights: Mapping[str, str],
+        recipe: Mapping[str, Any],
     ) -> "Environment":
         """The environment of this process."""
         return cls(
@@ -64,6 +75,7 @@ class Environment:
             git=_revision(),
             weights=dict(weights),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
+            recipe=flat(recipe),
         )
 
     def differs(self, other: "Environment") -> list[str]:
@@ -75,6 +87,35 @@ class Environment:
             for name in relevant
             if mine[name] != theirs[name]
         ]
+
+    def edits(self, other: "Environment") -> list[str]:
+        """The keys of the recipe that were edited since, but for those of the machine."""
+        if self.recipe is None or other.recipe is None:
+            return []
+        before, now = self.recipe, other.recipe
+        return [
+            f"`{key}` was {before.get(key, 'not there')}, is {now.get(key, 'not there')}"
+            for key in sorted({*before, *now} - OF_MACHINE)
+            if before.get(key) != now.get(key)
+        ]
+
+
+def flat(table: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """The values of a nested table as text, by their dotted keys.
+
+    >>> flat({"batch": 8, "phase": [{"steps": 9}]})
+    {'batch': '8', 'phase.0.steps': '9'}
+    """
+    found: dict[str, str] = {}
+    for key, value in table.items():
+        name, inner = f"{before}{key}", cast("Any", value)
+        if isinstance(inner, list | tuple):
+            inner = {str(index): one for index, one in enumerate(cast("list[Any]", inner))}
+        if isinstance(inner, Mapping):
+            found |= flat(cast("Mapping[str, Any]", inner), f"{name}.")
+        else:
+            found[name] = str(inner)
+    return found
 
 
 ENVIRONMENTS = TypeAdapter(Environment)

@@ -1,5 +1,6 @@
 """`tm train` and `tm resume` by the command line, on a toy."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,64 @@ def test_a_finished_run_has_nothing_left_and_a_cut_one_is_resumed(tm, recipe):
     assert tm("resume", "cut", "--json").json["step"] == 40
     same = [Path(name) / "checkpoints/step_40/nets.safetensors" for name in ("cut", "whole")]
     assert same[0].read_bytes() == same[1].read_bytes()
+
+
+@pytest.fixture
+def cut(tm, recipe):
+    """A run that stopped at step 30 of 40; a callable edits a file of it."""
+    assert tm("train", "--recipe", str(recipe), "--out", "cut", "-q").code == 0
+    shutil.rmtree("cut/checkpoints/step_40")
+
+    def edit(name, old, new):
+        text = Path("cut", name).read_text()
+        assert old in text
+        Path("cut", name).write_text(text.replace(old, new))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edits", "code", "said"),
+    [
+        ([], 0, None),
+        ([("recipe.toml", "batch = 8", "batch = 4")], 0, "edited: `batch` was 8, is 4"),
+        ([("environment.json", '"threads": 1', '"threads": 9999')], 0, "threads was 9999, is"),
+        (
+            [("recipe.toml", "width = 16", "width = 8")],
+            2,
+            "does not fit its checkpoint",
+        ),
+    ],
+)
+def test_what_was_edited_before_resuming_is_said(tm, cut, edits, code, said):
+    for edit in edits:
+        cut(*edit)
+    result = tm("resume", "cut")
+    assert result.code == code, result.err
+    assert said in result.err if said is not None else "edited" not in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(tm, cut):
+    for state in Path("cut/checkpoints").glob("step_*/state.json"):
+        state.write_text("{")
+    result = tm("resume", "cut")
+    assert result.code == 4
+    assert "no checkpoint is whole" in result.err
+
+
+def test_a_run_without_a_checkpoint_says_where_it_begins(tm, cut):
+    shutil.rmtree("cut/checkpoints")
+    result = tm("resume", "cut")
+    assert result.code == 0
+    assert "begins at step 1" in result.err
+
+
+def test_a_run_may_go_on_elsewhere(tm, cut):
+    assert tm("resume", "cut", "--device", "cpu", "--json").json["step"] == 40
+    if not torch.cuda.is_available():
+        for dry_run in ([], ["--dry-run"]):
+            assert tm("resume", "cut", "--device", "cuda", *dry_run).code == 2
 
 
 def test_a_dry_run_forecasts_and_touches_nothing(tm, recipe):

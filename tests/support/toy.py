@@ -26,10 +26,11 @@ from engine.weights.checkpoint import Checkpoint
 class Parabola(Task):
     """Fit a curve to noisy points; a discriminator learns the sign of the error."""
 
-    def __init__(self, nap=0.0, broken_from=None):
+    def __init__(self, nap=0.0, broken_from=None, width=16):
         torch.manual_seed(0)
+        first, last = nn.Linear(1, width), nn.Linear(width, 1)
         self.parts = {
-            "net": nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 1)),
+            "net": nn.Sequential(first, nn.Tanh(), nn.Dropout(0.1), last),
             "discriminator": nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)),
         }
         self.frozen = {}
@@ -103,9 +104,10 @@ class ToyRecipe(TrainingRecipe):
 
     kind: Literal["toy"] = "toy"
     broken_from: int | None = None
+    width: int = 16
 
     def task(self):
-        return Parabola(broken_from=self.broken_from)
+        return Parabola(broken_from=self.broken_from, width=self.width)
 
 
 KINDS = {kind.__name__: kind for kind in (Parabola, Smooth, Weighted)}

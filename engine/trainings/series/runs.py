@@ -7,6 +7,7 @@ from engine.config.load import load_recipe, load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
+from engine.runtime.device import Device
 from engine.training.latest import link_latest
 from engine.training.launch import (
     RUNS,
@@ -63,23 +64,30 @@ def start_any(
     return folder, _train_members(recipe, folder, callback)
 
 
-def resume_any(folder: Path, *, until: int | None, callback: MakeCallback) -> Outcome:
-    """Continue a training, or a series from its first unfinished run on."""
+def resume_any(
+    folder: Path, *, until: int | None, callback: MakeCallback, device: Device | None = None
+) -> Outcome:
+    """Continue a training, or a series from its first unfinished run on; device: another one."""
     if not is_series(folder):
-        return resume_run(folder, until=until, callback=callback)
+        return resume_run(folder, until=until, callback=callback, device=device)
     if until is not None:
         raise UsageError("`until` is for a single run", hint="resume a run of the series")
-    return _train_members(load_recipe_as(SeriesRecipe, folder / RECIPE), folder, callback)
+    series = load_recipe_as(SeriesRecipe, folder / RECIPE)
+    if device is not None:
+        series = series.model_copy(update={"device": device})
+    return _train_members(series, folder, callback, device)
 
 
-def _train_members(series: SeriesRecipe, folder: Path, callback: MakeCallback) -> Outcome:
+def _train_members(
+    series: SeriesRecipe, folder: Path, callback: MakeCallback, device: Device | None = None
+) -> Outcome:
     runs = members(series, folder)
     outcome = Outcome(runs[-1][1].total_steps, "finished", None, 0.0)
     for path, recipe in runs:
         if not holds_run(path):
             _, outcome = start_run(recipe, path, devices=1, callback=callback)
         elif last_step(path) < recipe.total_steps:
-            outcome = resume_run(path, until=None, callback=callback)
+            outcome = resume_run(path, until=None, callback=callback, device=device)
         if outcome.ended != "finished":
             break
     return outcome

@@ -90,7 +90,9 @@ def test_an_environment_that_is_none_is_a_sentence(tmp_path, junk):
     [("devices", "x"), ("devices", []), ("packages", None), ("weights", 5), ("threads", None)],
 )
 def test_an_environment_of_other_types_is_a_sentence(tmp_path, key, value):
-    good = Environment.now(device="cpu", devices=1, precision="auto", threads=1, weights={})
+    good = Environment.now(
+        device="cpu", devices=1, precision="auto", threads=1, weights={}, recipe={}
+    )
     content = {name: getattr(good, name) for name in Environment.__dataclass_fields__}
     (tmp_path / ENVIRONMENT).write_text(json.dumps(content))
     assert RunFolder(tmp_path).environment() == good
