@@ -44,7 +44,8 @@ def _table_over_list(base: list[Any], over: Tree, place: str) -> list[Any]:
     for key, value in over.items():
         for index in _entries(base, key, f"{place}.{key}"):
             entry = base[index]
-            named = {"kind": entry} if entry == key else entry
+            a_name = isinstance(entry, str) and isinstance(value, dict)
+            named = {"kind": entry} if a_name else entry
             merged[index] = lay_over(named, value, f"{place}.{index}")
     return merged
 

@@ -62,3 +62,9 @@ def test_a_list_without_kinds_says_that_its_entries_go_by_number():
     with pytest.raises(MergeError, match="by number here, from 0; the list has 2") as told:
         lay_over({"phase": [{"name": "a"}, {"name": "b"}]}, {"phase": {"a": {"steps": 3}}})
     assert told.value.place == "phase.a"
+
+
+@pytest.mark.parametrize("key", ["esrgan", "1"])
+def test_an_entry_that_is_a_mere_name_is_set_by_name_and_by_number(key):
+    merged = lay_over({"steps": ["ddcolor", "esrgan"]}, parse_setting(f"steps.{key}.weights=x.pth"))
+    assert merged == {"steps": ["ddcolor", {"kind": "esrgan", "weights": "x.pth"}]}
