@@ -13,6 +13,7 @@ from commands._progress import LiveProgress
 from commands._reports import show_report
 
 HELP = "Evaluate portraits or landscapes: figures with intervals, and a page of pictures."
+WRITES = True
 EXAMPLE = "tm eval aged/ --truth truth/ --gate 'identity>=0.6,age_mae<=6'"
 
 

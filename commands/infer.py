@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from commands._console import detail, emit_json, escape, say
-from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
+from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
 HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
@@ -25,7 +25,8 @@ def run(
     ages: Annotated[
         str | None,
         typer.Option(
-            help="Target ages in years, with commas.", show_default="an AgeTransformer: all its own"
+            help="Target ages: `20,35,50`, `20..80`, `20..80..5`.",
+            show_default="an AgeTransformer: all its own",
         ),
     ] = None,
     age: Annotated[
@@ -69,6 +70,7 @@ def run(
     paste: Annotated[
         bool, typer.Option("--paste", help="Also write the photo with its new face.")
     ] = False,
+    strict: Strict = False,
     force: Annotated[
         bool, typer.Option("--force", help="Skip the checks of alignment, kind and age.")
     ] = False,
@@ -136,7 +138,8 @@ def run(
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
     if result.all_out_of_domain:
         say(f"\n[cyan]hint:[/] {OUT_OF_DOMAIN}")
-    if not report.kept and not done:
+    failed = report.count("failed") + report.count("skipped")
+    if (not report.kept and not done) or (strict and failed):
         raise typer.Exit(NOTHING_USABLE)
 
 

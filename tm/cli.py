@@ -1,6 +1,8 @@
 """Assemble the subcommands; the only place that prints errors and exits."""
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NoReturn
@@ -72,8 +74,28 @@ def _fail(error: TmError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+@contextmanager
+def _as_json() -> Generator[None]:
+    """With `--json`, also print the errors of the command line itself as an object."""
+    try:
+        yield
+    except Exception as error:
+        said = getattr(error, "format_message", None)
+        if said is not None and "--json" in sys.argv and not Verbosity.emitted:
+            emit_json({"error": said(), "hint": None, "code": getattr(error, "exit_code", 2)})
+        raise
+
+
 class Ordered(TyperGroup):
     """A group that lists its subcommands in the order of `COMMANDS`."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _as_json():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _as_json():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         ours = [name for name in COMMANDS if name in self.commands]

@@ -120,9 +120,13 @@ def _extras() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     weights = weights_folder()
-    count = len(list(list_files(weights)))
     network = ", offline" if offline() else ""
-    yield Check("weights folder", "ok", f"{weights} ({count} files; {WEIGHTS} moves it{network})")
+    if weights.exists() and not weights.is_dir():
+        hint = f"set {WEIGHTS} to a folder, or unset it"
+        yield Check("weights folder", "fault", f"{weights} is a file", hint)
+    else:
+        said = f"{weights} ({len(list(list_files(weights)))} files; {WEIGHTS} moves it{network})"
+        yield Check("weights folder", "ok", said)
     for name, folder in (
         ("this folder", Path.cwd()),
         ("temporary folder", Path(tempfile.gettempdir())),

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
+from engine.core.single import require_free
 from engine.evaluators.drawn import domain_of
 from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite
 from engine.faces.descriptor import SMALLEST, describe_aligned
@@ -18,7 +19,7 @@ from engine.runtime.pool import cores
 from engine.scoring.evaluate import evaluate_methods
 from engine.scoring.facts import KnownFacts
 from engine.scoring.files import save_evaluation
-from engine.scoring.gate import Gate, check_gates, parse_gates
+from engine.scoring.gate import Gate, check_gates, parse_gates, require_figures
 from engine.scoring.held_out import age_held_out
 from engine.scoring.left_out import age_left_out, is_own_person
 from engine.scoring.looks import looks_sentences
@@ -44,6 +45,8 @@ from engine.scoring.words import (
 from engine.training.run_folder import holds_run
 
 MINUTE = 60.0
+FILES = ("report.json", "report.html", "strip.png")
+"""What an evaluation writes wherever it goes."""
 A_COMPARISON, PHOTOGRAPHS = "a comparison", "photographs"
 LANDSCAPE_RUN = "a run of landscapes"
 
@@ -99,10 +102,13 @@ class EvalRequest:
         return () if self.gate is None else parse_gates(self.gate)
 
     def validate(self) -> None:
-        """UsageError for a faulty gate, or a file where the report needs a folder."""
+        """UsageError for a faulty gate, or files in the way of the report."""
         _ = self.gates
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"`{self.folder}` is a file, and the report needs a folder")
+        if self.landscape_runs() is None:
+            require_figures(self.gates)
+        require_free([self.folder / name for name in FILES])
 
     def kinds(self) -> dict[str, str]:
         """The kind of each folder; UsageError for one that is no folder."""

@@ -16,6 +16,7 @@ from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
+from engine.enhance.models import require_buildable
 from engine.training.checkpoint import METADATA, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
@@ -181,6 +182,8 @@ def import_weights(
     UsageError otherwise. WeightsError if the file is damaged, unknown or not what `name` says.
     """
     plan = plan_import(file, name=name, ema=ema)
+    if plan.checkpoint is not None:
+        require_buildable(file, plan.checkpoint)
     return ImportedWeights(plan, not dry_run and write_import(plan, replacing=replacing))
 
 

@@ -15,6 +15,7 @@ from engine.data.domains import Domain
 from engine.nets.loading import frozen
 from engine.nets.nano.enhancers import NanoColour, NanoFace
 from engine.nets.nano.unet import NanoUNet
+from engine.nets.stylegan2.generator import Generator
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import instructions_for, status_of
@@ -127,6 +128,17 @@ def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -
         called, str(found.architecture.id), digest, licence, frozen(net), found.scale,
         max(needs.multiple_of, 1), fixed, domain, stand_in,
     )  # fmt: skip
+
+
+def require_buildable(path: Path, checkpoint: Checkpoint) -> None:
+    """WeightsError for a file that is recognised by its keys and yet makes no network."""
+    try:
+        if checkpoint.kind == "spandrel":
+            _described(checkpoint, path)
+        elif checkpoint.kind != "native" and "decoder" in checkpoint.parts:
+            Generator.from_state(checkpoint.part("decoder"))
+    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise _unfit(checkpoint, path, error) from error
 
 
 def _is_ncnn(path: Path) -> bool:

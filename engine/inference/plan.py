@@ -15,7 +15,7 @@ from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
 from engine.inference.morph import Film
 
-OLDEST = 120
+OLDEST, DECADE, SMALLEST_STEP = 120, 10, 0.1
 
 
 class Morphing(Table):
@@ -89,9 +89,27 @@ class InferPlan:
 
 
 def parse_ages(text: str) -> tuple[float, ...]:
-    """Target ages such as `20,40,60`, duplicates removed; UsageError for anything else."""
+    """Target ages such as `20,40,60`, `20..80` by decades, or `20..80..5`, duplicates removed.
+
+    UsageError for anything else.
+
+    >>> parse_ages("18,20..50"), parse_ages("20..30..4")
+    ((18.0, 20.0, 30.0, 40.0, 50.0), (20.0, 24.0, 28.0))
+    """
     try:
-        ages = tuple(parse_number(part) for part in text.split(","))
+        ages = [age for part in text.split(",") for age in _range(part)]
     except ValueError:
-        raise UsageError(f"`{text}` is no list of ages", hint="write it as `20,40,60`") from None
+        hint = "write it as `20,40,60`, `20..80` or `20..80..5`"
+        raise UsageError(f"`{text}` is no list of ages", hint=hint) from None
     return tuple(dict.fromkeys(ages))
+
+
+def _range(text: str) -> list[float]:
+    """One age, or those from the lowest to the highest; ValueError for anything else."""
+    low, *rest = [parse_number(part) for part in text.split("..")]
+    if not rest:
+        return [low]
+    high, step = (*rest, float(DECADE))[:2]
+    if len(rest) > 2 or not 0 <= low <= high <= OLDEST or step < SMALLEST_STEP:
+        raise ValueError(text)
+    return [low + step * index for index in range(int((high - low) / step + 1e-9) + 1)]

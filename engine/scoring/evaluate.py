@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def evaluate_methods(
     names = [method.name for method in material.methods]
     top = [*names, *([COPIED] if COPIED in by_method else [])]
     report: dict[str, Any] = {
+        "made_by": f"tm {version('tm-toolkit')}",
         "kind": "portraits",
         "name": material.name,
         **{name: by_method[name] for name in top},

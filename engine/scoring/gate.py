@@ -14,6 +14,13 @@ SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+FIGURES = (
+    *("portraits", "identity", "perceptual", "age_mae", "age_bias", "age_gap", "sharpness"),
+    *("age_identity_accuracy", "bin_accuracy", "verification_rate", "monotonicity"),
+    *("identity_to_photos", "identity_to_photo", "impostor_distance", "gender_kept"),
+    "perceptual_to_photo",
+)
+"""Numbers in a report of portraits, beside those ` by ` one evaluator."""
 FORM = re.compile(r"\s*([\w .-]+?)\s*(>=|<=|>|<)\s*(-?(?:\d+\.?\d*|\.\d+))\s*")
 
 
@@ -52,6 +59,15 @@ def parse_gates(text: str) -> tuple[Gate, ...]:
             )
         gates.append(Gate(match[1], match[2], float(match[3])))
     return tuple(gates)
+
+
+def require_figures(gates: tuple[Gate, ...]) -> None:
+    """UsageError, before an evaluation, for a gate on what no report of portraits has."""
+    for gate in gates:
+        name = gate.figure.rpartition(".")[2]
+        if name not in FIGURES and " by " not in name:
+            hint = f"known: {', '.join(FIGURES)}"
+            raise UsageError(f"there is no figure `{name}`", hint=hint)
 
 
 def check_gates(gates: tuple[Gate, ...], report: Mapping[str, Any]) -> None:

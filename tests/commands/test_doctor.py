@@ -50,3 +50,11 @@ def test_an_unwritable_folder_is_noted(monkeypatch):
     states = {check.name: check for check in doctor.diagnose().checks}
     assert states["this folder"].state == "note"
     assert "may not be written" in states["this folder"].result
+
+
+def test_a_weights_folder_that_is_a_file_is_a_fault(tm, tmp_path):
+    (tmp_path / "weights").touch()
+    result = tm("doctor", "--json")
+    assert result.code == 1
+    (check,) = [one for one in result.json["checks"] if one["name"] == "weights folder"]
+    assert (check["state"], "is a file" in check["result"]) == ("fault", True)

@@ -38,6 +38,23 @@ def test_a_failure_is_an_object_with_json(tm, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("infer", "--json"), "Missing argument"),
+        (("infer", "a.png", "--out", "o", "--no-such", "--json"), "No such option"),
+        (("infer", "a.png", "--out", "o", "--strength", "x", "--json"), "--strength"),
+        (("prep", "align", "a", "--json"), "Missing argument"),
+        (("no-such-command", "--json"), "No such command"),
+    ],
+)
+def test_a_faulty_command_line_is_an_object_with_json(tm, argv, said):
+    result = tm(*argv)
+    assert result.code == result.json["code"] == 2
+    assert said in result.json["error"]
+    assert result.err
+
+
+@pytest.mark.parametrize(
     ("error", "code", "words"),
     [
         (ZeroDivisionError("division by\nzero"), 1, "ZeroDivisionError: division by zero"),

@@ -6,6 +6,8 @@ import os
 import pytest
 from PIL import Image
 
+from engine.scoring.gate import FIGURES
+
 AGES = "25,45,65"
 
 
@@ -45,6 +47,9 @@ def test_a_comparison_has_figures_and_pictures(tm, demo):
         )
     assert (report["people"], report["minutes"], report["device"]) == (1, 2.5, "cpu")
     assert report == json.loads((demo / "report.json").read_text())
+    numbers = {name for name, one in report["prior"].items() if isinstance(one, float | int)}
+    assert {name for name in numbers if " by " not in name} <= set(FIGURES)
+    assert tm("eval", demo, "--dry-run").code == 0  # over its own report
     assert report["prior"]["age_mae"] < report["half"]["age_mae"]
     assert report["controls"]["truth"]["identity"] == 1.0
     with Image.open(demo / "strip.png") as strip:
@@ -102,6 +107,22 @@ def test_a_dry_run_writes_nothing(tm, demo):
 def test_a_faulty_gate_is_refused_before_any_work(tm, tmp_path, gate):
     result = tm("eval", tmp_path, "--gate", gate)
     assert (result.code, "is no limit" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("gate", ["identty>=0.6", "prior.age_mea<=6", "prior.identity.x>=1"])
+def test_a_mistyped_figure_is_refused_before_any_work(tm, tmp_path, gate):
+    for dry_run in ([], ["--dry-run"]):
+        result = tm("eval", tmp_path, "--gate", gate, *dry_run)
+        assert (result.code, "there is no figure" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.html", "strip.png"])
+def test_what_tm_did_not_make_is_no_report_to_replace(tm, demo, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    result = tm("eval", demo, "--out", tmp_path / "out", "--dry-run")
+    assert (result.code, f"{name}` is there already" in result.err) == (2, True)
+    assert tm("eval", demo, "--out", tmp_path / "out", "--dry-run", "--overwrite").code == 0
 
 
 def test_an_empty_folder_cannot_be_evaluated(tm, tmp_path):

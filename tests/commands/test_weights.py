@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from engine.core.digest import file_sha256
+from engine.nets.stylegan2.generator import Generator
+from engine.nets.stylegan2.spec import GeneratorSpec
 
 ENTRY = """
 [[weights]]
@@ -55,9 +57,8 @@ def toy(folder, monkeypatch):
 @pytest.fixture
 def checkpoint(tmp_path):
     """A StyleGAN2 file as rosinality's trainer leaves it, tiny."""
-    state = {f"convs.{index}.conv.weight": torch.randn(1, 4, 4, 3, 3) for index in range(4)}
-    state |= {"style.1.weight": torch.randn(4, 4), "to_rgbs.0.bias": torch.randn(3)}
-    torch.save({"g_ema": state, "latent_avg": torch.zeros(512)}, tmp_path / "faces.pt")
+    state = Generator(GeneratorSpec(32, (8, 8, 8, 8), 8, 2)).state_dict()
+    torch.save({"g_ema": state, "latent_avg": torch.zeros(8)}, tmp_path / "faces.pt")
     return tmp_path / "faces.pt"
 
 
@@ -168,7 +169,7 @@ def test_import_says_what_the_file_is_and_converts_it(tm, checkpoint, folder):
     assert result.code == 0
     assert result.out == ""
     assert "rosinality, averaged weights" in result.err
-    assert "decoder: 595 parameters" in result.err
+    assert "decoder: 5,267 parameters" in result.err
     assert (folder / "mine.safetensors").is_file()
 
 
@@ -181,9 +182,20 @@ def test_import_as_json(tm, checkpoint, folder):
     result = tm("weights", "import", checkpoint, "--json").json
     assert result["written"]
     assert result["kind"] == "rosinality"
-    assert result["parts"] == {"decoder": 595}
+    assert result["parts"] == {"decoder": 5267}
     assert result["sha256"] == file_sha256(checkpoint)
     assert result["output"] == str(folder / "faces.safetensors")
+
+
+def test_what_makes_no_network_is_not_imported(tm, checkpoint, folder):
+    content = torch.load(checkpoint)
+    del content["g_ema"]["conv1.conv.weight"]
+    torch.save(content, checkpoint)
+    for dry_run in ([], ["--dry-run"]):
+        result = tm("weights", "import", checkpoint, *dry_run)
+        assert result.code == 4
+        assert "conv1.conv.weight" in result.err
+    assert list(folder.iterdir()) == []
 
 
 def test_import_can_be_rehearsed(tm, checkpoint, folder):

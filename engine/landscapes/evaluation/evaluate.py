@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,6 +124,7 @@ def evaluate_landscapes(
         results[run.name]["failed"] = sum(row.passed is False for row in table)
         results[run.name]["acceptance"] = [row._asdict() for row in table]
     report: dict[str, Any] = {
+        "made_by": f"tm {version('tm-toolkit')}",
         "kind": "landscapes",
         "name": " and ".join(results),
         **results,
