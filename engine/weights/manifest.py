@@ -25,9 +25,9 @@ HEX64, HEX8 = r"^[0-9a-f]{64}$", r"^[0-9a-f]{8,63}$"
 class Weight(Table):
     """One weights file: what it is, where from, on which terms, who needs it."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)
     """What the command line calls it."""
-    file: str = Field(pattern=r"^[\w][\w.+-]*$")
+    file: str = Field(pattern=r"^[\w][\w.+-]*$", max_length=200)
     """Its name in the weights folder."""
     about: str
     licence: str
