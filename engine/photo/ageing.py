@@ -183,7 +183,7 @@ def _with_folds(points: Floats, size: tuple[int, int]) -> Floats:
     rows = np.arange(size[0], dtype=np.float32) * cell - points[17:27, 1].min() + 4
     below = np.clip(rows / 8 + 0.5, 0, 1).astype(np.float32)[:, None]
     lip = np.zeros(size, np.float32)
-    corners = points[[31, 33, 35, 54, 52, 51, 50, 48]] + 0.5
+    corners = points[[32, 33, 34, 52, 51, 50]] + 0.5
     cv2.fillPoly(lip, [np.round(corners / cell - 0.5).astype(np.int32)], 1.0)
     lip = np.clip(1.6 * blurred(lip, LIP_RIM / cell), 0, 1)
     return (below * (1 - lip))[..., None].astype(np.float32)
