@@ -1,10 +1,11 @@
 """The storage form of a file by its first bytes, and obvious damage."""
 
-import json
 import struct
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from engine.core.jsontext import from_json
 
 Form = Literal["zip", "safetensors", "pickle", "other"]
 
@@ -75,8 +76,18 @@ def _tensors_fit(path: Path, length: int, size: int) -> bool:
         file.seek(8)
         text = file.read(length)
     try:
-        entries = json.loads(text)
+        entries = from_json(text)
     except ValueError:
         return False
-    ends = [entry["data_offsets"][1] for key, entry in entries.items() if key != "__metadata__"]
-    return size == 8 + length + max(ends, default=0)
+    if not isinstance(entries, dict):
+        return False
+    ends = [_end_of(entry) for key, entry in entries.items() if key != "__metadata__"]
+    return None not in ends and size == 8 + length + max((end or 0 for end in ends), default=0)
+
+
+def _end_of(entry: Any) -> int | None:
+    """Where a tensor ends behind the header; None for an entry that does not say it."""
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not isinstance(offsets, list) or [type(one) for one in offsets] != [int, int]:
+        return None
+    return offsets[1]

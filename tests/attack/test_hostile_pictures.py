@@ -12,7 +12,7 @@ from PIL import Image
 FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "TIFF": "tif", "BMP": "bmp",
            "PPM": "ppm", "JPEG2000": "jp2", "AVIF": "avif"}  # fmt: skip
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "F")
-FEW = 6
+FEW = 4
 BATCHES = {
     "align": ("prep", "align", "SRC", "OUT", "--size", 64, "--workers", 1),
     "infer": ("infer", "SRC", "--out", "OUT", "--ages", "30", "--size", 32, "--force", "--aligned"),

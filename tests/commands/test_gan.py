@@ -1,6 +1,7 @@
 """`tm gan` as a user meets it, with a tiny untrained generator."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,16 @@ def test_a_dry_run_touches_nothing(gan, tmp_path):
         "dry_run": True, "landscapes": 2, "files": ["landscape_0.png", "landscape_1.png"],
     }  # fmt: skip
     assert not list((tmp_path / "here").iterdir())
+
+
+def test_a_blank_picture_is_not_delivered(gan, monkeypatch):
+    def blank(values):
+        return np.zeros((*values.shape[-2:], 3), np.uint8)
+
+    monkeypatch.setattr("engine.landscapes.inference.render.to_pixels", blank)
+    result = gan("--va", "0.5,0.5", "--out", "lake.png")
+    assert (result.code, "a blank picture" in result.err) == (4, True)
+    assert not Path("lake.png").exists()
 
 
 def test_weights_without_a_generator_are_refused(tm, tmp_path, monkeypatch):

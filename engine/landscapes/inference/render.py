@@ -12,8 +12,9 @@ from torch import Tensor
 
 from engine.core.atomic import write_json
 from engine.core.digest import file_sha256
-from engine.core.errors import UsageError
+from engine.core.errors import UsageError, WeightsError
 from engine.core.numbers import parse_number
+from engine.images.plausible import BLANK
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png, tool_version
 from engine.landscapes.inference.batches import sheet
@@ -207,7 +208,15 @@ def numbered(out: Path, index: int, count: int) -> Path:
 def _save(
     path: Path, pixels: np.ndarray, rows: list[dict[str, Any]], settings: dict[str, Any]
 ) -> None:
-    """Write a PNG with its provenance as metadata, and the same as JSON beside it."""
+    """Write a PNG with its provenance as metadata, and the same as JSON beside it.
+
+    WeightsError for a blank picture, which no landscape is.
+    """
+    if pixels.std() < BLANK:
+        raise WeightsError(
+            f"the network gave a blank picture (every pixel about {pixels.mean():.0f})",
+            hint="get its weights again, or train them longer",
+        )
     provenance = {"made": "generated", "synthetic": True, "landscapes": rows, **settings}
     save_png(path, pixels, provenance)
     write_json(path.with_suffix(".json"), {"tool": f"tm {tool_version()}", **provenance})

@@ -45,3 +45,15 @@ def test_a_value_of_another_type_is_a_sentence(tmp_path, key, value):
 def test_a_header_that_is_none_is_a_sentence(tmp_path, header):
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         read_checkpoint(written(tmp_path / "a.safetensors", header))
+
+
+@pytest.mark.parametrize(
+    "entry", ["[1,2]", "null", "7", '{"data_offsets":"04"}', '{"data_offsets":[0]}',
+              '{"data_offsets":[0,null]}', '{"data_offsets":[0,4.0]}', '{"data_offsets":[0,true]}']
+)  # fmt: skip
+def test_where_tensors_lie_is_read_by_type(tmp_path, entry):
+    text = f'{{"a":{entry}}}'.encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    with pytest.raises(WeightsError, match="cut short|damaged|incomplete|bytes"):
+        read_checkpoint(path)
