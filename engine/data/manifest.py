@@ -142,11 +142,11 @@ def adopt(folder: Path, ages: AgeSource, *, every: bool = False) -> list[Row]:
     for path in pictures.entries if every else pictures.pictures:
         name, age = printable(path.relative_to(folder).as_posix()), ages.age_of(path, None)
         years, source = (age.years, age.source) if age is not None else (None, None)
-        digest, fault = None, {}
+        digest, fault = None, dict[str, Any]()
         with suppress(OSError):  # whoever reads it records the reason
             digest = file_sha256(path)
         if name != path.relative_to(folder).as_posix():  # by this name nobody finds it again
-            fault = {"status": "failed", "reason": "its name is not UTF-8, rename it"}
+            fault |= {"status": "failed", "reason": "its name is not UTF-8, rename it"}
         rows.append(Row(output=name, sha256=digest, age=years, age_by=source, **fault))
     if not rows:
         raise InputError(f"nothing to prepare in `{folder}`: {pictures.explanation}")

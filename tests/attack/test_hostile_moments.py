@@ -25,9 +25,9 @@ TRAIN = (
         "--set",
         "batch=8",
     ),
-    *("--set", "learn.people=24", "--set", "learn.scenes=4", "--set", "check.people=6"),
-    *("--set", "check.scenes=2", "--set", "save_every=2", "--set", "validate_every=6"),
-    *("--set", "threads=1"),
+    *("--set", "data.train.people=24", "--set", "data.train.scenes=4"),
+    *("--set", "data.validation.people=6", "--set", "data.validation.scenes=2"),
+    *("--set", "save_every=2", "--set", "validate_every=6", "--set", "threads=1"),
 )
 VARIES = ("manifest.jsonl", "metrics.jsonl", "environment.json", "command.txt", "state.json")
 
@@ -36,13 +36,14 @@ def started(argv, out, log):
     """`tm` as its own group of processes."""
     command = [sys.executable, "-m", "tm", *(str(one).replace("OUT", str(out)) for one in argv)]
     root = os.fspath(Path(__file__).parents[2])
-    return subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-        stdout=log.open("ab"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def results(out):
