@@ -48,7 +48,7 @@ def people(folder, count, *, first=0, per_person=1, grey=1.0):
         start = float(np.random.default_rng(1000 + number).uniform(30, 85 - 12 * (per_person - 1)))
         for picture in range(per_person):
             age = round(start + 12 * picture)
-            name = f"{age}_{number}{'abcd'[picture]}.png"
+            name = f"{age}_{number}{picture}.png"
             Image.fromarray(portrait(age, 31 * number + picture, grey)).save(folder / name)
             split = "test" if number % 5 == 4 else "train"
             rows.append((name, f"p{number}", "MF"[number % 2], age, 1 + number % 3, split))

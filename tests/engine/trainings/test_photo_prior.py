@@ -115,7 +115,7 @@ def test_the_card_counts_people_and_names_nobody(run, folder, tm):
     assert card["gain_by"] == "the recipe"
     text = json.dumps(card)
     assert str(folder) not in text
-    assert "_3a.png" not in text
+    assert "_30.png" not in text
     assert (run.parent / "prior.safetensors").stat().st_size < 4 << 20
     exported = load_photo_model(run.parent / "prior.safetensors")
     assert exported.hair == pytest.approx(load_photo_model(run / BEST).hair, rel=1e-3, abs=0.05)
