@@ -13,7 +13,9 @@ import torch
 from engine.training.checkpoint import read_snapshot
 
 ROOT = Path(__file__).parents[3]
-SET = ("--set", "save_every=2", "--set", "validate_every=2")
+SET = ("--set", "save_every=2", "--set", "validate_every=2", "--set", 'best.metric="aged_identity"',
+       "--set", 'best.goal="max"')  # fmt: skip
+"""Networks of random weights respond to no age, but `aged_identity` moves: best is replaced."""
 LAST = 8
 # What dies where: saves are at 2, 4 (stage 1), 6 and 8 (stage 2), each followed by that of `best`
 # when it improved; a step that is begun is counted from 0.
