@@ -20,7 +20,7 @@ DIGITS = 6
 RESERVED = (
     "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
     "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
-    "targets_estimated", "unused", "reference",
+    "targets_estimated", "unused", "reference", "made_by",
 )  # fmt: skip
 """Keys of a report that no method may be named by."""
 

@@ -133,13 +133,13 @@ def test_a_target_that_nothing_says_is_the_age_that_the_photograph_looks(world):
 def test_faces_are_found_and_what_has_none_is_left_out(tmp_path):
     with cbook.get_sample_data("grace_hopper.jpg") as file:
         hopper = Image.open(file).convert("RGB")
-    hopper.save(tmp_path / "30_hopper.jpg")
+    hopper.save(tmp_path / "30_1.jpg")
     Image.fromarray(astronaut()[:200, 130:330]).resize((40, 40)).save(tmp_path / "tiny.png")
     Image.new("RGB", (300, 300), "grey").save(tmp_path / "wall.png")
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
     found = read_photo_set(tmp_path, KnownFacts(), Silence())
-    assert list(found.sources) == ["30_hopper.jpg"]
-    source = found.sources["30_hopper.jpg"]
+    assert list(found.sources) == ["30_1.jpg"]
+    source = found.sources["30_1.jpg"]
     assert (source.age, source.person, len(source.face())) == (30, None, source.side)
     assert {one.file for one in found.unused} == {"tiny.png", "torn.jpg", "wall.png"}
     assert all(one.reason for one in found.unused)
