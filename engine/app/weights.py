@@ -264,7 +264,7 @@ def command_without_folders(command: str) -> str:
     shipped recipes stay.
 
     >>> command_without_folders("tm train --photos '/home/Ann Lee/me' --set a='runs/x y/id'")
-    "tm train --photos me --set a=id"
+    'tm train --photos me --set a=id'
     """
     try:
         tokens = shlex.split(command)
