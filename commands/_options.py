@@ -33,6 +33,14 @@ Workers = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
 ]
+Landmarks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mesh|FILE",
+        help="The 68 points: by the face mesh, by another model, or from a table.",
+        show_default="by dlib",
+    ),
+]
 IncludeSynthetic = Annotated[
     bool,
     typer.Option("--include-synthetic", help="Also take what tm aged, enhanced or generated."),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from commands._console import detail, emit_json, escape, say
-from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
+from commands._options import AsJson, DryRun, Landmarks, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
 HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
@@ -44,14 +44,7 @@ def run(
         str | None,
         typer.Option(help="Which face: largest, a number, or like:PHOTO.", show_default="largest"),
     ] = None,
-    landmarks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="mesh|FILE",
-            help="The 68 points: by the face mesh, by another model, or from a table.",
-            show_default="by dlib",
-        ),
-    ] = None,
+    landmarks: Landmarks = None,
     strength: Annotated[float, typer.Option(help="0: no ageing; 1: the target age.")] = 1.0,
     size: Annotated[
         int | None,

@@ -30,6 +30,7 @@ from engine.relabel.source import Job
 from engine.runtime.pool import in_processes
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
+from engine.weights.tensors import tensors_sha256
 
 LAST, MAP_WEIGHT = 256, 1.2
 """Features of the last map, and the weight of the earlier map's as a group beside them."""
@@ -137,6 +138,7 @@ def fit_head(people: Seen, output: Path, what: str) -> dict[str, list[float]]:
         "weight": torch.from_numpy(weights[None]).float(),
         "bias": torch.tensor([offset], dtype=torch.float32),
     }
+    card["tensors_sha256"] = tensors_sha256({f"age/{name}": x for name, x in state.items()})
     save_native(output, Checkpoint("native", {"age": state}, card=card))
     views = held_out(people, penalty, 0)
     spread = views.std(axis=1, ddof=1)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands._console import detail, emit_json, escape, say, warn
-from commands._options import AsJson, DryRun, IncludeSynthetic, OnDevice, Settings, Strict, Workers
+from commands._options import (
+    AsJson,
+    DryRun,
+    IncludeSynthetic,
+    Landmarks,
+    OnDevice,
+    Settings,
+    Strict,
+    Workers,
+)
 from commands._progress import LiveProgress
 
 if TYPE_CHECKING:
@@ -37,14 +46,7 @@ def run(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Use the slow CNN detector where no face is found.")
     ] = False,
-    landmarks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="mesh|FILE",
-            help="The 68 points: by the face mesh, by another model, or from a table.",
-            show_default="by dlib",
-        ),
-    ] = None,
+    landmarks: Landmarks = None,
     ages: Annotated[
         Path | None, typer.Option(help="CSV with the columns `path` and `age`.")
     ] = None,

@@ -30,6 +30,8 @@ def find_weights(name: str) -> Path:
 
     Published weights that somebody brought go before small ones of that name in the package.
     """
+    if not name.strip():
+        raise UsageError("weights are named by an empty text", hint="name a run, a file or weights")
     try:
         path = Path(name).expanduser()
         if path.is_dir():

@@ -1,7 +1,9 @@
 """What a name means: a run, a file, the package, or the weights folder."""
 
+import pytest
 import torch
 
+from engine.core.errors import UsageError
 from engine.weights import find
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
@@ -18,3 +20,9 @@ def test_published_weights_go_before_small_ones_of_their_name(tmp_path, monkeypa
     assert find.find_weights("mine") == small
     (folder / "agetransformer.safetensors").unlink()
     assert find.find_weights("agetransformer") == small
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_folder_that_one_stands_in(name):
+    with pytest.raises(UsageError, match="empty"):
+        find.find_weights(name)
