@@ -29,7 +29,7 @@ from engine.core.atomic import write_text
 from engine.faces.detect import Detection, Face, FaceFinder
 from engine.faces.dlib_nets import hog_hits
 from engine.faces.fitting import fit_points, resized
-from engine.faces.mesh import TABLE, fit_mesh, fitted_offsets, moved
+from engine.faces.mesh import TABLE, face_flag, fit_mesh, fitted_offsets, moved
 from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import JAW, MOUTH, NOSE, eyes
 from engine.images.reading import read_picture
@@ -220,7 +220,7 @@ def false_hits(pixels: Pixels, apart: Sequence[Face]) -> Iterator[tuple[float, f
             x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
             if any(_near(face, x, y) for face in apart):
                 continue
-            yield hit.score, fit_mesh(pixels, (box[0], box[1], box[2], box[3])).flag
+            yield hit.score, face_flag(pixels, (box[0], box[1], box[2], box[3]))
 
 
 def _near(face: Face, x: float, y: float) -> bool:
@@ -253,9 +253,7 @@ def opinion(chosen: argparse.Namespace) -> dict[str, Any]:
         "drawn": list(of_drawn()),
     }
     for name, some in examples.items():
-        flags = [
-            fit_mesh(one.pixels, one.face.box, rotation=one.face.rotation).flag for one in some
-        ]
+        flags = [face_flag(one.pixels, one.face.box, rotation=one.face.rotation) for one in some]
         report["faces"][name] = {
             "faces": len(some),
             "lost": sum(flag < limit for flag in flags),

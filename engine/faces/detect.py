@@ -16,7 +16,7 @@ from pydantic import Field
 from engine.core.table import Table
 from engine.faces.boxes import Box, area, distinct, grown, overlap
 from engine.faces.dlib_nets import Hit, cnn_hits, hog_hits
-from engine.faces.fitting import Fitter, cut, fit_landmarks, mesh_of, resized
+from engine.faces.fitting import Fitter, cut, fit_landmarks, flag_of, mesh_of, resized
 from engine.faces.rotation import Pixels, rotated, unrotated_box
 from engine.geometry.landmarks import yaw
 
@@ -225,11 +225,16 @@ class FaceFinder:
             return hits
         sure: list[_Candidate] = []
         for one in hits:
-            mesh = mesh_of(pixels, one.hit.box, one.rotation)
-            if mesh.flag >= self.settings.min_flag:
-                sure.append(replace(one, mesh=mesh))
+            box, rotation = one.hit.box, one.rotation
+            if self.settings.landmarks == "mesh":
+                mesh = mesh_of(pixels, box, rotation)
+                one, flag = replace(one, mesh=mesh), mesh.flag
             else:
-                rejected.append(Rejected(one.hit.box, one.hit.score, mesh.flag))
+                flag = flag_of(pixels, box, rotation)
+            if flag >= self.settings.min_flag:
+                sure.append(one)
+            else:
+                rejected.append(Rejected(box, one.hit.score, flag))
         return sure
 
     def _cnn(self, pixels: Pixels) -> list[_Candidate]:

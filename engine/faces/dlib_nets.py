@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import WeightsError
-from engine.faces.files import CNN_DETECTOR, POINTS_68, dlib_file
+from engine.faces.files import CNN_DETECTOR, dlib_file
 
 # dlib ships no type stubs; `Any` ends in this file.
 dlib: Any = _dlib
@@ -47,10 +47,9 @@ def cnn_hits(pixels: Pixels) -> list[Hit]:
     return [Hit(_box(one.rect), float(one.confidence)) for one in detections]
 
 
-def points_68(pixels: Pixels, box: Box, file: Path | None) -> NDArray[np.float64]:
-    """Fit the 68 points (x, y) to the face in `box`; dlib rounds them to whole pixels."""
-    path = file if file is not None else dlib_file(POINTS_68)
-    return _xy(_predictor(path)(np.ascontiguousarray(pixels), _rectangle(box)))
+def points_68(pixels: Pixels, box: Box, file: Path) -> NDArray[np.float64]:
+    """Fit the 68 points (x, y) of the model in `file` to the face in `box`: whole pixels."""
+    return _xy(_predictor(file)(np.ascontiguousarray(pixels), _rectangle(box)))
 
 
 def face_chip(pixels: Pixels, points: NDArray[np.floating]) -> Pixels:

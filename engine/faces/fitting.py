@@ -36,7 +36,8 @@ def fit_points(
     By dlib's model or another one's `file`; where dlib's is not installed, by the face mesh.
     rotation: the clockwise quarter rotation, in degrees, that puts the face upright.
     """
-    if file is None and installed_dlib_file(POINTS_68) is None:
+    file = installed_dlib_file(POINTS_68) if file is None else file
+    if file is None:
         return mesh_of(pixels, box, rotation).points
     patch, left, top = cut(pixels, grown(box, MARGIN))
     scale = FITTING_WIDTH / max(box[2] - box[0], 1.0)
@@ -52,7 +53,7 @@ def fit_points(
     return (fitted + 0.5) / scales - 0.5 + [left, top]
 
 
-def _fit_upright(pixels: Pixels, start: Box, file: Path | None) -> NDArray[np.float64]:
+def _fit_upright(pixels: Pixels, start: Box, file: Path) -> NDArray[np.float64]:
     """Points (68, 2) of a face in a box; of a tilted one, which the predictor takes for less
     tilted than it is, on the picture turned by what is left of its tilt.
     """
@@ -73,7 +74,7 @@ def _fit_upright(pixels: Pixels, start: Box, file: Path | None) -> NDArray[np.fl
     return points @ back[:, :2].T + back[:, 2]
 
 
-def _mean_fit(pixels: Pixels, start: Box, file: Path | None) -> NDArray[np.float64]:
+def _mean_fit(pixels: Pixels, start: Box, file: Path) -> NDArray[np.float64]:
     return np.mean([points_68(pixels, _moved(start, x, y), file) for x, y in STARTS], axis=0)
 
 
@@ -97,6 +98,13 @@ def mesh_of(pixels: Pixels, box: Box, rotation: int) -> "MeshFit":
     from engine.faces.mesh import fit_mesh
 
     return fit_mesh(pixels, box, rotation=rotation)
+
+
+def flag_of(pixels: Pixels, box: Box, rotation: int) -> float:
+    """The probability of a face in a box by the face mesh."""
+    from engine.faces.mesh import face_flag
+
+    return face_flag(pixels, box, rotation=rotation)
 
 
 def cut(pixels: Pixels, box: Box) -> tuple[Pixels, int, int]:

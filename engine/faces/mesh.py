@@ -13,21 +13,24 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.faces.boxes import Box, grown
 from engine.faces.fitting import cut, resized
 from engine.faces.rotation import Pixels
 from engine.geometry.landmarks import FLIP, eyes
 from engine.images.ranges import to_tensor
-from engine.nets.loading import frozen
-from engine.nets.photos.crops import box_crop, mesh_region
-from engine.nets.photos.facemesh import SIZE, FaceMesh, load_facemesh
+from engine.nets.loading import channels_last, frozen
+from engine.nets.photos.crops import Crop, box_crop, mesh_region
+from engine.nets.photos.facemesh import SIZE, FaceMesh, Mesh, load_facemesh
 
 TABLE = "facemesh-points.json"
 """How far each of the 68 points is off the vertices of the mesh; in `engine/shipped`."""
 LARGEST = 256
 """Box width in px to which larger faces are shrunk first."""
 MARGIN = 1.0
+SURE = 0.9
+"""Flag of the first fit from which the second one is not asked."""
 LEFT_HALF: dict[int, tuple[int, ...]] = {
     0: (127,), 1: (234,), 2: (93,), 3: (132, 58), 4: (58, 172), 5: (136,), 6: (150,), 7: (176,),
     17: (70,), 18: (63,), 19: (105,), 20: (66,), 21: (107,),
@@ -66,18 +69,55 @@ def fit_mesh(pixels: Pixels, box: Box, *, rotation: int = 0, corrected: bool = T
     rotation: the clockwise quarter rotation, in degrees, that puts the face upright; corrected:
     move the vertices by what dlib's points differ.
     """
-    patch, left, top = cut(pixels, grown(box, MARGIN))
-    copy = resized(patch, min(LARGEST / max(box[2] - box[0], 1.0), 1.0))
-    scales = np.array([copy.shape[1] / patch.shape[1], copy.shape[0] / patch.shape[0]])
-    corners = (np.array(box).reshape(2, 2) - [left, top]) * scales
-    net, picture = _net(), to_tensor(copy)
-    crop = box_crop((*corners[0].tolist(), *corners[1].tolist()), SIZE, rotation // 90)
-    crop = mesh_region(crop.points(net(crop.cut(picture)).points[:, :, :2]), SIZE)
-    mesh = net(crop.cut(picture))
+    place = _Place.around(pixels, box)
+    crop = _tracked(_first_fit(place, rotation))
+    mesh = _net()(crop.cut(place.picture))
     points = vertex_points(crop.points(mesh.points[:, :, :2])[0].double().numpy())
     if corrected:
         points = moved(points, _offsets())
-    return MeshFit((points + 0.5) / scales - 0.5 + [left, top], float(mesh.flag))
+    return MeshFit((points + 0.5) / place.scales - 0.5 + place.corner, float(mesh.flag))
+
+
+@torch.inference_mode()
+def face_flag(pixels: Pixels, box: Box, *, rotation: int = 0) -> float:
+    """The flag of `fit_mesh`; of the first fit alone where that is sure of a face."""
+    place = _Place.around(pixels, box)
+    first = _first_fit(place, rotation)
+    if first.mesh.flag >= SURE:
+        return float(first.mesh.flag)
+    return float(_net()(_tracked(first).cut(place.picture)).flag)
+
+
+class _Place(NamedTuple):
+    """What lies around a box, (1, 3, h, w), with the box in it, its scale and its corner."""
+
+    picture: Tensor
+    box: Points
+    scales: Points
+    corner: Points
+
+    @classmethod
+    def around(cls, pixels: Pixels, box: Box) -> "_Place":
+        patch, left, top = cut(pixels, grown(box, MARGIN))
+        copy = resized(patch, min(LARGEST / max(box[2] - box[0], 1.0), 1.0))
+        scales = np.array([copy.shape[1] / patch.shape[1], copy.shape[0] / patch.shape[0]])
+        corner = np.array([left, top], np.float64)
+        return cls(to_tensor(copy), (np.reshape(box, (2, 2)) - corner) * scales, scales, corner)
+
+
+class _FirstFit(NamedTuple):
+    crop: Crop
+    mesh: Mesh
+
+
+def _first_fit(place: _Place, rotation: int) -> _FirstFit:
+    (left, top), (right, bottom) = place.box.tolist()
+    crop = box_crop((left, top, right, bottom), SIZE, rotation // 90)
+    return _FirstFit(crop, _net()(crop.cut(place.picture)))
+
+
+def _tracked(first: _FirstFit) -> Crop:
+    return mesh_region(first.crop.points(first.mesh.points[:, :, :2]), SIZE)
 
 
 def vertex_points(mesh: NDArray[np.floating]) -> Points:
@@ -110,7 +150,7 @@ def fitted_offsets(vertices: Points, points: Points) -> Points:
 
 @cache
 def _net() -> FaceMesh:
-    return frozen(load_facemesh())
+    return channels_last(frozen(load_facemesh()))
 
 
 @cache

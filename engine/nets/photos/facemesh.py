@@ -7,6 +7,7 @@ contours, which Google's newer file leaves out too, is not part of it.
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -84,7 +85,8 @@ class FaceMesh(nn.Module):
         return built(cls, state, name=NAME)
 
     def forward(self, crop: Tensor) -> Mesh:
-        trunk = self.trunk(self.stem((crop + 1) / 2))
+        light = ((crop + 1) / 2).contiguous(memory_format=torch.channels_last)
+        trunk = self.trunk(self.stem(light))
         points = self.mesh(trunk).reshape(len(crop), POINTS, 3)
         return Mesh(points, self.flag(trunk).flatten().sigmoid())
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from engine.faces.dlib_nets import hog_hits, points_68
+from engine.faces.files import POINTS_68, dlib_file
 from engine.images.ranges import to_tensor
 
 PORTRAITS = Path(__file__).parents[5] / "shared" / "portraits"
@@ -41,7 +42,7 @@ def real_face(file, person, age):
     if not hits:
         return None
     box = max(hits, key=lambda hit: hit.score).box
-    return RealFace(pixels, points_68(pixels, box, None), person, age)
+    return RealFace(pixels, points_68(pixels, box, dlib_file(POINTS_68)), person, age)
 
 
 @pytest.fixture(scope="session")
