@@ -3,8 +3,8 @@
 The prior of photographs is fitted on drawn people of the training range, by the code that fits it
 on photographs; then each test person's departure from it on 10, 20 and 60 photos of ages 20 to 50,
 none within 1.5 years of 25, 35 and 45. Photographs from other scenes are aged and compared with the
-same photograph rendered at the target, beside the prior alone, the nearest photo and the unchanged
-input. Landmarks are the renderer's, for all methods alike. What stands in --out is kept.
+same photograph rendered at the target, beside the prior alone (with the gains that an age network
+sets, and without any), the nearest photo and the unchanged input. Landmarks are the renderer's, for all methods alike. What stands in --out is kept.
 
     python benchmarks/personal_photos.py --out DIR [--first 900001] [--people 20] [--seeds 1]
         [--counts 10,20,60] [--workers 2] [--age-noise 3] [--strangers 0.1]
@@ -13,6 +13,7 @@ input. Landmarks are the renderer's, for all methods alike. What stands in --out
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,6 +177,7 @@ def examined(job: Job, *, prior: PhotoModel) -> list[dict[str, Any]]:
         "nothing": test.unchanged(),
         "nearest": test.nearest(pictures, told),
         "prior": _aged(inputs, prior),
+        "prior, no gain": _aged(inputs, replace(prior, gain=np.ones_like(prior.gain))),
     }
     weights: dict[str, dict[str, float]] = {}
     for count in job.counts:
@@ -299,7 +301,7 @@ def report(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> None:
     print(f"{len({row['person'] for row in rows})} people, gain and prior on others")
     for name, targets in (("held-out ages 25, 35, 45", HELD_AGES), ("55 and 60", BEYOND)):
         print(f"\n{name}\n{row_table(means(rows, targets))}")
-        pairs = [(f"personal {count}", "prior") for count in counts]
+        pairs = [(f"personal {c}", prior) for c in counts for prior in ("prior", "prior, no gain")]
         pairs += [(f"personal {counts[-1]}", other) for other in ("nearest", "nothing")]
         lower = [comparison(rows, *pair, targets) for pair in pairs]
         print(row_table(lower))

@@ -1,7 +1,8 @@
 """How one person's looks depart from those that the prior expects at each age, for one quantity.
 
 What is left of a photograph's numbers once the prior's at its age are taken off is the person's
-constant looks, what this photograph adds (light, pose, smile), and the deviation sought. The
+constant looks, what this photograph adds (light, pose, smile; what of their measures goes with age
+is ageing and stays), and the deviation sought. The
 deviation is a Gaussian process over age with a Matern kernel (Rasmussen and Williams 2006, ch. 2
 and 4), so that it fades towards nothing, and the prior alone is left, where photographs are far
 apart in age; beyond them `personal.Deviation.at` holds it. The constant is projected out
@@ -54,6 +55,23 @@ class Posterior(NamedTuple):
     def signal(self) -> Doubles:
         """Covariance (n, n) of the deviation at the photographs, in variances of the noise."""
         return np.sum([c * s * kernel(self.ages, self.ages, y) for c, s, y, _ in self.solved], 0)
+
+    @property
+    def certainty(self) -> float:
+        """How much of the change from the lowest to the highest age the photographs settle, 0..1.
+
+        Where there is a deviation: 1 less the variance that is left of it, as a share of what it
+        was. That there is none is settled as far as its chance is over the half it had before.
+        """
+        ends, settled = np.array([self.ages.max(), self.ages.min()]), 0.0
+        for chance, strength, years, solver in self.solved:
+            before = 2 * (1 - float(kernel(ends[:1], ends[1:], years)[0, 0]))
+            if strength == 0:
+                settled += chance * max(2 * chance - 1, 0.0)
+            elif before > 0:
+                change = np.subtract(*kernel(ends, self.ages, years))
+                settled += chance * strength * float(change @ solver @ change) / before
+        return float(np.clip(settled, 0, 1))
 
 
 def kernel(
@@ -124,11 +142,17 @@ def _covariance(
     years: float,
 ) -> Doubles:
     """Covariance (n, n) of the photographs in variances of the noise."""
-    centred = nuisances - nuisances.mean(axis=0)
-    scaled = np.clip(centred / (centred.std(axis=0) + 1e-6), -3, 3)
+    apart = _apart_from_age(nuisances, ages)
+    scaled = np.clip(apart / (apart.std(axis=0) + 1e-6), -3, 3)
     blur = 3 * strength / years**2 * errors**2
     own = np.diag(1 / np.maximum(photos, 1e-3) + blur)
     return strength * kernel(ages, ages, years) + NUISANCE_STRENGTH * scaled @ scaled.T + own
+
+
+def _apart_from_age(nuisances: Doubles, ages: Doubles) -> Doubles:
+    """Nuisances (n, m) less their lines over age: a nose grows longer, which is no nod."""
+    design = np.column_stack([np.ones_like(ages), ages - ages.mean()])
+    return nuisances - design @ np.linalg.lstsq(design, nuisances, rcond=None)[0]
 
 
 def _photo_weights(

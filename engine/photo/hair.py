@@ -51,21 +51,28 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
         room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 1.4))
         # Only grey hair was darker once: blond and brown hair stay what they are.
         room *= _greyness(colour, work.colourful)
+    known = subject.model.hair_known(*ages)
+    room += (1 - room) * known
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     if asked > 0:
         share = share * _among_skin(plane, mean, float(subject.view.masks.skin_colour[0]))
         change[..., 0] = share * _whitened(plane, mean, step, work.per_frame)
         grey = np.clip(asked / FADED, 0, 0.8)
-        change[..., 1:] = -grey * share[..., None] * lab[..., 1:] * work.colourful
+        tint = -grey * lab[..., 1:]
+        change[..., 1:] = share[..., None] * _tinted(tint, goal - start, known) * work.colourful
         return change
     # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
     share = share * np.clip((share - 0.1) / 0.4, 0, 1)
     change[..., 0] = share * _darkened(plane, mean, step, work.per_frame)
     brown = np.clip(-step / 30, 0, 0.6)
-    change[..., 1:] = (
-        brown * share[..., None] * (np.array(BROWN, np.float32) - lab[..., 1:]) * work.colourful
-    )
+    tint = brown * (np.array(BROWN, np.float32) - lab[..., 1:])
+    change[..., 1:] = share[..., None] * _tinted(tint, goal - start, known) * work.colourful
     return change
+
+
+def _tinted(tint: Floats, step: Floats, known: float) -> Floats:
+    """The change of a and b (h, w, 2): that of most people, or the person's own as far as known."""
+    return tint + (step[1:] - tint) * known
 
 
 def _among_skin(light: Floats, mean: float, skin: float) -> Floats:

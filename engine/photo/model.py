@@ -87,6 +87,10 @@ class PhotoModel:
         share = (float(np.clip(code, -1, 1)) + 1) / 2
         return dict(zip(PARTS, (low + share * (high - low)).tolist(), strict=True))
 
+    def hair_known(self, start: float, goal: float) -> float:
+        """How far the change of the hair is this person's own and not that of most people, 0..1."""
+        return 0.0
+
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of hair at an age; it never darkens with age: the oldest dye it."""
         ages = np.arange(UNTIL_GREY, 101.0)

@@ -3,7 +3,8 @@
 The deviations of shape, colour, hair and detail are fitted apart (`deviation.py`) and kept as a few
 curves over age with a map each. Spots whose deviation does not stand out of their noise lose it
 (positive-part shrinkage; Efron and Morris 1973). The gains of the prior make up for what averaging
-over people takes away; a person's own deviation was not averaged and is applied as it is.
+over people takes away. A person's own change was not averaged: between the ages of the photographs
+the gains give way to it, as far as the photographs settle it; beyond them they hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,7 @@ FEWEST = 3
 PERSONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "span": (2,),
     "identity": (128,),
+    "certainty": (len(PARTS),),
     "curves": (len(PARTS), len(KNOTS), CURVES),
     **{part: (CURVES, *SHAPES[part][1:]) for part in PARTS},
 }
@@ -57,12 +59,14 @@ class Deviation:
     """How a person departs from the prior, float32.
 
     span: (2,) lowest and highest age of the photographs; identity: (128,) mean of their dlib
-    descriptors, 0 where it is not known; curves: (4, 22, 4), of each of PARTS at
-    KNOTS; the parts: (4, ...), a map for each curve, in the units of the prior.
+    descriptors, 0 where it is not known; certainty: (4,) how much of the change of each of PARTS
+    the photographs settle, 0..1; curves: (4, 22, 4), of each of PARTS at KNOTS; the parts:
+    (4, ...), a map for each curve, in the units of the prior.
     """
 
     span: Floats
     identity: Floats
+    certainty: Floats
     curves: Floats
     shape: Floats
     colour: Floats
@@ -95,23 +99,38 @@ class PersonalModel(PhotoModel):
         return low, high
 
     def difference(self, name: str, start: float, goal: float, code: float) -> Floats:
-        """The fitted change from one age to another, such that its gain leaves the own part as is.
+        """The fitted change from one age to another, of PARTS, to be multiplied by its gain.
 
-        The names are PARTS.
+        The change beyond the photographs is the prior's; the one between them is such that the
+        gain leaves it as the photographs have it.
         """
-        prior = PhotoModel.difference(self, name, start, goal, code)
+        first, last = np.clip([start, goal], *self.ages).tolist()
+        change = PhotoModel.difference(self, name, start, goal, code)
+        between = PhotoModel.difference(self, name, first, last, code)
         own = self.own.at(name, goal) - self.own.at(name, start)
         gains = self.gains(goal > start, code)
+        settled = float(self.own.certainty[PARTS.index(name)])
+
+        def ungained(prior: Floats, own: Floats, gain: float) -> Floats:
+            kept = gain + (1 - gain) * settled
+            return (prior * kept + own) / max(gain, LEAST_GAIN)
+
         if name != "colour":
-            return prior + own / max(gains[name], LEAST_GAIN)
+            return change - between + ungained(between, own, gains[name])
         # What is finer in colour has the gain of folds.
-        broad = blurred(own, BROAD)
-        fine = (own - broad) / max(gains["folds"], LEAST_GAIN)
-        return prior + broad / max(gains[name], LEAST_GAIN) + fine
+        broad, own_broad = blurred(between, BROAD), blurred(own, BROAD)
+        fine = ungained(between - broad, own - own_broad, gains["folds"])
+        return change - between + ungained(broad, own_broad, gains[name]) + fine
 
     def hair_at(self, age: float, code: float) -> Floats:
         """Mean Lab of the person's hair at an age, but for a constant."""
         return PhotoModel.hair_at(self, age, code) + self.own.at("hair", age)
+
+    def hair_known(self, start: float, goal: float) -> float:
+        """As far as the photographs settle it, and the ages lie between theirs."""
+        first, last = np.clip([start, goal], *self.ages).tolist()
+        between = abs(last - first) / max(abs(goal - start), 1e-6)
+        return float(self.own.certainty[PARTS.index("hair")]) * between
 
 
 class PersonalFit(NamedTuple):
@@ -149,6 +168,7 @@ def fit_person(
     values["hair"] = _residuals(faces, ages, prior, "hair", code)
     arrays: dict[str, Floats] = {}
     curves = np.zeros(PERSONAL_SHAPES["curves"], np.float32)
+    certainty = np.zeros(PERSONAL_SHAPES["certainty"], np.float32)
     hold: dict[str, float] = {}
     for index, part in enumerate(PARTS):
         rows = seen if part == "hair" else np.ones(len(faces), bool)
@@ -159,11 +179,12 @@ def fit_person(
         own = values[part][rows]
         fitted = fit_deviation(own, ages[rows], errors[rows], nuisances[rows], photos[rows])
         hold[part] = fitted.hold
+        certainty[index] = fitted.certainty
         share = _standing_out(fitted, own, part)
         curves[index], arrays[part] = _curves(fitted, own * share, part)
     span = np.array([ages.min(), ages.max()], np.float32)
     identity = np.zeros(PERSONAL_SHAPES["identity"], np.float32) if identity is None else identity
-    return PersonalFit(Deviation(span, identity, curves, **arrays), photos, hold)
+    return PersonalFit(Deviation(span, identity, certainty, curves, **arrays), photos, hold)
 
 
 def prediction_errors(
@@ -186,8 +207,7 @@ def prediction_errors(
     left = np.stack([getattr(face, part) for face in faces]).reshape(len(faces), -1)
     left = left.astype(np.float64)
     if model is not None:
-        terms = np.stack([age_terms(age, code) for age in every])
-        left -= np.tensordot(terms, getattr(prior, part), 1).reshape(len(faces), -1)
+        left -= _expected(prior, part, every, code).reshape(len(faces), -1)
     if isinstance(model, PersonalModel):
         left -= np.stack([model.own.at(part, age).ravel() for age in every])
     weights = np.stack([_seen(face, part) for face in faces])
@@ -252,9 +272,7 @@ def _residuals(
     faces: Sequence[FaceFeatures], ages: Doubles, prior: PhotoModel, part: str, code: float
 ) -> Doubles:
     """Numbers of a part (n, p) less the prior's; what a photograph does not show is its mean."""
-    terms = np.stack([age_terms(age, code) for age in ages])
-    expected = np.tensordot(terms, getattr(prior, part), 1)
-    left = np.stack([getattr(face, part) for face in faces]) - expected
+    left = np.stack([getattr(face, part) for face in faces]) - _expected(prior, part, ages, code)
     left = left.reshape(len(faces), -1).astype(np.float64)
     if part in ("shape", "hair"):
         return left
@@ -262,6 +280,14 @@ def _residuals(
     mean = (left * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-6)
     # Spots that hardly any photograph shows are left to the prior.
     return (left - mean) * weights * weights.mean(axis=0)
+
+
+def _expected(prior: PhotoModel, part: str, ages: Doubles, code: float) -> Doubles:
+    """What the prior has for n ages, (n, ...): of hair what it applies, which is no polynomial."""
+    if part == "hair":
+        return np.stack([prior.hair_at(age, code) for age in ages]).astype(np.float64)
+    terms = np.stack([age_terms(age, code) for age in ages])
+    return np.tensordot(terms, getattr(prior, part), 1)
 
 
 def _standing_out(fitted: Posterior, values: Doubles, part: str) -> Doubles:
@@ -291,7 +317,7 @@ def _pooled(plane: Doubles, part: str) -> Doubles:
 
 
 def _curves(fitted: Posterior, values: Doubles, part: str) -> tuple[Floats, Floats]:
-    """The deviation at KNOTS as curves (22, 4) and maps (4, ...), smooth and symmetric as faces."""
+    """The deviation at KNOTS as curves (22, 4) and maps (4, ...), symmetric as faces."""
     smoother = fitted.weights_at(KNOTS)
     left, size, right = np.linalg.svd(smoother @ values, full_matrices=False)
     rank = min(CURVES, len(size))
@@ -304,9 +330,4 @@ def _curves(fitted: Posterior, values: Doubles, part: str) -> tuple[Floats, Floa
         return curves, (maps + maps[:, MIRROR] * np.array([-1, 1], np.float32)) / 2
     if part == "hair":
         return curves, maps
-    maps = (maps + maps[:, :, ::-1]) / 2
-    for row in range(rank):
-        for channel in range(maps.shape[-1]):
-            plane = np.ascontiguousarray(maps[row, ..., channel])
-            maps[row, ..., channel] = blurred(plane, 2.0)
-    return curves, maps
+    return curves, (maps + maps[:, :, ::-1]) / 2

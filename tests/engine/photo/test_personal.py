@@ -1,6 +1,7 @@
 """A person's model: what is fitted of made-up photographs whose truth is known, and its file."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,11 @@ def photographs(model, count, seed=0, hidden=0, size=1.0):
     faces = []
     for age, term in zip(ages, terms, strict=True):
         values = {
-            part: np.tensordot(term, getattr(model, part), 1)
+            part: (
+                model.hair_at(age, model.appearance(code))
+                if part == "hair"
+                else np.tensordot(term, getattr(model, part), 1)
+            )
             + looks[part]
             + curve(age) * maps(part, size)
             + generator.normal(0, NOISE[part], SHAPES[part][1:])
@@ -97,17 +102,57 @@ def test_the_persons_own_change_is_found(fitted, part):
 
 
 def test_photographs_that_follow_the_prior_leave_it_as_it_is(model):
-    faces, ages = photographs(model, 12, size=0.0)
-    plain = fit_person(faces, ages, np.zeros(12), model).deviation
+    faces, ages = photographs(model, 40, size=0.0)
+    plain = fit_person(faces, ages, np.zeros(40), model).deviation
     for part, noise in NOISE.items():
-        assert float(np.abs(change(plain, part)).mean()) < 0.5 * noise
+        assert float(np.abs(change(plain, part)).mean()) < 0.1 * noise
 
 
-def test_the_gain_of_the_prior_leaves_the_own_part_alone(model, fitted):
-    person = with_deviation(model, fitted.deviation)
+@pytest.mark.parametrize("settled", [0.0, 0.5, 1.0])
+def test_between_the_photographs_the_gain_gives_way_to_the_own_change(model, fitted, settled):
+    certainty = np.full(len(PARTS), settled, np.float32)
+    person = with_deviation(model, replace(fitted.deviation, certainty=certainty))
     for part, gain in (("detail", 2.0), ("shape", 2.0), ("colour", 2.0)):
-        extra = person.difference(part, 42, 62, 0.3) - model.difference(part, 42, 62, 0.3)
-        assert gain * extra == pytest.approx(change(fitted.deviation, part), abs=1e-4)
+        prior = model.difference(part, 42, 62, 0.3) * (gain + (1 - gain) * settled)
+        expected = prior + change(fitted.deviation, part)
+        made = gain * person.difference(part, 42, 62, 0.3)
+        assert made == pytest.approx(expected, abs=2e-4)
+
+
+def test_beyond_the_photographs_the_gain_holds(model, fitted):
+    person = with_deviation(model, fitted.deviation)
+    last = float(fitted.deviation.span[1])
+    for part in PARTS:
+        expected = model.difference(part, last, last + 20, 0.3)
+        assert person.difference(part, last, last + 20, 0.3) == pytest.approx(expected, abs=1e-5)
+    assert person.hair_known(last, last + 20) == 0
+    assert person.hair_known(42, 62) == pytest.approx(fitted.deviation.certainty[-1])
+
+
+def test_more_photographs_settle_more(model):
+    few, many = (
+        fit_person(*photographs(model, count), np.zeros(count), model).deviation.certainty
+        for count in (4, 40)
+    )
+    assert (few < 0.6).all()
+    assert (many > few + 0.1).all()
+    assert (many <= 1).all()
+
+
+def test_what_a_nuisance_has_of_age_is_ageing(model, fitted):
+    faces, ages = photographs(model, 20)
+    longer = [
+        replace(face, nuisance=face.nuisance + np.float32(0.3) * (age - 50))
+        for face, age in zip(faces, ages, strict=True)
+    ]
+    made = fit_person(longer, ages, np.zeros(20), model).deviation
+    for part in PARTS:
+        same = change(fitted.deviation, part)
+        assert change(made, part) == pytest.approx(same, abs=1e-3 * float(np.abs(same).max()))
+
+
+def test_the_gain_of_the_prior_leaves_an_unchanged_age_alone(model, fitted):
+    person = with_deviation(model, fitted.deviation)
     stay = person.difference("detail", 50, 50, 0.3)
     assert not stay.any()
     greyer = person.hair_at(62, 0.3) - person.hair_at(42, 0.3)

@@ -157,7 +157,8 @@ def test_the_person_s_own_colour_has_no_gain(run):
     own = person.own.at("colour", 70) - person.own.at("colour", 40)
     gain = np.full_like(person.gain, 3.0)
     gain[:, 2] = 9.0
-    model = replace(person, gain=gain)
+    unsettled = replace(person.own, certainty=np.zeros(len(PARTS), np.float32))
+    model = replace(person, gain=gain, own=unsettled)
     prior = PhotoModel.difference(model, "colour", 40, 70, 0.0)
 
     def error(change):
