@@ -4,7 +4,8 @@ The prior of photographs is fitted on drawn people of the training range, by the
 on photographs; then each test person's departure from it on 10, 20 and 60 photos of ages 20 to 50,
 none within 1.5 years of 25, 35 and 45. Photographs from other scenes are aged and compared with the
 same photograph rendered at the target, beside the prior alone (with the gains that an age network
-sets, and without any), the nearest photo and the unchanged input. Landmarks are the renderer's, for all methods alike. What stands in --out is kept.
+sets, and without any), the nearest photo and the unchanged input. Landmarks are the renderer's, for
+all methods alike. What stands in --out is kept.
 
     python benchmarks/personal_photos.py --out DIR [--first 900001] [--people 20] [--seeds 1]
         [--counts 10,20,60] [--workers 2] [--age-noise 3] [--strangers 0.1]

@@ -287,7 +287,7 @@ def _expected(prior: PhotoModel, part: str, ages: Doubles, code: float) -> Doubl
     if part == "hair":
         return np.stack([prior.hair_at(age, code) for age in ages]).astype(np.float64)
     terms = np.stack([age_terms(age, code) for age in ages])
-    return np.tensordot(terms, getattr(prior, part), 1)
+    return np.asarray(np.tensordot(terms, getattr(prior, part), 1), np.float64)
 
 
 def _standing_out(fitted: Posterior, values: Doubles, part: str) -> Doubles:
