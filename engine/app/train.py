@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config.base import Recipe
-from engine.config.find import shipped_recipes
+from engine.config.find import find_recipe, shipped_recipes
 from engine.config.load import load_recipe
 from engine.core.errors import RecipeError
 from engine.training.callbacks import Callback, SilentCallback, TrainProgress
@@ -68,6 +68,32 @@ def train(
     non-finite steps. Ctrl-C and SIGTERM end the run after a saved step.
     """
     return start_any(load_recipe(recipe, settings), out, devices=devices, callback=callback)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a recipe needs beside what was given.
+
+    recipe: its full name, or its path; data: keys of data that it lacks; free: the recipe of the
+    same training on the networks in the package, which needs no weights, None if there is none.
+    """
+
+    recipe: str
+    data: tuple[str, ...]
+    free: str | None
+
+
+def needs_of(recipe: str | Path, settings: Sequence[str] = ()) -> Needs:
+    """What a recipe still needs; RecipeError for a faulty one."""
+    path, loaded, shipped = (
+        find_recipe(str(recipe)),
+        load_recipe(recipe, settings),
+        shipped_recipes(),
+    )
+    name = next((full for full, file in shipped.items() if file == path), str(path))
+    data = loaded.missing_data() if isinstance(loaded, TrainingRecipe) else ()
+    twin = f"nano/{path.stem}"
+    return Needs(name, tuple(data), twin if twin in shipped and name != twin else None)
 
 
 def forecast_training(

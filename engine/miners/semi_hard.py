@@ -59,8 +59,7 @@ class SemiHard(MinerChoice):
         return (*wider, *lower)
 
     def build(self, bank: Bank, device: torch.device) -> Miner:
-        widest = self.stages[-1].radius
-        return SemiHardMiner(AgeRows.of(bank, device, window=self.ages, widest=widest), self)
+        return SemiHardMiner(AgeRows.of(bank, device, self.reach), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
