@@ -34,6 +34,8 @@ class Phase(Table):
     """Optimizers of single optimizer steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)
     """Largest norm of an optimizer step's gradient."""
+    keep_optimizers: bool = False
+    """Go on with the optimizers of the phase before, which must train the same."""
 
     @field_validator("rate")
     @classmethod

@@ -19,6 +19,7 @@ from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase
+from engine.training.plateau import ANCESTOR, PlateauRule
 from engine.training.task import Best, Task
 
 PER_PHASE = ("steps", "rate", "optimizer", "clip")
@@ -31,17 +32,6 @@ class Averaging(Table):
     warm_up: bool = True
     parts: tuple[str, ...] | None = None
     """Averaged parts; all of them if absent."""
-
-
-class PlateauRule(Table):
-    """A curve whose trend is logged, and which may end the run where it stays flat."""
-
-    metric: str
-    """A figure of the journal, such as `loss/real/identity`; lower is better."""
-    window: int = Field(gt=0)
-    """Steps without a new lowest value that make a plateau."""
-    stop: bool = False
-    """Whether a plateau ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +84,7 @@ class TrainingRecipe(Recipe, ABC):
     best: Best | None = None
     """The validation metric that picks the best weights; the task's own choice if absent."""
     plateau: PlateauRule | None = None
+    """Curves to watch: a table with `metric` and `window`, or `"ancestor"`."""
     patience: int = Field(default=10, ge=1)
     """Non-finite steps in a row after which the run ends."""
     start: str | None = None
@@ -107,6 +98,11 @@ class TrainingRecipe(Recipe, ABC):
     @classmethod
     def _place_rate(cls, rate: Schedule | None, info: ValidationInfo) -> Schedule | None:
         return None if rate is None else placed(rate, info)
+
+    @field_validator("plateau", mode="before")
+    @classmethod
+    def _named_plateau(cls, rule: object) -> object:
+        return ANCESTOR if rule == "ancestor" else rule
 
     @field_validator("phase")
     @classmethod

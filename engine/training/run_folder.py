@@ -88,11 +88,11 @@ class Environment:
             if mine[name] != theirs[name]
         ]
 
-    def edits(self, other: "Environment") -> list[str]:
-        """The keys of the recipe that were edited since, but for those of the machine."""
-        if self.recipe is None or other.recipe is None:
+    def edits_of(self, recipe: Mapping[str, Any]) -> list[str]:
+        """The keys of a recipe that were edited since, but for those of the machine."""
+        if self.recipe is None:
             return []
-        before, now = self.recipe, other.recipe
+        before, now = self.recipe, flat(recipe)
         return [
             f"`{key}` was {before.get(key, 'not there')}, is {now.get(key, 'not there')}"
             for key in sorted({*before, *now} - OF_MACHINE)

@@ -2,7 +2,7 @@ import pytest
 import toy
 
 from engine.core.errors import DiskError
-from engine.training.recipe import PlateauRule
+from engine.training.plateau import PlateauRule
 from engine.training.status_log import StatusEntry, StatusLog
 
 
