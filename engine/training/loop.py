@@ -20,7 +20,7 @@ from engine.runtime.memory import peak_memory
 from engine.runtime.shared import share_batch_norms
 from engine.training.callbacks import Callback, TrainProgress
 from engine.training.checkpoint import Checkpoints, Snapshot, misfit
-from engine.training.journal import Journal
+from engine.training.journal import Journal, validation_of
 from engine.training.means import Means
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
 from engine.training.processes import Processes, on_device, to_device
@@ -111,7 +111,9 @@ class Trainer:
         last = self.steps if until is None else min(until, self.steps)
         if self._first:
             self.journal = Journal(self.run_folder.path, after=self.state.step)
-            self.status_log = StatusLog(self.run_folder.checkpoints, after=self.state.step)
+            self.status_log = StatusLog(
+                self.run_folder.checkpoints, after=self.state.step, opening=self.recipe.opening()
+            )
             self.latest = self.journal.latest
         ended: Ended = "finished"
         with stop_requests() as request, ThreadPoolExecutor(1) as loader:
@@ -365,7 +367,7 @@ class Trainer:
             self.checkpoints.save(Snapshot(self.state.step, nets, kept))
             if self.best is None:
                 delivered = self.task.checkpoint(self.delivered())
-                metrics = _validation_of(self.latest)
+                metrics = validation_of(self.latest)
                 self.checkpoints.save_delivered(self.state.step, delivered, metrics, chosen_by=None)
         self.processes.wait()
 
@@ -389,11 +391,6 @@ class Trainer:
         self._begin(self.phases[index])
         if index == snapshot.state["phase"] or self.phases[index].keep_optimizers:
             self.state.load_optimizers(snapshot.state)
-
-
-def _validation_of(row: Mapping[str, float]) -> dict[str, float]:
-    """The validation metrics of a row of the journal."""
-    return {n.removeprefix("val/"): v for n, v in row.items() if n.startswith("val/")}
 
 
 def _due(step: int, every: int | None) -> bool:

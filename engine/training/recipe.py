@@ -158,6 +158,18 @@ class TrainingRecipe(Recipe, ABC):
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
+    def opening(self) -> str:
+        """The first line of `checkpoints/timestamp.txt`: what is trained, from what, at what rates.
+
+        Each rate is that of the first and of the last step of its phase.
+        """
+        rates = " ".join(
+            f"{phase.name}={phase.rate.at(0):.3g}..{phase.rate.at(phase.steps - 1):.3g}"
+            for phase in self.phases
+        )
+        start = "nothing" if self.start is None else self.start
+        return f"run {self.name} kind={self.kind} from={start} | rate {rates}"
+
     def objective_of(self, phase: Phase) -> str:
         """What the phase minimises; empty for a kind with one objective."""
         if phase.objective is not None:

@@ -1,7 +1,7 @@
 """Validation of a personal model on held-out photos."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -57,7 +57,8 @@ def evaluate(
     """Metrics of a model on held-out photos.
 
     references: the context of the losses and the training photos. `reconstruction_*`: the photo at
-    its own age against itself; `aged_identity`: cosine to the nearest training photo of the target
+    its own age against itself; `loss`: the sum of `loss_identity`, the distance and the l2 of that,
+    without weights; `aged_identity`: cosine to the nearest training photo of the target
     age; `age_error`: years between target and estimated age; `age_gap`: the same at ages of which
     there are photos, corrected by the estimator's error on those, since people look older or
     younger than they are; `age_response`: the share of the change that was asked for which the
@@ -81,6 +82,7 @@ def evaluate(
     }
     if context.perceptual is not None:
         metrics["reconstruction_distance"] = _mean(context.perceptual(again, photos))
+    metrics |= _losses(metrics)
     known = Span(train.youngest, train.oldest)
     similarities: list[Tensor] = []
     errors: list[Tensor] = []
@@ -112,6 +114,16 @@ def evaluate(
     nearness = math.exp(-((metrics["age_gap"] / AGE_SCALE) ** 2) / 2)
     metrics["ageing"] = metrics["aged_identity"] * nearness * metrics["age_response"]
     return metrics
+
+
+def _losses(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What a validation loss is in the MyTimeMachine fork; lower is better."""
+    identity = 1 - metrics["reconstruction_identity"]
+    distance = metrics.get("reconstruction_distance", 0.0)
+    return {
+        "loss_identity": identity,
+        "loss": identity + distance + metrics["reconstruction_l2"],
+    }
 
 
 def _bias(evaluator: AgeEstimator, photos: Photos, rows: list[int], device: torch.device) -> float:

@@ -112,6 +112,8 @@ def test_with_a_weight_of_zero_the_cycle_is_not_computed(world, tmp_path):
 def test_validation_measures_ageing_and_picks_the_best_by_it(run):
     rows = [row for row in read_journal(run / "metrics.jsonl") if "val/ageing" in row]
     assert {"val/reconstruction_identity", "val/aged_identity"} <= set(rows[0])
+    parts = rows[0]["val/loss_identity"] + rows[0]["val/reconstruction_l2"]
+    assert rows[0]["val/loss"] == pytest.approx(parts)  # these networks have no distance
     saved = json.loads((run / "checkpoints" / "best" / "state.json").read_text())
     best = max(row["val/ageing"] for row in rows)
     assert saved["metrics"]["ageing"] == best

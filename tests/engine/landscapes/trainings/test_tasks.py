@@ -161,6 +161,11 @@ def test_the_validation_has_all_metrics(nets):
     assert all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
     assert metrics == task.validate(nets(task), CPU)
     assert metrics["gamma_max"] == pytest.approx(1.2)
+    # Fresh units have a base of 0: gamma is 0.8 to 1.2 along its axis, the scale 1.
+    for axis in ("valence", "arousal"):
+        own = [metrics[f"eru/{axis}/{name}"] for name in ("gamma_min", "gamma_mean", "gamma_max")]
+        assert own == pytest.approx([0.8, 1.0, 1.2])
+        assert metrics[f"eru/{axis}/scale"] == 1
 
 
 def test_red_flags_are_reported_and_end_the_run_after_the_patience(nets):
@@ -169,7 +174,8 @@ def test_red_flags_are_reported_and_end_the_run_after_the_patience(nets):
     task.progress = replace_remark(remarks)
     with torch.no_grad():
         task.networks.generator.paint.weight.zero_()
-    task.validate(nets(task), CPU)
+    metrics = task.validate(nets(task), CPU)
+    assert {"flag/collapse", "flag/contrast"} <= set(metrics)
     assert any("`collapse`" in line for line in remarks)
     assert any("`contrast`" in line for line in remarks)
     assert task.discriminator.get_buffer("flagged") == 1
