@@ -244,6 +244,10 @@ class AgeTransformerRecipe(TrainingRecipe):
         """The image tower, None where no loss uses it."""
         return self.vlm.tower if self.loss.needs_tower else None
 
+    def held_out(self) -> FaceSource:
+        """The faces of the validation, which are in no training."""
+        return self._sources()[1]
+
     def _sources(self) -> tuple[FaceSource, FaceSource]:
         if self.data is not None:
             plans = self.data.train, self.data.validation

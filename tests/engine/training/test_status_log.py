@@ -45,7 +45,8 @@ def steps(folder):
 def test_a_line_has_the_step_and_all_groups():
     assert str(entry()) == (
         "step=500 stage1 validated used_ema=1 | loss identity=0.3146 total_main=1.043"
-        " | val ageing=0.7123 | lr decoder=0.0001 | mb k=48 band=[0.25,0.6] | best ageing=0.7 at=400"
+        " | val ageing=0.7123 | lr decoder=0.0001 | mb k=48 band=[0.25,0.6]"
+        " | best ageing=0.7 at=400"
     )
 
 
