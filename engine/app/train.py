@@ -10,6 +10,7 @@ from engine.config.load import load_recipe
 from engine.core.errors import RecipeError
 from engine.training.callbacks import Callback, SilentCallback, TrainProgress
 from engine.training.forecast import Forecast, forecast
+from engine.training.identity_trend import identity_trend
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
 from engine.training.processes import is_child
@@ -25,6 +26,7 @@ __all__ = [
     "TrainProgress",
     "TrainingForecast",
     "forecast_training",
+    "identity_trend",
     "is_child",
     "train",
     "trainable_recipes",

@@ -14,6 +14,7 @@ from engine.runtime.draws import seed_torch
 from engine.runtime.pool import cores
 from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
+from engine.training.curves import draw_curves
 from engine.training.extension import Extension, extended, record_recipe
 from engine.training.latest import link_latest
 from engine.training.loop import Outcome, train
@@ -73,6 +74,8 @@ def start_run(
             describe(folder, recipe_toml(recipe), environment)
             link_latest(folder, reporter)
         outcome = train(task, recipe, run, processes, reporter)
+        if processes.first:
+            draw_curves(folder)
         processes.close()
     return folder, outcome
 
@@ -127,6 +130,8 @@ def resume_run(
             if not last_step(folder):
                 reporter.remark("no checkpoint was written before it stopped: begins at step 1")
         outcome = train(task, recipe, run, processes, reporter, until=until)
+        if processes.first:
+            draw_curves(folder)
         processes.close()
     return outcome
 

@@ -56,7 +56,7 @@ def test_a_run_folder_explains_itself(tm, recipe):
     names = {path.name for path in Path("run").iterdir() if not path.name.startswith(".")}
     assert names == {
         *("recipe.toml", "command.txt", "environment.json", "metrics.jsonl"),
-        *("tensorboard", "checkpoints"),
+        *("tensorboard", "checkpoints", "curves.svg"),
     }
     assert Path("run/command.txt").read_text().startswith("tm train --recipe")
     assert "second 40/40" in result.err
