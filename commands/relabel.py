@@ -29,6 +29,10 @@ def run(
     manifest: Annotated[
         Path | None, typer.Option(help="Also a training manifest (JSONL) of what is kept.")
     ] = None,
+    enhanced: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also pair each face with the picture enhanced from it."),
+    ] = None,
     captions: Annotated[
         Path | None,
         typer.Option(
@@ -64,6 +68,7 @@ def run(
         out=out,
         report=report,
         manifest=manifest,
+        enhanced=enhanced,
         captions=captions,
         labels=labels,
         truth=truth,
@@ -89,6 +94,8 @@ def run(
     if as_json:
         emit_json(_summary(result, out))
     show_labels(result, out, request.calibration_file)
+    if request.enhanced is not None:
+        say(f"faces with their enhanced pictures: `{escape(str(request.manifest_file))}`")
     if (captioned := result.captions) is not None:
         say(
             f"[green]{captioned.captioned} captions[/], {captioned.added} of them new, "
