@@ -44,6 +44,7 @@ class InferRequest:
         paste: also write the photo with its new face.
         force: skip the checks of alignment and domain.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        most: photos of a folder that are aged, in order of their names; all if None.
         workers: processes that age a folder of photographs by the photo model; one a core if None.
         recipe, settings: a recipe of kind `infer`, and overrides as `key=value`.
     """
@@ -64,6 +65,7 @@ class InferRequest:
     paste: bool = False
     force: bool = False
     device: Device = "auto"
+    most: int | None = None
     workers: int | None = None
     recipe: str = "infer/portrait"
     settings: Sequence[str] = ()
@@ -159,6 +161,7 @@ def _plan(
         morphing=recipe.morphing,
         truth=Path(recipe.truth) if recipe.truth is not None else None,
         age=request.age,
+        most=request.most,
         known_ages=known_ages(request.source, recipe.born),
         settings=stamp,
     )
