@@ -17,6 +17,9 @@ def run(
     va: Annotated[
         str | None, typer.Option("--va", metavar="V,A", help="Valence and arousal, each in 0..1.")
     ] = None,
+    scale: Annotated[
+        float, typer.Option(help="What 1 is written as: 9 for ratings from 1 to 9.")
+    ] = 1.0,
     grid: Annotated[
         int | None, typer.Option(help="One landscape over the whole plane, so many a side.")
     ] = None,
@@ -50,8 +53,8 @@ def run(
     from engine.app.gan import render_landscapes
 
     report = render_landscapes(
-        out, va=va, grid=grid, sweep=sweep, count=count, seed=seed, truncation=truncation,
-        size=size, weights=weights, device=device, dry_run=dry_run,
+        out, va=va, scale=scale, grid=grid, sweep=sweep, count=count, seed=seed,
+        truncation=truncation, size=size, weights=weights, device=device, dry_run=dry_run,
     )  # fmt: skip
     if as_json:
         emit_json(report)

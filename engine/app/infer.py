@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.batch import BatchReport
+from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
@@ -140,6 +141,18 @@ def _prepared(request: InferRequest, progress: Progress) -> Models:
     return Models.of(request.weights, recipe, compute, progress)
 
 
+def _one_face(text: str) -> FaceChoice:
+    """The face that is aged; UsageError for all of them."""
+    choice = FaceChoice.parse(text)
+    if choice.kind == "all":
+        raise UsageError(
+            "one face of a photo is aged at a time",
+            hint="`--face 2` takes the second largest; `tm prep align SRC OUT --face all` cuts out"
+            " all of them, and `tm infer OUT` ages these",
+        )
+    return choice
+
+
 def _plan(
     request: InferRequest, recipe: InferRecipe, ages: tuple[float, ...], stamp: str = ""
 ) -> InferPlan:
@@ -156,7 +169,7 @@ def _plan(
         paste=request.paste,
         force=request.force,
         evaluate=recipe.evaluate,
-        choice=FaceChoice.parse(recipe.face if request.face is None else request.face),
+        choice=_one_face(recipe.face if request.face is None else request.face),
         faces=FaceSource.of(recipe.detection, request.landmarks),
         morphing=recipe.morphing,
         truth=Path(recipe.truth) if recipe.truth is not None else None,

@@ -29,6 +29,7 @@ from engine.training.run_folder import (
     fresh_folder,
     holds_run,
     locked_run,
+    mark_personal,
 )
 from engine.training.task import Task
 
@@ -43,6 +44,8 @@ def build_task(recipe: TrainingRecipe) -> Task:
     RecipeError for a phase or an average of parts that the task does not have.
     """
     seed_torch(recipe.seed)
+    # Operators without such a version warn and go on: a run must not end for a last bit.
+    torch.use_deterministic_algorithms(recipe.deterministic, warn_only=True)
     task = recipe.task()
     for phase in recipe.phases:
         phase.trained(task.parts)
@@ -72,6 +75,8 @@ def start_run(
         if processes.first:
             environment = _environment(processes, recipe, weights)
             describe(folder, recipe_toml(recipe), environment)
+            if recipe.albums():
+                mark_personal(folder)
             link_latest(folder, reporter)
         outcome = train(task, recipe, run, processes, reporter)
         if processes.first:

@@ -20,7 +20,9 @@ class Phase(Table):
     """A stretch of a training. Its schedules count from its own first step."""
 
     name: str = "main"
+    """Schedules by phase and the journal call it so."""
     steps: Count = Field(gt=0)
+    """Its length."""
     objective: str | None = None
     """What is minimised, where the kind has several objectives; its first one if absent."""
     trainable: tuple[str, ...] | None = None
@@ -30,6 +32,7 @@ class Phase(Table):
     rates: dict[str, ScheduleValue] = Field(default_factory=dict[str, ScheduleValue])
     """Rates of single entries of `trainable`, in place of `rate`."""
     optimizer: OptimizerValue = AdamChoice()
+    """Of all optimizer steps."""
     optimizers: dict[str, OptimizerValue] = Field(default_factory=dict[str, OptimizerValue])
     """Optimizers of single optimizer steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)

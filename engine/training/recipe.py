@@ -29,7 +29,9 @@ class Averaging(Table):
     """The exponential moving average of the weights, which is validated and delivered."""
 
     decay: float = Field(default=0.999, ge=0, lt=1)
+    """Share of the average that stays at each step: nearer to 1 is smoother and slower."""
     warm_up: bool = True
+    """Begin with a lower decay, so that the random start is forgotten."""
     parts: tuple[str, ...] | None = None
     """Averaged parts; all of them if absent."""
 
@@ -66,21 +68,31 @@ class TrainingRecipe(Recipe, ABC):
     """What a phase of the kind may minimise, the default first."""
 
     seed: int = Field(default=0, ge=0)
+    """Of the networks and of every random choice."""
     steps: Count | None = Field(default=None, gt=0)
     """Length of a training of one phase; with phases, each has its own."""
     batch: int = Field(default=16, ge=1)
     """Pictures of a step, over all processes."""
     rate: ScheduleValue | None = None
+    """Learning rate of a training of one phase: a number or a schedule."""
     optimizer: OptimizerValue | None = None
+    """Of a training of one phase; Adam if absent."""
     clip: Real | None = Field(default=None, gt=0)
+    """Largest norm of a gradient in a training of one phase."""
     phase: tuple[Phase, ...] = ()
+    """The stretches of the training, each with its own steps, rates and trained parts."""
     save_every: Count = Field(default=500, gt=0)
+    """Steps between checkpoints."""
     validate_every: Count | None = Field(default=None, gt=0)
+    """Steps between validations; only at the end if absent."""
     sample_every: Count | None = Field(default=None, gt=0)
+    """Steps between sample sheets; only at the end if absent."""
     log_every: Count = Field(default=50, gt=0)
+    """Steps between rows of the journal."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints kept beside the best."""
     average: Averaging | None = None
+    """The moving average of the weights that is delivered; none if absent."""
     best: Best | None = None
     """The validation metric that picks the best weights; the task's own choice if absent."""
     plateau: PlateauRule | None = None
@@ -90,7 +102,12 @@ class TrainingRecipe(Recipe, ABC):
     start: str | None = None
     """Weights to begin from: a run, a file, or a name of `tm weights list`."""
     device: Device = "auto"
+    """Where to compute: the best there is, a processor, or a GPU."""
     precision: Precision = "auto"
+    """Number format of the networks; `auto` is bfloat16 where the device computes fast in it."""
+    deterministic: bool = False
+    """Let torch choose the operators that give the same bits each time, where it has them: slower
+    on a GPU; on a CPU runs repeat to the last bit without it."""
     threads: int | None = Field(default=None, ge=1)
     """Processor threads of each process; torch's default if absent."""
 

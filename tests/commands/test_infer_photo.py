@@ -283,6 +283,13 @@ def test_what_needs_codes_is_refused(tm, photo, tmp_path, setting):
     assert (result.code, "no codes to edit" in result.err) == (2, True)
 
 
+def test_all_faces_at_once_are_refused(tm, photo, tmp_path):
+    for words in (("--face", "all"), ("--set", "face='all'")):
+        result = tm("infer", photo, "--ages", "40", "--out", tmp_path / "out", *words)
+        assert (result.code, "one face of a photo" in result.err) == (2, True)
+        assert "--face all` cuts out" in " ".join(result.err.split())
+
+
 def test_the_face_is_a_choice(tm, photo, tmp_path):
     one = pixels(photo)
     small = cv2.resize(one, (256, 256), interpolation=cv2.INTER_AREA)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import toy
+from PIL import Image
 
 from engine.config.base import RECIPES
 from engine.training.checkpoint import read_snapshot
@@ -63,6 +64,21 @@ def test_a_run_folder_explains_itself(tm, recipe):
     assert "validation at 20: error" in result.err
     kept = {p.name for p in Path("run/checkpoints").iterdir()}
     assert kept == {"step_30", "step_40", "best", "timestamp.txt"}
+
+
+def test_a_run_on_photographs_says_which_files_are_personal(tm, recipe, monkeypatch, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (8, 8)).save(photos / "30_1.png")
+    monkeypatch.setattr(toy.ToyRecipe, "albums", lambda self: {"photos": photos})
+    settings = ("--set", "phase.0.steps=1", "--set", "deterministic=true", "-q")
+    assert tm("train", "--recipe", str(recipe), "--out", "run", *settings).code == 0
+    assert torch.are_deterministic_algorithms_enabled()
+    text = Path("run/personal.txt").read_text()
+    assert all(name in text for name in ("checkpoints/", "samples/", "eval/", "curves.svg"))
+    assert Path("run/.gitignore").read_text() == "*\n"
+    assert tm("train", "--recipe", str(recipe), "--out", "other", *settings[:2], "-q").code == 0
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_runs_without_a_name_get_the_next_free_one(tm, recipe):

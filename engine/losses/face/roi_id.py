@@ -23,6 +23,7 @@ class RoiId(FaceLoss):
     kind: Literal["roi_id"] = "roi_id"
     on: tuple[Direction, ...] = ("real",)
     regions: tuple[Region, ...] = ("eyes", "mouth", "nose", "brows")
+    """Which features; each costs a pass of the identity network."""
     size: int = Field(default=112, ge=8)
     """Side of a crop in px."""
     pad: Real = Field(default=0.35, ge=0)

@@ -80,6 +80,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
     prototypes: str | None = None
     """Same-age prototypes, written by the same command."""
     domain: Domain = "photos"
+    """What the photos are; evaluators and one-shots follow it."""
     encoder: bool = True
     """Whether a copy of the prior's encoder is trained too."""
     adapter: bool = True

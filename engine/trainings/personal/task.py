@@ -44,7 +44,9 @@ class PersonalSettings(Table):
     """Target ages, losses, and how photos and outputs are made."""
 
     targets: TargetChoice
+    """Which ages the photos are taken to."""
     loss: tuple[LossChoice, ...]
+    """The terms of the total loss."""
     cycle: ScheduleValue = parse_schedule(1.0)
     """Weight of cycle consistency, back to the photo's age; 0 leaves it out."""
     noise: Literal["stored", "fresh"] = "fresh"
