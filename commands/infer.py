@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, say, say_compute, warn
 from commands._options import AsJson, DryRun, Landmarks, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
@@ -81,6 +81,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.infer import InferRequest, forecast_infer, infer, parse_ages
 
     request = InferRequest(
@@ -122,6 +123,7 @@ def run(
         count = f"{forecast.photos} photos to {len(forecast.ages)} ages"
         say(f"would age {count} on {forecast.compute}")
         return
+    say_compute(describe_compute(device, faces=not aligned))
     result = infer(request, progress)
     report, done = result.report, result.report.count("done")
     if as_json:
@@ -129,7 +131,6 @@ def run(
         emit_json({"out": str(out), **counts, "models": result.models})
     for line in result.models:
         say(escape(line))
-    detail(str(result.compute))
     before = f", {report.kept} photos kept from an earlier run" if report.kept else ""
     say(f"[green]{done} portraits[/] in `{escape(str(out))}`{before}")
     for row in report.rows:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, say, say_compute, warn
 from commands._labels import show_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
@@ -61,6 +61,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.relabel import RelabelRequest, preview_relabel, relabel
 
     request = RelabelRequest(
@@ -85,6 +86,7 @@ def run(
     if dry_run:
         _preview(preview_relabel(request), as_json=as_json)
         return
+    say_compute(describe_compute(device, faces=not aligned))
     result = relabel(request, LiveProgress())
     for name, error in result.absent.items():
         advice = "" if error.hint is None else f"; {error.hint}"

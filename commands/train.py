@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import emit_json, emit_table, escape, say
+from commands._console import emit_json, emit_table, escape, say, say_compute
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
 
@@ -56,7 +56,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.train import forecast_training, train
+    from engine.app.train import compute_of, forecast_training, is_child, train
     from engine.core.errors import MissingWeightsError, RecipeError, UsageError
 
     if list_recipes:
@@ -76,6 +76,8 @@ def run(
     if dry_run:
         _print_forecast(forecast_training(recipe, overrides), as_json)
         return
+    if not is_child():
+        say_compute(compute_of(recipe, overrides))
     try:
         folder, outcome = train(recipe, overrides, out=out, devices=devices, callback=make_callback)
     except (MissingWeightsError, RecipeError) as error:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from engine.app.compute import describe_compute
+from engine.core.errors import UsageError
 from tm import VERSION
 from tm.cli import COMMANDS
 
@@ -46,3 +48,15 @@ def test_a_bare_command_says_what_to_type(tm, tmp_path, monkeypatch, argv, sente
     assert runs in hint
     assert list(tmp_path.iterdir()) == []
     assert tm(*argv, "--json").json["error"] in error
+
+
+def test_what_computes_says_on_what_first(tm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = tm("gan", "--va", "0.8,0.3")
+    assert result.err.splitlines()[0].startswith("device cpu (")
+    assert "float32" in result.err.splitlines()[0]
+    assert tm("gan", "--va", "0.8,0.3", "-q").err == ""
+    faces = describe_compute(faces=True)
+    assert "faces by dlib's HOG and" in faces
+    with pytest.raises(UsageError, match="no `mps` device"):
+        describe_compute("mps")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_biometric, warn
+from commands._console import detail, emit_json, escape, say, say_biometric, say_compute, warn
 from commands._options import AsJson, DryRun, OnDevice, Strict
 from commands._progress import LiveProgress
 
@@ -40,6 +40,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.app.bank import build, build_warnings, count_build
+    from engine.app.compute import describe_compute
 
     if dry_run:
         faces = count_build(source, out, ages=ages)
@@ -49,6 +50,7 @@ def run(
         embed = f"would embed {faces.pictures} pictures by `{escape(embedder)}`"
         say(f"{embed}, {faces.without_age} without an age")
         return
+    say_compute(describe_compute(device))
     report = build(
         source,
         out,

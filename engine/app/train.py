@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.app.compute import describe_compute
 from engine.config.base import Recipe
 from engine.config.find import find_recipe, shipped_recipes
 from engine.config.load import load_recipe
@@ -25,6 +26,7 @@ __all__ = [
     "SilentCallback",
     "TrainProgress",
     "TrainingForecast",
+    "compute_of",
     "forecast_training",
     "identity_trend",
     "is_child",
@@ -70,6 +72,14 @@ def train(
     non-finite steps. Ctrl-C and SIGTERM end the run after a saved step.
     """
     return start_any(load_recipe(recipe, settings), out, devices=devices, callback=callback)
+
+
+def compute_of(recipe: str | Path, settings: Sequence[str] = ()) -> str:
+    """What a recipe is trained on, in one line; errors as of `train`."""
+    loaded = load_recipe(recipe, settings)
+    if isinstance(loaded, TrainingRecipe):
+        return describe_compute(loaded.device, loaded.precision)
+    return describe_compute(getattr(loaded, "device", None) or "auto")
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class TrainingRecipe(Recipe, ABC):
     device: Device = "auto"
     """Where to compute: the best there is, a processor, or a GPU."""
     precision: Precision = "auto"
-    """Number format of the networks; `auto` is bfloat16 where the device computes fast in it."""
+    """Number format of the networks; `auto` is float32, as the published weights were trained."""
     deterministic: bool = False
     """Let torch choose the operators that give the same bits each time, where it has them: slower
     on a GPU; on a CPU runs repeat to the last bit without it."""

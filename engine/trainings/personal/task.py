@@ -88,7 +88,8 @@ class PersonalTask(Task):
         self.parts = trained_parts(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
         self.optimizer_steps = {"main": tuple(self.parts)}
-        self.best = None if evaluator is None else Best(metric="ageing", goal="max")
+        evaluated = evaluator is not None and settings.validation.aged
+        self.best = Best(metric="ageing", goal="max") if evaluated else None
 
     @property
     def size(self) -> int:

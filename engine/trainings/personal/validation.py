@@ -30,12 +30,18 @@ class ValidationSettings(Table):
 
     photos: int = Field(default=8, ge=1)
     """Number of held-out photos, spread over their ages."""
-    targets: int = Field(default=3, ge=1)
-    """Number of target ages, spread over those of the person's photos."""
+    targets: int = Field(default=3, ge=0)
+    """Number of target ages, spread over those of the person's photos; with 0 and no `at`, nothing
+    is aged: reconstructions alone are measured, and no checkpoint is the best."""
     at: tuple[float, ...] = ()
     """Target ages in place of `targets`: those that a one-shot is locked on."""
     beyond: tuple[float, ...] = ()
     """Further target ages, measured for their age error alone."""
+
+    @property
+    def aged(self) -> bool:
+        """Whether anything is aged."""
+        return bool(self.targets or self.at or self.beyond)
 
     def ages(self, known: Span) -> list[float]:
         """The target ages in years, youngest first; known: those of the person's photos."""
@@ -105,7 +111,7 @@ def evaluate(
             bias = _bias(evaluator, train, near.nonzero().flatten().tolist(), estimate.device)
             gaps.append((estimate - age - bias).abs())
     metrics["aged_identity"] = _mean(torch.cat(similarities)) if similarities else math.nan
-    if evaluator is None:
+    if evaluator is None or not errors:
         return metrics
     metrics["age_error"] = _mean(torch.cat(errors))
     before, after = evaluator.years(photos).cpu(), torch.stack(estimates, dim=1).cpu()

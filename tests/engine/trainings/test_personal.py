@@ -139,6 +139,18 @@ def test_without_an_evaluator_no_checkpoint_is_the_best(world, tmp_path):
     assert unchosen(tmp_path / "out.safetensors") is None
 
 
+def test_a_validation_may_age_nothing(world, run):
+    settings = ["validation.targets=0", "validation.beyond=[]"]
+    settings += ["phase.0.steps=1", "phase.1.steps=1"]
+    folder = run.parent / "unaged"
+    recipe = load_recipe_as(PersonalRecipe, world / "toy.toml", settings)
+    start_run(recipe, folder, devices=1, callback=lambda _: SilentCallback())
+    (row,) = [r for r in read_journal(folder / "metrics.jsonl") if "val/loss" in r]
+    assert "val/ageing" not in row
+    assert not (folder / "checkpoints" / "best").exists()
+    assert find_weights(str(folder)).parent.name == "latest"
+
+
 @pytest.mark.parametrize("name", ["age.safetensors", "copy.safetensors"])
 def test_the_evaluator_is_no_network_of_the_losses(world, name):
     if name.startswith("copy"):
