@@ -140,11 +140,14 @@ def _bias(evaluator: AgeEstimator, photos: Photos, rows: list[int], device: torc
 
 @torch.no_grad()
 def sheet(model: TimeMachine, test: Photos, ages: Sequence[float]) -> np.ndarray:
-    """A row per held-out photo: the photo, then its outputs at the ages; uint8 RGB (h, w, 3)."""
+    """A row per held-out photo: the photo, then its outputs at the ages; uint8 RGB (h, w, 3).
+
+    Without ages, the photo at its own.
+    """
     lines: list[np.ndarray] = []
     for row in _spread(test, SHOWN):
         photo = test.tensor([row]).to(model.latent_average.device)
-        years = torch.tensor(list(ages), device=photo.device)
+        years = torch.tensor(list(ages) or [float(test.ages[row])], device=photo.device)
         outputs = _pooled(model, model.codes(photo, years))
         lines.append(np.concatenate([to_pixels(one) for one in [photo[0], *outputs]], axis=1))
     return np.concatenate(lines)
