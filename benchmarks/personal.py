@@ -165,7 +165,14 @@ def bank_of(out: Path) -> Path:
     """A bank of strangers, none of whom anything was trained on."""
     path = out / "bank.safetensors"
     if not path.exists():
-        plan = SynthPlan(out / "strangers", IMPOSTOR_DISTANCE, 4, seed=IMPOSTORS.start, size=SIZE)
+        plan = SynthPlan(
+            out / "strangers",
+            IMPOSTOR_DISTANCE,
+            4,
+            seed=IMPOSTORS.start,
+            size=SIZE,
+            staggered=True,
+        )
         synthesise(plan, workers=2, progress=Silence())
         identity_net = load_identity_network("nano-identity", CPU)
         build_bank(

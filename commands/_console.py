@@ -75,6 +75,11 @@ def say_biometric(folder: Path) -> None:
     say(f"[dim]`{place}` holds biometric data of faces now: `tm prep forget {place}` removes it[/]")
 
 
+def say_compute(text: str) -> None:
+    """Print what a command computes on, as its first line."""
+    say(f"[dim]{escape(text)}[/]")
+
+
 def detail(text: str) -> None:
     """Print a message with `-v` only."""
     if Verbosity.verbose:

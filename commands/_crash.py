@@ -57,7 +57,8 @@ def unexpected(error: Exception) -> TmError:
         return TmError("no space is left on the disk", hint="free some space, then run again")
     if any(words in text for words in NO_MEMORY):
         return MemoryLimitError(
-            f"out of memory: {text[:160]}", hint="use fewer workers or a smaller size"
+            f"out of memory: {text[:160]}",
+            hint="use fewer workers, a smaller size, or in a training `--set batch=1`",
         )
     return TmError(
         f"{type(error).__name__}: {text[:160]}",

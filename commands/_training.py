@@ -100,10 +100,11 @@ def make_callback(first: bool) -> Any:
 
 def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
     """Print how a run ended; exit 130 if it was stopped."""
-    from engine.app.train import is_child
+    from engine.app.train import identity_trend, is_child
 
     if is_child():
         return
+    trend = identity_trend(folder)
     if as_json:
         emit_json(
             {
@@ -112,6 +113,7 @@ def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
                 "ended": outcome.ended,
                 "best": outcome.best,
                 "seconds": round(outcome.seconds, 1),
+                "identity_trend": None if trend is None else round(trend.value, 4),
             }
         )
     place = escape(str(folder))
@@ -121,6 +123,8 @@ def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
         say(f"[green]done[/]: {outcome.step} steps in `{place}`")
     else:
         say(f"saved after step {outcome.step}; `tm resume {place}` continues")
+    if trend is not None:
+        say(str(trend))
     if outcome.ended == "stopped":
         raise typer.Exit(INTERRUPTED)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, say, say_compute, warn
 from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
@@ -62,6 +62,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.enhance import EnhanceRequest, audit_results, enhance, forecast_enhance
     from engine.core.errors import UsageError
 
@@ -102,6 +103,7 @@ def run(
         _show_models(models)
         say(f"would enhance {count} pictures into `{escape(str(out))}` on {forecast.compute}")
         return
+    say_compute(describe_compute(device, faces=True))
     result = enhance(request, progress)
     _show(result, out, as_json)
     report = result.report

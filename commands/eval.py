@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands._console import emit_json, escape, say
+from commands._console import emit_json, escape, say, say_compute
 from commands._options import AsJson, DryRun, OnDevice, Workers
 from commands._progress import LiveProgress
 from commands._reports import show_report
@@ -54,6 +54,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.eval import EvalRequest, check, evaluate
 
     request = EvalRequest(
@@ -71,6 +72,7 @@ def run(
     if dry_run:
         _preview(request.preview(), as_json=as_json)
         return
+    say_compute(describe_compute(device))
     report = evaluate(request, LiveProgress())
     if as_json:
         emit_json(report)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands._console import emit_json, escape, say
+from commands._console import emit_json, escape, say, say_compute
 from commands._options import AsJson, OnDevice
 
 HELP = "Render landscapes of given valence (0 negative, 1 positive) and arousal (0 low, 1 high)."
@@ -17,6 +17,9 @@ def run(
     va: Annotated[
         str | None, typer.Option("--va", metavar="V,A", help="Valence and arousal, each in 0..1.")
     ] = None,
+    scale: Annotated[
+        float, typer.Option(help="What 1 is written as: 9 for ratings from 1 to 9.")
+    ] = 1.0,
     grid: Annotated[
         int | None, typer.Option(help="One landscape over the whole plane, so many a side.")
     ] = None,
@@ -47,11 +50,14 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.gan import render_landscapes
 
+    if not dry_run:
+        say_compute(describe_compute(device))
     report = render_landscapes(
-        out, va=va, grid=grid, sweep=sweep, count=count, seed=seed, truncation=truncation,
-        size=size, weights=weights, device=device, dry_run=dry_run,
+        out, va=va, scale=scale, grid=grid, sweep=sweep, count=count, seed=seed,
+        truncation=truncation, size=size, weights=weights, device=device, dry_run=dry_run,
     )  # fmt: skip
     if as_json:
         emit_json(report)

@@ -1,11 +1,12 @@
 """Photos at other ages."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from commands._console import detail, emit_json, escape, say
+from commands._console import detail, emit_json, escape, say, say_compute, warn
 from commands._options import AsJson, DryRun, Landmarks, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
@@ -13,6 +14,9 @@ HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded.
 EXAMPLE = "tm infer photo.jpg --ages 35,50,65,80 --out aged/"
 WRITES = True
 NOTHING_USABLE = 3
+SAME_PERSON, SHOWN = 0.6, 3
+"""Distance of dlib's descriptors up to which two photos are of one person, who differ by that much
+in their own photos; portraits beyond it that are named."""
 OUT_OF_DOMAIN = (
     "leave out `--weights`: photographs then have a model of their own; or skip this check with "
     "`--force`"
@@ -63,6 +67,9 @@ def run(
     paste: Annotated[
         bool, typer.Option("--paste", help="Also write the photo with its new face.")
     ] = False,
+    most: Annotated[
+        int | None, typer.Option("--max", min=1, help="Age this many photos of a folder at most.")
+    ] = None,
     strict: Strict = False,
     force: Annotated[
         bool, typer.Option("--force", help="Skip the checks of alignment, kind and age.")
@@ -74,6 +81,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.infer import InferRequest, forecast_infer, infer, parse_ages
 
     request = InferRequest(
@@ -92,6 +100,7 @@ def run(
         aligned=aligned,
         paste=paste,
         force=force,
+        most=most,
         device=device,
         workers=workers,
         recipe=recipe,
@@ -114,6 +123,7 @@ def run(
         count = f"{forecast.photos} photos to {len(forecast.ages)} ages"
         say(f"would age {count} on {forecast.compute}")
         return
+    say_compute(describe_compute(device, faces=not aligned))
     result = infer(request, progress)
     report, done = result.report, result.report.count("done")
     if as_json:
@@ -121,7 +131,6 @@ def run(
         emit_json({"out": str(out), **counts, "models": result.models})
     for line in result.models:
         say(escape(line))
-    detail(str(result.compute))
     before = f", {report.kept} photos kept from an earlier run" if report.kept else ""
     say(f"[green]{done} portraits[/] in `{escape(str(out))}`{before}")
     for row in report.rows:
@@ -129,11 +138,30 @@ def run(
             detail(f"  {escape(str(row['output']))}: {escape(_described(row))}")
         else:
             say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
+    _show_identity(report.rows)
     if result.all_out_of_domain:
         say(f"\n[cyan]hint:[/] {OUT_OF_DOMAIN}")
     failed = report.count("failed") + report.count("skipped")
     if (not report.kept and not done) or (strict and failed):
         raise typer.Exit(NOTHING_USABLE)
+
+
+def _show_identity(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The range of identities, and a warning of portraits that dlib takes for somebody else."""
+    measured = [row for row in rows if row.get("identity") is not None]
+    if not measured:
+        return
+    values = [float(row["identity"]) for row in measured]
+    say(f"identity {min(values):.2f} to {max(values):.2f} by {measured[0]['identity_by']}")
+    others = [
+        row
+        for row in measured
+        if (d0 := row.get("identity_d0")) is not None and (1 - row["identity"]) * d0 > SAME_PERSON
+    ]
+    for row in others[:SHOWN]:
+        warn(f"`{row['output']}` is another person by dlib (distance over {SAME_PERSON})")
+    if len(others) > SHOWN:
+        warn(f"{len(others) - SHOWN} more are another person by dlib")
 
 
 def _described(row: dict[str, Any]) -> str:

@@ -8,9 +8,11 @@ import typer
 from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
+from commands.train import FROM_NOTHING as FROM_A_PERSON
 
 HELP = "Refine a personal model for one age: a short training locked on an age window."
 EXAMPLE = "tm oneshot --age 40 --jitter 2 --photos aligned/"
+FROM_NOTHING = f"{FROM_A_PERSON} && {EXAMPLE.partition(' --photos')[0]}"
 
 
 def run(
@@ -22,7 +24,7 @@ def run(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="The run to refine.", show_default="the newest finished one"),
+        typer.Option("--from", help="The run to refine.", show_default="the newest of two stages"),
     ] = None,
     bank: Annotated[
         Path | None, typer.Option(help="Bank of impostors.", show_default="that of the run")
@@ -35,16 +37,22 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.oneshot import plan_oneshot
+    from engine.app.oneshot import NoRunError, plan_oneshot
 
-    plan = plan_oneshot(
-        age, jitter=jitter, start=start, photos=photos, bank=bank, settings=settings or ()
-    )
+    try:
+        plan = plan_oneshot(
+            age, jitter=jitter, start=start, photos=photos, bank=bank, settings=settings or ()
+        )
+    except NoRunError as error:
+        error.hint = f"{error.hint}\nwith nothing at hand, `{FROM_NOTHING}`"
+        raise
+    start_name, steps = escape(str(plan.start)), plan.recipe.total_steps
     if dry_run:
         if as_json:
-            emit_json({"dry_run": True, "recipe": plan.recipe.dump()})
-        start_name, steps = escape(str(plan.start)), plan.recipe.total_steps
+            emit_json({"dry_run": True, "start": str(plan.start), "recipe": plan.recipe.dump()})
         say(f"would refine `{start_name}` for {plan.window} in {steps} steps")
         return
+    if start is None:
+        say(f"refines `{start_name}`, the newest run of {plan.kind_of_start}")
     folder, outcome = plan.train(out=out, devices=devices, callback=make_callback)
     print_outcome(folder, outcome, as_json=as_json)

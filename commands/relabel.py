@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, say, say_compute, warn
 from commands._labels import show_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
@@ -28,6 +28,10 @@ def run(
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Also a training manifest (JSONL) of what is kept.")
+    ] = None,
+    enhanced: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also pair each face with the picture enhanced from it."),
     ] = None,
     captions: Annotated[
         Path | None,
@@ -57,6 +61,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.relabel import RelabelRequest, preview_relabel, relabel
 
     request = RelabelRequest(
@@ -64,6 +69,7 @@ def run(
         out=out,
         report=report,
         manifest=manifest,
+        enhanced=enhanced,
         captions=captions,
         labels=labels,
         truth=truth,
@@ -80,6 +86,7 @@ def run(
     if dry_run:
         _preview(preview_relabel(request), as_json=as_json)
         return
+    say_compute(describe_compute(device, faces=not aligned))
     result = relabel(request, LiveProgress())
     for name, error in result.absent.items():
         advice = "" if error.hint is None else f"; {error.hint}"
@@ -89,6 +96,8 @@ def run(
     if as_json:
         emit_json(_summary(result, out))
     show_labels(result, out, request.calibration_file)
+    if request.enhanced is not None:
+        say(f"faces with their enhanced pictures: `{escape(str(request.manifest_file))}`")
     if (captioned := result.captions) is not None:
         say(
             f"[green]{captioned.captioned} captions[/], {captioned.added} of them new, "

@@ -1,21 +1,31 @@
 """Any training, from a recipe."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import emit_json, emit_table, escape, say
+from commands._console import emit_json, emit_table, escape, say, say_compute
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
 
 if TYPE_CHECKING:
     from engine.app.train import SeriesForecast, TrainingForecast
+    from engine.core.errors import TmError
 
 HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
+FROM_NOTHING = (
+    "tm prep synth me --people 1 --seed 900010 --ages 20..50 --per-person 60 --size 128 &&"
+    " tm prep synth others --people 150 --seed 450000 --ages 20..70 --per-person 4 --staggered"
+    " --size 128 && tm bank build others bank.safetensors &&"
+    " tm train --recipe nano/two_stage --photos me --bank bank.safetensors"
+)
 MEBIBYTE = 1 << 20
+PLACES = {"photos": "DIR", "bank": "FILE"}
+"""How the help names what the options of data take."""
 
 
 def run(
@@ -46,14 +56,16 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.train import forecast_training, train
-    from engine.core.errors import UsageError
+    from engine.app.train import compute_of, forecast_training, is_child, train
+    from engine.core.errors import MissingWeightsError, RecipeError, UsageError
 
     if list_recipes:
         _list(as_json)
         return
     if recipe is None:
-        raise UsageError("which recipe?", hint="`tm train --list` shows them")
+        raise UsageError(
+            "which recipe?", hint=f"`tm train --list` shows them; type `{EXAMPLE}`, which runs"
+        )
     given = {"start": start, "photos": photos, "bank": bank, "device": device}
     options = [
         f"{key}={json.dumps(str(value), ensure_ascii=False)}"
@@ -64,8 +76,33 @@ def run(
     if dry_run:
         _print_forecast(forecast_training(recipe, overrides), as_json)
         return
-    folder, outcome = train(recipe, overrides, out=out, devices=devices, callback=make_callback)
+    if not is_child():
+        say_compute(compute_of(recipe, overrides))
+    try:
+        folder, outcome = train(recipe, overrides, out=out, devices=devices, callback=make_callback)
+    except (MissingWeightsError, RecipeError) as error:
+        _explain(error, recipe, overrides)
+        raise
     print_outcome(folder, outcome, as_json=as_json)
+
+
+def _explain(error: "TmError", recipe: str, overrides: Sequence[str]) -> None:
+    """Let an error about missing weights or data also say what to type next."""
+    from engine.app.train import needs_of
+
+    needs = needs_of(recipe, overrides)
+    if not needs.data:
+        return
+    missing = " ".join(
+        f"--{key} {PLACES[key]}" if key in PLACES else f"--set {key}=\"'DIR'\""
+        for key in needs.data
+    )
+    lines = [error.hint, f"type `tm train --recipe {needs.recipe} {missing}`"]
+    if needs.free is not None:
+        lines.append(f"`{needs.free}` is the same on networks in the package")
+    if "bank" in needs.data:
+        lines.append(f"with nothing at hand, `{FROM_NOTHING}`")
+    error.hint = "\n".join(line for line in lines if line)
 
 
 def _list(as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from commands._console import Verbosity, emit_json, out, print_error
 from commands._crash import require_arguments, terminated, unexpected
+from commands._missing import missing_arguments
 from commands._overwrite import with_overwrite
 from commands._verbosity import with_verbosity
 from engine.core.errors import InputError, MemoryLimitError, PictureError, TmError
@@ -76,10 +77,12 @@ def _fail(error: TmError) -> NoReturn:
 
 @contextmanager
 def _as_json() -> Generator[None]:
-    """With `--json`, also print the errors of the command line itself as an object."""
+    """Missing arguments as an error of ours; with `--json`, all other errors as an object too."""
     try:
         yield
     except Exception as error:
+        if (missing := missing_arguments(error)) is not None:
+            raise missing from None
         said = getattr(error, "format_message", None)
         if said is not None and "--json" in sys.argv and not Verbosity.emitted:
             emit_json({"error": said(), "hint": None, "code": getattr(error, "exit_code", 2)})

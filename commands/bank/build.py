@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_biometric
+from commands._console import detail, emit_json, escape, say, say_biometric, say_compute, warn
 from commands._options import AsJson, DryRun, OnDevice, Strict
 from commands._progress import LiveProgress
 
 HELP = "Embed a folder of aligned faces and sort them by age; a rerun embeds what is new."
 EXAMPLE = "tm bank build faces/ bank.safetensors --bin 5"
+FROM_NOTHING = (
+    "tm prep synth faces --people 150 --seed 450000 --ages 20..70 --per-person 4 --staggered"
+    " --size 128 && tm bank build faces bank.safetensors"
+)
 WRITES = True
 NOTHING_USABLE = 3
 
@@ -35,7 +39,8 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.bank import build, count_build
+    from engine.app.bank import build, build_warnings, count_build
+    from engine.app.compute import describe_compute
 
     if dry_run:
         faces = count_build(source, out, ages=ages)
@@ -45,6 +50,7 @@ def run(
         embed = f"would embed {faces.pictures} pictures by `{escape(embedder)}`"
         say(f"{embed}, {faces.without_age} without an age")
         return
+    say_compute(describe_compute(device))
     report = build(
         source,
         out,
@@ -56,18 +62,21 @@ def run(
         batch=batch,
         device=device,
     )
-    bank = report.bank
+    bank, warnings = report.bank, build_warnings(source, report)
     counts = {"faces": len(bank), "fresh": report.fresh, "kept": report.kept}
     counts |= {"copies": report.copies, "left_out": len(report.left_out)}
     bins = bank.bin_counts()
     if as_json:
         network = {"embedder": bank.embedder, "digest": bank.digest, "bins": bins}
-        emit_json({"out": str(out), **counts, **network, "reasons": dict(report.reasons)})
+        extra = {"reasons": dict(report.reasons), "warnings": warnings}
+        emit_json({"out": str(out), **counts, **network, **extra})
     before = f", {report.kept} of them embedded before" if report.kept else ""
     say(f"[green]{len(bank)} faces[/] in `{escape(str(out))}`, {len(bins)} bins{before}")
     say_biometric(out.parent)
     for reason, count in report.reasons.most_common():
         say(f"  {count} left out: {escape(reason)}")
+    for text in warnings:
+        warn(text)
     for name, reason in report.left_out:
         detail(f"  {escape(name)}: {escape(reason)}")
     if strict and report.left_out:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 HELP = "Find the faces in photos and align them as FFHQ does."
 EXAMPLE = "tm prep align photos/ aligned/ --size 1024"
+FROM_NOTHING = (
+    "tm prep synth photos --people 1 --per-person 6 --ages 20..50 --unaligned 1 --size 320 &&"
+    " tm prep align photos aligned --size 128"
+)
 WRITES = True
 NOTHING_USABLE = 3
 EXAMPLES = 3

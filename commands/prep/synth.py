@@ -30,6 +30,9 @@ def run(
     same_scene: Annotated[
         bool, typer.Option("--same-scene", help="One photograph of each, at every age.")
     ] = False,
+    staggered: Annotated[
+        bool, typer.Option("--staggered", help="Everybody at other ages: no age is left out.")
+    ] = False,
     world: Annotated[
         Literal["portraits", "landscapes"], typer.Option(help="Which world.")
     ] = "portraits",
@@ -48,6 +51,7 @@ def run(
         seed=seed,
         unaligned=unaligned,
         same_scene=same_scene,
+        staggered=staggered,
         world=world,
         workers=workers,
     )

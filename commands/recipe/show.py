@@ -16,12 +16,24 @@ def run(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A path, or the name of a shipped recipe.")
     ],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="What every key means, in place of the TOML.")
+    ] = False,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.recipe import load_recipe, recipe_toml, schedules_in, unset_keys
+    from engine.app.recipe import explained_keys, load_recipe, recipe_toml, schedules_in, unset_keys
 
     loaded = load_recipe(recipe, settings or ())
+    if explain:
+        keys = list(explained_keys(loaded))
+        if as_json:
+            emit_json({key: {"value": value, "about": about} for key, value, about in keys})
+        for key, value, about in () if as_json else keys:
+            out.print(f"{key} = {value}" if value else key, markup=False)
+            if about:
+                out.print(f"    {about}", markup=False)
+        return
     if as_json:
         emit_json(loaded.dump())
         return

@@ -1,26 +1,42 @@
 """Identity banks, and a person's own anchors and prototypes: what `tm bank` does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch.nn.functional as F
+
 from engine.banks.anchors import anchors_of_photos, prototypes_of_photos
 from engine.banks.bank import BIN
 from engine.banks.build import BATCH, BankPlan, BankReport, build_bank, count_faces
-from engine.banks.faces import faces_in
+from engine.banks.coverage import MinerNeed, coverage_warnings
+from engine.banks.faces import faces_in, read_portrait
 from engine.banks.files import read_bank, read_bank_for, require_suffix
 from engine.banks.search import Engine
 from engine.banks.strip import Impostor, aligned_face, draw_strip, impostors_of
-from engine.core.errors import UsageError
+from engine.config.find import shipped_recipes
+from engine.config.load import load_recipe_as, read_tree
+from engine.core.errors import PictureError, UsageError
 from engine.core.progress import Progress
 from engine.core.single import require_free
 from engine.data.ages import AgeSource, read_age_csv
+from engine.data.domains import Domain
+from engine.evaluators.drawn import domain_of
+from engine.faces.descriptor import SMALLEST, Descriptor, describe_aligned
+from engine.images.ranges import to_pixels
 from engine.nets.assemble import time_machine
 from engine.nets.named import load_age_estimator, load_identity_network
 from engine.prep.synth import parse_ages
 from engine.runtime.device import Device, choose
+from engine.trainings.personal.recipe import PersonalRecipe
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
+
+MADE_FOR: dict[str, Domain] = {"nano-identity": "portraits", "ir-se50": "photos"}
+"""What the embedders of the shipped recipes know."""
+LOOKED_AT = 8
+"""Pictures by which it is decided whether a bank is of photographs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,57 @@ def build(
     estimator = load_age_estimator(age_by, where) if age_by is not None else None
     identity_net = load_identity_network(embedder, where)
     return build_bank(plan, identity_net, progress, device=where, age_estimator=estimator)
+
+
+def build_warnings(source: Path, report: BankReport) -> list[str]:
+    """Sentences on a bank just built of a folder: ages without a face, recipes it does not serve.
+
+    An embedder that was made for drawn faces and has embedded photographs, or the other way round,
+    is one of them.
+    """
+    bank, needs = report.bank, shipped_needs()
+    warnings = coverage_warnings(bank, needs)
+    made_for = MADE_FOR.get(bank.embedder)
+    domain = None
+    if made_for is not None:
+        pictures = [face.path for face in faces_in(source, AgeSource())]
+        domain = _domain(pictures[:: max(len(pictures) // LOOKED_AT, 1)][:LOOKED_AT])
+    if made_for is not None and domain not in (None, made_for):
+        right = next(name for name, kind in MADE_FOR.items() if kind == domain)
+        takers = ", ".join(f"`{need.recipe}`" for need in needs if need.embedder == right)
+        content = "photographs" if domain == "photos" else "drawn faces"
+        warnings.append(
+            f"these are {content}, and `{bank.embedder}` was made for others: recipes for"
+            f" {content} ({takers}) need a bank by `--embedder {right}`"
+        )
+    return warnings
+
+
+def shipped_needs() -> list[MinerNeed]:
+    """What the miners of the shipped recipes take."""
+    needs: list[MinerNeed] = []
+    for name, path in shipped_recipes().items():
+        if read_tree(path).get("kind") != "personal":  # others need not be imported
+            continue
+        recipe = load_recipe_as(PersonalRecipe, path)
+        if recipe.miner is not None:
+            miner = recipe.miner
+            needs.append(MinerNeed(name, recipe.networks.identity, miner.ages, miner.k))
+    return needs
+
+
+def _domain(pictures: Sequence[Path]) -> Domain | None:
+    """Whether aligned pictures are drawn or photographs; None if none can be read."""
+    descriptors: list[Descriptor] = []
+    for path in pictures:
+        try:
+            portrait = read_portrait(path)
+        except PictureError:
+            continue  # the report of the bank names it
+        side = max(portrait.shape[-1], SMALLEST)
+        enlarged = F.interpolate(portrait, (side, side), mode="bilinear", antialias=True)
+        descriptors.append(describe_aligned(to_pixels(enlarged[0])))
+    return domain_of(*descriptors) if descriptors else None
 
 
 def count_build(source: Path, out: Path, *, ages: Path | None = None) -> FaceCounts:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from engine.app.summary import Summary, summarise
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.evaluators.drawn import domain_of
-from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite
+from engine.evaluators.suite import EvaluatorSuite
 from engine.faces.descriptor import SMALLEST, describe_aligned
 from engine.inference.folder import RESULTS
-from engine.landscapes.evaluation.page import SHOWN
 from engine.landscapes.evaluation.runs import evaluate_landscape_runs, is_landscape_run
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
@@ -22,8 +22,7 @@ from engine.scoring.files import save_evaluation
 from engine.scoring.gate import Gate, check_gates, parse_gates, require_figures
 from engine.scoring.held_out import age_held_out
 from engine.scoring.left_out import age_left_out, is_own_person
-from engine.scoring.looks import looks_sentences
-from engine.scoring.material import COPIED, Material, Method, Source, merged
+from engine.scoring.material import Material, Method, Source, merged
 from engine.scoring.photo_ages import PhotoAges
 from engine.scoring.photo_sets import paired_sets, paired_within, read_photo_set, with_targets
 from engine.scoring.recipe import COMPARISON, load_comparison
@@ -34,14 +33,7 @@ from engine.scoring.results import (
     read_results,
 )
 from engine.scoring.truth import read_photographs, with_truth
-from engine.scoring.words import (
-    FIGURES,
-    format_difference,
-    format_interval,
-    headline,
-    number,
-    title,
-)
+from engine.training.identity_trend import IdentityTrend, identity_trend
 from engine.training.run_folder import holds_run
 
 MINUTE = 60.0
@@ -49,6 +41,8 @@ FILES = ("report.json", "report.html", "strip.png")
 """What an evaluation writes wherever it goes."""
 A_COMPARISON, PHOTOGRAPHS = "a comparison", "photographs"
 LANDSCAPE_RUN = "a run of landscapes"
+
+__all__ = ["EvalRequest", "Gathered", "Summary", "check", "evaluate", "gather", "summarise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,70 +145,6 @@ def check(request: EvalRequest, report: Mapping[str, Any]) -> None:
     check_gates(request.gates, report)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A report as a table, sentences on significant differences, and warnings."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    comparisons: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-
-
-def summarise(report: Mapping[str, Any]) -> Summary:
-    """The main figures of a report, for a terminal."""
-    return _landscapes(report) if report["kind"] == "landscapes" else _portraits(report)
-
-
-def _portraits(report: Mapping[str, Any]) -> Summary:
-    methods = {method: report[method] for method in report["methods"]}
-    methods |= {name: report[name] for name in (COPIED,) if name in report} | report["controls"]
-    comparisons: list[str] = []
-    for row in report["paired"]:
-        if row["better"] is not None and {row["one"], row["other"]} <= set(report["methods"]):
-            worse = row["other"] if row["better"] == row["one"] else row["one"]
-            amount = format_difference(row["figure"], abs(row["difference"]))
-            comparisons.append(
-                f"{title(row['better'])} is better than {title(worse)} in "
-                f"{FIGURES[row['figure']]}, by {amount}"
-            )
-    if "looks" in report:
-        comparisons += looks_sentences(report["looks"])
-    first, names = report[report["methods"][0]], headline(report)
-    missing = {names[name]: why for name, why in first["null"].items() if name in names}
-    shown = {
-        name: words
-        for name, words in names.items()
-        if any(own[name] is not None for own in methods.values())
-    }
-    if first.get("sets", {}).get("why_null") == NO_FEATURES:
-        missing["distance of sets"] = NO_FEATURES
-    flags = [
-        f"{title(name)}: {flag}" for name in report["methods"] for flag in report[name]["red_flags"]
-    ]
-    return Summary(
-        ("", *shown.values(), "portraits"),
-        [
-            (title(name), *(format_interval(one, own) for one in shown), own["portraits"])
-            for name, own in methods.items()
-        ],
-        comparisons,
-        [*(f"red flag: {flag}" for flag in flags),
-         *(f"no {name}: {why}" for name, why in missing.items())],
-    )  # fmt: skip
-
-
-def _landscapes(report: Mapping[str, Any]) -> Summary:
-    warnings: list[str] = []
-    for row in report[report["subject"]]["acceptance"]:
-        if row["passed"] is False:
-            warnings.append(f"{row['measure']} is {number(row['value'], 3)}, limit {row['limit']}")
-        elif row["passed"] is None:
-            warnings.append(f"{row['measure']} is not measured: {row['why_null']}")
-    rows = [(name, *(number(report[name][n], 3) for n in SHOWN)) for name in report["methods"]]
-    return Summary(("", *(name.replace("_", " ") for name in SHOWN)), rows, warnings=warnings)
-
-
 def _evaluate_portraits(request: EvalRequest, progress: Progress) -> dict[str, Any]:
     compute = choose(request.device)
     gathered = gather(request, compute, progress)
@@ -233,6 +163,9 @@ def _evaluate_portraits(request: EvalRequest, progress: Progress) -> dict[str, A
         device=device,
     )
     evaluation.report.update(gathered.facts)
+    for name, trend in gathered.trends.items():
+        evaluation.report[name]["identity_trend"] = round(trend.value, 4)
+        evaluation.report.setdefault("run", {})[name] = str(trend)
     save_evaluation(evaluation, request.folder, command=request.command)
     return evaluation.report
 
@@ -251,6 +184,8 @@ class Gathered:
     material: Material
     subject: str | None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    trends: Mapping[str, IdentityTrend] = field(default_factory=dict[str, IdentityTrend])
+    """Of the methods that are runs."""
 
 
 def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gathered:
@@ -275,7 +210,7 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
                 f"`{folder}` holds photos that were not aged",
                 hint="give a personal run, a folder of `tm infer`, or folders of photographs alone",
             )
-    folders, photos = list(request.folders), None
+    folders, photos, truth = list(request.folders), None, request.truth
     if request.against is not None:
         if kinds[str(request.against)] != PHOTOGRAPHS:
             folders.append(request.against)
@@ -283,11 +218,15 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
             photos = read_photos_of_person(request.against)
     methods: list[Method] = []
     sources: list[dict[str, Source]] = []
+    trends: dict[str, IdentityTrend] = {}
     for folder, name in zip(folders, _names(folders), strict=True):
         results = folder
         if holds_run(folder):
-            results, training_photos = age_held_out(folder, compute, progress)
-            photos = training_photos if photos is None else photos
+            held_out = age_held_out(folder, compute, progress)
+            results, photos = held_out.results, held_out.photos if photos is None else photos
+            truth = held_out.truth if truth is None else truth
+            if (trend := identity_trend(folder)) is not None:
+                trends[name] = trend
         method, own = read_results(results, name, known)
         methods.append(method)
         sources.append(own)
@@ -295,7 +234,7 @@ def gather(request: EvalRequest, compute: Compute, progress: Progress) -> Gather
         " and ".join(method.name for method in methods), merged(sources), methods, photos=photos
     )
     subject = methods[0].name if len(request.folders) == 1 else None
-    return Gathered(_with_truth(material, request.truth), subject)
+    return Gathered(_with_truth(material, truth), subject, trends=trends)
 
 
 def _own_person(request: EvalRequest) -> Path | None:

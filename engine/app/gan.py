@@ -12,6 +12,7 @@ def render_landscapes(
     out: Path,
     *,
     va: str | None = None,
+    scale: float = 1.0,
     grid: int | None = None,
     sweep: Axis | None = None,
     count: int = 1,
@@ -27,6 +28,7 @@ def render_landscapes(
     Args:
         out: The PNG file; numbered if there are several landscapes.
         va: Valence and arousal in 0..1 as text, `0.8,0.3`.
+        scale: What 1 is written as in `va`: 9 for ratings from 1 to 9.
         grid: One landscape over the whole plane instead: images a side, 2 to 11.
         sweep: Landscapes along rising valence (`v`) or arousal (`a`) instead, one row for each of
             `count`; the other value is that of `va`, or 0.5.
@@ -47,7 +49,7 @@ def render_landscapes(
         WeightsError: The weights are not found or hold no landscape generator.
     """
     plan = RenderPlan.of(
-        va=va, grid=grid, sweep=sweep, count=count, seed=seed, out=out,
+        va=va, scale=scale, grid=grid, sweep=sweep, count=count, seed=seed, out=out,
         truncation=truncation, size=size,
     )  # fmt: skip
     files = sorted({str(file) for file in plan.files})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.batch import BatchReport
+from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
@@ -44,6 +45,7 @@ class InferRequest:
         paste: also write the photo with its new face.
         force: skip the checks of alignment and domain.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        most: photos of a folder that are aged, in order of their names; all if None.
         workers: processes that age a folder of photographs by the photo model; one a core if None.
         recipe, settings: a recipe of kind `infer`, and overrides as `key=value`.
     """
@@ -64,6 +66,7 @@ class InferRequest:
     paste: bool = False
     force: bool = False
     device: Device = "auto"
+    most: int | None = None
     workers: int | None = None
     recipe: str = "infer/portrait"
     settings: Sequence[str] = ()
@@ -138,6 +141,18 @@ def _prepared(request: InferRequest, progress: Progress) -> Models:
     return Models.of(request.weights, recipe, compute, progress)
 
 
+def _one_face(text: str) -> FaceChoice:
+    """The face that is aged; UsageError for all of them."""
+    choice = FaceChoice.parse(text)
+    if choice.kind == "all":
+        raise UsageError(
+            "one face of a photo is aged at a time",
+            hint="`--face 2` takes the second largest; `tm prep align SRC OUT --face all` cuts out"
+            " all of them, and `tm infer OUT` ages these",
+        )
+    return choice
+
+
 def _plan(
     request: InferRequest, recipe: InferRecipe, ages: tuple[float, ...], stamp: str = ""
 ) -> InferPlan:
@@ -154,11 +169,12 @@ def _plan(
         paste=request.paste,
         force=request.force,
         evaluate=recipe.evaluate,
-        choice=FaceChoice.parse(recipe.face if request.face is None else request.face),
+        choice=_one_face(recipe.face if request.face is None else request.face),
         faces=FaceSource.of(recipe.detection, request.landmarks),
         morphing=recipe.morphing,
         truth=Path(recipe.truth) if recipe.truth is not None else None,
         age=request.age,
+        most=request.most,
         known_ages=known_ages(request.source, recipe.born),
         settings=stamp,
     )

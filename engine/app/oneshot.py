@@ -11,9 +11,18 @@ from engine.training.callbacks import SilentCallback
 from engine.training.launch import RUNS, MakeCallback, start_run
 from engine.training.loop import Outcome
 from engine.training.run_folder import RECIPE, holds_run
-from engine.trainings.personal.oneshot import newest_run, oneshot_recipe, window_around
+from engine.trainings.personal.oneshot import (
+    NoRunError,
+    has_two_stages,
+    newest_run,
+    oneshot_recipe,
+    read_personal,
+    window_around,
+)
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.photo_personal.recipe import PhotoPersonalRecipe
+
+__all__ = ["NoRunError", "OneShot", "plan_oneshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,11 @@ class OneShot:
     start: Path
     window: AgeWindow
     recipe: PersonalRecipe
+
+    @property
+    def kind_of_start(self) -> str:
+        """`two stages` or `one stage`: what the run it starts from was."""
+        return "two stages" if has_two_stages(read_personal(self.start)) else "one stage"
 
     def train(
         self,
@@ -46,10 +60,10 @@ def plan_oneshot(
 ) -> OneShot:
     """Plan a refinement for `age` ± `jitter` years.
 
-    start: the run to refine, the newest finished personal run below `runs/` if None; photos, bank:
-    those of that run if None; settings: `key=value`, over those of the recipe. UsageError for an
-    age outside 0..120, without a run, or for one of `photo_personal`, which has no use for it;
-    RecipeError if `settings` leave the age window.
+    start: the run to refine, as `newest_run` chooses it below `runs/` if None; photos, bank: those
+    of that run if None; settings: `key=value`, over those of the recipe. NoRunError without a run;
+    UsageError for an age outside 0..120, or for a run of `photo_personal`, which has no use for
+    it; RecipeError if `settings` leave the age window.
     """
     window = window_around(age, jitter)
     base = start if start is not None else newest_run(RUNS)

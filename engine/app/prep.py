@@ -186,6 +186,7 @@ class SynthRequest:
         seed: the number of the first person or scene.
         unaligned: 0 frames faces like aligned ones, 1 like snapshots; portraits only.
         same_scene: one photograph of each person, at every age; portraits only.
+        staggered: everybody's ages lie between those of the others; portraits only.
         world: the world.
         workers: processes; one for each core if None.
     """
@@ -198,6 +199,7 @@ class SynthRequest:
     seed: int = 0
     unaligned: float = 0.0
     same_scene: bool = False
+    staggered: bool = False
     world: Literal["portraits", "landscapes"] = "portraits"
     workers: int | None = None
 
@@ -214,8 +216,10 @@ class SynthRequest:
                 seed=self.seed,
                 unaligned=self.unaligned,
                 same_scene=self.same_scene,
+                staggered=self.staggered,
             )
-        for name, default in (("ages", AGES), ("unaligned", 0.0), ("same_scene", False)):
+        portraits_only = {"ages": AGES, "unaligned": 0.0, "same_scene": False, "staggered": False}
+        for name, default in portraits_only.items():
             if getattr(self, name) != default:
                 raise UsageError(f"landscapes have no `--{name.replace('_', '-')}`")
         return LandscapePlan(self.out, self.people, self.per_person, size, self.seed)

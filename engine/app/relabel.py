@@ -9,6 +9,7 @@ from engine.core.errors import TmError, UsageError
 from engine.core.progress import Progress, Silence
 from engine.core.regular import real
 from engine.data.captions import EMBEDDINGS, INDEX
+from engine.data.counterparts import Counterparts
 from engine.data.domains import DOMAINS
 from engine.evaluators.drawn import DomainClassifier
 from engine.experts.base import ExpertTable
@@ -45,8 +46,10 @@ class RelabelRequest:
     """What is relabelled, by which experts, and which files are written.
 
     source: a folder of faces or photographs, a manifest, or one picture; out: `labels.json`;
-    report: a CSV by age group; manifest: a training manifest of the kept faces; captions: the
-    folder of a caption cache; labels: reference labels to audit; truth: true ages to calibrate by;
+    report: a CSV by age group; manifest: a training manifest of the kept faces; enhanced: a folder
+    of pictures made of them, which the manifest (`<out>_manifest.jsonl` if None) pairs with them;
+    captions: the folder of a caption cache; labels: reference labels to audit; truth: true ages to
+    calibrate by;
     experts: names from the recipe, none for all; calibration: a file that `truth` wrote in place of
     the recipe's; aligned: every picture is an aligned face; workers: processes that read faces.
     """
@@ -55,6 +58,7 @@ class RelabelRequest:
     out: Path
     report: Path | None = None
     manifest: Path | None = None
+    enhanced: Path | None = None
     captions: Path | None = None
     labels: Path | None = None
     truth: Path | None = None
@@ -66,6 +70,13 @@ class RelabelRequest:
     settings: Sequence[str] = ()
     """`key=value` on top of the recipe."""
     device: Device = "auto"
+
+    @property
+    def manifest_file(self) -> Path | None:
+        """Where the training manifest is written, None if nowhere."""
+        if self.manifest is None and self.enhanced is not None:
+            return self.out.with_name(f"{self.out.stem}_manifest.jsonl")
+        return self.manifest
 
     @property
     def calibration_file(self) -> Path:
@@ -99,7 +110,7 @@ def preview_relabel(request: RelabelRequest) -> dict[str, Any]:
     recipe = request.load_recipe()
     jobs = _jobs(request)
     files = output_files(request.out, fits=request.truth is not None)
-    files += [path for path in (request.report, request.manifest) if path is not None]
+    files += [path for path in (request.report, request.manifest_file) if path is not None]
     if request.captions is not None:
         files += [request.captions / name for name in (INDEX, EMBEDDINGS)]
     return {
@@ -173,7 +184,8 @@ def plan_relabel(request: RelabelRequest) -> RelabelPlan:
         fitting=recipe.fitting,
         sampling=recipe.sampling,
         report=request.report,
-        manifest=request.manifest,
+        manifest=request.manifest_file,
+        enhanced=None if request.enhanced is None else Counterparts(request.enhanced),
         captions=captions,
     )
 

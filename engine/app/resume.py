@@ -4,28 +4,47 @@ from pathlib import Path
 
 from engine.runtime.device import Device, choose
 from engine.training.callbacks import SilentCallback
+from engine.training.checkpoint import best_of
+from engine.training.extension import Extension
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
 from engine.trainings.series.runs import resume_any, run_progress
 
-__all__ = ["forecast_resume", "resume"]
+__all__ = ["best_so_far", "forecast_resume", "resume"]
 
 
 def resume(
     run: Path,
     *,
     until: int | None = None,
+    steps: str | None = None,
+    rate: float | None = None,
+    accept_changes: bool = False,
     device: Device | None = None,
     callback: MakeCallback = lambda first: SilentCallback(),
 ) -> Outcome:
     """Continue a run after its last checkpoint, or a series from its first unfinished run on.
 
     The result is the same to the last bit as that of an uninterrupted run on the same machine.
-    until: stop after this step, for a single run; device: another one than before, for `auto` the
-    best there is, where the last bits may differ. UsageError if `run` holds no run, or if its
-    weights or photos have changed.
+    until: stop after this step, for a single run; steps: further ones after the last, such as
+    `+3k`, at the learning rate `rate` or the one that the run ended with, with the optimizers as
+    they are; accept_changes: go on though its recipe was edited (else RecipeError); device:
+    another one than before, for `auto` the best there is, where the last bits may differ.
+    UsageError if `run` holds no run, or if its weights or photos have changed.
     """
-    return resume_any(run, until=until, callback=callback, device=device)
+    return resume_any(
+        run,
+        until=until,
+        callback=callback,
+        device=device,
+        extension=Extension.parse(steps, rate),
+        accept_changes=accept_changes,
+    )
+
+
+def best_so_far(run: Path) -> tuple[str, float, int] | None:
+    """The metric that picks the best checkpoint of a run, its value, and its step; None if none."""
+    return best_of(run)
 
 
 def forecast_resume(run: Path, *, device: Device | None = None) -> list[tuple[str, int, int]]:

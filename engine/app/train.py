@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.app.compute import describe_compute
 from engine.config.base import Recipe
-from engine.config.find import shipped_recipes
+from engine.config.find import find_recipe, shipped_recipes
 from engine.config.load import load_recipe
 from engine.core.errors import RecipeError
 from engine.training.callbacks import Callback, SilentCallback, TrainProgress
 from engine.training.forecast import Forecast, forecast
+from engine.training.identity_trend import identity_trend
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
 from engine.training.processes import is_child
@@ -24,7 +26,9 @@ __all__ = [
     "SilentCallback",
     "TrainProgress",
     "TrainingForecast",
+    "compute_of",
     "forecast_training",
+    "identity_trend",
     "is_child",
     "train",
     "trainable_recipes",
@@ -68,6 +72,40 @@ def train(
     non-finite steps. Ctrl-C and SIGTERM end the run after a saved step.
     """
     return start_any(load_recipe(recipe, settings), out, devices=devices, callback=callback)
+
+
+def compute_of(recipe: str | Path, settings: Sequence[str] = ()) -> str:
+    """What a recipe is trained on, in one line; errors as of `train`."""
+    loaded = load_recipe(recipe, settings)
+    if isinstance(loaded, TrainingRecipe):
+        return describe_compute(loaded.device, loaded.precision)
+    return describe_compute(getattr(loaded, "device", None) or "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a recipe needs beside what was given.
+
+    recipe: its full name, or its path; data: keys of data that it lacks; free: the recipe of the
+    same training on the networks in the package, which needs no weights, None if there is none.
+    """
+
+    recipe: str
+    data: tuple[str, ...]
+    free: str | None
+
+
+def needs_of(recipe: str | Path, settings: Sequence[str] = ()) -> Needs:
+    """What a recipe still needs; RecipeError for a faulty one."""
+    path, loaded, shipped = (
+        find_recipe(str(recipe)),
+        load_recipe(recipe, settings),
+        shipped_recipes(),
+    )
+    name = next((full for full, file in shipped.items() if file == path), str(path))
+    data = loaded.missing_data() if isinstance(loaded, TrainingRecipe) else ()
+    twin = f"nano/{path.stem}"
+    return Needs(name, tuple(data), twin if twin in shipped and name != twin else None)
 
 
 def forecast_training(

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from engine.app.onnx_export import OnnxExport, export_onnx, require_onnx
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe_as
+from engine.core.atomic import write_json
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
@@ -20,7 +22,7 @@ from engine.enhance.models import require_buildable
 from engine.training.checkpoint import METADATA, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
-from engine.training.run_folder import COMMAND, RECIPE, RunFolder
+from engine.training.run_folder import COMMAND, RECIPE, RunFolder, holds_run
 from engine.weights.check import check_folder
 from engine.weights.fetch import fetch, require_fetchable
 from engine.weights.find import find_weights, shipped_weights
@@ -93,6 +95,8 @@ class ExportedWeights:
     card: dict[str, Any] | None
     biometric: tuple[str, ...] = ()
     """What of the file identifies a person by the face."""
+    graph: OnnxExport | None = None
+    """What the file computes, if it is a graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +205,21 @@ def check_weights(
 
 
 def export_weights(
-    run: Path, file: Path, *, half: bool = False, dry_run: bool = False
+    run: Path,
+    file: Path,
+    *,
+    half: bool = False,
+    form: Literal["safetensors", "onnx"] = "safetensors",
+    dry_run: bool = False,
 ) -> ExportedWeights:
     """Write what a run delivers into one file, with a card that says how it was made.
 
-    half: keep matrices and kernels as float16. UsageError for a folder that holds no run,
+    half: keep matrices and kernels as float16; form: `onnx` writes a graph, checked against torch,
+    and the card as JSON beside it. UsageError for a folder that holds no run,
     WeightsError for a run that has not validated yet.
     """
+    if form == "onnx":
+        return _exported_graph(run, file, half=half, dry_run=dry_run)
     if file.suffix != ".safetensors":
         raise UsageError(f"`{file}` must end in `.safetensors`")
     best = find_weights(str(run))
@@ -228,6 +240,22 @@ def export_weights(
         if key in delivered.parts.get(part, {}) and bool(delivered.parts[part][key].any())
     ]
     return ExportedWeights(best, file, card, tuple(held))
+
+
+def _exported_graph(run: Path, file: Path, *, half: bool, dry_run: bool) -> ExportedWeights:
+    require_onnx(file)
+    if half:
+        raise UsageError("`--half` is for `.safetensors`: a graph is in float32")
+    best, beside = find_weights(str(run)), file.with_suffix(".json")
+    require_free([file, beside], inputs=[best])
+    if dry_run:
+        return ExportedWeights(best, file, None)
+    graph = export_onnx(best, file)
+    card = _card_of(run, best) if holds_run(run) else dict(read_card(best)["card"])
+    card |= {"inputs": graph.inputs, "output": graph.output, "off_torch": graph.difference}
+    card |= {"sha256": file_sha256(file), "bytes": file.stat().st_size}
+    write_json(beside, card)
+    return ExportedWeights(best, file, card, graph=graph)
 
 
 def _card_of(run: Path, best: Path) -> dict[str, Any]:

@@ -86,8 +86,8 @@ class AlignedMethod:
 
 
 NOT_EVALUATED = {
-    **dict.fromkeys(("predicted_age", "age_by", "identity", "identity_reconstruction")),
-    "identity_by": None,
+    **dict.fromkeys(("predicted_age", "age_by", "apparent_age", "identity", "identity_by")),
+    "identity_reconstruction": None,
     "why_null": "evaluation was turned off",
 }
 
@@ -104,6 +104,7 @@ class Evaluation:
         self.evaluators = evaluators
         self.photo = to_tensor(subject.face(size))
         self.source = evaluators.embedding(self.photo)
+        self.apparent_age = evaluators.age(self.photo)
         plain = aged.plain()
         self.reconstruction = (
             None
@@ -123,8 +124,9 @@ class Evaluation:
         identity = evaluators.identity(evaluators.embedding(portrait), reference, impostors)
         age = evaluators.age(portrait)
         row: dict[str, Any] = {
-            "predicted_age": None if age is None else round(age, 2),
+            "predicted_age": _rounded(age, 2),
             "age_by": evaluators.age_by,
+            "apparent_age": _rounded(self.apparent_age, 2),
             "identity": round(identity.value, 4),
             "identity_reconstruction": _rounded(self.reconstruction),
             "identity_by": identity.evaluator,
@@ -142,8 +144,8 @@ class Evaluation:
         return row | ({"why_null": "; ".join(missing)} if missing else {})
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _reference(path: Path, plan: InferPlan, ager: Ager) -> Tensor:

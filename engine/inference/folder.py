@@ -53,7 +53,8 @@ def photos_of(plan: InferPlan) -> dict[Path, Path]:
     UsageError if the source does not exist, InputError if it holds no picture.
     """
     own = {name for output in outputs_of(plan.out / RESULTS) for name in made_beside(output)}
-    return output_stems(plan.source, plan.out, verb="age", own=own)
+    stems = output_stems(plan.source, plan.out, verb="age", own=own)
+    return dict(sorted(stems.items())[: plan.most]) if plan.most is not None else stems
 
 
 def reage_photos(

@@ -131,6 +131,7 @@ class PhotoMethod:
                 "target_age": age,
                 "source_age": round(source.years, 2),
                 "age_source": source.source,
+                "apparent_age": round(estimated, 2),
             }
             impostors = photo_impostors(age, sex_of(traits.male), traits.lightness)
             row |= self._evaluated(picture, face, reference, impostors)

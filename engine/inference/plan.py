@@ -55,6 +55,8 @@ class InferPlan:
     """The person's age in the photo, in years, where the user said it."""
     known_ages: AgeSource = AgeSource()
     """Where the age in a photo is looked up else."""
+    most: int | None = None
+    """Photos of a folder that are aged, in order of their names; all if None."""
     settings: str = ""
     """Digest of the weights and of the recipe, for the ledger."""
 

@@ -11,6 +11,23 @@ from engine.core.errors import UsageError
 from engine.core.numbers import Span
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which faces a miner may compare.
+
+    targets: target ages that occur, all if None; widest: age bins on each side of theirs;
+    impostors: ages of the faces themselves, all if None.
+    """
+
+    targets: Span | None
+    widest: int
+    impostors: Span | None = None
+
+    def __str__(self) -> str:
+        span = self.impostors if self.impostors is not None else self.targets
+        return f" for the ages {span}" if span is not None else ""
+
+
 class Rows(NamedTuple):
     """Half-open range of rows for each face: int64 (b,)."""
 
@@ -35,20 +52,26 @@ class AgeRows:
     bin_size: int
 
     @classmethod
-    def of(cls, bank: Bank, device: torch.device, *, window: Span | None, widest: int) -> "AgeRows":
-        """Slice a bank to what a window of target ages can reach; UsageError if that is empty.
+    def of(cls, bank: Bank, device: torch.device, to: Reach) -> "AgeRows":
+        """Slice a bank to what a miner can reach; UsageError if that is empty.
 
         The bank is sorted by age, so this is one slice; cosines are computed with it alone.
         """
         rows = range(len(bank))
-        if window is not None:
-            low, _ = reach(torch.tensor([window.low]), bank.bin_size, widest)
-            _, high = reach(torch.tensor([window.high]), bank.bin_size, widest)
+        if to.targets is not None:
+            low, _ = reach(torch.tensor([to.targets.low]), bank.bin_size, to.widest)
+            _, high = reach(torch.tensor([to.targets.high]), bank.bin_size, to.widest)
             start, end = torch.searchsorted(bank.ages, torch.cat([low, high])).tolist()
             rows = range(start, end)
+        if to.impostors is not None:
+            own = bank.within(to.impostors.low, to.impostors.high)
+            rows = range(max(rows.start, own.start), min(rows.stop, own.stop))
         if not rows:
-            ages = f" for the ages {window}" if window is not None else ""
-            raise UsageError(f"the bank holds no impostor{ages}")
+            raise UsageError(
+                f"the bank holds no impostor{to}",
+                hint="`tm bank info` lists its ages: build one of faces of these ages, or let the"
+                " recipe take others by `miner.impostors`",
+            )
         return cls(
             bank.embeddings[rows.start : rows.stop].to(device),
             bank.ages[rows.start : rows.stop].to(device),

@@ -12,6 +12,7 @@ from engine.banks.bank import Bank
 from engine.core.numbers import Span
 from engine.core.registry import Registry
 from engine.core.table import Table, fault_of, one_of
+from engine.miners.age_rows import Reach
 from engine.miners.profiles import PROFILES
 from engine.runtime.draws import Draws
 
@@ -53,6 +54,15 @@ class MinerChoice(Table, ABC):
     """Largest `radius` where too few impostors are within it."""
     ages: Span | None = None
     """The target ages that occur, all by default; faces out of their reach are never compared."""
+
+    impostors: Span | None = None
+    """Ages of the impostors, whatever `widest` would add; the bins around each target age if
+    absent. `tm oneshot` sets it to its window."""
+
+    @property
+    def reach(self) -> Reach:
+        """Which faces of a bank may be compared."""
+        return Reach(self.ages, max(self.widest, self.radius), self.impostors)
 
     @abstractmethod
     def build(self, bank: Bank, device: torch.device) -> Miner:

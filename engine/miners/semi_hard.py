@@ -32,10 +32,15 @@ class SemiHard(MinerChoice):
 
     kind: Literal["semi_hard"] = "semi_hard"
     low: float = Field(default=0.20, ge=-1, le=1)
+    """Least cosine of an impostor: higher takes harder ones."""
     high: float = Field(default=0.70, ge=-1, le=1)
+    """Largest cosine: above it the same person is feared."""
     top_m: int = Field(default=512, ge=1)
+    """Of the most similar so many the `k` are drawn."""
     relax_step: float = Field(default=0.05, gt=0)
+    """How far `low` falls at a time where there are too few."""
     floor: float = Field(default=0.05, ge=-1, le=1)
+    """How far it falls at most."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -59,8 +64,7 @@ class SemiHard(MinerChoice):
         return (*wider, *lower)
 
     def build(self, bank: Bank, device: torch.device) -> Miner:
-        widest = self.stages[-1].radius
-        return SemiHardMiner(AgeRows.of(bank, device, window=self.ages, widest=widest), self)
+        return SemiHardMiner(AgeRows.of(bank, device, self.reach), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,8 +25,7 @@ class Uniform(MinerChoice):
     """Whether a face may be drawn twice."""
 
     def build(self, bank: Bank, device: torch.device) -> Miner:
-        widest = max(self.widest, self.radius)
-        return UniformMiner(AgeRows.of(bank, device, window=self.ages, widest=widest), self)
+        return UniformMiner(AgeRows.of(bank, device, self.reach), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,8 @@ from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.seeds import SHARED_PHOTO, scene_seed
 
 OLDEST_RENDERED = 100
+GOLDEN = 0.6180339887498949
+"""Multiples of it, without their whole part, are spread evenly however many there are."""
 SMALLEST, LARGEST = 16, 2048
 
 
@@ -34,6 +36,8 @@ class SynthPlan:
     """0: framed like aligned faces; 1: snapshots that have to be aligned."""
     same_scene: bool = False
     """All pictures of a person are one photograph at several ages, in no other plan."""
+    staggered: bool = False
+    """Everybody's ages lie between those of the others, so that many people cover every age."""
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.per_person < 1:
@@ -69,6 +73,8 @@ def plan_portraits(plan: SynthPlan) -> Iterator[PortraitJob]:
     for person in range(plan.seed, plan.seed + plan.people):
         for index in range(plan.per_person):
             share = index / (plan.per_person - 1) if plan.per_person > 1 else 0.5
+            if plan.staggered:
+                share = (index + (person - plan.seed) * GOLDEN % 1) / plan.per_person
             age = round(plan.ages.low + share * (plan.ages.high - plan.ages.low))
             yield PortraitJob(person, age, index, f"{person:06d}/{age}_{index}.png")
 

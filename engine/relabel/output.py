@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.data.counterparts import Counterparts
 from engine.data.csv_table import csv_text
 from engine.data.ffhq_aging import GROUPS
 from engine.data.labels import Label
@@ -68,16 +69,28 @@ def balance(counts: Sequence[int]) -> dict[str, float | None]:
 
 
 def manifest_rows(
-    labels: Mapping[str, Label], folder: Path, sampling: Sampling
+    labels: Mapping[str, Label],
+    folder: Path,
+    sampling: Sampling,
+    counterparts: Counterparts | None = None,
 ) -> list[dict[str, Any]]:
-    """The kept faces as rows of a training manifest in `folder`: age, reliability, weight."""
-    kept = [label for label in labels.values() if label.keep]
+    """The kept faces as rows of a training manifest in `folder`: age, reliability, weight.
+
+    `source` is the face, `label` its id in `labels.json`, `enhanced` the picture made of it, null
+    without one.
+    """
+    named = {name: label for name, label in labels.items() if label.keep}
+    kept = list(named.values())
     weights = sampling.weights(
         [label.reliability for label in kept],
         [label.age_group for label in kept if label.age_group is not None],
     )
+    enhanced = [counterparts and counterparts.of(str(label.source)) for label in kept]
     return [
         {
+            "source": seen_from(folder, Path(str(label.source))),
+            "label": name,
+            "enhanced": None if other is None else seen_from(folder, other),
             "output": seen_from(folder, Path(str(label.source))),
             "status": "done",
             "age": label.age,
@@ -86,7 +99,7 @@ def manifest_rows(
             "reliability": label.reliability,
             "weight": round(float(weight), DIGITS),
         }
-        for label, weight in zip(kept, weights, strict=True)
+        for (name, label), weight, other in zip(named.items(), weights, enhanced, strict=True)
     ]
 
 

@@ -18,6 +18,7 @@ from engine.core.ledger import Row
 from engine.core.lock import locked
 from engine.core.progress import Progress
 from engine.core.single import require_free
+from engine.data.counterparts import Counterparts
 from engine.data.domains import DOMAINS, Domain
 from engine.data.labels import Label
 from engine.data.splits import held_out
@@ -51,6 +52,7 @@ class RelabelPlan:
     sampling: Sampling = Sampling()
     report: Path | None = None
     manifest: Path | None = None
+    enhanced: Counterparts | None = None
     captions: CaptionPlan | None = None
 
     @property
@@ -246,7 +248,7 @@ def _write(plan: RelabelPlan, rules: DecisionRules, report: RelabelReport) -> No
     if plan.report is not None:
         write_text(plan.report, report_csv(report.labels, experts))
     if plan.manifest is not None:
-        kept = manifest_rows(report.labels, plan.manifest.parent, plan.sampling)
+        kept = manifest_rows(report.labels, plan.manifest.parent, plan.sampling, plan.enhanced)
         lines = [to_json(row) for row in kept]
         write_text(plan.manifest, "".join(f"{line}\n" for line in lines))
     if report.metrics is not None:

@@ -18,7 +18,7 @@ FIGURES = (
     *("portraits", "identity", "perceptual", "age_mae", "age_bias", "age_gap", "sharpness"),
     *("age_identity_accuracy", "bin_accuracy", "verification_rate", "monotonicity"),
     *("identity_to_photos", "identity_to_photo", "impostor_distance", "gender_kept"),
-    "perceptual_to_photo",
+    *("perceptual_to_photo", "identity_trend"),
 )
 """Numbers in a report of portraits, beside those ` by ` one evaluator."""
 FORM = re.compile(r"\s*([\w .-]+?)\s*(>=|<=|>|<)\s*(-?(?:\d+\.?\d*|\.\d+))\s*")

@@ -37,6 +37,7 @@ def page(evaluation: Evaluation, command: str, made_by: str) -> str:
         _header(report),
         _section("Results", _summary_caption(report), joined([_flags(report), _summary(report)])),
         _section("Paired comparison", PAIRED, _pairs(report)) if report["paired"] else Html(),
+        _section("Training", TRAINING, _trends(report)) if "run" in report else Html(),
         looks_section(report),
         _section("Portraits", "Below each: estimated age and identity.", albums(evaluation)),
         _section("Curves", "", _plots(evaluation)),
@@ -55,6 +56,13 @@ PAIRED = (
     "Mean differences over the common photos and target ages, with 95 % bootstrap intervals. A "
     "difference whose interval includes 0 is not significant."
 )
+
+
+TRAINING = "Mean identity loss over consecutive windows of each run: it should never rise."
+
+
+def _trends(report: dict[str, Any]) -> Html:
+    return tag("ul", *(tag("li", f"{title(n)}: {text}") for n, text in report["run"].items()))
 
 
 def _footer(report: dict[str, Any], made_by: str) -> str:

@@ -110,6 +110,19 @@ class Checkpoints:
         return None
 
 
+def best_of(run: Path) -> tuple[str, float, int] | None:
+    """The metric that picked the best checkpoint of a run, its value and its step, or None."""
+    path = current(run / "checkpoints" / BEST) / METADATA
+    if not path.is_file():
+        return None
+    try:
+        with open_regular(path) as file:
+            kept = json.loads(file.read())
+        return kept["chosen_by"], float(kept["metrics"][kept["chosen_by"]]), int(kept["step"])
+    except DAMAGE as error:
+        raise WeightsError(f"`{path}` is damaged: {error}") from None
+
+
 def misfit(run: Path, error: Exception) -> UsageError:
     """The error for a checkpoint that the networks or phases of an edited recipe do not fit."""
     reason = " ".join(str(error).split())[:160]

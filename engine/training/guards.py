@@ -60,6 +60,10 @@ class Plateau:
             self.recent.popleft()
         if value < self.least:
             self.least, self.since = value, step
+        return self.is_flat(step)
+
+    def is_flat(self, step: int) -> bool:
+        """Whether no value of the last `window` steps was a new lowest one."""
         return step - self.since >= self.window
 
     def state_dict(self) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def validation_of(row: Mapping[str, float]) -> dict[str, float]:
+    """The validation metrics of a row."""
+    return {n.removeprefix("val/"): v for n, v in row.items() if n.startswith("val/")}
+
+
 def _has_losses(row: Mapping[str, Any]) -> bool:
     """Whether a row has losses, not only validation metrics."""
     return any(name.startswith("loss/") for name in row)

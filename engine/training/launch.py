@@ -14,10 +14,12 @@ from engine.runtime.draws import seed_torch
 from engine.runtime.pool import cores
 from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
+from engine.training.curves import draw_curves
+from engine.training.extension import Extension, extended, record_recipe
 from engine.training.latest import link_latest
 from engine.training.loop import Outcome, train
 from engine.training.photos import album_digest
-from engine.training.processes import Processes
+from engine.training.processes import Processes, is_child
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import (
     RECIPE,
@@ -27,6 +29,7 @@ from engine.training.run_folder import (
     fresh_folder,
     holds_run,
     locked_run,
+    mark_personal,
 )
 from engine.training.task import Task
 
@@ -41,6 +44,8 @@ def build_task(recipe: TrainingRecipe) -> Task:
     RecipeError for a phase or an average of parts that the task does not have.
     """
     seed_torch(recipe.seed)
+    # Operators without such a version warn and go on: a run must not end for a last bit.
+    torch.use_deterministic_algorithms(recipe.deterministic, warn_only=True)
     task = recipe.task()
     for phase in recipe.phases:
         phase.trained(task.parts)
@@ -70,28 +75,54 @@ def start_run(
         if processes.first:
             environment = _environment(processes, recipe, weights)
             describe(folder, recipe_toml(recipe), environment)
+            if recipe.albums():
+                mark_personal(folder)
             link_latest(folder, reporter)
         outcome = train(task, recipe, run, processes, reporter)
+        if processes.first:
+            draw_curves(folder)
         processes.close()
     return folder, outcome
 
 
 def resume_run(
-    folder: Path, *, until: int | None, callback: MakeCallback, device: Device | None = None
+    folder: Path,
+    *,
+    until: int | None,
+    callback: MakeCallback,
+    device: Device | None = None,
+    extension: Extension | None = None,
+    accept_changes: bool = False,
 ) -> Outcome:
     """Continue a run after its last checkpoint, on the same device, processes and threads.
 
-    device: another device. Of threads only as many are taken as there are cores; every difference
-    is remarked. UsageError if the folder holds no run, or if its weights or photos have changed.
+    device: another device; extension: further steps after the last one. Of threads only as many
+    are taken as there are cores; every difference is remarked. UsageError if the folder holds no
+    run, or if its weights or photos have changed; RecipeError that lists what was edited in its
+    recipe, unless `accept_changes`.
     """
     run = RunFolder(folder)
     before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
+    edits = [] if is_child() else before.edits_of(recipe.dump())
+    if edits and not accept_changes:
+        raise RecipeError(
+            f"the recipe of `{folder}` was edited: {'; '.join(edits)}",
+            hint="undo it, or go on with it by `--accept-changes`",
+        )
+    if extension is not None and not is_child():
+        recipe = extended(recipe, extension)
+        edits.append("more steps")
+    recorded = recipe
     wanted = before.device if device is None else device
     if wanted != recipe.device:
         recipe = recipe.model_copy(update={"device": wanted})
     processes = Processes(recipe.device, before.devices, recipe.precision)
     task = build_task(recipe)
+    if edits:
+        _require_unchanged(folder, before.weights, _digests(recipe))
+        with locked_run(folder, by_first=True):
+            record_recipe(run, recorded, before)
     processes.launch(min(before.threads, cores()))
     reporter = callback(processes.first)
     with locked_run(folder, by_first=processes.first) as run:
@@ -101,11 +132,11 @@ def resume_run(
         if processes.first:
             for difference in before.differs(now):
                 reporter.remark(f"{difference}: the run may end in other last bits")
-            for edit in before.edits(now):
-                reporter.remark(f"the recipe was edited: {edit}")
             if not last_step(folder):
                 reporter.remark("no checkpoint was written before it stopped: begins at step 1")
         outcome = train(task, recipe, run, processes, reporter, until=until)
+        if processes.first:
+            draw_curves(folder)
         processes.close()
     return outcome
 

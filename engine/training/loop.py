@@ -20,7 +20,7 @@ from engine.runtime.memory import peak_memory
 from engine.runtime.shared import share_batch_norms
 from engine.training.callbacks import Callback, TrainProgress
 from engine.training.checkpoint import Checkpoints, Snapshot, misfit
-from engine.training.journal import Journal
+from engine.training.journal import Journal, validation_of
 from engine.training.means import Means
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
 from engine.training.processes import Processes, on_device, to_device
@@ -30,6 +30,7 @@ from engine.training.state import State
 from engine.training.status_log import StatusEntry, StatusLog
 from engine.training.stopping import StopRequest, stop_requests
 from engine.training.task import Batch, StepContext, Task
+from engine.training.watch import Watch
 
 UNCHOSEN = (
     "nothing that is in no loss measures this training (`networks.age_evaluator`): no checkpoint is"
@@ -97,6 +98,7 @@ class Trainer:
         self.phase: Phase | None = None
         self.trained: dict[str, list[nn.Parameter]] = {}
         self.means = Means()
+        self.watch = Watch(task, recipe.plateau, callback)
         self.journal: Journal | None = None
         self.status_log: StatusLog | None = None
         self.latest: dict[str, float] = {}
@@ -109,7 +111,9 @@ class Trainer:
         last = self.steps if until is None else min(until, self.steps)
         if self._first:
             self.journal = Journal(self.run_folder.path, after=self.state.step)
-            self.status_log = StatusLog(self.run_folder.checkpoints, after=self.state.step)
+            self.status_log = StatusLog(
+                self.run_folder.checkpoints, after=self.state.step, opening=self.recipe.opening()
+            )
             self.latest = self.journal.latest
         ended: Ended = "finished"
         with stop_requests() as request, ThreadPoolExecutor(1) as loader:
@@ -140,7 +144,7 @@ class Trainer:
             self.callback.on_step(self._progress(context))
             stop = self.processes.any(request.made)
             validated = self._record(context, final=state.step == self.steps)
-            flat = state.flat and recipe.plateau is not None and recipe.plateau.stop
+            flat = self._stops_flat
             saved = stop or flat or state.step == last or state.step % recipe.save_every == 0
             if validated or saved:
                 self._log_status(context, validated=validated, saved=saved)
@@ -184,7 +188,7 @@ class Trainer:
                 group["lr"] = phase.rate_at(group["name"], context.phase_step)
 
     def _begin(self, phase: Phase) -> None:
-        self.phase = phase
+        self.phase, before = phase, self.state.optimizers
         parts, names = self.task.parts, phase.trained(self.task.parts)
         set_trainable(parts, names, freeze_batch_norm=self.task.freeze_batch_norm)
         self.trained = parameters_of(parts, names)
@@ -193,6 +197,8 @@ class Trainer:
             own = {n: p for n, p in self.trained.items() if n.partition(".")[0] in updated}
             if any(own.values()):
                 self.state.optimizers[optimizer_step] = build_optimizer(phase, optimizer_step, own)
+        if phase.keep_optimizers and before:
+            self.state.load_optimizers({name: o.state_dict() for name, o in before.items()})
 
     def _step(self, context: StepContext, batch: Batch) -> None:
         seed_torch(self.recipe.seed, context.step, self.processes.rank)
@@ -258,7 +264,6 @@ class Trainer:
         metrics: dict[str, float] = {}
         if step % recipe.log_every == 0 or final:
             metrics = {**self.processes.average(self.means.values()), **self._run_metrics()}
-            metrics |= self._trend(metrics)
             self.latest = {**metrics}
             self.means = Means()
             self.callback.on_log(progress, metrics)
@@ -274,6 +279,8 @@ class Trainer:
             self.processes.wait()
         if validated:
             self.latest |= {name: v for name, v in metrics.items() if name.startswith("val/")}
+        if metrics:
+            metrics |= self._followed(metrics)
         if self.journal is not None and metrics:
             self.journal.write(step, context.phase, metrics)
         return validated
@@ -299,7 +306,7 @@ class Trainer:
             averaged=bool(state.averages),
             metrics=self.latest,
             best=self._best_so_far(),
-            plateau=None if state.plateau is None else state.flat,
+            plateau=state.flat if state.plateaus else None,
             groups=self.task.status(step, self.latest),
         )
         self.status_log.write(entry)
@@ -309,19 +316,15 @@ class Trainer:
             return None
         return self.best.metric, self.state.best, self.state.best_step
 
-    def _trend(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Follow the watched curve; a remark when it becomes flat."""
-        rule, curve = self.recipe.plateau, self.state.plateau
-        if rule is None or curve is None or rule.metric not in metrics:
-            return {}
-        flat = curve.reached(self.state.step, metrics[rule.metric])
-        if flat and not self.state.flat:
-            self.callback.remark(
-                f"plateau at step {self.state.step}: no new lowest value of `{rule.metric}` in"
-                f" {rule.window} steps"
-            )
-        self.state.flat = flat
-        return {f"trend/{rule.metric}": curve.trend, "plateau": float(flat)}
+    @property
+    def _stops_flat(self) -> bool:
+        rule = self.recipe.plateau  # only the first process sees curves of the validation
+        return rule is not None and rule.stop and self.processes.any(self.state.flat)
+
+    def _followed(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The trends of the watched curves, with a remark when they become flat."""
+        trends, self.state.flat = self.watch.follow(self.state, metrics)
+        return trends
 
     def _run_metrics(self) -> dict[str, float]:
         """The columns of a journal row beside the losses."""
@@ -364,7 +367,7 @@ class Trainer:
             self.checkpoints.save(Snapshot(self.state.step, nets, kept))
             if self.best is None:
                 delivered = self.task.checkpoint(self.delivered())
-                metrics = _validation_of(self.latest)
+                metrics = validation_of(self.latest)
                 self.checkpoints.save_delivered(self.state.step, delivered, metrics, chosen_by=None)
         self.processes.wait()
 
@@ -386,13 +389,8 @@ class Trainer:
             return
         index = self._phase_at(self.state.step)[0]
         self._begin(self.phases[index])
-        if index == snapshot.state["phase"]:
+        if index == snapshot.state["phase"] or self.phases[index].keep_optimizers:
             self.state.load_optimizers(snapshot.state)
-
-
-def _validation_of(row: Mapping[str, float]) -> dict[str, float]:
-    """The validation metrics of a row of the journal."""
-    return {n.removeprefix("val/"): v for n, v in row.items() if n.startswith("val/")}
 
 
 def _due(step: int, every: int | None) -> bool:

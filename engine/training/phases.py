@@ -20,7 +20,9 @@ class Phase(Table):
     """A stretch of a training. Its schedules count from its own first step."""
 
     name: str = "main"
+    """Schedules by phase and the journal call it so."""
     steps: Count = Field(gt=0)
+    """Its length."""
     objective: str | None = None
     """What is minimised, where the kind has several objectives; its first one if absent."""
     trainable: tuple[str, ...] | None = None
@@ -30,10 +32,13 @@ class Phase(Table):
     rates: dict[str, ScheduleValue] = Field(default_factory=dict[str, ScheduleValue])
     """Rates of single entries of `trainable`, in place of `rate`."""
     optimizer: OptimizerValue = AdamChoice()
+    """Of all optimizer steps."""
     optimizers: dict[str, OptimizerValue] = Field(default_factory=dict[str, OptimizerValue])
     """Optimizers of single optimizer steps, in place of `optimizer`."""
     clip: Real | None = Field(default=None, gt=0)
     """Largest norm of an optimizer step's gradient."""
+    keep_optimizers: bool = False
+    """Go on with the optimizers of the phase before, which must train the same."""
 
     @field_validator("rate")
     @classmethod

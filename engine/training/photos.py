@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest
+from engine.faces.descriptor import aligned_box
+from engine.faces.fitting import fit_points
 from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import COUNT, flip
 from engine.images.ranges import to_tensors
@@ -59,6 +61,20 @@ class Photos:
         if mirrored is None:
             return pictures
         return torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
+
+    def with_landmarks(self, progress: Progress) -> "Photos":
+        """The same with landmarks fitted anew where there are none, and a remark of how many."""
+        missing = np.flatnonzero(~np.isfinite(self.landmarks).all(axis=(1, 2)))
+        if not len(missing):
+            return self
+        landmarks, box = self.landmarks.copy(), aligned_box(self.pictures.shape[1])
+        for row in missing:
+            landmarks[row] = fit_points(self.pictures[row], box)
+        progress.remark(
+            f"{len(missing)} of {len(self)} photos have no landmarks in a manifest (`tm prep align`"
+            " writes one): they were fitted to the pictures"
+        )
+        return replace(self, landmarks=landmarks)
 
     def landmarks_and_flips(self) -> Tensor:
         """Landmarks float32 (2n, 68, 2) of every photo, each followed by those of its flip."""

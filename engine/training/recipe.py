@@ -19,6 +19,7 @@ from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase
+from engine.training.plateau import ANCESTOR, PlateauRule
 from engine.training.task import Best, Task
 
 PER_PHASE = ("steps", "rate", "optimizer", "clip")
@@ -28,20 +29,11 @@ class Averaging(Table):
     """The exponential moving average of the weights, which is validated and delivered."""
 
     decay: float = Field(default=0.999, ge=0, lt=1)
+    """Share of the average that stays at each step: nearer to 1 is smoother and slower."""
     warm_up: bool = True
+    """Begin with a lower decay, so that the random start is forgotten."""
     parts: tuple[str, ...] | None = None
     """Averaged parts; all of them if absent."""
-
-
-class PlateauRule(Table):
-    """A curve whose trend is logged, and which may end the run where it stays flat."""
-
-    metric: str
-    """A figure of the journal, such as `loss/real/identity`; lower is better."""
-    window: int = Field(gt=0)
-    """Steps without a new lowest value that make a plateau."""
-    stop: bool = False
-    """Whether a plateau ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +68,46 @@ class TrainingRecipe(Recipe, ABC):
     """What a phase of the kind may minimise, the default first."""
 
     seed: int = Field(default=0, ge=0)
+    """Of the networks and of every random choice."""
     steps: Count | None = Field(default=None, gt=0)
     """Length of a training of one phase; with phases, each has its own."""
     batch: int = Field(default=16, ge=1)
     """Pictures of a step, over all processes."""
     rate: ScheduleValue | None = None
+    """Learning rate of a training of one phase: a number or a schedule."""
     optimizer: OptimizerValue | None = None
+    """Of a training of one phase; Adam if absent."""
     clip: Real | None = Field(default=None, gt=0)
+    """Largest norm of a gradient in a training of one phase."""
     phase: tuple[Phase, ...] = ()
+    """The stretches of the training, each with its own steps, rates and trained parts."""
     save_every: Count = Field(default=500, gt=0)
+    """Steps between checkpoints."""
     validate_every: Count | None = Field(default=None, gt=0)
+    """Steps between validations; only at the end if absent."""
     sample_every: Count | None = Field(default=None, gt=0)
+    """Steps between sample sheets; only at the end if absent."""
     log_every: Count = Field(default=50, gt=0)
+    """Steps between rows of the journal."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints kept beside the best."""
     average: Averaging | None = None
+    """The moving average of the weights that is delivered; none if absent."""
     best: Best | None = None
     """The validation metric that picks the best weights; the task's own choice if absent."""
     plateau: PlateauRule | None = None
+    """Curves to watch: a table with `metric` and `window`, or `"ancestor"`."""
     patience: int = Field(default=10, ge=1)
     """Non-finite steps in a row after which the run ends."""
     start: str | None = None
     """Weights to begin from: a run, a file, or a name of `tm weights list`."""
     device: Device = "auto"
+    """Where to compute: the best there is, a processor, or a GPU."""
     precision: Precision = "auto"
+    """Number format of the networks; `auto` is float32, as the published weights were trained."""
+    deterministic: bool = False
+    """Let torch choose the operators that give the same bits each time, where it has them: slower
+    on a GPU; on a CPU runs repeat to the last bit without it."""
     threads: int | None = Field(default=None, ge=1)
     """Processor threads of each process; torch's default if absent."""
 
@@ -107,6 +115,11 @@ class TrainingRecipe(Recipe, ABC):
     @classmethod
     def _place_rate(cls, rate: Schedule | None, info: ValidationInfo) -> Schedule | None:
         return None if rate is None else placed(rate, info)
+
+    @field_validator("plateau", mode="before")
+    @classmethod
+    def _named_plateau(cls, rule: object) -> object:
+        return ANCESTOR if rule == "ancestor" else rule
 
     @field_validator("phase")
     @classmethod
@@ -161,6 +174,18 @@ class TrainingRecipe(Recipe, ABC):
     def total_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def opening(self) -> str:
+        """The first line of `checkpoints/timestamp.txt`: what is trained, from what, at what rates.
+
+        Each rate is that of the first and of the last step of its phase.
+        """
+        rates = " ".join(
+            f"{phase.name}={phase.rate.at(0):.3g}..{phase.rate.at(phase.steps - 1):.3g}"
+            for phase in self.phases
+        )
+        start = "nothing" if self.start is None else self.start
+        return f"run {self.name} kind={self.kind} from={start} | rate {rates}"
 
     def objective_of(self, phase: Phase) -> str:
         """What the phase minimises; empty for a kind with one objective."""

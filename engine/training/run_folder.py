@@ -24,6 +24,17 @@ from engine.runtime.pool import cores
 
 RECIPE, COMMAND, ENVIRONMENT = "recipe.toml", "command.txt", "environment.json"
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+PERSONAL = "personal.txt"
+PERSONAL_FILES = """This run learned from photographs. Personal data of the people in them lie in
+
+  checkpoints/   weights that draw them or describe their faces
+  samples/       pictures of them
+  eval/          held-out photographs and portraits, once `tm eval` was here
+  recipe.toml, command.txt, environment.json   where the photographs lie, and their digests
+
+metrics.jsonl, tensorboard/ and curves.svg hold numbers alone. `tm weights export` writes a file
+without folders and photographs, and says what of it identifies a person.
+"""
 OF_MACHINE = {"device", "threads", "workers"}
 """Keys of a recipe that may change from one machine to the next."""
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
@@ -88,11 +99,11 @@ class Environment:
             if mine[name] != theirs[name]
         ]
 
-    def edits(self, other: "Environment") -> list[str]:
-        """The keys of the recipe that were edited since, but for those of the machine."""
-        if self.recipe is None or other.recipe is None:
+    def edits_of(self, recipe: Mapping[str, Any]) -> list[str]:
+        """The keys of a recipe that were edited since, but for those of the machine."""
+        if self.recipe is None:
             return []
-        before, now = self.recipe, other.recipe
+        before, now = self.recipe, flat(recipe)
         return [
             f"`{key}` was {before.get(key, 'not there')}, is {now.get(key, 'not there')}"
             for key in sorted({*before, *now} - OF_MACHINE)
@@ -158,6 +169,12 @@ def describe(folder: Path, recipe_toml: str, environment: Environment) -> None:
     write_text(folder / RECIPE, recipe_toml)
     write_text(folder / COMMAND, shlex.join(["tm", *sys.argv[1:]]) + "\n")
     write_json(folder / ENVIRONMENT, asdict(environment))
+
+
+def mark_personal(folder: Path) -> None:
+    """Say which files of a run hold personal data, and keep all of them out of git."""
+    write_text(folder / PERSONAL, PERSONAL_FILES)
+    write_text(folder / ".gitignore", "*\n")
 
 
 def holds_run(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.optim import Optimizer
@@ -17,13 +17,13 @@ from engine.training.recipe import TrainingRecipe
 class State:
     """Step, best metric, guards, averages and optimizers of a run.
 
-    flat: whether the watched curve is on a plateau; guards and optimizers: by optimizer step;
-    averages: by part.
+    flat: whether all watched curves are on a plateau; plateaus: by curve of the rule; guards and
+    optimizers: by optimizer step; averages: by part.
     """
 
     guards: dict[str, FiniteGuard]
     averages: dict[str, WeightAverage]
-    plateau: Plateau | None
+    plateaus: list[Plateau]
     step: int = 0
     best: float | None = None
     best_step: int = 0
@@ -47,9 +47,10 @@ class State:
                 for name, part in parts.items()
                 if average.parts is None or name in average.parts
             }
-        plateau = None if recipe.plateau is None else Plateau(recipe.plateau.window)
+        curves = () if recipe.plateau is None else recipe.plateau.curves
+        plateaus = [Plateau(curve.window) for curve in curves]
         guards = {name: FiniteGuard(recipe.patience) for name in optimizer_steps}
-        return cls(guards, averages, plateau)
+        return cls(guards, averages, plateaus)
 
     def state_dict(self, phase: int) -> dict[str, Any]:
         """What a checkpoint keeps; `phase` is the index of the phase of the last step."""
@@ -58,7 +59,7 @@ class State:
             "best": self.best,
             "best_step": self.best_step,
             "seconds": self.seconds,
-            "plateau": None if self.plateau is None else self.plateau.state_dict(),
+            "plateau": [curve.state_dict() for curve in self.plateaus],
             "flat": self.flat,
             "guards": {name: [g.bad, g.skipped] for name, g in self.guards.items()},
             "averages": {name: a.state_dict() for name, a in self.averages.items()},
@@ -71,8 +72,10 @@ class State:
         self.flat, self.best_step = kept["flat"], kept["best_step"]
         for name, average in self.averages.items():
             average.load_state_dict(kept["averages"][name])
-        if self.plateau is not None and kept["plateau"] is not None:
-            self.plateau.load_state_dict(kept["plateau"])
+        before = kept["plateau"]  # older runs kept one curve, or None
+        before = before if isinstance(before, list) else [before] if before else []
+        for curve, state in zip(self.plateaus, cast("list[Any]", before), strict=False):
+            curve.load_state_dict(state)
         for name, (bad, skipped) in kept["guards"].items():
             self.guards[name].bad, self.guards[name].skipped = bad, skipped
 

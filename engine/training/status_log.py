@@ -11,7 +11,7 @@ from engine.core.atomic import disk_error, write_text
 
 TIMESTAMP = "timestamp.txt"
 STEP = re.compile(r"step=(\d+) ")
-LOSS, VALIDATION, CYCLE = "loss/", "val/", "cycle/"
+LOSS, VALIDATION, RATE, REAL, CYCLE = "loss/", "val/", "lr/", "real/", "cycle/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class StatusEntry:
         parts = [f"step={self.step} {self.phase} {' '.join(done)} used_ema={self.averaged:d}"]
         parts += _group("loss", self._losses())
         parts += _group("val", self._named(VALIDATION)) if self.validated else []
+        parts += _group("lr", self._named(RATE))
         parts += [f"{name} {text}" for name, text in self.groups.items()]
         if self.best is not None:
             metric, value, step = self.best
@@ -48,12 +49,15 @@ class StatusEntry:
         return " | ".join(parts)
 
     def _losses(self) -> dict[str, float]:
-        """The totals and the terms of the real pass, without their details and the cycle."""
+        """The totals and the terms, without their details and those of the cycle."""
         terms = self._named(LOSS)
         return {
-            name.removeprefix("real/"): value
+            name.removeprefix(REAL): value
             for name, value in terms.items()
-            if not name.startswith(CYCLE) and name.removeprefix("real/").count("/") == 0
+            if not name.startswith(CYCLE)
+            # A GAN names its terms by network: `generator/adversarial` is none of a detail.
+            and (not name.startswith(REAL) or name.removeprefix(REAL).count("/") == 0)
+            and name.rpartition("/")[0] not in terms
         }
 
     def _named(self, prefix: str) -> dict[str, float]:
@@ -65,12 +69,17 @@ class StatusEntry:
 
 
 class StatusLog:
-    """The file of a run, opened to continue after a step; later lines are cut off."""
+    """The file of a run, opened to continue after a step; later lines are cut off.
 
-    def __init__(self, folder: Path, *, after: int) -> None:
+    opening: the first line of a new file, on the run as a whole.
+    """
+
+    def __init__(self, folder: Path, *, after: int, opening: str = "") -> None:
         self._path = folder / TIMESTAMP
         lines = self._path.read_text("utf-8").splitlines(True) if self._path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= after]
+        if opening and not kept:
+            kept = [f"{opening}\n"]
         if len(kept) < len(lines) or not self._path.exists():
             write_text(self._path, "".join(kept))
         self._file: IO[str] = self._path.open("a", encoding="utf-8")

@@ -1,7 +1,7 @@
 """What a training computes: the loop calls, a task implements."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar, Literal
@@ -104,6 +104,10 @@ class Task(ABC):
         metrics: of the last row of the journal.
         """
         return {}
+
+    def warnings(self, metrics: Mapping[str, float]) -> Sequence[str]:
+        """What is wrong with a training by a row of its journal; each sentence is shown once."""
+        return ()
 
     @abstractmethod
     def checkpoint(self, nets: Nets) -> Checkpoint:

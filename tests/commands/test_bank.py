@@ -72,6 +72,20 @@ def test_build_strict(tm, faces, embedder, tmp_path):
     assert (tmp_path / "b.safetensors").exists()
 
 
+def test_build_warns_of_ages_without_a_face_and_of_the_wrong_embedder(
+    tm, faces, embedder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("engine.app.bank.domain_of", lambda *descriptors: "photos")
+    result = tm("bank", "build", faces, tmp_path / "bank.safetensors")
+    assert "nobody in the bank is 28-37 or 43-57 years old" in result.err
+    assert "these are photographs, and `nano-identity` was made for others" in result.err
+    assert "`mytm/stage1`" in result.err
+    assert "`--embedder ir-se50`" in result.err
+    monkeypatch.setattr("engine.app.bank.domain_of", lambda *descriptors: "portraits")
+    warnings = tm("bank", "build", faces, tmp_path / "bank.safetensors", "--json").json["warnings"]
+    assert not any("photographs" in text for text in warnings)
+
+
 def test_build_with_bins_and_ages(tm, faces, embedder, tmp_path):
     (tmp_path / "ages.csv").write_text("path,age\n40_0.png,18.5\n", encoding="utf-8")
     out = tmp_path / "b.safetensors"

@@ -64,6 +64,8 @@ def test_valence_arousal_and_size_change_the_picture(gan):
     gan("--va", "0.9,0.5", "--out", "large.png", "--size", "40")
     assert not np.array_equal(pixels("low.png"), pixels("high.png"))
     assert pixels("large.png").shape == (40, 40, 3)
+    gan("--va", "8.1,4.5", "--scale", "9", "--out", "rated.png")
+    assert np.array_equal(pixels("high.png"), pixels("rated.png"))
 
 
 def test_truncation_zero_gives_the_mean_latent_for_all_seeds(gan):
@@ -96,6 +98,9 @@ def test_a_sweep_has_a_row_for_each_landscape(gan):
         (("--va", "0.8,0.3,0.1"), "is not `valence,arousal`"),
         (("--va", "high,low"), "is not `valence,arousal`"),
         (("--va", "1.2,0.3"), "the valence 1.2 is outside 0..1"),
+        (("--va", "8,3"), "`--scale 9`"),
+        (("--va", "9.5,3", "--scale", "9"), "the valence 9.5 is outside 0..9"),
+        (("--va", "0.5,0.5", "--scale", "0"), "the scale 0 is outside"),
         (("--va", "0.2,-0.1"), "the arousal -0.1 is outside 0..1"),
         (("--va", "nan,0.5"), "0..1"),
         ((), "no valence and arousal given"),

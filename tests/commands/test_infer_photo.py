@@ -59,11 +59,16 @@ def test_a_photograph_is_aged_whole_with_nothing_downloaded(tm, photo, tmp_path)
 
 def test_a_row_has_the_source_age_and_independent_evaluators(tm, photo, tmp_path):
     out = tmp_path / "out"
-    assert tm("infer", photo, "--ages", "35,70", "--out", out).code == 0
+    result = tm("infer", photo, "--ages", "35,70", "--out", out)
+    assert result.code == 0
     young, old = rows_of(out)
+    low, high = sorted(row["identity"] for row in (young, old))
+    assert f"identity {low:.2f} to {high:.2f} by dlib 128-D" in result.err
+    assert "another person" not in result.err
     for row in (young, old):
         assert (row["model"], row["age_source"]) == ("photo", "estimated")
         assert 20 < row["source_age"] < 50
+        assert row["apparent_age"] == row["source_age"], "nothing else says how old"
         assert (row["age_by"], row["identity_by"]) == ("age-cc0", "dlib 128-D")
         assert row["identity_reconstruction"] is None
         assert "no inversion" in row["why_null"]
@@ -200,6 +205,9 @@ def test_each_kind_of_a_folder_has_its_model(tm, photo, drawing, tmp_path):
     assert result.err.count("photographs by `photo`") == 1
     models = {row["output"].split("_")[0]: row["model"] for row in rows_of(tmp_path / "out")}
     assert models == {"eve": "photo", "drawn": "nano"}
+    first = tm("infer", photo.parent, "--max", 1, "--ages", "30", "--out", tmp_path / "one", *OFF)
+    assert first.code == 0
+    assert [row["output"] for row in rows_of(tmp_path / "one")] == ["drawn_age30.png"]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +281,13 @@ def test_what_needs_codes_is_refused(tm, photo, tmp_path, setting):
     argv = ("--ages", "60", "--out", tmp_path / "out", "--set", setting)
     result = tm("infer", photo, *argv)
     assert (result.code, "no codes to edit" in result.err) == (2, True)
+
+
+def test_all_faces_at_once_are_refused(tm, photo, tmp_path):
+    for words in (("--face", "all"), ("--set", "face='all'")):
+        result = tm("infer", photo, "--ages", "40", "--out", tmp_path / "out", *words)
+        assert (result.code, "one face of a photo" in result.err) == (2, True)
+        assert "--face all` cuts out" in " ".join(result.err.split())
 
 
 def test_the_face_is_a_choice(tm, photo, tmp_path):

@@ -55,11 +55,21 @@ def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run
     assert Path("runs/_latest").resolve().name == "newer"
     result = tm("oneshot", "--age", 40, "--jitter", 2, "--json")
     assert result.code == 0, result.err
+    assert f"refines `{run}`, the newest run of two stages" in words(result)
     assert result.json["ended"] == "finished"
     folder = Path(result.json["run"])
     recipe = load_recipe_as(PersonalRecipe, folder / "recipe.toml")
     assert (recipe.start, recipe.photos) == (str(run), str(world / "photos"))
     assert (str(recipe.targets.age), str(recipe.miner.ages)) == ("40±2", "38..42")
+    assert str(recipe.miner.impostors) == "38..42"
+    # The refinement itself is no run to refine for another age.
+    other = tm("oneshot", "--age", 30, "--dry-run", "--json")
+    assert other.json["start"] == str(run)
+    shutil.rmtree(run)
+    shutil.rmtree("runs/newer")
+    alone = tm("oneshot", "--age", 30)
+    assert (alone.code, "only one-shots" in words(alone)) == (2, True)
+    assert f"`--from {folder}` refines it all the same" in words(alone)
     assert Path("runs/_latest").resolve() == folder.resolve()
     assert "oneshot" in (folder / "checkpoints" / "timestamp.txt").read_text()
 
@@ -95,7 +105,8 @@ def test_a_faulty_one_shot_is_refused(tm, run, argv, fault, hint):
 def test_a_one_shot_needs_a_finished_run(tm, world):
     result = tm("oneshot", "--age", 40, "--dry-run")
     assert (result.code, "no finished personal run" in words(result)) == (2, True)
-    assert "--from" in words(result) or "name one" in words(result)
+    assert "--from RUN" in words(result)
+    assert "tm prep synth me" in words(result)
 
 
 @pytest.mark.parametrize(

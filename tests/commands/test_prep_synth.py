@@ -1,11 +1,16 @@
 """`tm prep synth`: pictures, their truth, and what a rerun does."""
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from engine.core.numbers import Span
 from engine.data.manifest import read_manifest
 from engine.images.saving import provenance_of
+from engine.prep.synth import SynthPlan, plan_portraits
 
 SMALL = ("--people", 2, "--per-person", 3, "--ages", "20..50", "--size", 64, "--json")
 
@@ -22,6 +27,14 @@ def test_people_ages_and_truth_are_those_requested(tm, tmp_path):
     assert row.truth["person"] == 900_000
     assert set(row.truth["style"]) == {"greying", "wrinkling", "thinning", "fat", "sagging"}
     assert provenance_of(tmp_path / "w" / row.output)["synthetic"] is True
+
+
+def test_staggered_people_cover_every_age():
+    plan = SynthPlan(Path("w"), 100, 4, Span(20, 70), staggered=True)
+    ages = Counter(job.age for job in plan_portraits(plan))
+    assert sorted(ages) == list(range(20, 71))
+    assert max(ages.values()) <= 2 * min(list(ages.values())[1:-1])
+    assert len({job.output for job in plan_portraits(plan)}) == 400
 
 
 def test_the_same_seed_gives_the_same_pictures(tm, tmp_path):

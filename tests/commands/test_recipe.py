@@ -3,6 +3,7 @@ import tomllib
 
 import pytest
 
+from engine.app.recipe import explained_keys, load_recipe
 from engine.config.find import shipped_recipes
 
 
@@ -92,3 +93,25 @@ def test_an_unknown_subcommand_offers_the_nearest(tm):
 
 def test_json_is_one_object(tm):
     assert json.loads(tm("recipe", "check", "photos", "--json").out)["faults"] == []
+
+
+def test_show_explains_every_key(tm):
+    result = tm("recipe", "show", "nano/stage1", "--explain")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("miner.widest = 1"))
+    assert "Largest `radius`" in lines[place + 1]
+    keys = tm("recipe", "show", "nano/stage1", "--explain", "--json").json
+    assert keys["miner.impostors"]["value"] == "not set"
+    assert keys["loss.0.weight"]["about"]
+
+
+def test_every_key_of_a_personal_training_has_a_meaning():
+    names = ("nano/stage1", "mytm/stage1", "mytm/two_stage", "nano/oneshot_40")
+    bare = {
+        f"{name}: {key}"
+        for name in names
+        for key, _, about in explained_keys(load_recipe(name))
+        if not about
+    }
+    assert bare == set()

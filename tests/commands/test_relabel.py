@@ -33,9 +33,12 @@ def written(path):
 
 def test_every_face_gets_an_age_a_spread_and_all_predictions(tm, drawn, tmp_path):
     out, report, manifest = (tmp_path / name for name in ("l.json", "r.csv", "m.jsonl"))
+    better = tmp_path / "better"
+    better.mkdir()
+    (better / f"{FIRST}.jpg").touch()
     result = tm(
         "relabel", drawn, "--aligned", "--out", out, "--report", report, "--manifest", manifest,
-        "--labels", drawn.parent / "truth.csv", "--json",
+        "--labels", drawn.parent / "truth.csv", "--json", "--enhanced", better,
     )  # fmt: skip
     assert result.code == 0
     assert result.json["labelled"] == len(AGES)
@@ -54,6 +57,10 @@ def test_every_face_gets_an_age_a_spread_and_all_predictions(tm, drawn, tmp_path
     kept = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
     assert len(kept) == result.json["kept"]
     assert all(row["weight"] > 0 for row in kept)
+    enhanced = {row["label"]: row["enhanced"] for row in kept}
+    assert enhanced.pop(str(FIRST)) == f"better/{FIRST}.jpg"
+    assert set(enhanced.values()) == {None}
+    assert {row["source"] for row in kept} == {row["output"] for row in kept}
     assert (tmp_path / "l_files" / "labels.csv").is_file()
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 import toy
+from PIL import Image
 
 from engine.config.base import RECIPES
+from engine.training.checkpoint import read_snapshot
+from engine.training.extension import Extension, extended
+from engine.training.journal import read_journal
 from engine.weights.load import read_checkpoint
 
 
@@ -53,13 +57,28 @@ def test_a_run_folder_explains_itself(tm, recipe):
     names = {path.name for path in Path("run").iterdir() if not path.name.startswith(".")}
     assert names == {
         *("recipe.toml", "command.txt", "environment.json", "metrics.jsonl"),
-        *("tensorboard", "checkpoints"),
+        *("tensorboard", "checkpoints", "curves.svg"),
     }
     assert Path("run/command.txt").read_text().startswith("tm train --recipe")
     assert "second 40/40" in result.err
     assert "validation at 20: error" in result.err
     kept = {p.name for p in Path("run/checkpoints").iterdir()}
     assert kept == {"step_30", "step_40", "best", "timestamp.txt"}
+
+
+def test_a_run_on_photographs_says_which_files_are_personal(tm, recipe, monkeypatch, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (8, 8)).save(photos / "30_1.png")
+    monkeypatch.setattr(toy.ToyRecipe, "albums", lambda self: {"photos": photos})
+    settings = ("--set", "phase.0.steps=1", "--set", "deterministic=true", "-q")
+    assert tm("train", "--recipe", str(recipe), "--out", "run", *settings).code == 0
+    assert torch.are_deterministic_algorithms_enabled()
+    text = Path("run/personal.txt").read_text()
+    assert all(name in text for name in ("checkpoints/", "samples/", "eval/", "curves.svg"))
+    assert Path("run/.gitignore").read_text() == "*\n"
+    assert tm("train", "--recipe", str(recipe), "--out", "other", *settings[:2], "-q").code == 0
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_runs_without_a_name_get_the_next_free_one(tm, recipe):
@@ -112,12 +131,12 @@ def cut(tm, recipe):
     ("edits", "code", "said"),
     [
         ([], 0, None),
-        ([("recipe.toml", "batch = 8", "batch = 4")], 0, "edited: `batch` was 8, is 4"),
+        ([("recipe.toml", "batch = 8", "batch = 4")], 2, "edited: `batch` was 8, is 4"),
         ([("environment.json", '"threads": 1', '"threads": 9999')], 0, "threads was 9999, is"),
         (
             [("recipe.toml", "width = 16", "width = 8")],
             2,
-            "does not fit its checkpoint",
+            "edited: `width` was 16, is 8",
         ),
     ],
 )
@@ -128,6 +147,71 @@ def test_what_was_edited_before_resuming_is_said(tm, cut, edits, code, said):
     assert result.code == code, result.err
     assert said in result.err if said is not None else "edited" not in result.err
     assert "Traceback" not in result.err
+
+
+def test_an_accepted_edit_must_fit_the_checkpoint(tm, cut):
+    cut("recipe.toml", "width = 16", "width = 8")
+    result = tm("resume", "cut", "--accept-changes")
+    assert (result.code, "does not fit its checkpoint" in result.err) == (2, True)
+
+
+def test_an_edit_is_accepted_once(tm, cut):
+    cut("recipe.toml", "batch = 8", "batch = 4")
+    assert "--accept-changes" in tm("resume", "cut").err
+    accepted = tm("resume", "cut", "--accept-changes")
+    assert accepted.code == 0, accepted.err
+    assert "`cut` continues at step 30 of 40 (best error 0." in accepted.err
+    assert tm("resume", "cut").code == 0
+
+
+def test_a_finished_run_goes_on_with_its_optimizers(tm, cut):
+    assert tm("resume", "cut", "-q").code == 0
+    before = read_snapshot(Path("cut/checkpoints/step_40"))
+    result = tm("resume", "cut", "--steps", "+10", "--rate", "1e-6", "--json")
+    assert result.code == 0, result.err
+    assert result.json["step"] == 50
+    assert "`cut` continues at step 40 of 40 and +10 more" in result.err
+    after = read_snapshot(Path("cut/checkpoints/step_50"))
+    steps = [one.state["optimizers"]["main"]["state"][0]["step"] for one in (before, after)]
+    assert int(steps[1]) == int(steps[0]) + 10
+    rows = read_journal(Path("cut/metrics.jsonl"))
+    assert [(row["phase"], row["lr/net.0"]) for row in rows if row["step"] > 40] == [
+        ("extended", 1e-6)
+    ]
+    assert tm("resume", "cut", "--json").json["step"] == 50
+    # A run that was cut again ends in the same bits.
+    shutil.copytree("cut", "other")
+    shutil.rmtree("other/checkpoints/step_50")
+    assert tm("resume", "other", "--json").json["step"] == 50
+    same = [Path(name) / "checkpoints/step_50/nets.safetensors" for name in ("cut", "other")]
+    assert same[0].read_bytes() == same[1].read_bytes()
+
+
+def test_a_run_of_one_phase_can_be_extended_twice():
+    one = toy.ToyRecipe(name="x", steps=100, rate={"kind": "cosine", "start": 0.1, "end": 0.01})
+    twice = extended(extended(one, Extension(10)), Extension(5, 1e-6))
+    assert [(phase.name, phase.steps) for phase in twice.phases] == [
+        ("main", 100),
+        ("extended", 10),
+        ("extended_2", 5),
+    ]
+    assert twice.phases[1].rate.at(3) == one.phases[0].rate.at(99)
+    assert twice.phases[2].rate.at(3) == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--steps", "3k"], "write it as `+3k`"),
+        (["--steps", "+0"], "no number of further steps"),
+        (["--steps", "+x"], "is not a number"),
+        (["--rate", "1e-6"], "a rate is for further steps"),
+        (["--steps", "+1", "--rate", "-1"], "outside 0..1"),
+    ],
+)
+def test_faulty_extensions_are_refused(tm, cut, argv, said):
+    result = tm("resume", "cut", *argv)
+    assert (result.code, said in " ".join(result.err.split())) == (2, True), result.err
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(tm, cut):

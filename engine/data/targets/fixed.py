@@ -16,6 +16,7 @@ class Fixed(TargetAges):
 
     kind: Literal["fixed"] = "fixed"
     age: AgeWindow
+    """The age in years and its jitter, such as `40±2`."""
 
     def keeps(self, source_ages: Tensor) -> Tensor:
         low, high = self.age.span

@@ -58,6 +58,7 @@ def landscape_page(evaluation: LandscapeEvaluation, command: str) -> str:
         _section("Comparison", _comparison(report)),
         _section("Pictures", tag("p", CAPTION), _sheets(evaluation)),
         _section("Red flags", _flags(report)),
+        _section("Curves against the original project's notes", _expected(report)),
         _section("All metrics", _all_metrics(report)),
         _section("Definitions", terms(MEANINGS, "terms")),
         _section("Command", tag("pre", command)),
@@ -141,6 +142,21 @@ def _flags(report: dict[str, Any]) -> Html:
         for name, flag in report[run]["red_flag_causes"].items()
     ]
     return tag("ul", *items) if items else tag("p", "None.")
+
+
+def _expected(report: dict[str, Any]) -> Html:
+    """What the curves of each run were expected to do, and did."""
+    head = ["", "expected", "first tenth", "last tenth", "outcome"]
+    rows = [
+        ("", (title(run), one["what"], number(one["first"]), number(one["last"]), _reason(one)))
+        for run in report["methods"]
+        for one in report[run].get("expected", ())
+    ]
+    return table(head, rows, label="expected curves")
+
+
+def _reason(one: dict[str, Any]) -> str:
+    return one["outcome"] if one["why"] is None else f"{one['outcome']}: {one['why']}"
 
 
 def _all_metrics(report: dict[str, Any]) -> Html:

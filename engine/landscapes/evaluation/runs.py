@@ -16,6 +16,7 @@ from engine.landscapes.evaluation.evaluate import (
     EvaluationMaterial,
     evaluate_landscapes,
 )
+from engine.landscapes.evaluation.expected import expected_curves
 from engine.landscapes.evaluation.page import save_landscape_evaluation
 from engine.landscapes.inference.batches import in_batches
 from engine.landscapes.inference.render import generator_of
@@ -70,6 +71,9 @@ def evaluate_landscape_runs(
         WeightsError: A run has no weights yet.
     """
     evaluation = evaluate_landscapes(read_runs(folders, device, progress), device, progress)
+    for folder in folders:
+        row = evaluation.report[folder.resolve().name]
+        row["expected"] = expected_curves(folder, _recipe(folder))
     save_landscape_evaluation(evaluation, out, command=command)
     return evaluation.report
 

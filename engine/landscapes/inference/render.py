@@ -27,6 +27,7 @@ from engine.weights.load import read_checkpoint
 SMALLEST, LARGEST = 16, 2048
 MIN_STEPS, MAX_STEPS = 2, 11
 """Landscapes in a row of a grid or a sweep."""
+LARGEST_SCALE = 100.0
 MAX_COUNT = 1000
 Axis = Literal["v", "a"]
 CENTRE, SWEEP_STEPS = (0.5, 0.5), 7
@@ -95,21 +96,27 @@ def latent_noise(seed: int, width: int) -> Tensor:
     return torch.from_numpy(random.standard_normal(width, dtype=np.float32))
 
 
-def parse_va(text: str) -> tuple[float, float]:
+def parse_va(text: str, scale: float = 1.0) -> tuple[float, float]:
     """Read valence and arousal such as `0.8,0.3`; UsageError if they are not two values in 0..1.
 
-    >>> parse_va("0.8, 0.3")
-    (0.8, 0.3)
+    scale: what 1 is written as: 9 for ratings from 1 to 9, which are divided by it as in training.
+
+    >>> parse_va("0.8, 0.3"), parse_va("9,4.5", scale=9)
+    ((0.8, 0.3), (1.0, 0.5))
     """
+    if not 0 < scale <= LARGEST_SCALE:
+        raise UsageError(f"the scale {scale:g} is outside 0..{LARGEST_SCALE:g}")
     hint = "valence and arousal lie in 0..1: `0.8,0.3` is high valence, low arousal"
     try:
         valence, arousal = (parse_number(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"`{text}` is not `valence,arousal`", hint=hint) from None
+    if scale == 1 and max(valence, arousal) > 1:
+        hint += "; ratings from 1 to 9 are given with `--scale 9`"
     for name, value in (("valence", valence), ("arousal", arousal)):
-        if not 0 <= value <= 1:
-            raise UsageError(f"the {name} {value:g} is outside 0..1", hint=hint)
-    return valence, arousal
+        if not 0 <= value <= scale:
+            raise UsageError(f"the {name} {value:g} is outside 0..{scale:g}", hint=hint)
+    return valence / scale, arousal / scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class RenderPlan:
         cls,
         *,
         va: str | None = None,
+        scale: float = 1.0,
         grid: int | None = None,
         sweep: Axis | None = None,
         count: int = 1,
@@ -155,7 +163,7 @@ class RenderPlan:
             raise UsageError(f"the size {size} is outside {SMALLEST}..{LARGEST} pixels")
         if out.suffix.lower() != ".png":
             raise UsageError(f"`{out}` is not a PNG file", hint="only PNG holds our metadata")
-        valence, arousal = CENTRE if va is None else parse_va(va)
+        valence, arousal = CENTRE if va is None else parse_va(va, scale)
         columns = None
         if grid is not None:
             ticks, columns = _ticks(grid), grid

@@ -79,10 +79,16 @@ class FilmEru(nn.Module):
         self.valence, self.arousal = _Branch(channels, hidden), _Branch(channels, hidden)
         self.register_buffer("reach", torch.tensor(reach))
         self.register_buffer("soft", torch.tensor(soft))
+        self._fixed: bool | None = None
+
+    def fix(self) -> None:
+        """Read the weights' own settings now, so that a graph of the unit has no branch."""
+        self._fixed = bool(self.get_buffer("soft"))
 
     def modulations(self, va: Tensor) -> tuple[Modulation, Modulation]:
         """The modulation by valence, then by arousal, for values (b, 2) in 0..1."""
-        reach, soft = self.get_buffer("reach"), bool(self.get_buffer("soft"))
+        soft = bool(self.get_buffer("soft")) if self._fixed is None else self._fixed
+        reach = self.get_buffer("reach")
         first = self.valence(va[:, 0], reach, soft=soft)
         return first, self.arousal(va[:, 1], reach, soft=soft)
 

@@ -174,6 +174,28 @@ def eru_statistics(generator: LandscapeGenerator, steps: int = 11) -> dict[str, 
     }
 
 
+@torch.no_grad()
+def eru_axes(generator: LandscapeGenerator, steps: int = 11) -> dict[str, float]:
+    """Least, largest and mean scaled gamma of all FiLM units by axis, and the mean of their scales.
+
+    Named `eru/valence/gamma_min` and so on; empty for other units.
+    """
+    ticks = torch.linspace(0, 1, steps, device=generator.get_buffer("code_mean").device)
+    va = torch.cartesian_prod(ticks, ticks)
+    metrics: dict[str, float] = {}
+    units = generator.units
+    for place, axis in enumerate(("valence", "arousal") if units else ()):
+        gammas = [unit.modulations(va)[place].gamma for unit in units]
+        scales = [float(getattr(unit, axis).scale) for unit in units]
+        metrics |= {
+            f"eru/{axis}/gamma_min": min(gamma.min().item() for gamma in gammas),
+            f"eru/{axis}/gamma_max": max(gamma.max().item() for gamma in gammas),
+            f"eru/{axis}/gamma_mean": sum(gamma.mean().item() for gamma in gammas) / len(gammas),
+            f"eru/{axis}/scale": sum(scales) / len(scales),
+        }
+    return metrics
+
+
 def group_norm(width: int) -> nn.GroupNorm:
     """Group norm with the largest number of groups that divides the width, 16 at most."""
     groups = next(g for g in range(min(GROUPS, width), 0, -1) if width % g == 0)

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from engine.core.errors import InputError
 from engine.core.numbers import Real
 from engine.core.progress import Progress
 from engine.core.table import Table, fault_of
 from engine.data.landscapes import (
+    FEWEST,
     BalancedSampler,
     Landscapes,
     RatingPlan,
@@ -19,6 +21,7 @@ from engine.data.landscapes import (
     rendered,
     sides,
 )
+from engine.data.va_range import VaRange
 from engine.runtime.draws import Draws
 
 
@@ -29,12 +32,21 @@ class LandscapeData(Table):
     validation: WorldPlan
     ratings: RatingPlan = RatingPlan()
     """The ratings of photos, where the recipe has `photos`."""
+    only: str | None = None
+    """A part of the plane to learn alone, such as `arousal > 0.6`; everything if absent."""
     balanced: bool = True
     """Draw photos with rare valence and arousal more often."""
     label_noise: Real = Field(default=0.0, ge=0)
     """Standard deviation of noise on valence and arousal."""
     flip: bool = True
     """Mirror images at random."""
+
+    @field_validator("only")
+    @classmethod
+    def _readable(cls, only: str | None) -> str | None:
+        if only is not None:
+            VaRange.parse(only)
+        return only
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
@@ -68,15 +80,27 @@ class LandscapeSource:
         settings = self.settings
         if self.photos is None:
             plans = (settings.train, settings.validation)
-            train, validation = (rendered(plan, progress) for plan in plans)
+            train, validation = (self._within(rendered(plan, progress)) for plan in plans)
             return LandscapeSets(train, validation, None)
         photos = read_rated(self.photos, settings.ratings, settings.train.size, progress)
         for note in photos.notes:
             progress.remark(note)
-        train, validation = sides(photos, settings.ratings.test)
+        train, validation = sides(self._within(photos), settings.ratings.test)
         return LandscapeSets(
             train, validation, BalancedSampler(train.va) if settings.balanced else None
         )
+
+    def _within(self, landscapes: Landscapes) -> Landscapes:
+        """Those within `only`; InputError if fewer than 16 are."""
+        if self.settings.only is None:
+            return landscapes
+        rows = VaRange.parse(self.settings.only).rows(landscapes.va)
+        if len(rows) < FEWEST:
+            raise InputError(
+                f"{len(rows)} of {len(landscapes)} landscapes have `{self.settings.only}`, fewer"
+                f" than {FEWEST}"
+            )
+        return landscapes.subset(rows)
 
     def batch(self, sets: LandscapeSets, draws: Draws, batch: int) -> dict[str, Tensor]:
         """`real` images (b, 3, s, s) and their valence and arousal `va` (b, 2)."""

@@ -18,6 +18,7 @@ class AgeRangeLoss(FaceLoss):
     youngest: Real | None = Field(default=None, ge=0, le=OLDEST)
     """No bound if absent; 0 is a bound like any other."""
     oldest: Real | None = Field(default=None, ge=0, le=OLDEST)
+    """The same at the other end."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

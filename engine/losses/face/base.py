@@ -39,6 +39,7 @@ class FaceLoss(Table, ABC):
 
     kind: str
     weight: ScheduleValue
+    """How strongly it pulls, a number or a schedule; 0 leaves it out."""
     on: tuple[Direction, ...] = ("real", "cycle")
     """The passes it applies to."""
     when: When = "always"

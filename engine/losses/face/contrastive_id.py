@@ -24,10 +24,13 @@ class ContrastiveId(AgeRangeLoss):
 
     kind: Literal["contrastive_id"] = "contrastive_id"
     temperature: Real = Field(default=0.12, gt=0)
+    """Lower: only the most similar impostors count."""
     margin: Real = Field(default=0.0, ge=0, le=2)
+    """How much nearer to the person than to impostors is asked for, as a cosine."""
     radius: int = Field(default=3, ge=0)
     """Years around the age of the nearest photo, for the positive."""
     repulsion_only: bool = False
+    """Without a positive, as the fork had it."""
     needs: ClassVar[frozenset[str]] = frozenset({"identity", "miner", "references"})
 
     def needed(self) -> frozenset[str]:

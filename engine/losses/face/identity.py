@@ -11,6 +11,7 @@ class Identity(FaceLoss):
 
     kind: Literal["identity"] = "identity"
     age_weighted: bool = True
+    """Less for larger changes of age, which change a face."""
     needs: ClassVar[frozenset[str]] = frozenset({"identity"})
 
     def per_sample(self, inputs: LossInputs) -> PerSample:

@@ -15,13 +15,15 @@ from engine.losses.face.regions import Region, crops, region_boxes
 class RoiId(FaceLoss):
     """Keep the person's eyes, mouth, nose and brows: 1 - cosine of the same crops of both pictures.
 
-    The mean over samples and regions. The boxes are those of the photo, with the same jitter for
+    The mean over samples and regions; `roi_pairs_<region>` counts the pairs of crops whose box is
+    that of landmarks, not the usual one. The boxes are those of the photo, with the same jitter for
     the output, so that a feature that has moved counts as a difference.
     """
 
     kind: Literal["roi_id"] = "roi_id"
     on: tuple[Direction, ...] = ("real",)
     regions: tuple[Region, ...] = ("eyes", "mouth", "nose", "brows")
+    """Which features; each costs a pass of the identity network."""
     size: int = Field(default=112, ge=8)
     """Side of a crop in px."""
     pad: Real = Field(default=0.35, ge=0)
@@ -44,8 +46,10 @@ class RoiId(FaceLoss):
             photo = network.embed_crops(crops(inputs.source, boxes, self.size)).float()
         output = network.embed_crops(crops(inputs.output, boxes, self.size)).float()
         cosine = (output * photo).sum(dim=1).view(-1, len(self.regions))
-        by_region = {region: cosine[:, i] for i, region in enumerate(self.regions)}
-        return PerSample((1 - cosine).mean(dim=1), by_region)
+        metrics = {region: cosine[:, i] for i, region in enumerate(self.regions)}
+        found = inputs.source_points().isfinite().flatten(1).all(dim=1).float().sum()
+        pairs = {f"roi_pairs_{region}": found for region in self.regions}
+        return PerSample((1 - cosine).mean(dim=1), {**metrics, **pairs})
 
     def boxes(self, inputs: LossInputs) -> Tensor:
         """Boxes (b, r, 4) of this step, in px of either picture."""

@@ -18,6 +18,7 @@ from engine.core.luma import REC_601
 
 # Luma and two colour differences of RGB (ITU-R BT.601).
 TO_YCC = (REC_601, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+FROM_YCC = torch.linalg.inv(torch.tensor(TO_YCC))
 NAMES = ("luma", "colour", "detail")
 KEPT = ("mean", "basis", "spread")
 
@@ -88,7 +89,7 @@ class PortraitBase(nn.Module):
             upper = enlarged(self._from("luma", luma), 2)
             upper = upper + F.pad(self._from("detail", detail), self.margins)
             planes = torch.cat([upper, enlarged(self._from("colour", colour), 2)], dim=1)
-            return _mixed(torch.linalg.inv(planes.new_tensor(TO_YCC)), planes)
+            return _mixed(FROM_YCC.to(planes), planes)
 
     @torch.no_grad()
     def fit(self, pictures: Iterable[Tensor]) -> Self:

@@ -17,7 +17,9 @@ class AdamChoice(OptimizerChoice):
 
     kind: Literal["adam"] = "adam"
     betas: tuple[float, float] = (0.9, 0.99)
+    """Memory of gradients and of their squares."""
     eps: Real = Field(default=1e-8, gt=0)
+    """Added to the denominator."""
 
     def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
         return Adam(groups, betas=self.betas, eps=self.eps, fused=True)
@@ -29,8 +31,11 @@ class AdamWChoice(OptimizerChoice):
 
     kind: Literal["adamw"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
+    """Memory of gradients and of their squares."""
     eps: Real = Field(default=1e-8, gt=0)
+    """Added to the denominator."""
     weight_decay: Real = Field(default=1e-2, ge=0)
+    """Pull of all weights towards 0."""
 
     def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
         return AdamW(
@@ -56,13 +61,17 @@ class RangerChoice(OptimizerChoice):
 
     kind: Literal["ranger"] = "ranger"
     betas: tuple[float, float] = (0.95, 0.999)
+    """Memory of gradients and of their squares."""
     eps: Real = Field(default=1e-5, gt=0)
+    """Added to the denominator."""
     weight_decay: Real = Field(default=0.0, ge=0)
+    """Pull of all weights towards 0."""
     k: int = Field(default=6, ge=1)
     """Fast steps of Lookahead per slow one."""
     alpha: float = Field(default=0.5, ge=0, le=1)
     """How far the slow weights follow the fast ones."""
     centred: bool = True
+    """Subtract the mean of each gradient."""
 
     def build(self, groups: Sequence[dict[str, Any]]) -> Optimizer:
         return Ranger(

@@ -1,7 +1,8 @@
 """Folders of aligned faces with the labels that `tm relabel` wrote, or with ages alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,9 +14,10 @@ from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.places import cache_folder
 from engine.core.progress import Progress, reported
 from engine.data.ages import AgeSource
+from engine.data.counterparts import Counterparts
 from engine.data.labelled import LabelledFaces
 from engine.data.labels import read_labels
-from engine.data.manifest import MANIFEST, adopt, read_manifest
+from engine.data.manifest import MANIFEST, Row, adopt, read_manifest, read_manifest_file
 from engine.data.splits import held_out_one_in
 from engine.images.ranges import to_tensors
 from engine.training.photos import square_picture
@@ -39,9 +41,11 @@ class LabelledFile(NamedTuple):
 class FolderFaces:
     """One side of a folder: nobody stands on both, where the manifest names people.
 
-    labels: what `tm relabel` wrote, without which every age of the manifest or of a file's name is
-    taken as right; weighted: whether reliability and spread count; audited: a label that the file
-    was audited by is taken as right, where nothing spoke against it.
+    labels: what `tm relabel` wrote, its JSON or its manifest, without which every age of the
+    folder's manifest or of a file's name is taken as right; weighted: whether reliability and
+    spread count; audited: a label that the file was audited by is taken as right, where nothing
+    spoke against it; enhanced: the picture that was enhanced from a face is taken, where the
+    manifest names one.
     """
 
     folder: Path
@@ -50,10 +54,13 @@ class FolderFaces:
     labels: Path | None = None
     weighted: bool = True
     audited: bool = False
+    enhanced: bool = False
 
     def load(self, progress: Progress) -> LabelledFaces:
         """Read them; unreadable ones are reported and left out. InputError if none is left."""
-        every = labelled_files(self.folder, self.labels, audited=self.audited)
+        every = labelled_files(
+            self.folder, self.labels, audited=self.audited, enhanced=self.enhanced
+        )
         found = [one for one in every if _side(one) == self.side]
         if self.side == "test":
             found = found[:MOST]
@@ -74,10 +81,22 @@ class FolderFaces:
 
 
 def labelled_files(
-    folder: Path, labels: Path | None, *, audited: bool = False
+    folder: Path, labels: Path | None, *, audited: bool = False, enhanced: bool = False
 ) -> list[LabelledFile]:
-    """The labelled faces of a folder in order of their paths; UsageError for faulty labels."""
+    """The labelled faces of a folder in order of their paths; UsageError for faulty labels.
+
+    A label belongs to the picture of its path, else to the one whose path ends like it whatever its
+    format: labels of raw faces serve a folder of enhanced ones.
+    """
     people = _people(folder)
+    if labels is not None and labels.suffix.lower() == ".jsonl":
+        return _paired(folder, labels, people, enhanced=enhanced)
+    if enhanced:
+        raise UsageError(
+            "only a manifest names enhanced pictures",
+            hint="`tm relabel --enhanced DIR` writes one: give it as `labels`",
+        )
+    counterparts = Counterparts(folder)
     if labels is None:
         rows = _rows(folder)
         entries = [(str(row.output), row.age, 0.0, 1.0) for row in rows if row.age is not None]
@@ -85,13 +104,49 @@ def labelled_files(
         entries = _relabelled(labels, audited=audited)
     files: list[LabelledFile] = []
     for name, age, spread, reliability in entries:
-        path = _place(name, folder, labels)
+        path = _place(name, folder, labels) or counterparts.of(name)
         if path is not None:
             person = people.get(path.name) or path.name
             files.append(LabelledFile(path, age, spread, reliability, person))
     if not files:
         raise InputError(f"none of the labels belongs to a picture in `{folder}`")
     return sorted(files)
+
+
+def _paired(
+    folder: Path, manifest: Path, people: dict[str, str], *, enhanced: bool
+) -> list[LabelledFile]:
+    """The faces of a manifest of `tm relabel`, or the pictures enhanced from them."""
+    homes = [folder.resolve(), manifest.parent.resolve()]
+    files: list[LabelledFile] = []
+    for row in read_manifest_file(manifest):
+        extra = row.model_extra or {}
+        chosen = extra.get("enhanced") if enhanced and extra.get("enhanced") else row.output
+        path = manifest.parent / str(chosen)
+        if row.age is None or not path.is_file():
+            continue
+        if not any(home in path.resolve().parents for home in homes):
+            raise UsageError(
+                f"`{manifest}` names `{chosen}`, which is neither in `{folder}` nor below it"
+            )
+        spread, reliability = _number(extra, "age_std", 0.0), _number(extra, "reliability", 1.0)
+        person = row.person or people.get(Path(str(row.output)).name) or _person_of(row)
+        files.append(LabelledFile(path, row.age, spread, reliability, person))
+    if not files:
+        raise InputError(f"`{manifest}` names no face that is here")
+    return sorted(files)
+
+
+def _person_of(row: Row) -> str:
+    """Raw and enhanced faces fall on the same side, whichever is taken."""
+    return Path(str(row.output)).stem
+
+
+def _number(row: Mapping[str, Any], key: str, default: float) -> float:
+    value = row.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise UsageError(f"`{key}` of a row of the manifest is no number: {value!r}")
+    return float(value)
 
 
 def _relabelled(path: Path, *, audited: bool) -> list[tuple[str, float, float, float]]:

@@ -132,7 +132,10 @@ class AgeTransformerRecipe(TrainingRecipe):
     photos: str | None = None
     """Folder of aligned faces with ages; one in twenty is held out, by person."""
     labels: str | None = None
-    """The `labels.json` of `tm relabel` for these faces."""
+    """The `labels.json` of `tm relabel` for these faces, or its manifest (`.jsonl`)."""
+    prefer: Literal["source", "enhanced"] = "source"
+    """The face itself, or the picture enhanced from it where the manifest in `labels` names one
+    (`tm relabel --enhanced DIR`)."""
     reliability: bool = True
     """Whether uncertain labels have less weight; else every label is taken as exact."""
     trust: Literal["experts", "labels"] = "experts"
@@ -244,13 +247,20 @@ class AgeTransformerRecipe(TrainingRecipe):
         """The image tower, None where no loss uses it."""
         return self.vlm.tower if self.loss.needs_tower else None
 
+    def held_out(self) -> FaceSource:
+        """The faces of the validation, which are in no training."""
+        return self._sources()[1]
+
     def _sources(self) -> tuple[FaceSource, FaceSource]:
         if self.data is not None:
             plans = self.data.train, self.data.validation
             return DrawnFaces(plans[0], self.size), DrawnFaces(plans[1], self.size)
         folder = Path(self.require("photos"))
         labels = None if self.labels is None else Path(self.labels)
-        settings = (self.size, labels, self.reliability, self.trust == "labels")
+        settings = (
+            *(self.size, labels, self.reliability),
+            *(self.trust == "labels", self.prefer == "enhanced"),
+        )
         return FolderFaces(folder, "train", *settings), FolderFaces(folder, "test", *settings)
 
     def _trained(self, anchors: Anchors) -> tuple[nn.Module, nn.Module]:

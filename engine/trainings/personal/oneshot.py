@@ -4,7 +4,7 @@ from pathlib import Path
 
 from engine.config.load import load_recipe, load_recipe_as
 from engine.core.errors import RecipeError, UsageError
-from engine.core.numbers import AgeWindow
+from engine.core.numbers import AgeWindow, Span
 from engine.data.targets.fixed import Fixed
 from engine.losses.face.contrastive_id import ContrastiveId
 from engine.training.latest import LATEST
@@ -12,26 +12,66 @@ from engine.training.launch import last_step
 from engine.training.run_folder import RECIPE, holds_run
 from engine.trainings.personal.recipe import PersonalRecipe
 
+NARROWEST = 2.0
+"""Years on each side of the age from which impostors are taken, however exact the age is."""
 NEAR = 5.0
 """Years around the window whose photos are in the training."""
 BASES = {"photos": "mytm/oneshot_40", "portraits": "nano/oneshot_40"}
 
 
+class NoRunError(UsageError):
+    """There is no run that a one-shot could start from."""
+
+
 def newest_run(runs: Path) -> Path:
-    """The personal run below `runs` that finished last; UsageError where there is none."""
+    """The personal run of two stages below `runs` that finished last, else one of one stage.
+
+    One-shots are left out: refined again they are not what the person was at other ages. NoRunError
+    where there is none, which names the newest one-shot.
+    """
     folders = runs.iterdir() if runs.is_dir() else ()
-    finished: list[Path] = []
+    finished: list[tuple[int, int, Path]] = []
     for folder in folders:
         if folder.name == LATEST or not holds_run(folder):
             continue
         recipe = load_recipe(folder / RECIPE)
         if isinstance(recipe, PersonalRecipe) and last_step(folder) >= recipe.total_steps:
-            finished.append(folder)
-    if not finished:
-        raise UsageError(
-            f"there is no finished personal run in `{runs}`", hint="name one to start from"
+            rank = -1 if is_oneshot(recipe) else int(has_two_stages(recipe))
+            finished.append((rank, (folder / "metrics.jsonl").stat().st_mtime_ns, folder))
+    rank, _, newest = max(finished, default=(-1, 0, None))
+    if newest is None:
+        raise NoRunError(
+            f"there is no finished personal run in `{runs}`",
+            hint="train one, or name one to start from by `--from RUN`",
         )
-    return max(finished, key=lambda folder: (folder / "metrics.jsonl").stat().st_mtime_ns)
+    if rank < 0:
+        window = load_recipe_as(PersonalRecipe, newest / RECIPE).targets
+        age = window.age if isinstance(window, Fixed) else ""
+        raise NoRunError(
+            f"`{runs}` holds only one-shots, the newest of them, `{newest}`, for {age}",
+            hint=f"`--from {newest}` refines it all the same",
+        )
+    return newest
+
+
+def is_oneshot(recipe: PersonalRecipe) -> bool:
+    """Whether a personal run is locked on one age."""
+    return isinstance(recipe.targets, Fixed)
+
+
+def has_two_stages(recipe: PersonalRecipe) -> bool:
+    """Whether a personal run has two phases, or began from a personal run."""
+    if len(recipe.phases) > 1:
+        return True
+    start = Path(recipe.start) if recipe.start is not None else None
+    return start is not None and holds_run(start)
+
+
+def read_personal(run: Path) -> PersonalRecipe:
+    """The recipe of a personal run; UsageError or RecipeError for any other folder."""
+    if not holds_run(run):
+        raise UsageError(f"`{run}` holds no run", hint="give the folder of a training")
+    return load_recipe_as(PersonalRecipe, run / RECIPE)
 
 
 def window_around(age: float, jitter: float) -> AgeWindow:
@@ -55,9 +95,7 @@ def oneshot_recipe(
     Target ages, miner, contrastive loss and validation are locked to the window; RecipeError where
     `settings` break the lock.
     """
-    if not holds_run(start):
-        raise UsageError(f"`{start}` holds no run", hint="give the folder of a training")
-    before = load_recipe_as(PersonalRecipe, start / RECIPE)
+    before = read_personal(start)
     low, high = window.span
     values = {
         "name": f"oneshot_{window.age:g}",
@@ -68,6 +106,7 @@ def oneshot_recipe(
         "targets.age": str(window),
         "photo_ages": f"{max(low - NEAR, 0):g}..{high + NEAR:g}",
         "miner.ages": f"{low:g}..{high:g}",
+        "miner.impostors": str(_impostors(window)),
         "loss.contrastive_id.youngest": low,
         "loss.contrastive_id.oldest": high,
         "validation.at": sorted({low, window.age, high}),
@@ -94,6 +133,12 @@ def require_lock(recipe: PersonalRecipe, window: AgeWindow) -> None:
         ends = (loss.youngest, loss.oldest) if isinstance(loss, ContrastiveId) else (low, high)
         if None in ends or not all(low <= end <= high for end in ends if end is not None):
             raise RecipeError(f"the loss `{loss.name}` reaches beyond {low:g}..{high:g}")
+
+
+def _impostors(window: AgeWindow) -> Span:
+    """The ages of the impostors: those of the window, which is too narrow to hold many if exact."""
+    jitter = max(window.jitter, NARROWEST)
+    return Span(max(window.age - jitter, 0), window.age + jitter)
 
 
 def _toml(value: object) -> str:

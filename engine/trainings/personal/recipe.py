@@ -17,6 +17,7 @@ from engine.core.digest import file_sha256
 from engine.core.errors import MissingWeightsError, RecipeError
 from engine.core.table import Table, fault_of
 from engine.data.domains import Domain
+from engine.data.targets.fixed import Fixed
 from engine.losses.face.base import LossChoice
 from engine.losses.face.context import LossContext
 from engine.miners.base import MinerChoice, MinerValue
@@ -79,6 +80,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
     prototypes: str | None = None
     """Same-age prototypes, written by the same command."""
     domain: Domain = "photos"
+    """What the photos are; evaluators and one-shots follow it."""
     encoder: bool = True
     """Whether a copy of the prior's encoder is trained too."""
     adapter: bool = True
@@ -134,6 +136,12 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         except MissingWeightsError as error:
             remarks.append(f"{error}; the networks of the losses are not counted")
         return TrainingNetworks(trained_parts(machine), frozen, remarks)
+
+    def opening(self) -> str:
+        """With the target ages, and the jitter of a one-shot."""
+        targets = self.targets
+        ages = f"{targets.age}" if isinstance(targets, Fixed) else targets.kind
+        return f"{super().opening()} | targets={ages}"
 
     def schedules(self) -> dict[str, tuple[Schedule, int]]:
         """The rates, and the weights that change."""

@@ -16,7 +16,8 @@ def status_groups(
     step: int,
     metrics: Mapping[str, float],
 ) -> dict[str, str]:
-    """`mb`: the miner since the last row; `weight`: the weights that change, and that of `roi_id`.
+    """`mb`: the miner since the last row; `weight`: the weights that change, and that of `roi_id`;
+    `roi`: pairs of crops by landmarks in a step.
 
     `band` is the miner's setting; `band_low` is the mean lower bound that it fell back to.
     """
@@ -34,4 +35,19 @@ def status_groups(
     }
     if weights:
         groups["weight"] = format_metrics(weights)
+    pairs = {key.rpartition("/")[2]: n for key, n in metrics.items() if "/roi_pairs_" in key}
+    if pairs:
+        groups["roi"] = format_metrics(pairs)
     return groups
+
+
+def miner_warnings(miner: MinerChoice | None, metrics: Mapping[str, float]) -> list[str]:
+    """A sentence where every step since the last row had to take other impostors than asked for."""
+    relaxed = [value for key, value in metrics.items() if key.endswith(f"{MINER}relaxed")]
+    if miner is None or not relaxed or min(relaxed) < 1:
+        return []
+    return [
+        f"the bank never holds {miner.k} impostors of the target ages in the miner's band: every"
+        " step takes others, or fewer (`candidate_count` and `band_low` of the journal; `tm bank"
+        " info` lists the ages of the bank)"
+    ]

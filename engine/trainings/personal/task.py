@@ -31,7 +31,7 @@ from engine.schedules import ScheduleValue, parse_schedule
 from engine.training.photos import Photos, SplitPhotos, read_photos
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.personal.prior_codes import PriorCodes
-from engine.trainings.personal.status import status_groups
+from engine.trainings.personal.status import miner_warnings, status_groups
 from engine.trainings.personal.validation import ValidationSettings, evaluate, sheet
 from engine.weights.checkpoint import Checkpoint
 
@@ -44,7 +44,9 @@ class PersonalSettings(Table):
     """Target ages, losses, and how photos and outputs are made."""
 
     targets: TargetChoice
+    """Which ages the photos are taken to."""
     loss: tuple[LossChoice, ...]
+    """The terms of the total loss."""
     cycle: ScheduleValue = parse_schedule(1.0)
     """Weight of cycle consistency, back to the photo's age; 0 leaves it out."""
     noise: Literal["stored", "fresh"] = "fresh"
@@ -86,7 +88,8 @@ class PersonalTask(Task):
         self.parts = trained_parts(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
         self.optimizer_steps = {"main": tuple(self.parts)}
-        self.best = None if evaluator is None else Best(metric="ageing", goal="max")
+        evaluated = evaluator is not None and settings.validation.aged
+        self.best = Best(metric="ageing", goal="max") if evaluated else None
 
     @property
     def size(self) -> int:
@@ -96,6 +99,10 @@ class PersonalTask(Task):
     def prepare(self, progress: Progress) -> None:
         """Read the photos."""
         self.split: SplitPhotos = read_photos(self.folder, self.size, progress)
+        by_points = any(loss.kind == "roi_id" for loss in self.settings.loss)
+        if by_points and self.loss_context.landmarks is None:
+            with_landmarks = self.split.train.with_landmarks(progress)
+            self.split = replace(self.split, train=with_landmarks)
         photos = self.split.train
         self.age_range = Span(photos.youngest, photos.oldest)
         ages = [photos.youngest, photos.oldest, *self.facts.get("ages", ())]
@@ -268,6 +275,11 @@ class PersonalTask(Task):
         """The miner's metrics, and the weights that change."""
         choice = self.impostors[0] if self.impostors is not None else None
         return status_groups(self.settings.loss, choice, step, metrics)
+
+    def warnings(self, metrics: Mapping[str, float]) -> Sequence[str]:
+        """The impostors are not those that the recipe asks for."""
+        choice = self.impostors[0] if self.impostors is not None else None
+        return miner_warnings(choice, metrics)
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The trained parts; the frozen prior is named in the facts and read from its own file."""

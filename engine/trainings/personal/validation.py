@@ -1,7 +1,7 @@
 """Validation of a personal model on held-out photos."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -30,12 +30,18 @@ class ValidationSettings(Table):
 
     photos: int = Field(default=8, ge=1)
     """Number of held-out photos, spread over their ages."""
-    targets: int = Field(default=3, ge=1)
-    """Number of target ages, spread over those of the person's photos."""
+    targets: int = Field(default=3, ge=0)
+    """Number of target ages, spread over those of the person's photos; with 0 and no `at`, nothing
+    is aged: reconstructions alone are measured, and no checkpoint is the best."""
     at: tuple[float, ...] = ()
     """Target ages in place of `targets`: those that a one-shot is locked on."""
     beyond: tuple[float, ...] = ()
     """Further target ages, measured for their age error alone."""
+
+    @property
+    def aged(self) -> bool:
+        """Whether anything is aged."""
+        return bool(self.targets or self.at or self.beyond)
 
     def ages(self, known: Span) -> list[float]:
         """The target ages in years, youngest first; known: those of the person's photos."""
@@ -57,7 +63,8 @@ def evaluate(
     """Metrics of a model on held-out photos.
 
     references: the context of the losses and the training photos. `reconstruction_*`: the photo at
-    its own age against itself; `aged_identity`: cosine to the nearest training photo of the target
+    its own age against itself; `loss`: the sum of `loss_identity`, the distance and the l2 of that,
+    without weights; `aged_identity`: cosine to the nearest training photo of the target
     age; `age_error`: years between target and estimated age; `age_gap`: the same at ages of which
     there are photos, corrected by the estimator's error on those, since people look older or
     younger than they are; `age_response`: the share of the change that was asked for which the
@@ -81,6 +88,7 @@ def evaluate(
     }
     if context.perceptual is not None:
         metrics["reconstruction_distance"] = _mean(context.perceptual(again, photos))
+    metrics |= _losses(metrics)
     known = Span(train.youngest, train.oldest)
     similarities: list[Tensor] = []
     errors: list[Tensor] = []
@@ -103,7 +111,7 @@ def evaluate(
             bias = _bias(evaluator, train, near.nonzero().flatten().tolist(), estimate.device)
             gaps.append((estimate - age - bias).abs())
     metrics["aged_identity"] = _mean(torch.cat(similarities)) if similarities else math.nan
-    if evaluator is None:
+    if evaluator is None or not errors:
         return metrics
     metrics["age_error"] = _mean(torch.cat(errors))
     before, after = evaluator.years(photos).cpu(), torch.stack(estimates, dim=1).cpu()
@@ -114,6 +122,16 @@ def evaluate(
     return metrics
 
 
+def _losses(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What a validation loss is in the MyTimeMachine fork; lower is better."""
+    identity = 1 - metrics["reconstruction_identity"]
+    distance = metrics.get("reconstruction_distance", 0.0)
+    return {
+        "loss_identity": identity,
+        "loss": identity + distance + metrics["reconstruction_l2"],
+    }
+
+
 def _bias(evaluator: AgeEstimator, photos: Photos, rows: list[int], device: torch.device) -> float:
     """Mean of estimated less true age in these photos, in years."""
     pictures = photos.tensor(rows).to(device)
@@ -122,11 +140,14 @@ def _bias(evaluator: AgeEstimator, photos: Photos, rows: list[int], device: torc
 
 @torch.no_grad()
 def sheet(model: TimeMachine, test: Photos, ages: Sequence[float]) -> np.ndarray:
-    """A row per held-out photo: the photo, then its outputs at the ages; uint8 RGB (h, w, 3)."""
+    """A row per held-out photo: the photo, then its outputs at the ages; uint8 RGB (h, w, 3).
+
+    Without ages, the photo at its own.
+    """
     lines: list[np.ndarray] = []
     for row in _spread(test, SHOWN):
         photo = test.tensor([row]).to(model.latent_average.device)
-        years = torch.tensor(list(ages), device=photo.device)
+        years = torch.tensor(list(ages) or [float(test.ages[row])], device=photo.device)
         outputs = _pooled(model, model.codes(photo, years))
         lines.append(np.concatenate([to_pixels(one) for one in [photo[0], *outputs]], axis=1))
     return np.concatenate(lines)

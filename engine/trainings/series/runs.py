@@ -8,6 +8,7 @@ from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
 from engine.runtime.device import Device
+from engine.training.extension import Extension
 from engine.training.latest import link_latest
 from engine.training.launch import (
     RUNS,
@@ -65,13 +66,30 @@ def start_any(
 
 
 def resume_any(
-    folder: Path, *, until: int | None, callback: MakeCallback, device: Device | None = None
+    folder: Path,
+    *,
+    until: int | None,
+    callback: MakeCallback,
+    device: Device | None = None,
+    extension: Extension | None = None,
+    accept_changes: bool = False,
 ) -> Outcome:
-    """Continue a training, or a series from its first unfinished run on; device: another one."""
+    """Continue a training, or a series from its first unfinished run on; arguments of resume_run.
+
+    UsageError for a series with what is for a single run.
+    """
     if not is_series(folder):
-        return resume_run(folder, until=until, callback=callback, device=device)
-    if until is not None:
-        raise UsageError("`until` is for a single run", hint="resume a run of the series")
+        return resume_run(
+            folder,
+            until=until,
+            callback=callback,
+            device=device,
+            extension=extension,
+            accept_changes=accept_changes,
+        )
+    for name, given in (("until", until), ("steps", extension), ("accept-changes", accept_changes)):
+        if given:
+            raise UsageError(f"`--{name}` is for a single run", hint="resume a run of the series")
     series = load_recipe_as(SeriesRecipe, folder / RECIPE)
     if device is not None:
         series = series.model_copy(update={"device": device})

@@ -176,6 +176,15 @@ def test_only_rows_in_reach_are_kept(crowd):
     assert 0 < len(rows) < len(crowd)
 
 
+def test_impostors_of_other_ages_are_never_compared_however_wide_the_radius(crowd):
+    choice = SemiHard(k=4, ages=Span(38, 42), impostors=Span(38, 42), widest=3)
+    rows = choice.build(crowd, CPU).rows
+    assert 0 < len(rows) == len(crowd.within(38, 42))
+    assert (rows.ages.min() >= 38, rows.ages.max() <= 42) == (True, True)
+    with pytest.raises(UsageError, match="no impostor for the ages 90..95"):
+        SemiHard(k=4, impostors=Span(90, 95)).build(crowd, CPU)
+
+
 def test_a_miner_has_no_gradient(crowd, draws):
     anchors = F.normalize(torch.randn(2, 6), dim=1).requires_grad_()
     impostors = SemiHard(k=4).build(crowd, CPU).mine(anchors, torch.tensor([30.0, 40.0]), draws(2))

@@ -1,7 +1,9 @@
 """Runs are evaluated by their best weights on held-out photos."""
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 
 from engine.app.eval import EvalRequest, gather
@@ -9,16 +11,17 @@ from engine.config.load import load_recipe
 from engine.config.write import recipe_toml
 from engine.core.errors import InputError, UsageError
 from engine.core.progress import Silence
+from engine.images.saving import save_png
 from engine.prep.synth import SynthPlan, parse_ages, synthesise
 from engine.runtime.device import choose
 from engine.weights.find import shipped_weights
 
 
-def begun(folder, recipe):
-    """A run as a training leaves it; its weights are those of the prior."""
+def begun(folder, recipe, weights="nano"):
+    """A run as a training leaves it; its weights are some that ship."""
     best = folder / "checkpoints" / "best"
     best.mkdir(parents=True)
-    shutil.copy(shipped_weights()["nano"], best / "nets.safetensors")
+    shutil.copy(shipped_weights()[weights], best / "nets.safetensors")
     (folder / "recipe.toml").write_text(recipe_toml(recipe))
     (folder / "environment.json").write_text("{}")
     return folder
@@ -50,6 +53,43 @@ def test_held_out_photos_are_aged_over_the_training_span_and_beyond(run):
     assert held_out.isdisjoint(trained.ages.tolist())
     # One of the targets lies near each photo's own age.
     assert all(min(abs(age - target) for target in targets) <= 2.5 for age in held_out)
+
+
+@pytest.mark.parametrize("kind", ["agetransformer", "prior"])
+def test_a_run_on_drawn_people_is_compared_with_their_truth(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("engine.scoring.held_out.MAX_DRAWN", 1)
+    monkeypatch.setattr("engine.scoring.held_out.AGES", (20.0, 50.0, 80.0))
+    recipe = {"agetransformer": "agetransformer/nano", "prior": "nano/prior"}[kind]
+    weights = {"agetransformer": "agetransformer", "prior": "nano"}[kind]
+    run = begun(tmp_path / "run", load_recipe(recipe), weights)
+    rows = [{"step": n, "phase": "x", "loss/real/identity": 1 - n / 9} for n in range(1, 9)]
+    (run / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    result = gathered(run)
+    (method,) = result.material.methods
+    ages = {task.target for task in method.portraits}
+    assert ages == (set(range(5, 100, 10)) if kind == "agetransformer" else {20, 50, 80})
+    assert {task.target for task in result.material.truth} == ages
+    assert result.trends["run"].value == pytest.approx(-6 / 9)
+
+
+def test_an_age_transformer_on_labels_ages_the_faces_that_it_held_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.scoring.held_out.MAX_HELD_OUT", 2)
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for number in range(40):
+        save_png(faces / f"{20 + number}_{number}.png", np.full((64, 64, 3), number, np.uint8), {})
+    settings = [f"photos='{faces}'", "size=64"]
+    run = begun(tmp_path / "run", load_recipe("agetransformer/v1", settings), "agetransformer")
+    result = gathered(run)
+    assert len(result.material.sources) == 2
+    assert result.trends == {}
+
+
+def test_a_run_that_ages_nobody_says_what_to_type(tmp_path):
+    run = begun(tmp_path / "run", load_recipe("nano/identity"), "nano-identity")
+    with pytest.raises(UsageError, match="kind `identity`, which ages no photos") as caught:
+        gathered(run)
+    assert "tm eval aged" in str(caught.value.hint)
 
 
 def test_a_second_call_renders_nothing(run):

@@ -2,8 +2,11 @@ import pytest
 import toy
 
 from engine.core.errors import DiskError
-from engine.training.recipe import PlateauRule
+from engine.training.callbacks import SilentCallback
+from engine.training.plateau import PlateauRule
+from engine.training.state import State
 from engine.training.status_log import StatusEntry, StatusLog
+from engine.training.watch import Watch
 
 
 def entry(step=500, **other):
@@ -29,7 +32,10 @@ def entry(step=500, **other):
 
 
 def lines(folder):
-    return (folder / "checkpoints" / "timestamp.txt").read_text().splitlines()
+    """All but the opening one."""
+    opening, *others = (folder / "checkpoints" / "timestamp.txt").read_text().splitlines()
+    assert opening.startswith("run toy kind=toy from=nothing | rate discriminator=0.05..0.05 both=")
+    return others
 
 
 def steps(folder):
@@ -39,8 +45,16 @@ def steps(folder):
 def test_a_line_has_the_step_and_all_groups():
     assert str(entry()) == (
         "step=500 stage1 validated used_ema=1 | loss identity=0.3146 total_main=1.043"
-        " | val ageing=0.7123 | mb k=48 band=[0.25,0.6] | best ageing=0.7 at=400"
+        " | val ageing=0.7123 | lr decoder=0.0001 | mb k=48 band=[0.25,0.6]"
+        " | best ageing=0.7 at=400"
     )
+
+
+def test_every_term_of_two_networks_is_kept_and_their_details_are_not():
+    metrics = {"loss/generator/vae": 1.0, "loss/generator/vae/share": 0.5, "lr/generator": 1e-4}
+    line = str(entry(metrics=metrics, best=None))
+    assert "| loss generator/vae=1 | lr generator=0.0001 |" in line
+    assert "share" not in line
 
 
 def test_a_line_without_a_validation_has_no_old_metrics():
@@ -119,6 +133,35 @@ def steps_of(line):
 def drop_saved(line):
     """The line without the word that differs where a run stopped and saved."""
     return line.replace(" saved", "")
+
+
+def test_a_plateau_needs_all_of_its_curves():
+    rule = PlateauRule(metric="a", window=2, also=[{"metric": "b", "window": 1}])
+    said = []
+    callback = type("Remarks", (SilentCallback,), {"remark": lambda _, text: said.append(text)})()
+    task = toy.Parabola()
+    watch = Watch(task, rule, callback)
+    state = State.fresh(toy.recipe(plateau=rule), task.parts, task.optimizer_steps)
+    flats = []
+    for state.step, metrics in enumerate([{"a": 1, "b": 3}, {"a": 1, "b": 2}, {"a": 1, "b": 1},
+                                          {"loss": 0}, {"b": 1}]):  # fmt: skip
+        _, state.flat = watch.follow(state, metrics)
+        flats.append(state.flat)
+    assert flats == [False, False, False, False, True]
+    assert said == ["plateau at step 4: no new lowest value of `a` in 2 and `b` in 1 steps"]
+    assert toy.recipe(plateau="ancestor").plateau.curves[1].window == 800
+
+
+def test_a_warning_of_a_task_is_shown_once():
+    said = []
+    callback = type("Remarks", (SilentCallback,), {"remark": lambda _, text: said.append(text)})()
+    task = toy.Parabola()
+    task.warnings = lambda metrics: ["few"] if metrics["n"] < 2 else []
+    watch = Watch(task, None, callback)
+    state = State.fresh(toy.recipe(), task.parts, task.optimizer_steps)
+    for count in (3, 1, 1):
+        watch.follow(state, {"n": count})
+    assert said == ["few"]
 
 
 def test_a_plateau_is_shown(tmp_path):

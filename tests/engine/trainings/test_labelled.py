@@ -118,6 +118,37 @@ def test_what_cannot_be_read_is_told_and_left_out(folder):
     assert whole.ages[5] not in fewer.ages
 
 
+def test_labels_of_raw_faces_serve_those_enhanced_from_them(tmp_path):
+    for person in ("ann", "bob"):
+        (tmp_path / "enhanced" / person).mkdir(parents=True)
+        Image.new("RGB", (24, 24)).save(tmp_path / "enhanced" / person / "01.png")
+    rows = {"a": label("raw/caf/ann/01.jpg", 33.0), "b": label("raw/caf/bob/01.jpg", 44.0)}
+    files = labelled_files(tmp_path / "enhanced", relabelled(tmp_path / "enhanced", rows))
+    assert [(one.path.parent.name, one.age) for one in files] == [("ann", 33.0), ("bob", 44.0)]
+
+
+def test_a_manifest_pairs_faces_and_what_was_enhanced_from_them(folder):
+    Image.new("RGB", (24, 24), "white").save(folder / "better.png")
+    rows = [
+        {"source": "faces/3.png", "output": "faces/3.png", "label": "a", "age": 33.0,
+         "age_std": 2.0, "reliability": 0.5, "enhanced": "faces/better.png"},
+        {"source": "faces/4.png", "output": "faces/4.png", "label": "b", "age": 44.0,
+         "enhanced": None},
+    ]  # fmt: skip
+    manifest = folder.parent / "labels_manifest.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw, better = (labelled_files(folder, manifest, enhanced=one) for one in (False, True))
+    assert [one.path.name for one in raw] == ["3.png", "4.png"]
+    assert [one.path.name for one in better] == ["4.png", "better.png"]
+    assert better[1][1:4] == (33.0, 2.0, 0.5)
+    assert {one.person for one in raw} == {one.person for one in better}  # the same side
+    manifest.write_text(json.dumps(rows[0] | {"output": "../../etc/x.png", "enhanced": None}))
+    with pytest.raises(InputError, match="names no face"):
+        labelled_files(folder, manifest)
+    with pytest.raises(UsageError, match="only a manifest names enhanced"):
+        labelled_files(folder, None, enhanced=True)
+
+
 def test_labels_of_other_pictures_or_of_no_form_are_refused(folder):
     with pytest.raises(InputError, match="none of the labels"):
         labelled_files(folder, relabelled(folder, {"x": label("elsewhere.png", 3.0)}))

@@ -112,6 +112,8 @@ def test_with_a_weight_of_zero_the_cycle_is_not_computed(world, tmp_path):
 def test_validation_measures_ageing_and_picks_the_best_by_it(run):
     rows = [row for row in read_journal(run / "metrics.jsonl") if "val/ageing" in row]
     assert {"val/reconstruction_identity", "val/aged_identity"} <= set(rows[0])
+    parts = rows[0]["val/loss_identity"] + rows[0]["val/reconstruction_l2"]
+    assert rows[0]["val/loss"] == pytest.approx(parts)  # these networks have no distance
     saved = json.loads((run / "checkpoints" / "best" / "state.json").read_text())
     best = max(row["val/ageing"] for row in rows)
     assert saved["metrics"]["ageing"] == best
@@ -135,6 +137,18 @@ def test_without_an_evaluator_no_checkpoint_is_the_best(world, tmp_path):
     card = export_weights(folder, tmp_path / "out.safetensors").card
     assert (card["step"], card["chosen_by"]) == (6, None)
     assert unchosen(tmp_path / "out.safetensors") is None
+
+
+def test_a_validation_may_age_nothing(world, run):
+    settings = ["validation.targets=0", "validation.beyond=[]"]
+    settings += ["phase.0.steps=1", "phase.1.steps=1"]
+    folder = run.parent / "unaged"
+    recipe = load_recipe_as(PersonalRecipe, world / "toy.toml", settings)
+    start_run(recipe, folder, devices=1, callback=lambda _: SilentCallback())
+    (row,) = [r for r in read_journal(folder / "metrics.jsonl") if "val/loss" in r]
+    assert "val/ageing" not in row
+    assert not (folder / "checkpoints" / "best").exists()
+    assert find_weights(str(folder)).parent.name == "latest"
 
 
 @pytest.mark.parametrize("name", ["age.safetensors", "copy.safetensors"])

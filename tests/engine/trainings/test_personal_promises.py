@@ -1,7 +1,9 @@
 """Properties of every personal training: locks, frozen networks, rates, delivery."""
 
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import person
 import pytest
 import torch
@@ -142,7 +144,33 @@ def test_without_a_landmark_network_regions_are_by_the_manifest_s_landmarks(worl
     assert torch.equal(task.cached["points"], task.split.train.landmarks_and_flips())
     assert bool(task.cached["points"].isfinite().all())
     passes = task.backward_passes("main", task.batch(context(0, 2), 2), context(0, 2))
-    assert float(next(passes)["real/roi_id"].value.detach()) > 0
+    terms = next(passes)
+    assert float(terms["real/roi_id"].value.detach()) > 0
+    assert float(terms["real/roi_id/roi_pairs_eyes"].value) == 2
+    assert "roi roi_pairs_eyes=2" in " ".join(
+        f"{name} {text}"
+        for name, text in task.status(1, {"loss/real/roi_id/roi_pairs_eyes": 2}).items()
+    )
+
+
+def test_photos_without_a_manifest_get_landmarks_and_it_is_said(world, monkeypatch):
+    task = ready(recipe(world))
+    bare = replace(task.split.train, landmarks=np.full_like(task.split.train.landmarks, np.nan))
+    said = []
+    remarks = Silence()
+    remarks.remark = said.append
+    monkeypatch.setattr("engine.training.photos.fit_points", lambda pixels, box: np.ones((68, 2)))
+    assert bool((bare.with_landmarks(remarks).landmarks == 1).all())
+    assert f"{len(bare)} of {len(bare)} photos have no landmarks" in said[0]
+    assert task.split.train.with_landmarks(remarks) is task.split.train
+
+
+def test_impostors_of_other_ages_are_warned_of_when_every_step_takes_them(world):
+    task = ready(recipe(world))
+    name = "loss/real/contrastive_id/miner/relaxed"
+    assert task.warnings({name: 0.9}) == []
+    (warning,) = task.warnings({name: 1.0})
+    assert f"the bank never holds {task.impostors[0].k} impostors" in warning
 
 
 def test_the_delivered_weights_are_the_average_and_those_that_infer_loads(run):

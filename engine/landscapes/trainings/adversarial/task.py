@@ -21,7 +21,7 @@ from engine.landscapes.metrics.evaluation import LandscapeMetrics, fixed_noise
 from engine.landscapes.metrics.red_flags import CAUSES
 from engine.landscapes.metrics.va_regression import RIDGE
 from engine.landscapes.nets.encoder import LatentDistribution
-from engine.landscapes.nets.generator import LandscapeGenerator, eru_statistics
+from engine.landscapes.nets.generator import LandscapeGenerator, eru_axes, eru_statistics
 from engine.landscapes.nets.growth import with_detail
 from engine.landscapes.trainings.adversarial.settings import AdversarialTable
 from engine.landscapes.trainings.data import LandscapeSource
@@ -144,6 +144,7 @@ class LandscapeTask(Task):
         if confidence > MAX_CONFIDENCE:
             flags["overconfident"] = confidence
         metrics |= units | {"discriminator_confidence": confidence, "red_flags": float(len(flags))}
+        metrics |= eru_axes(generator) | {f"flag/{name}": value for name, value in flags.items()}
         for name, value in flags.items():
             self.progress.remark(f"red flag `{name}` at {value:.3g}: {CAUSES[name]}")
         self._warn_of_units(units)

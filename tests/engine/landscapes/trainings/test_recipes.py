@@ -23,8 +23,8 @@ def scenes(plan):
 
 
 def test_all_recipes_of_the_folder_are_known():
-    assert {"gan/tiny", "gan/tiny_vae", "gan/vae", "gan/classic", "gan/fixed", "gan/fixed_plus",
-            "gan/ada", "gan/r3", "gan/va_evaluator", "gan/landscapes",
+    assert {"gan/tiny", "gan/tiny_vae", "gan/vae", "gan/classic", "gan/fallback", "gan/fixed",
+            "gan/fixed_plus", "gan/ada", "gan/r3", "gan/va_evaluator", "gan/landscapes",
             "gan/grown"} == set(NAMES)  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """The landscape trainings, tiny: 16 px, twenty scenes."""
 
+import numpy as np
 import pytest
 import torch
 
+from engine.core.errors import InputError
 from engine.core.progress import Silence
-from engine.data.landscapes import WorldPlan
+from engine.data.landscapes import Landscapes, WorldPlan
 from engine.landscapes.losses.base import LANDSCAPE_LOSSES
 from engine.landscapes.losses.inputs import LandscapeNetworks
 from engine.landscapes.nets.discriminator import DiscriminatorSpec, LandscapeDiscriminator
@@ -161,6 +163,26 @@ def test_the_validation_has_all_metrics(nets):
     assert all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
     assert metrics == task.validate(nets(task), CPU)
     assert metrics["gamma_max"] == pytest.approx(1.2)
+    # Fresh units have a base of 0: gamma is 0.8 to 1.2 along its axis, the scale 1.
+    for axis in ("valence", "arousal"):
+        own = [metrics[f"eru/{axis}/{name}"] for name in ("gamma_min", "gamma_mean", "gamma_max")]
+        assert own == pytest.approx([0.8, 1.0, 1.2])
+        assert metrics[f"eru/{axis}/scale"] == 1
+
+
+def test_a_range_of_emotions_is_learned_alone():
+    va = torch.rand(200, 2).numpy()
+    everything = Landscapes(np.zeros((200, 4, 4, 3), np.uint8), va)
+    only = LandscapeSource(DATA.model_copy(update={"only": "arousal > 0.6"}))
+    some = only._within(everything)
+    assert 0 < len(some) < 200
+    assert bool((some.va[:, 1] > 0.6).all())
+    assert SOURCE._within(everything) is everything
+    few = LandscapeSource(DATA.model_copy(update={"only": "arousal > 0.99 and valence < 0.01"}))
+    with pytest.raises(InputError, match="fewer than 16"):
+        few._within(everything)
+    with pytest.raises(ValueError, match="write it as `arousal > 0.6`"):
+        LandscapeData(train=TRAIN, validation=VALIDATION, only="dominance > 1")
 
 
 def test_red_flags_are_reported_and_end_the_run_after_the_patience(nets):
@@ -169,7 +191,8 @@ def test_red_flags_are_reported_and_end_the_run_after_the_patience(nets):
     task.progress = replace_remark(remarks)
     with torch.no_grad():
         task.networks.generator.paint.weight.zero_()
-    task.validate(nets(task), CPU)
+    metrics = task.validate(nets(task), CPU)
+    assert {"flag/collapse", "flag/contrast"} <= set(metrics)
     assert any("`collapse`" in line for line in remarks)
     assert any("`contrast`" in line for line in remarks)
     assert task.discriminator.get_buffer("flagged") == 1
