@@ -93,6 +93,13 @@ def print_error(error: TmError) -> None:
         err.print(f"\n[cyan]hint:[/] {markup.escape(error.hint)}")
 
 
+def error_record(error: TmError | None) -> dict[str, Any]:
+    """An error as `--json` prints it; empty for none."""
+    if error is None:
+        return {}
+    return {"error": str(error), "hint": error.hint, "code": error.exit_code}
+
+
 def emit_json(record: Any) -> None:
     """Print one JSON object to stdout."""
     text = to_json(record, indent=2, default=str)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, error_record, escape, say, warn
 from commands._labels import show_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
@@ -78,7 +78,10 @@ def run(
         device=device,
     )
     if dry_run:
-        _preview(preview_relabel(request), as_json=as_json)
+        record, fault = preview_relabel(request)
+        _preview(record | error_record(fault), as_json=as_json)
+        if fault is not None:
+            raise fault
         return
     result = relabel(request, LiveProgress())
     for name, error in result.absent.items():

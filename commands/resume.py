@@ -30,7 +30,7 @@ def run(
     if dry_run:
         runs = [
             {"run": name, "step": done, "steps": steps}
-            for name, done, steps in forecast_resume(folder, device=device)
+            for name, done, steps in forecast_resume(folder, until=until, device=device)
         ]
         if as_json:
             emit_json({"dry_run": True, "runs": runs})

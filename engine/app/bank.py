@@ -11,8 +11,9 @@ from engine.banks.faces import faces_in
 from engine.banks.files import read_bank, read_bank_for, require_suffix
 from engine.banks.search import Engine
 from engine.banks.strip import Impostor, aligned_face, draw_strip, impostors_of
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
-from engine.core.progress import Progress
+from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.data.ages import AgeSource, read_age_csv
 from engine.nets.assemble import time_machine
@@ -81,8 +82,28 @@ def build(
     return build_bank(plan, identity_net, progress, device=where, age_estimator=estimator)
 
 
-def count_build(source: Path, out: Path, *, ages: Path | None = None) -> FaceCounts:
-    """Count what `build` would embed, without writing; errors as of `build`."""
+def count_build(
+    source: Path,
+    out: Path,
+    *,
+    bin_size: int = BIN,
+    embedder: str = "nano-identity",
+    ages: Path | None = None,
+    age_by: str | None = None,
+    device: Device = "auto",
+) -> FaceCounts:
+    """Count what `build` would embed, without writing; arguments and errors as of `build`."""
+    with checks_only():
+        build(
+            source,
+            out,
+            Silence(),
+            bin_size=bin_size,
+            embedder=embedder,
+            ages=ages,
+            age_by=age_by,
+            device=device,
+        )
     pictures, without_age = count_faces(BankPlan(source, out, ages=_age_source(ages)))
     return FaceCounts("bank", pictures, without_age)
 
@@ -179,8 +200,11 @@ def count_anchors(
     model: str | None = None,
     embedder: str | None = None,
     ages: Path | None = None,
+    device: Device = "auto",
 ) -> FaceCounts:
-    """Count what `anchors` would read, without writing; errors as of `anchors`."""
+    """Count what `anchors` would read, without writing; arguments and errors as of `anchors`."""
+    with checks_only():
+        anchors(source, out, Silence(), model=model, embedder=embedder, ages=ages, device=device)
     kind = _anchor_kind(out, model, embedder)
     faces = faces_in(source, _age_source(ages))
     return FaceCounts(kind, len(faces), sum(face.age is None for face in faces))

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from engine.runtime.device import Device, choose
+from engine.core.dry_run import checks_only
+from engine.runtime.device import Device
 from engine.training.callbacks import SilentCallback
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
@@ -28,11 +29,14 @@ def resume(
     return resume_any(run, until=until, callback=callback, device=device)
 
 
-def forecast_resume(run: Path, *, device: Device | None = None) -> list[tuple[str, int, int]]:
+def forecast_resume(
+    run: Path, *, until: int | None = None, device: Device | None = None
+) -> list[tuple[str, int, int]]:
     """Name, steps done and steps in all of a run, or of every run of a series; nothing is changed.
 
-    Raises as `resume` does, but for weights and photos, which it does not read.
+    Raises as `resume` does.
     """
-    if device is not None:
-        choose(device)
-    return run_progress(run)
+    progress = run_progress(run)
+    with checks_only():
+        resume(run, until=until, device=device)
+    return progress

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe_as
 from engine.core.digest import file_sha256, settings_digest
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
@@ -145,8 +147,8 @@ def pull_weights(
         require_fetchable(weight)
     if missing:
         confirm(missing)
-    if not dry_run:
-        for weight in missing:
+    for weight in missing:
+        with checks_only() if dry_run else nullcontext():
             fetch(weight, folder=folder, progress=progress or Silence())
     return [
         _pulled(named[name], folder, fetched=not named[name].here and not dry_run)
@@ -184,7 +186,10 @@ def import_weights(
     plan = plan_import(file, name=name, ema=ema)
     if plan.checkpoint is not None:
         require_buildable(file, plan.checkpoint)
-    return ImportedWeights(plan, not dry_run and write_import(plan, replacing=replacing))
+    with checks_only() if dry_run else nullcontext():
+        written = write_import(plan, replacing=replacing)
+        return ImportedWeights(plan, written)
+    return ImportedWeights(plan, written=False)
 
 
 def check_weights(
@@ -213,6 +218,8 @@ def export_weights(
     best = find_weights(str(run))
     require_free([file], inputs=[best])
     if dry_run:
+        with checks_only():
+            export_weights(run, file, half=half)
         return ExportedWeights(best, file, None)
     delivered = read_native(best)
     if delivered is None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.core.dry_run import end_of_checks
 from engine.core.errors import PictureError
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
@@ -64,6 +65,7 @@ def train(
     """
     if processes.first:
         task.prepare(callback)
+    end_of_checks()
     processes.wait()
     if not processes.first:
         task.prepare(callback)
@@ -384,8 +386,7 @@ class Trainer:
         self.state.load_state_dict(snapshot.step, snapshot.state)
         if self.state.step >= self.steps:
             return
-        index = self._phase_at(self.state.step)[0]
-        self._begin(self.phases[index])
+        self._begin(self.phases[index := self._phase_at(self.state.step)[0]])
         if index == snapshot.state["phase"]:
             self.state.load_optimizers(snapshot.state)
 
