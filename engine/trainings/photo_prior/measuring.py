@@ -26,7 +26,7 @@ import engine.photo.masks
 from engine.core.atomic import written
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import PictureError
-from engine.core.places import features_folder
+from engine.core.places import CONTENT, features_folder
 from engine.core.progress import Progress, reported
 from engine.faces.boxes import Box
 from engine.faces.detect import FaceFinder
@@ -240,7 +240,7 @@ def record_of(stage: str, path: Path, settings: Mapping[str, Any]) -> Path:
     except OSError:  # reading the picture gives the reason
         content = settings_digest({"absent": path.as_posix()})
     digest = settings_digest({"code": _code(), "stage": stage, "picture": content, **settings})
-    return features_folder() / f"{content[:24]}-{digest}.npz"
+    return features_folder() / f"{content[:CONTENT]}-{digest}.npz"
 
 
 @cache
