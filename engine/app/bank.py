@@ -150,7 +150,12 @@ def search(
     none of these ages, WeightsError if bank and network do not match.
     """
     where = choose(device).device
-    span = parse_ages(ages) if ages is not None else None
+    span, step = parse_ages(ages) if ages is not None else (None, 0.0)
+    if step:
+        raise UsageError(
+            f"`{ages}` has a step, and faces of all ages between are searched",
+            hint="write it as `20..50`",
+        )
     bank, identity_net = read_bank_for(file, embedder, where)
     strip = out if out is not None else Path(f"{photo.stem}-nearest.png")
     require_free([strip], inputs=[file, photo])

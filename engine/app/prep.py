@@ -193,7 +193,8 @@ class SynthRequest:
         out: folder of the pictures and of their manifest.
         people: the number of people, or of scenes.
         per_person: pictures of each.
-        ages: a range as `20..50` over which ages are spread evenly; portraits only.
+        ages: a range as `20..50` over which ages are spread evenly, or `20..50..10` of which they
+            are taken; portraits only.
         size: side in px; 256 for portraits and 128 for landscapes if None.
         seed: the number of the first person or scene.
         unaligned: 0 frames faces like aligned ones, 1 like snapshots; portraits only.
@@ -217,11 +218,13 @@ class SynthRequest:
         """What is rendered; UsageError for a value out of range."""
         size = SIZES[self.world] if self.size is None else self.size
         if self.world == "portraits":
+            ages, step = parse_ages(self.ages)
             return SynthPlan(
                 out=self.out,
                 people=self.people,
                 per_person=self.per_person,
-                ages=parse_ages(self.ages),
+                ages=ages,
+                step=step,
                 size=size,
                 seed=self.seed,
                 unaligned=self.unaligned,

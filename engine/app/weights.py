@@ -29,6 +29,7 @@ from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import WeightsStatus, imported_files, status_of
 from engine.weights.importing import ImportPlan, plan_import, write_import
 from engine.weights.inspection import FileCheck
+from engine.weights.lockfile import Lock
 from engine.weights.manifest import Weight, known_weights
 from engine.weights.native import read_card, read_native, save_native
 from engine.weights.tensors import read_safetensors, tensors_sha256
@@ -64,6 +65,11 @@ class WeightsList:
     imported: tuple[Path, ...]
     """Those imported under names of the user's own."""
     shipped: tuple[ShippedWeights, ...]
+
+    def origin(self, path: Path) -> str:
+        """Where an imported file is from, as far as that is on record."""
+        record = Lock(self.folder).files.get(path.relative_to(self.folder).as_posix())
+        return "-" if record is None else re.sub(r" [0-9a-f]{64}", "", record.source)
 
 
 @dataclass(frozen=True, slots=True)

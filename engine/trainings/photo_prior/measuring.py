@@ -37,7 +37,7 @@ from engine.nets.loading import frozen
 from engine.nets.photos.selfie import Selfie, load_selfie
 from engine.photo.features import FaceFeatures, features_of, view_of
 from engine.photo.frame import Floats, Pixels
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 
 MOST_MEGAPIXELS = 60.0
 FAULTS = (PictureError, OSError, MemoryError, ValueError, RuntimeError, cv2.error)
@@ -209,7 +209,8 @@ def measured(
     with reported(progress, task, len(remaining)):
         # A few pictures are not worth starting processes.
         workers = min(workers, 1 + len(remaining) // 16)
-        for outcome in in_processes(work, _distinct(remaining), workers=workers):
+        distinct = _distinct(remaining)
+        for outcome in in_processes(work, distinct, workers=workers, limit=PICTURE_LIMIT):
             job, arrays = outcome.item, outcome.result
             if arrays is None:  # not kept: there may be more memory next time
                 arrays = {"reason": np.array("ended the process that measured it")}
