@@ -1,5 +1,6 @@
 """Where text goes: data to stdout, messages to stderr."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from engine.core.errors import TmError
+from engine.core.errors import RecipeError, TmError
 from engine.core.jsontext import to_json
 
 HIDDEN = re.compile(
@@ -63,6 +64,11 @@ class Verbosity:
     """Whether this run has printed its one JSON object."""
 
 
+def from_here(folder: Path, name: object) -> str:
+    """A path that a ledger of `folder` holds, as seen from where the user stands."""
+    return os.path.normpath(folder / str(name))
+
+
 def say(text: str) -> None:
     """Print a message; not with `-q`."""
     if not Verbosity.quiet:
@@ -96,6 +102,14 @@ def print_error(error: TmError) -> None:
     err.print(f"[red]error:[/] {markup.escape(str(error))}")
     if error.hint:
         err.print(f"\n[cyan]hint:[/] {markup.escape(error.hint)}")
+
+
+def error_record(error: TmError | None) -> dict[str, Any]:
+    """An error as `--json` prints it; empty for none."""
+    if error is None:
+        return {}
+    record = {"error": str(error), "hint": error.hint, "code": error.exit_code}
+    return record | ({"faults": error.faults} if isinstance(error, RecipeError) else {})
 
 
 def emit_json(record: Any) -> None:

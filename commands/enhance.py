@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_compute, warn
+from commands._console import detail, emit_json, escape, from_here, say, say_compute, warn
 from commands._options import AsJson, DryRun, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
@@ -140,7 +140,8 @@ def _show(result: "EnhanceResult", out: Path, as_json: bool) -> None:
         if row["status"] == "done":
             detail(f"  {escape(str(row['output']))}")
         else:
-            say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
+            source = escape(from_here(out, row["source"]))
+            say(f"  {row['status']}: {source} {escape(str(row['reason']))}")
 
 
 def _show_audit(audit: "Audit", folder: Path, as_json: bool) -> None:

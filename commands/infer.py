@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_compute, warn
+from commands._console import detail, emit_json, escape, from_here, say, say_compute, warn
 from commands._options import AsJson, DryRun, Landmarks, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
@@ -137,7 +137,8 @@ def run(
         if row["status"] == "done":
             detail(f"  {escape(str(row['output']))}: {escape(_described(row))}")
         else:
-            say(f"  {row['status']}: {escape(str(row['source']))} {escape(str(row['reason']))}")
+            source = escape(from_here(out, row["source"]))
+            say(f"  {row['status']}: {source} {escape(str(row['reason']))}")
     _show_identity(report.rows)
     if result.all_out_of_domain:
         say(f"\n[cyan]hint:[/] {OUT_OF_DOMAIN}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from commands._console import emit_json, escape, say
-from commands._options import AsJson, DryRun, Settings
+from commands._options import AsJson, Device, DryRun, Settings
 from commands._training import make_callback, print_outcome
 from commands.train import FROM_NOTHING as FROM_A_PERSON
 
@@ -34,20 +34,31 @@ def run(
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     settings: Settings = None,
+    device: Annotated[
+        Device | None,
+        typer.Option(help="Where to compute.", show_default="as before", rich_help_panel="Common"),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     from engine.app.oneshot import NoRunError, plan_oneshot
 
+    on_device = [] if device is None else [f"device='{device}'"]
     try:
         plan = plan_oneshot(
-            age, jitter=jitter, start=start, photos=photos, bank=bank, settings=settings or ()
+            age,
+            jitter=jitter,
+            start=start,
+            photos=photos,
+            bank=bank,
+            settings=[*(settings or ()), *on_device],
         )
     except NoRunError as error:
         error.hint = f"{error.hint}\nwith nothing at hand, `{FROM_NOTHING}`"
         raise
     start_name, steps = escape(str(plan.start)), plan.recipe.total_steps
     if dry_run:
+        plan.check(out=out, devices=devices)
         if as_json:
             emit_json({"dry_run": True, "start": str(plan.start), "recipe": plan.recipe.dump()})
         say(f"would refine `{start_name}` for {plan.window} in {steps} steps")

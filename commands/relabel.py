@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_compute, warn
+from commands._console import detail, emit_json, error_record, escape, say, say_compute, warn
 from commands._labels import show_labels
 from commands._options import AsJson, DryRun, OnDevice, Settings, Workers
 from commands._progress import LiveProgress
@@ -84,7 +84,10 @@ def run(
         device=device,
     )
     if dry_run:
-        _preview(preview_relabel(request), as_json=as_json)
+        record, fault = preview_relabel(request)
+        _preview(record | error_record(fault), as_json=as_json)
+        if fault is not None:
+            raise fault
         return
     say_compute(describe_compute(device, faces=not aligned))
     result = relabel(request, LiveProgress())

@@ -34,10 +34,17 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.resume import best_so_far, forecast_resume, resume
+    from engine.app.resume import best_so_far, forecast_resume, resume, steps_done
 
-    forecast = forecast_resume(folder, device=device)
     if dry_run:
+        forecast = forecast_resume(
+            folder,
+            until=until,
+            steps=steps,
+            rate=rate,
+            accept_changes=accept_changes,
+            device=device,
+        )
         runs = [{"run": name, "step": done, "steps": total} for name, done, total in forecast]
         if as_json:
             emit_json({"dry_run": True, "runs": runs})
@@ -45,6 +52,7 @@ def run(
             name = escape(str(row["run"]))
             say(f"`{name}` would continue at step {row['step']} of {row['steps']}")
         return
+    forecast = steps_done(folder)
     for name, done, total in forecast:
         if (done and done < total) or steps is not None:
             place = escape(name)

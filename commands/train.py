@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands._console import emit_json, emit_table, escape, say, say_compute
+from commands._console import emit_json, emit_table, error_record, escape, say, say_compute
 from commands._options import AsJson, DryRun, Settings
 from commands._training import make_callback, print_outcome
 
@@ -74,7 +74,10 @@ def run(
     ]
     overrides = [*(settings or ()), *options]
     if dry_run:
-        _print_forecast(forecast_training(recipe, overrides), as_json)
+        forecast = forecast_training(recipe, overrides, out=out, devices=devices)
+        _print_forecast(forecast, as_json)
+        if forecast.fault is not None:
+            raise forecast.fault
         return
     if not is_child():
         say_compute(compute_of(recipe, overrides))
@@ -123,7 +126,8 @@ def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool
             runs = [
                 {"run": name, "kind": kind, "steps": steps} for name, kind, steps in forecast.runs
             ]
-            emit_json({"dry_run": True, "recipe": forecast.recipe, "runs": runs})
+            record = {"dry_run": True, "recipe": forecast.recipe, "runs": runs}
+            emit_json({**record, **error_record(forecast.fault)})
         else:
             emit_table(("run", "kind", "steps"), forecast.runs, title=forecast.recipe)
         return
@@ -166,4 +170,5 @@ def _record(forecast: "TrainingForecast") -> dict[str, Any]:
         "memory_bytes": cost.memory,
         "disk_bytes": cost.disk,
         "remarks": list(cost.remarks),
+        **error_record(forecast.fault),
     }

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from commands._console import Verbosity, emit_json, out, print_error
+from commands._console import Verbosity, emit_json, error_record, out, print_error
 from commands._crash import require_arguments, terminated, unexpected
 from commands._missing import missing_arguments
 from commands._overwrite import with_overwrite
@@ -70,7 +70,7 @@ def main() -> None:
 
 def _fail(error: TmError) -> NoReturn:
     if "--json" in sys.argv and not Verbosity.emitted:
-        emit_json({"error": str(error), "hint": error.hint, "code": error.exit_code})
+        emit_json(error_record(error))
     print_error(error)
     sys.exit(error.exit_code)
 

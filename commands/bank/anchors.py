@@ -36,7 +36,9 @@ def run(
     from engine.app.bank import anchors, count_anchors
 
     if dry_run:
-        counts = count_anchors(source, out, model=prior, embedder=embedder, ages=ages)
+        counts = count_anchors(
+            source, out, model=prior, embedder=embedder, ages=ages, device=device
+        )
         aged = counts.pictures - counts.without_age
         if as_json:
             photos = {"photos": counts.pictures, "with_age": aged}

@@ -43,7 +43,15 @@ def run(
     from engine.app.compute import describe_compute
 
     if dry_run:
-        faces = count_build(source, out, ages=ages)
+        faces = count_build(
+            source,
+            out,
+            bin_size=bin_size,
+            embedder=embedder,
+            ages=ages,
+            age_by=age_by,
+            device=device,
+        )
         if as_json:
             pictures = {"pictures": faces.pictures, "without_age": faces.without_age}
             emit_json({"dry_run": True, **pictures})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, warn
+from commands._console import detail, emit_json, escape, from_here, say, warn
 from commands._options import (
     AsJson,
     DryRun,
@@ -98,26 +98,29 @@ def run(
         counts = {**report.run.counts, "kept": report.kept}
         record = {"out": str(out), **counts, "ages_by": report.ages, "warnings": report.warnings}
         emit_json(record)
-    _show(report, out)
+    _show(report, out, thorough=thorough)
     done = any(row.status == "done" for row in report.rows)
     if not done or (strict and any(row.status != "done" for row in report.rows)):
         raise typer.Exit(NOTHING_USABLE)
 
 
-def _show(report: "AlignReport", out: Path) -> None:
+def _show(report: "AlignReport", out: Path, *, thorough: bool) -> None:
     """Print the counts, the reasons for what was left out, and the warnings."""
     before = f", {report.kept} kept from an earlier run" if report.kept else ""
     manifest = escape(str(out / "manifest.jsonl"))
     say(f"[green]{report.run.count('done')} aligned[/]{before}; manifest in `{manifest}`")
     if report.ages:
         say("ages: " + ", ".join(f"{n} {AGES_BY[by]}" for by, n in sorted(report.ages.items())))
-    rows = [row for row in report.new_rows if row.status != "done"]
+    rows = [row for row in report.new_rows if row.reason is not None]
     reasons = Counter((row.status, row.reason) for row in rows)
     for (status, reason), count in reasons.most_common():
-        names = [str(row.source) for row in rows if (row.status, row.reason) == (status, reason)]
+        alike = [row.source for row in rows if (row.status, row.reason) == (status, reason)]
+        names = [from_here(out, source) for source in alike]
         more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
         say(f"  {status}: {escape(str(reason))}: {escape(', '.join(names[:EXAMPLES]))}{more}")
         for name in names[EXAMPLES:]:
             detail(f"  {status}: {escape(name)}")
+    if not thorough and report.lacks_faces:
+        say("[cyan]hint:[/] `--thorough` looks with a slower detector where no face was found")
     for text in report.warnings:
         warn(text)

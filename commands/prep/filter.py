@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say, say_biometric, warn
+from commands._console import detail, emit_json, escape, from_here, say, say_biometric, warn
 from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
@@ -58,7 +58,8 @@ def run(
         say(f"  {count} {escape(reason)}")
     failed = Counter(str(row.reason) for row in result.rows if row.status != "done")
     for reason, count in failed.most_common():
-        names = [str(row.output or row.source) for row in result.rows if row.reason == reason]
+        alike = [row.output or row.source for row in result.rows if row.reason == reason]
+        names = [from_here(folder, name) for name in alike]
         more = f" and {count - EXAMPLES} more" if count > EXAMPLES else ""
         say(f"  left out: {escape(reason)}: {escape(', '.join(names[:EXAMPLES]))}{more}")
     for row in result.rows:

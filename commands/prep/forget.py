@@ -8,7 +8,7 @@ import typer
 from commands._console import emit_json, escape, say
 from commands._options import AsJson, DryRun
 
-HELP = "Remove descriptors, banks and measured features of faces; photographs and labels stay."
+HELP = "Remove what identifies the faces of a folder; photographs and labels stay."
 EXAMPLE = "tm prep forget aligned/ --dry-run"
 
 
@@ -26,7 +26,7 @@ def run(
         emit_json({"dry_run": dry_run, "descriptors": descriptors, "removed": removed})
     would = "would be " if dry_run else ""
     for path, count in gone.descriptors.items():
-        say(f"{count} descriptors {would}removed from `{escape(str(path))}`")
+        say(f"descriptors and landmarks of {count} faces {would}removed from `{escape(str(path))}`")
     for path in gone.removed:
         say(f"`{escape(str(path))}` {would}deleted")
     if gone.nothing:

@@ -24,11 +24,11 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.prep import draw_sheet, rows_of_sheet
+    from engine.app.prep import draw_sheet, forecast_sheet
 
     path = folder.with_name(f"{folder.resolve().name}-sheet.png") if out is None else out
     if dry_run:
-        count = len(rows_of_sheet(folder))
+        count = forecast_sheet(folder, path)
         if as_json:
             emit_json({"dry_run": True, "sheet": str(path), "pictures": count})
         say(f"would draw {count} pictures on `{escape(str(path))}`")

@@ -1,6 +1,7 @@
 """Sizes and terms of weights as text."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from engine.app.weights import Weight
@@ -17,6 +18,16 @@ def format_size(count: int | None, *, exact: bool = True) -> str:
         if count >= factor:
             return f"{about}{count / factor:.3g} {unit}"
     return f"{about}{count} B"
+
+
+def format_origin(weight: "Weight") -> str:
+    """Where weights are from, in a word or two; `tm weights pull` says the rest."""
+    if weight.npm is not None:
+        return f"npm {weight.npm}"
+    if weight.package is not None:
+        return f"pip {weight.package}"
+    hosts = dict.fromkeys(urlsplit(address).netloc for address in weight.addresses)
+    return ", ".join(hosts) or "by hand"
 
 
 def format_terms(weight: "Weight") -> str:

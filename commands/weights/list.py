@@ -5,7 +5,7 @@ from typing import Any
 
 from commands._console import emit_json, emit_table, out
 from commands._options import AsJson
-from commands.weights._format import COMMERCIAL, format_size
+from commands.weights._format import COMMERCIAL, format_origin, format_size
 
 HELP = "List all known weights: here or not, size, licence, commercial use, who needs them."
 EXAMPLE = "tm weights list --json"
@@ -33,17 +33,20 @@ def run(as_json: AsJson = False) -> None:
             }
             for status in listed.known
         ]
-        imported = [_file(path.stem, path) for path in listed.imported]
+        imported = [
+            {**_file(path.stem, path), "from": listed.origin(path)} for path in listed.imported
+        ]
         shipped = [{**_file(one.name, one.path), "card": one.card} for one in listed.shipped]
         emit_json({"folder": listed.folder, "weights": known, "own": imported, "shipped": shipped})
         return
     emit_table(
-        ("weights", "here", "size", "commercial", "licence", "needed by"),
+        ("weights", "here", "size", "from", "commercial", "licence", "needed by"),
         [
             (
                 status.weight.name,
                 LOCATIONS[status.location],
                 format_size(status.weight.size, exact=status.weight.bytes is not None),
+                format_origin(status.weight),
                 COMMERCIAL[status.weight.commercial],
                 status.weight.licence,
                 ", ".join(status.weight.needed_by) or "-",
@@ -54,12 +57,13 @@ def run(as_json: AsJson = False) -> None:
     )
     out.print()
     emit_table(
-        ("by npm", "here", "size", "commercial", "licence", "trained on"),
+        ("by npm", "here", "size", "from", "commercial", "licence", "trained on"),
         [
             (
                 status.weight.name,
                 LOCATIONS[status.location],
                 format_size(status.weight.size, exact=False),
+                format_origin(status.weight),
                 COMMERCIAL[status.weight.commercial],
                 status.weight.licence,
                 status.weight.data,
@@ -80,8 +84,11 @@ def run(as_json: AsJson = False) -> None:
     if listed.imported:
         out.print()
         emit_table(
-            ("imported", "size"),
-            [(path.stem, format_size(path.stat().st_size)) for path in listed.imported],
+            ("imported", "size", "from"),
+            [
+                (path.stem, format_size(path.stat().st_size), listed.origin(path))
+                for path in listed.imported
+            ],
         )
 
 

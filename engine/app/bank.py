@@ -17,8 +17,9 @@ from engine.banks.search import Engine
 from engine.banks.strip import Impostor, aligned_face, draw_strip, impostors_of
 from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe_as, read_tree
+from engine.core.dry_run import checks_only
 from engine.core.errors import PictureError, UsageError
-from engine.core.progress import Progress
+from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.data.ages import AgeSource, read_age_csv
 from engine.data.domains import Domain
@@ -148,8 +149,28 @@ def _domain(pictures: Sequence[Path]) -> Domain | None:
     return domain_of(*descriptors) if descriptors else None
 
 
-def count_build(source: Path, out: Path, *, ages: Path | None = None) -> FaceCounts:
-    """Count what `build` would embed, without writing; errors as of `build`."""
+def count_build(
+    source: Path,
+    out: Path,
+    *,
+    bin_size: int = BIN,
+    embedder: str = "nano-identity",
+    ages: Path | None = None,
+    age_by: str | None = None,
+    device: Device = "auto",
+) -> FaceCounts:
+    """Count what `build` would embed, without writing; arguments and errors as of `build`."""
+    with checks_only():
+        build(
+            source,
+            out,
+            Silence(),
+            bin_size=bin_size,
+            embedder=embedder,
+            ages=ages,
+            age_by=age_by,
+            device=device,
+        )
     pictures, without_age = count_faces(BankPlan(source, out, ages=_age_source(ages)))
     return FaceCounts("bank", pictures, without_age)
 
@@ -196,7 +217,12 @@ def search(
     none of these ages, WeightsError if bank and network do not match.
     """
     where = choose(device).device
-    span = parse_ages(ages) if ages is not None else None
+    span, step = parse_ages(ages) if ages is not None else (None, 0.0)
+    if step:
+        raise UsageError(
+            f"`{ages}` has a step, and faces of all ages between are searched",
+            hint="write it as `20..50`",
+        )
     bank, identity_net = read_bank_for(file, embedder, where)
     strip = out if out is not None else Path(f"{photo.stem}-nearest.png")
     require_free([strip], inputs=[file, photo])
@@ -246,8 +272,11 @@ def count_anchors(
     model: str | None = None,
     embedder: str | None = None,
     ages: Path | None = None,
+    device: Device = "auto",
 ) -> FaceCounts:
-    """Count what `anchors` would read, without writing; errors as of `anchors`."""
+    """Count what `anchors` would read, without writing; arguments and errors as of `anchors`."""
+    with checks_only():
+        anchors(source, out, Silence(), model=model, embedder=embedder, ages=ages, device=device)
     kind = _anchor_kind(out, model, embedder)
     faces = faces_in(source, _age_source(ages))
     return FaceCounts(kind, len(faces), sum(face.age is None for face in faces))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.batch import BatchReport
+from engine.core.dry_run import checks_only
 from engine.core.errors import InputError
 from engine.core.progress import Progress, Silence
 from engine.enhance.audit import Audit, audit_folder
@@ -86,7 +87,11 @@ def enhance(request: EnhanceRequest, progress: Progress | None = None) -> Enhanc
 
 def forecast_enhance(request: EnhanceRequest, progress: Progress | None = None) -> EnhanceForecast:
     """Check a request and count its photos; nothing is written. Raises as `enhance` does."""
-    plan, models, compute = _prepared(request, Silence() if progress is None else progress)
+    progress = Silence() if progress is None else progress
+    plan, models, compute = _prepared(request, progress)
+    plan.chain()
+    with checks_only():
+        enhance_folder(plan, progress)
     return EnhanceForecast(len(pictures_of(plan)), models, compute)
 
 

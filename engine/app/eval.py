@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.app.summary import Summary, summarise
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
@@ -110,8 +111,9 @@ class EvalRequest:
         return {str(folder): _kind(folder) for folder in folders}
 
     def preview(self) -> dict[str, Any]:
-        """The kind of each folder and the folder of the report, for `--dry-run`."""
-        self.validate()
+        """The kind of each folder, and that of the report; raises as `evaluate` does."""
+        with checks_only():
+            evaluate(self)
         return {"evaluated": self.kinds(), "out": str(self.folder)}
 
     def landscape_runs(self) -> list[Path] | None:
@@ -329,10 +331,8 @@ def _kind(folder: Path) -> str:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """The names of folders, with the folder above where two have the same name."""
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) == len(names):
-        return names
-    longer = ["/".join(folder.resolve().parts[-2:]) for folder in folders]
-    if len(set(longer)) < len(longer):
-        raise UsageError("one folder was given twice")
-    return longer
+    for parts in (1, 2):
+        names = ["/".join(folder.resolve().parts[-parts:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    raise UsageError("one folder was given twice")

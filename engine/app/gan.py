@@ -1,8 +1,10 @@
 """`tm gan`: landscapes of given valence and arousal."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from engine.core.dry_run import checks_only, end_of_checks
 from engine.core.single import require_free
 from engine.landscapes.inference.render import Axis, LandscapeRenderer, RenderPlan, render_plan
 from engine.runtime.device import Device, choose
@@ -53,9 +55,14 @@ def render_landscapes(
         truncation=truncation, size=size,
     )  # fmt: skip
     files = sorted({str(file) for file in plan.files})
-    if dry_run:
-        return {"dry_run": True, "landscapes": len(plan.samples), "files": files}
+    with checks_only() if dry_run else nullcontext():
+        return {**_rendered(plan, files, weights, device), "files": files}
+    return {"dry_run": True, "landscapes": len(plan.samples), "files": files}
+
+
+def _rendered(plan: RenderPlan, files: list[str], weights: str, device: Device) -> dict[str, Any]:
     outputs = [path for file in files for path in (Path(file), Path(file).with_suffix(".json"))]
     require_free(outputs, inputs=[Path(weights)])
     renderer = LandscapeRenderer.of(weights, choose(device).device)
-    return {**render_plan(plan, renderer), "files": files}
+    end_of_checks()
+    return render_plan(plan, renderer)

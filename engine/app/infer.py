@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.batch import BatchReport
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.data.faces import FaceSource
@@ -103,7 +104,10 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Once(Silence() if progress is None else progress)
-    models = _prepared(request, progress)
+    return _aged(request, _prepared(request, progress), progress)
+
+
+def _aged(request: InferRequest, models: Models, progress: Progress) -> InferResult:
     plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
     workers = cores() if request.workers is None else request.workers
 
@@ -124,7 +128,11 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
 
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
-    models = _prepared(request, Silence() if progress is None else progress)
+    progress = Silence() if progress is None else progress
+    models = _prepared(request, progress)
+    models.require_readable()
+    with checks_only():
+        _aged(request, models, progress)
     ages = models.ages(request.ages)
     photos = len(photos_of(_plan(request, models.recipe, ages)))
     return InferForecast(photos, ages, models.compute, tuple(models.forecast()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config.load import load_recipe
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
 from engine.core.numbers import AgeWindow
 from engine.training.callbacks import SilentCallback
@@ -47,6 +48,11 @@ class OneShot:
     ) -> tuple[Path, Outcome]:
         """Train it; arguments, result and errors as of `engine.app.train.train`."""
         return start_run(self.recipe, out, devices=devices, callback=callback)
+
+    def check(self, *, out: Path | None = None, devices: int = 1) -> None:
+        """Raise what `train` would raise before it begins."""
+        with checks_only():
+            self.train(out=out, devices=devices)
 
 
 def plan_oneshot(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
 from engine.core.progress import Progress, Silence
 from engine.data.ages import AgeSource, parse_born, read_age_csv
@@ -13,7 +14,7 @@ from engine.data.manifest import Row
 from engine.faces.choose import FaceChoice
 from engine.prep.advice import advise
 from engine.prep.align import AlignPlan, AlignReport, Job, align_photos, plan_jobs
-from engine.prep.filter import FilterPlan, copy_kept, filter_folder, pictures_of
+from engine.prep.filter import FilterPlan, copy_kept, filter_folder, pictures_of, require_copies
 from engine.prep.forget import forget
 from engine.prep.landscapes import LandscapePlan, synthesise_landscapes
 from engine.prep.recipe import load_prep
@@ -34,9 +35,9 @@ __all__ = [
     "filter_pictures",
     "forecast_align",
     "forecast_filter",
+    "forecast_sheet",
     "forecast_synth",
     "forget",
-    "rows_of_sheet",
     "split_folder",
     "synth",
 ]
@@ -117,7 +118,12 @@ def align(request: AlignRequest, progress: Progress | None = None) -> AlignRepor
 
 
 def forecast_align(request: AlignRequest) -> list[Job]:
-    """The photos that `align` would read, and where their faces would go; nothing is written."""
+    """The photos that `align` would read, and where their faces would go; nothing is written.
+
+    Raises as `align` does.
+    """
+    with checks_only():
+        align(request)
     return plan_jobs(request.plan())
 
 
@@ -159,6 +165,8 @@ def filter_pictures(request: FilterRequest, progress: Progress | None = None) ->
     recipe = load_prep(request.recipe, request.settings)
     progress = Silence() if progress is None else progress
     workers = cores() if request.workers is None else request.workers
+    if request.out is not None:
+        require_copies(request.folder, request.out)
     plan = FilterPlan(request.folder, recipe.quality, recipe.similarity, request.include_synthetic)
     rows = filter_folder(plan, workers=workers, progress=progress)
     copied, faults = None, list[str]()
@@ -168,8 +176,12 @@ def filter_pictures(request: FilterRequest, progress: Progress | None = None) ->
 
 
 def forecast_filter(request: FilterRequest) -> int:
-    """The number of pictures that `filter_pictures` would decide on; nothing is written."""
-    load_prep(request.recipe, request.settings)
+    """The number of pictures that `filter_pictures` would decide on; nothing is written.
+
+    Raises as `filter_pictures` does.
+    """
+    with checks_only():
+        filter_pictures(request)
     return len(pictures_of(request.folder))
 
 
@@ -181,7 +193,8 @@ class SynthRequest:
         out: folder of the pictures and of their manifest.
         people: the number of people, or of scenes.
         per_person: pictures of each.
-        ages: a range as `20..50` over which ages are spread evenly; portraits only.
+        ages: a range as `20..50` over which ages are spread evenly, or `20..50..10` of which they
+            are taken; portraits only.
         size: side in px; 256 for portraits and 128 for landscapes if None.
         seed: the number of the first person or scene.
         unaligned: 0 frames faces like aligned ones, 1 like snapshots; portraits only.
@@ -207,11 +220,13 @@ class SynthRequest:
         """What is rendered; UsageError for a value out of range."""
         size = SIZES[self.world] if self.size is None else self.size
         if self.world == "portraits":
+            ages, step = parse_ages(self.ages)
             return SynthPlan(
                 out=self.out,
                 people=self.people,
                 per_person=self.per_person,
-                ages=parse_ages(self.ages),
+                ages=ages,
+                step=step,
                 size=size,
                 seed=self.seed,
                 unaligned=self.unaligned,
@@ -239,5 +254,14 @@ def synth(request: SynthRequest, progress: Progress | None = None) -> tuple[int,
 
 
 def forecast_synth(request: SynthRequest) -> tuple[int, int]:
-    """The number of pictures that `synth` would render, and their side in px."""
+    """The number of pictures that `synth` would render, and their side in px; raises as it does."""
+    with checks_only():
+        synth(request)
     return request.people * request.per_person, request.plan().size
+
+
+def forecast_sheet(folder: Path, path: Path) -> int:
+    """The number of pictures that `draw_sheet` would draw; nothing is written, and raises as it."""
+    with checks_only():
+        draw_sheet(folder, path, columns=1, cell=1, progress=Silence())
+    return len(rows_of_sheet(folder))

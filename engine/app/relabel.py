@@ -1,10 +1,11 @@
 """`tm relabel` as a function: ages by a mixture of experts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.core.dry_run import checks_only
 from engine.core.errors import TmError, UsageError
 from engine.core.progress import Progress, Silence
 from engine.core.regular import real
@@ -105,21 +106,42 @@ def relabel(request: RelabelRequest, progress: Progress | None = None) -> Relabe
     return run_plan(plan_relabel(request), Silence() if progress is None else progress)
 
 
-def preview_relabel(request: RelabelRequest) -> dict[str, Any]:
-    """The pictures, experts and files of a request, for `--dry-run`; no weights are loaded."""
+def preview_relabel(request: RelabelRequest) -> tuple[dict[str, Any], TmError | None]:
+    """The pictures, experts and files of a request, and what would end `relabel` at its start.
+
+    Networks that need much memory (Janus) are looked for and not loaded. Raises as `relabel` does
+    for what cannot be previewed.
+    """
     recipe = request.load_recipe()
     jobs = _jobs(request)
     files = output_files(request.out, fits=request.truth is not None)
     files += [path for path in (request.report, request.manifest_file) if path is not None]
     if request.captions is not None:
         files += [request.captions / name for name in (INDEX, EMBEDDINGS)]
-    return {
+    record = {
         "pictures": len(jobs),
         "faces": FACES[declared_aligned(jobs, _reading(recipe, request))],
         "experts": [_availability(table) for table in recipe.chosen(request.experts or ())],
         "captions": None if request.captions is None else _availability(recipe.captioner()),
         "files": [str(path) for path in files],
     }
+    return record, _fault(request, recipe)
+
+
+def _fault(request: RelabelRequest, recipe: RelabelRecipe) -> TmError | None:
+    tables = recipe.chosen(request.experts or ())
+    light = [table.name for table in tables if not table.cost()]
+    try:
+        if request.captions is not None:
+            recipe.captioner().path()
+        if not light:
+            tables[0].path()
+            return None
+        with checks_only():
+            relabel(replace(request, experts=light, captions=None))
+    except TmError as error:
+        return error
+    return None
 
 
 def plan_relabel(request: RelabelRequest) -> RelabelPlan:

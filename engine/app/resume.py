@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from engine.runtime.device import Device, choose
+from engine.core.dry_run import checks_only
+from engine.runtime.device import Device
 from engine.training.callbacks import SilentCallback
 from engine.training.checkpoint import best_of
 from engine.training.extension import Extension
@@ -10,7 +11,7 @@ from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
 from engine.trainings.series.runs import resume_any, run_progress
 
-__all__ = ["best_so_far", "forecast_resume", "resume"]
+__all__ = ["best_so_far", "forecast_resume", "resume", "steps_done"]
 
 
 def resume(
@@ -47,11 +48,32 @@ def best_so_far(run: Path) -> tuple[str, float, int] | None:
     return best_of(run)
 
 
-def forecast_resume(run: Path, *, device: Device | None = None) -> list[tuple[str, int, int]]:
-    """Name, steps done and steps in all of a run, or of every run of a series; nothing is changed.
-
-    Raises as `resume` does, but for weights and photos, which it does not read.
-    """
-    if device is not None:
-        choose(device)
+def steps_done(run: Path) -> list[tuple[str, int, int]]:
+    """Name, steps done and steps in all of a run, or of every run of a series."""
     return run_progress(run)
+
+
+def forecast_resume(
+    run: Path,
+    *,
+    until: int | None = None,
+    steps: str | None = None,
+    rate: float | None = None,
+    accept_changes: bool = False,
+    device: Device | None = None,
+) -> list[tuple[str, int, int]]:
+    """What `steps_done` has, after every check of `resume`; nothing is changed.
+
+    Raises as `resume` does.
+    """
+    progress = steps_done(run)
+    with checks_only():
+        resume(
+            run,
+            until=until,
+            steps=steps,
+            rate=rate,
+            accept_changes=accept_changes,
+            device=device,
+        )
+    return progress

@@ -8,7 +8,8 @@ from engine.app.compute import describe_compute
 from engine.config.base import Recipe
 from engine.config.find import find_recipe, shipped_recipes
 from engine.config.load import load_recipe
-from engine.core.errors import RecipeError
+from engine.core.dry_run import checks_only
+from engine.core.errors import RecipeError, TmError
 from engine.training.callbacks import Callback, SilentCallback, TrainProgress
 from engine.training.forecast import Forecast, forecast
 from engine.training.identity_trend import identity_trend
@@ -37,20 +38,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TrainingForecast:
-    """The cost of one training; batch: pictures of a step."""
+    """The cost of one training; batch: pictures of a step; fault: what would end it at once."""
 
     recipe: str
     about: str
     batch: int
     cost: Forecast
+    fault: TmError | None
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesForecast:
-    """Name, kind and steps of every run of a series."""
+    """Name, kind and steps of every run of a series; fault: as of one training."""
 
     recipe: str
     runs: tuple[tuple[str, str, int], ...]
+    fault: TmError | None
 
 
 def train(
@@ -109,19 +112,30 @@ def needs_of(recipe: str | Path, settings: Sequence[str] = ()) -> Needs:
 
 
 def forecast_training(
-    recipe: str | Path, settings: Sequence[str] = ()
+    recipe: str | Path, settings: Sequence[str] = (), *, out: Path | None = None, devices: int = 1
 ) -> TrainingForecast | SeriesForecast:
-    """Estimate parameters, schedules, memory and disk of a training; reads no data.
+    """Estimate parameters, schedules, memory and disk of a training; reads no picture.
 
-    RecipeError and UsageError as of `train`; missing data is a remark of the forecast.
+    RecipeError and UsageError as of `train`; what else would end it at its start, such as missing
+    data, is the fault of the forecast. out, devices: as of `train`.
     """
     loaded = load_recipe(recipe, settings)
     if isinstance(loaded, SeriesRecipe):
         runs = [(path.name, run.kind, run.total_steps) for path, run in members(loaded, Path())]
-        return SeriesForecast(loaded.name, tuple(runs))
+        return SeriesForecast(loaded.name, tuple(runs), _fault(loaded, out, devices))
     if not isinstance(loaded, TrainingRecipe):
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
-    return TrainingForecast(loaded.name, loaded.about, loaded.batch, forecast(loaded))
+    cost, fault = forecast(loaded), _fault(loaded, out, devices)
+    return TrainingForecast(loaded.name, loaded.about, loaded.batch, cost, fault)
+
+
+def _fault(recipe: Recipe, out: Path | None, devices: int) -> TmError | None:
+    try:
+        with checks_only():
+            start_any(recipe, out, devices=devices, callback=lambda first: SilentCallback())
+    except TmError as error:
+        return error
+    return None
 
 
 def trainable_recipes() -> dict[str, Recipe]:

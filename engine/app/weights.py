@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.config.find import shipped_recipes
 from engine.config.load import load_recipe_as
 from engine.core.atomic import write_json
 from engine.core.digest import file_sha256, settings_digest
+from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
@@ -29,6 +31,7 @@ from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import WeightsStatus, imported_files, status_of
 from engine.weights.importing import ImportPlan, plan_import, write_import
 from engine.weights.inspection import FileCheck
+from engine.weights.lockfile import Lock
 from engine.weights.manifest import Weight, known_weights
 from engine.weights.native import read_card, read_native, save_native
 from engine.weights.tensors import read_safetensors, tensors_sha256
@@ -64,6 +67,11 @@ class WeightsList:
     imported: tuple[Path, ...]
     """Those imported under names of the user's own."""
     shipped: tuple[ShippedWeights, ...]
+
+    def origin(self, path: Path) -> str:
+        """Where an imported file is from, as far as that is on record."""
+        record = Lock(self.folder).files.get(path.relative_to(self.folder).as_posix())
+        return "-" if record is None else re.sub(r" [0-9a-f]{64}", "", record.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,8 @@ def pull_weights(
         require_fetchable(weight)
     if missing:
         confirm(missing)
-    if not dry_run:
-        for weight in missing:
+    for weight in missing:
+        with checks_only() if dry_run else nullcontext():
             fetch(weight, folder=folder, progress=progress or Silence())
     return [
         _pulled(named[name], folder, fetched=not named[name].here and not dry_run)
@@ -188,7 +196,10 @@ def import_weights(
     plan = plan_import(file, name=name, ema=ema)
     if plan.checkpoint is not None:
         require_buildable(file, plan.checkpoint)
-    return ImportedWeights(plan, not dry_run and write_import(plan, replacing=replacing))
+    with checks_only() if dry_run else nullcontext():
+        written = write_import(plan, replacing=replacing)
+        return ImportedWeights(plan, written)
+    return ImportedWeights(plan, written=False)
 
 
 def check_weights(
@@ -225,6 +236,8 @@ def export_weights(
     best = find_weights(str(run))
     require_free([file], inputs=[best])
     if dry_run:
+        with checks_only():
+            export_weights(run, file, half=half)
         return ExportedWeights(best, file, None)
     delivered = read_native(best)
     if delivered is None:

@@ -112,7 +112,7 @@ def _faulty(path: Path, faults: list[str], settings: Sequence[str] = ()) -> Reci
     what = f"`{path}` has"
     if settings and _is_sound(path):
         what = "what was set on top of the recipe has"
-    return RecipeError("\n".join([f"{what} {many}", *(f"  {fault}" for fault in faults)]))
+    return RecipeError(f"{what} {many}", faults=faults)
 
 
 def _is_sound(path: Path) -> bool:

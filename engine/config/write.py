@@ -51,6 +51,8 @@ def unset_keys(table: Table, place: str = "") -> Iterator[tuple[str, str]]:
     """The keys without a value, which TOML cannot write: dotted key and description."""
     for name, field in type(table).model_fields.items():
         value, here = getattr(table, name), f"{place}{name}"
+        if name in table.unused:
+            continue
         if value is None:
             yield here, field.description if field.description is not None else ""
         elif isinstance(value, Table):

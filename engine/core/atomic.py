@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from engine.core.dry_run import end_of_checks, is_dry
 from engine.core.errors import DiskError, TmError, UsageError
 from engine.core.held import TakenError, begin
 from engine.core.jsontext import to_json
@@ -22,6 +23,9 @@ def written(path: Path) -> Generator[IO[bytes]]:
     """
     try:
         partial = begin(path)
+        if is_dry():
+            require_folder(path.parent)
+            end_of_checks()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -75,14 +79,30 @@ def disk_error(error: OSError, path: Path) -> TmError:
     return DiskError(f"`{path}` cannot be written: {error.strerror or error}")
 
 
+def require_folder(folder: Path) -> None:
+    """Check, and change nothing: a folder is there or could be made, and may be written to."""
+    place = _nearest(folder)
+    if not place.is_dir():
+        raise disk_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise disk_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), folder)
+
+
 def require_room(folder: Path, need: int) -> None:
     """DiskError if fewer than `need` bytes are free where a folder lies."""
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(_nearest(folder)).free
     if free < need:
         raise DiskError(
             f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",
             hint="free some space, or choose another folder with TM_WEIGHTS",
         )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what is there of the path to it."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Every error that a user can meet, with a hint of what to try next and an exit code."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 
@@ -23,6 +24,12 @@ class RecipeError(TmError):
     """A recipe that cannot be used; the message lists all of its faults."""
 
     exit_code = 2
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, faults: Sequence[str] = ()
+    ) -> None:
+        super().__init__("\n  ".join([message, *faults]), hint=hint)
+        self.faults = tuple(faults)
 
 
 class InputError(TmError):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.core.dry_run import is_dry
 from engine.core.errors import PictureError, UsageError
 from engine.core.jsontext import from_json, to_json
 
@@ -78,6 +79,8 @@ class HeldFolder:
                 " (`--overwrite` replaces it)"
             )
         temporary = temporary_name(place)
+        if is_dry():
+            return temporary
         self._append([[name, temporary.relative_to(self.root).as_posix()]])
         self._own.add(name)
         return temporary
@@ -102,6 +105,9 @@ class HeldFolder:
 
     def adopt(self, names: Iterable[str]) -> None:
         """Enter files that earlier runs made: a folder without a record still has its ledger."""
+        if is_dry():
+            self._own.update(names)
+            return
         self._append([[name, None] for name in names])
 
     def remove(self, *names: str) -> None:
@@ -124,7 +130,7 @@ class HeldFolder:
 
     def release(self) -> None:
         """Keep the record only where it says what the folder owns."""
-        if self.is_new and not self.guarded:
+        if not is_dry() and self.is_new and not self.guarded:
             self.record.unlink(missing_ok=True)
 
     def _resolved(self, path: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self, TextIO, cast
 
 from engine.core.atomic import disk_error, write_text
+from engine.core.dry_run import end_of_checks, is_dry
 from engine.core.errors import UsageError
 from engine.core.held import folder_of
 from engine.core.jsontext import from_json, to_json
@@ -39,6 +40,9 @@ class Ledger:
                 ) from None
 
     def __enter__(self) -> Self:
+        if is_dry():
+            self._adopt()
+            return self
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # A torn last line must not swallow the first row of this run.
@@ -53,10 +57,12 @@ class Ledger:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self.save()
+        if not is_dry():
+            self.save()
 
     def add(self, row: Row) -> None:
         """Append a row to the journal at once; DiskError or UsageError if it cannot be written."""
+        end_of_checks()
         if self._file is None:
             raise ValueError("the ledger is not open")
         try:

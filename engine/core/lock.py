@@ -10,7 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from engine.core.atomic import disk_error, write_json
+from engine.core.atomic import disk_error, require_folder, write_json
+from engine.core.dry_run import is_dry
 from engine.core.errors import UsageError
 from engine.core.held import RECORD, HeldFolder, holding, may_overwrite
 from engine.core.jsontext import from_json
@@ -32,14 +33,29 @@ def locked(
         guarded: only files of its own are replaced, see `engine.core.held`.
         inputs: files that nothing may replace.
         name: of one output, where other programs may write to the same folder meanwhile.
+
+    A dry run checks that the folder could be held, and leaves it as it is.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        require_folder(folder)
+        if not is_dry():
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(error, folder) from error
     before = f".{name}" if name else ""
     lock, owner = FileLock(folder / f"{before}{LOCK}"), folder / f"{before}{LOCK}.json"
     what = folder / name
+
+    def held() -> HeldFolder:
+        record = f"{before}{RECORD}"
+        return HeldFolder(
+            folder, guarded=guarded, overwrite=may_overwrite(), inputs=inputs, record=record
+        )
+
+    if is_dry() and not Path(lock.lock_file).is_file():
+        with holding(held()) as own:
+            yield own
+        return
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -50,22 +66,19 @@ def locked(
         raise disk_error(error, folder) from error
     try:
         try:
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            write_json(owner, {"pid": os.getpid(), "command": shlex.join(sys.argv), "since": since})
-            held = HeldFolder(
-                folder,
-                guarded=guarded,
-                overwrite=may_overwrite(),
-                inputs=inputs,
-                record=f"{before}{RECORD}",
-            )
-            held.sweep()  # nobody else writes here now: what is unfinished belongs to the dead
+            own = held()
+            if not is_dry():
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                command = shlex.join(sys.argv)
+                write_json(owner, {"pid": os.getpid(), "command": command, "since": since})
+                own.sweep()  # nobody else writes here now: what is unfinished belongs to the dead
         except OSError as error:
             raise disk_error(error, folder) from error
-        with holding(held):
-            yield held
+        with holding(own):
+            yield own
     finally:
-        owner.unlink(missing_ok=True)
+        if not is_dry():
+            owner.unlink(missing_ok=True)
         lock.release()
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 WEIGHTS, CACHE = "TM_WEIGHTS", "TM_CACHE"
 FEATURES = "photo-features"
+CONTENT = 24
+"""Digits of a picture's SHA-256 with which the names of its measurements there begin."""
 
 
 def weights_folder() -> Path:

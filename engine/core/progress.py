@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
+from engine.core.dry_run import end_of_checks
+
 
 class Progress(Protocol):
     """Receives the progress of long work, one bar at a time, and warnings for the user."""
@@ -39,7 +41,8 @@ class Silence:
 
 @contextmanager
 def reported(progress: Progress, task: str, total: int) -> Generator[None]:
-    """Begin a piece of work and end it whatever happens inside."""
+    """Begin a piece of work, which ends a dry run; end it whatever happens inside."""
+    end_of_checks()
     progress.begin(task, total)
     try:
         yield

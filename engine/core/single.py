@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from engine.core.atomic import require_folder
 from engine.core.errors import UsageError
 from engine.core.held import may_overwrite
 from engine.core.regular import open_regular
@@ -22,8 +23,9 @@ MARKS = {
 def require_free(
     outputs: Sequence[Path], *, inputs: Iterable[Path] = (), known: Iterable[Path] = ()
 ) -> None:
-    """UsageError for an output that is an input or a folder, that stands twice among them, or that
-    is there already and neither `known` nor made by tm; that may be overwritten where wanted."""
+    """UsageError for an output that is an input or a folder, that stands twice among them, that
+    lies where no file can be written, or that is there already and neither `known` nor made by tm;
+    that may be overwritten where wanted."""
     sources = {os.path.realpath(path) for path in inputs}
     ours, seen = set(known), set[str]()
     for path in outputs:
@@ -35,6 +37,7 @@ def require_free(
         if path.is_dir():
             raise UsageError(f"`{path}` is a folder, and the output is a file")
         seen.add(place)
+        require_folder(path.parent)
         if path in ours or may_overwrite():
             continue
         if os.path.lexists(path) and not made_by_tm(path):

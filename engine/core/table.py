@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -40,12 +40,15 @@ class Table(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
+    unused: ClassVar[frozenset[str]] = frozenset()
+    """Keys that a kind shares with others and has no use for: they are not written out."""
+
     def dump(self) -> dict[str, Any]:
         """Everything the table holds, ready for TOML or JSON.
 
         A field typed by a base class must say `SerializeAsAny`, or its subclass' keys are lost.
         """
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, exclude={*self.unused})
 
     @model_validator(mode="wrap")
     @classmethod

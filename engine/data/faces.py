@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import PictureError
+from engine.core.errors import PictureError, UsageError
 from engine.data.points import holds_points, points_of, read_points
 from engine.faces.boxes import Box
 from engine.faces.detect import Detection, Detections, Face, FaceFinder
@@ -34,10 +34,17 @@ class FaceSource:
     def of(
         cls, detection: Detection, landmarks: str | Path | None, *, thorough: bool = False
     ) -> Self:
-        """What `--landmarks` asks for: `dlib`, `mesh`, or a file."""
+        """What `--landmarks` asks for: `dlib`, `mesh`, or a file; UsageError where it is none."""
         if landmarks is None:
             return cls(detection, thorough)
         named = str(landmarks) in FITTERS
+        if not named and not Path(landmarks).is_file():
+            raise UsageError(
+                f"`{landmarks}` fits no landmarks: it is no file",
+                hint=f"{', '.join(f'`{name}`' for name in FITTERS)}, a model for dlib, or a table",
+            )
+        if not named and holds_points(Path(landmarks)):
+            read_points(Path(landmarks))
         fitter = str(landmarks) if named else "dlib"
         asked = detection.model_copy(update={"landmarks": fitter})
         return cls(asked, thorough, None if named else Path(landmarks))

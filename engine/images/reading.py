@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from engine.core.errors import PictureError, UsageError
 from engine.core.regular import open_regular
@@ -43,6 +43,9 @@ MAX_MEGAPIXELS = 250.0
 """Larger pictures are refused before they are decoded: they may be decompression bombs."""
 MAX_SCANNED = 10_000.0
 """Megapixels of a progressive JPEG times its scans: all are walked for each, even an empty one."""
+CUT_SHORT = "is cut short"
+CUT_ROWS, CUT_SHARE = 16, 0.02
+"""Rows, and share of the rows, that a JPEG may lack at its bottom."""
 EARLIEST = datetime.date(1826, 1, 1)
 BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error)
 
@@ -60,19 +63,49 @@ class Picture:
     pixels: Pixels
     gray: bool
     taken: datetime.date | None
+    cut: bool = False
+    """Whether the file lacks its last bytes, and a few rows at the bottom may be grey."""
 
 
 def read_picture(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
-    """Decode the first frame at full resolution, or raise `PictureError` with the reason."""
+    """Decode the first frame at full resolution, or raise `PictureError` with the reason.
+
+    Of a JPEG that lacks its last bytes the rest is taken, where only a few rows are lost.
+    """
+    try:
+        return _read(path, max_megapixels, ends_early=False)
+    except PictureError as error:
+        if not error.reason.startswith(CUT_SHORT):
+            raise
+        return _read(path, max_megapixels, ends_early=True)
+
+
+def _read(path: Path, max_megapixels: float, *, ends_early: bool) -> Picture:
     with opened(path) as image:
         require_size(image, max_megapixels)
-        image.load()
+        _load_cut(image) if ends_early else image.load()
         exif = exif_tags(image)
         was_gray = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
         pixels = upright(to_srgb(image), exif.get(ORIENTATION, 1))
         if was_gray:
             pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
-        return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif))
+        return Picture(pixels, was_gray or _is_gray(pixels), _taken(exif), ends_early)
+
+
+def _load_cut(image: Image.Image) -> None:
+    """Decode what there is of a JPEG; PictureError where it lacks more than a few rows."""
+    if image.format not in ("JPEG", "MPO"):
+        raise PictureError(f"{CUT_SHORT}: its end is missing")
+    allowed, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+    try:
+        image.load()
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = allowed
+    rows = np.asarray(image.convert("L"))
+    there = np.flatnonzero((rows != rows[-1, -1]).any(axis=1))
+    cut = image.height - 1 - int(there[-1]) if len(there) else image.height
+    if cut > max(CUT_ROWS, CUT_SHARE * image.height):
+        raise PictureError(f"{CUT_SHORT}: {cut} of its {image.height} rows are missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +272,7 @@ def _reason(error: Exception) -> str:
             return "needs more memory than there is"
     text = " ".join(str(error).split())
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return f"is cut short: {text}"
+        return f"{CUT_SHORT}: {text}"
     if "MAX_TEXT" in text or "text chunk" in text.lower():
         return f"carries a text chunk that unpacks to a bomb: {text}"
     if isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.EILSEQ):

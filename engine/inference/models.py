@@ -84,6 +84,11 @@ class Models:
             raise UsageError("no target age was given", hint="write them as `20,40,60`")
         return anchors_of(self.checkpoint).years
 
+    def require_readable(self) -> None:
+        """WeightsError for weights that are loaded once a picture needs them, and are damaged."""
+        if self.asked is None and weights_here(SAM):
+            read_checkpoint(weights_file(SAM))
+
     def forecast(self) -> list[str]:
         """The lines that a run may print."""
         if self.asked is None:

@@ -14,7 +14,7 @@ from engine.inference.models import Models
 from engine.inference.plan import InferPlan
 from engine.inference.recipe import InferRecipe
 from engine.runtime.device import Compute
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 
 WORTH_PROCESS = 12
 """Photos for which starting one more process is worth its seconds."""
@@ -91,7 +91,8 @@ def spread_over(
 def _spread(
     photos: Iterable[Photo], *, processes: int, work: _Work, models: Models, progress: Progress
 ) -> Iterator[tuple[Photo, list[Row]]]:
-    for outcome in in_processes(partial(_age, work=work), photos, workers=processes):
+    age = partial(_age, work=work)
+    for outcome in in_processes(age, photos, workers=processes, limit=PICTURE_LIMIT):
         aged = outcome.result
         if aged is None:
             yield outcome.item, [fault_of(PictureError(PROCESS_DIED))]

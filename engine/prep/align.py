@@ -32,7 +32,7 @@ from engine.data.manifest import MANIFEST, Point, Row, ledger_of, seen_from
 from engine.faces.boxes import Box
 from engine.faces.choose import FaceChoice
 from engine.faces.crop import crop_face
-from engine.faces.detect import Face
+from engine.faces.detect import NO_FACE, Face
 from engine.geometry.ffhq import quad_of
 from engine.images.naming import output_stems
 from engine.images.reading import MAX_MEGAPIXELS, Picture, read_picture
@@ -114,6 +114,11 @@ class AlignReport:
         return dict(Counter(row.age_by or "unknown" for row in self.rows if row.status == "done"))
 
     @property
+    def lacks_faces(self) -> bool:
+        """Whether no face was found in a photo that this run worked on."""
+        return any((row.reason or "").startswith(NO_FACE) for row in self.new_rows)
+
+    @property
     def kept(self) -> int:
         """The number of faces that an earlier run had aligned already."""
         new = {row["source"] for row in self.run.rows}
@@ -175,6 +180,8 @@ def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
         height, width = picture.pixels.shape[:2]
         about |= {"taken": picture.taken, "gray": picture.gray, "photo_size": (width, height)}
         about |= _age(plan, job.photo, picture)
+        if picture.cut:
+            about["reason"] = "lacks its last bytes: a few rows at its bottom may be grey"
         chosen = plan.choice.among(
             plan.faces.search(job.photo, picture.pixels, every=plan.choice.needs_all_sizes),
             picture.pixels,
@@ -185,7 +192,7 @@ def align_one(job: Job, *, plan: AlignPlan, settings: str) -> list[Row]:
             for number, face in enumerate(chosen, 1)
         ]
     except INPUT_FAULTS as error:
-        return [Row(**about, **fault_row(error))]
+        return [Row(**{**about, **fault_row(error)})]
 
 
 def _save(

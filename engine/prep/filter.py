@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from engine.core.atomic import written
+from engine.core.atomic import require_folder, written
 from engine.core.batch import INPUT_FAULTS, PROCESS_DIED, Finished, fault_row, run_batch
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
@@ -174,14 +174,20 @@ def decide(rows: Sequence[Row], limits: QualityLimits, similarity: Similarity) -
     return [decided.get(row.key, row) for row in rows]
 
 
+def require_copies(folder: Path, out: Path) -> None:
+    """UsageError for an `out` that is the folder itself, or cannot be a folder."""
+    if real(out) == real(folder):
+        raise UsageError(f"`{out}` is the folder itself", hint="name another folder")
+    require_folder(out)
+
+
 def copy_kept(folder: Path, out: Path) -> tuple[int, list[str]]:
     """Copy what is kept, with its rows, into another folder.
 
-    Returns how many pictures, and why others could not be copied. UsageError for an `out` that is
-    the folder itself, or a manifest whose paths lead out of it.
+    Returns how many pictures, and why others could not be copied. UsageError as of
+    `require_copies`, and for a manifest whose paths lead out of it.
     """
-    if real(out) == real(folder):
-        raise UsageError(f"`{out}` is the folder itself", hint="name another folder")
+    require_copies(folder, out)
     kept = [row for row in read_manifest(folder) if row.usable and row.output is not None]
     copies = {row.key: within(out, str(row.output)) for row in kept}
     inputs = [folder / str(row.output) for row in kept]

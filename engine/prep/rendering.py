@@ -46,7 +46,7 @@ Picture = TypeVar("Picture", bound=Rendering)
 def require_own_pictures(out: Path, held: HeldFolder, *names: str) -> None:
     """UsageError for a folder with pictures that were not rendered into it, or other `names`."""
     held.require_own(*names)
-    for path in find_pictures(out).pictures:
+    for path in find_pictures(out).pictures if out.is_dir() else ():
         if not held.overwrite and not held.owns(path.relative_to(out).as_posix()):
             raise UsageError(
                 f"`{out}` holds other pictures, such as `{path}`",

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from engine.core.dry_run import checks_only
 from engine.core.errors import InputError, UsageError
 from engine.core.lock import locked
 from engine.data.manifest import Row, ledger_of, read_manifest
@@ -114,13 +116,16 @@ def _side(row: Row, chosen: set[str]) -> str:
 
 
 def split_folder(folder: Path, *, test: float, seed: int, write: bool) -> list[Row]:
-    """Split a prepared folder; `write` puts the sides into its manifest.
+    """Split a prepared folder; `write` puts the sides into its manifest, else it is only checked.
 
     Raises as `split_rows`, and InputError for a folder without a manifest.
     """
     rows = split_rows(_hashed(folder, read_manifest(folder)), test=test, seed=seed)
-    if write:
-        with locked(folder), ledger_of(folder) as ledger:
-            for row in rows:
-                ledger.add(row.dump())
+    with (
+        nullcontext() if write else checks_only(),
+        locked(folder),
+        ledger_of(folder) as ledger,
+    ):
+        for row in rows:
+            ledger.add(row.dump())
     return rows

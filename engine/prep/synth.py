@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
 from engine.core.lock import locked
-from engine.core.numbers import Span
+from engine.core.numbers import Span, parse_number
 from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
@@ -38,6 +38,8 @@ class SynthPlan:
     """All pictures of a person are one photograph at several ages, in no other plan."""
     staggered: bool = False
     """Everybody's ages lie between those of the others, so that many people cover every age."""
+    step: float = 0.0
+    """Years from one age to the next one that may be drawn, from the lowest on; 0: any."""
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.per_person < 1:
@@ -73,9 +75,11 @@ def plan_portraits(plan: SynthPlan) -> Iterator[PortraitJob]:
     for person in range(plan.seed, plan.seed + plan.people):
         for index in range(plan.per_person):
             share = index / (plan.per_person - 1) if plan.per_person > 1 else 0.5
+            years = plan.ages.high - plan.ages.low
             if plan.staggered:
                 share = (index + (person - plan.seed) * GOLDEN % 1) / plan.per_person
-            age = round(plan.ages.low + share * (plan.ages.high - plan.ages.low))
+            years = plan.step * round(share * (years // plan.step)) if plan.step else share * years
+            age = round(plan.ages.low + years)
             yield PortraitJob(person, age, index, f"{person:06d}/{age}_{index}.png")
 
 
@@ -114,9 +118,17 @@ def render_portrait(job: PortraitJob, *, plan: SynthPlan) -> Row:
     )
 
 
-def parse_ages(text: str) -> Span:
-    """A range of ages in years such as `20..50`, or one age; UsageError for anything else."""
+def parse_ages(text: str) -> tuple[Span, float]:
+    """A range of ages in years such as `20..50`, or one age, and the step of `20..50..10`, else 0.
+
+    UsageError for anything else.
+    """
+    low, *rest = text.split("..", 2)
     try:
-        return Span.parse(text if ".." in text else f"{text}..{text}")
+        step = parse_number(rest[1]) if len(rest) > 1 else 0.0
+        span = Span.parse(f"{low}..{rest[0] if rest else low}")
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if step < 0 or (len(rest) > 1 and not step):
+        raise UsageError(f"the step {step:g} of `{text}` leads nowhere")
+    return span, step

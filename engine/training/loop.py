@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.core.dry_run import end_of_checks
 from engine.core.errors import PictureError
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
@@ -65,6 +66,7 @@ def train(
     """
     if processes.first:
         task.prepare(callback)
+    end_of_checks()
     processes.wait()
     if not processes.first:
         task.prepare(callback)

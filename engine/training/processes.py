@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from engine.core.dry_run import is_dry
 from engine.core.errors import UsageError
 from engine.runtime.device import Device, Precision, choose
 from engine.runtime.orphans import die_with_parent
@@ -51,7 +52,11 @@ class Processes:
         )
 
     def launch(self, threads: int | None = None) -> None:
-        """Start the other processes (each runs this very command) and wait for them."""
+        """Start the other processes (each runs this very command) and wait for them; not in a dry
+        run, which checks in this one.
+        """
+        if is_dry():
+            return
         if is_child():
             # Before the rendezvous, whose timeout after a killed first process is half an hour.
             parent = os.environ.get(STARTED_BY)
@@ -140,7 +145,7 @@ class Processes:
 
     def share(self, value: Shared) -> Shared:
         """The value of the first process, in all of them."""
-        return value if self.count == 1 else self._fabric.broadcast(value)
+        return value if self.count == 1 or is_dry() else self._fabric.broadcast(value)
 
     def wait(self) -> None:
         """Wait for all processes."""

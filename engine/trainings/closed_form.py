@@ -1,7 +1,7 @@
 """What trainings share that solve equations: no gradient, no rate, every step over all data."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,17 @@ UNUSED = ("rate", "optimizer", "clip", "average", "plateau", "best", "validate_e
 
 class ClosedFormRecipe(TrainingRecipe):
     """A training whose steps are solutions."""
+
+    unused: ClassVar[frozenset[str]] = frozenset(
+        {*UNUSED, "steps", "phase", "batch", "sample_every", "patience", "precision"}
+    )
+
+    def dump(self) -> dict[str, Any]:
+        """As of any table; phases only where they are not those of the kind."""
+        if self.phase == type(self).model_fields["phase"].default:
+            return super().dump()
+        phases = [phase.model_dump(include={"name", "steps", "objective"}) for phase in self.phase]
+        return super().dump() | {"phase": phases}
 
     @model_validator(mode="after")
     def _closed_form(self) -> Self:

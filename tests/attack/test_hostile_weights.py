@@ -118,14 +118,14 @@ def headers():
     return made
 
 
-def files(canary):
-    """File name to content."""
+def files(canary, bomb):
+    """File name to content; bomb: bytes that a small file unpacks to."""
     made = {}
     for name, program in programs(canary).items():
         made[f"zip {name}.pt"], made[f"legacy {name}.pt"] = zipped(program), legacy(program)
     good = pickle.dumps({"a": 1}, 2)
     made["traversal.pt"] = zipped(good, ("../../../escaped", b"x"))
-    made["bomb.pt"] = zipped(good, ("archive/data/0", bytes(200 << 20)))
+    made["bomb.pt"] = zipped(good, ("archive/data/0", bytes(bomb)))
     made["cut.pt"] = zipped(good)[:-40]
     made["other.safetensors"] = legacy(programs(canary)["call"])
     for name, state in states().items():
@@ -141,7 +141,7 @@ def files(canary):
 @pytest.mark.parametrize("command", ["import", "infer", "gan", "bank"])
 def test_weights(attack, tm, tmp_path, command):
     canary = tmp_path / "canary"
-    contents = files(canary)
+    contents = files(canary, bomb=20 << 20 if attack.few else 200 << 20)
     for name in attack.chosen(contents, FEW):
         file = tmp_path / name
         file.write_bytes(contents[name])

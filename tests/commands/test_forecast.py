@@ -62,4 +62,6 @@ def test_data_that_is_not_there_is_a_fault_before_anything_is_shown(tm, tmp_path
     assert (result.code, result.out) == (2, "")
     assert "`" + str(tmp_path / "gone") + "` does not exist" in result.err
     (tmp_path / "gone").mkdir()
-    assert tm(*argv).code == 0
+    result = tm(*argv)
+    assert "stage1" in result.out, "what it costs is shown"
+    assert result.code in (2, 4), "and that it would not begin"

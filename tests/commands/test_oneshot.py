@@ -74,7 +74,7 @@ def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run
     assert "oneshot" in (folder / "checkpoints" / "timestamp.txt").read_text()
 
 
-def test_a_dry_run_touches_nothing(tm, run):
+def test_a_dry_run_touches_nothing(tm, run, small):
     before = sorted(map(str, Path().rglob("*")))
     result = tm("oneshot", "--age", 40, "--from", run, "--dry-run", "--json")
     assert result.code == 0, result.err

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.app.weights import command_without_folders
+from engine.core.digest import file_sha256
 from engine.core.ledger import read_rows
 from engine.data.manifest import Row, read_manifest
 from engine.images.saving import save_png
@@ -49,14 +50,19 @@ def known(tm, tmp_path):
     draw = np.random.default_rng(0)
     for age in (30, 40):
         save_png(folder / f"{age}_0.png", draw.integers(0, 256, (64, 64, 3), np.uint8), {})
-    described = Row(output="30_0.png", descriptor=(0.5,) * 128, scored="x", age=30.0, split="test")
+    described = Row(output="30_0.png", descriptor=(0.5,) * 128, scored="x", age=30.0, split="test",
+                    sha256="5" * 64, landmarks=((1.0, 2.0),) * 68)  # fmt: skip
     rows = [described, Row(output="40_0.png", age=40.0)]
     text = "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
     (folder / "manifest.jsonl").write_text(text)
     bank = folder / "deep" / "bank.safetensors"
     assert tm("bank", "build", folder, bank, "--embedder", "nano-identity").code == 0
-    (tmp_path / "cache" / "photo-features").mkdir(parents=True)
-    (tmp_path / "cache" / "photo-features" / "a.npz").touch()
+    features = tmp_path / "cache" / "photo-features"
+    features.mkdir(parents=True)
+    digests = {"own": file_sha256(folder / "30_0.png"), "source": "5" * 64, "other": "7" * 64}
+    for digest in digests.values():
+        (features / f"{digest[:24]}-x.npz").touch()
+    (folder / "deep" / "left.ledger.jsonl").write_text('{"embedding":"AAAA"}\n')
     return folder
 
 
@@ -69,10 +75,11 @@ def test_forgetting_removes_what_identifies_and_nothing_else(tm, known, tmp_path
     assert done["descriptors"] == {str(known / "manifest.jsonl"): 1}
     assert not [p for p in known.rglob("*.jsonl") if "embedding" in p.read_text()]
     assert not list(known.rglob("*.safetensors"))
-    assert not (tmp_path / "cache" / "photo-features").exists()
+    left = [p.name for p in (tmp_path / "cache" / "photo-features").iterdir()]
+    assert left == [f"{'7' * 24}-x.npz"], "what was measured of other folders stays"
     first, second = read_rows(known / "manifest.jsonl")
     assert (first["age"], first["split"], second["age"]) == (30, "test", 40)
-    assert not {"descriptor", "scored"} & set(first)
+    assert not {"descriptor", "landmarks", "scored"} & set(first)
     assert {p.name: p.read_bytes() for p in known.glob("*.png")} == kept
     assert "no biometric data" in tm("prep", "forget", known).err
 

@@ -85,7 +85,8 @@ def test_without_janus_it_ends_with_4_and_names_the_weights_before_any_work(tm, 
 def test_a_dry_run_lists_captioner_and_files_and_writes_nothing(tm, faces, tmp_path):
     argv = ("relabel", faces, "--out", tmp_path / "l.json", "--captions", tmp_path / "captions")
     result = tm(*argv, "--dry-run", "--json")
-    assert result.code == 0
+    assert result.code == 4, "the real run would fail"
+    assert result.json["code"] == 4
     assert result.json["captions"]["name"] == "janus"
     assert not result.json["captions"]["here"]
     assert str(tmp_path / "captions" / "index.jsonl") in result.json["files"]

@@ -26,7 +26,7 @@ import engine.photo.masks
 from engine.core.atomic import written
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import PictureError
-from engine.core.places import features_folder
+from engine.core.places import CONTENT, features_folder
 from engine.core.progress import Progress, reported
 from engine.faces.boxes import Box
 from engine.faces.detect import FaceFinder
@@ -37,7 +37,7 @@ from engine.nets.loading import frozen
 from engine.nets.photos.selfie import Selfie, load_selfie
 from engine.photo.features import FaceFeatures, features_of, view_of
 from engine.photo.frame import Floats, Pixels
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes
 
 MOST_MEGAPIXELS = 60.0
 FAULTS = (PictureError, OSError, MemoryError, ValueError, RuntimeError, cv2.error)
@@ -209,7 +209,8 @@ def measured(
     with reported(progress, task, len(remaining)):
         # A few pictures are not worth starting processes.
         workers = min(workers, 1 + len(remaining) // 16)
-        for outcome in in_processes(work, _distinct(remaining), workers=workers):
+        distinct = _distinct(remaining)
+        for outcome in in_processes(work, distinct, workers=workers, limit=PICTURE_LIMIT):
             job, arrays = outcome.item, outcome.result
             if arrays is None:  # not kept: there may be more memory next time
                 arrays = {"reason": np.array("ended the process that measured it")}
@@ -240,7 +241,7 @@ def record_of(stage: str, path: Path, settings: Mapping[str, Any]) -> Path:
     except OSError:  # reading the picture gives the reason
         content = settings_digest({"absent": path.as_posix()})
     digest = settings_digest({"code": _code(), "stage": stage, "picture": content, **settings})
-    return features_folder() / f"{content[:24]}-{digest}.npz"
+    return features_folder() / f"{content[:CONTENT]}-{digest}.npz"
 
 
 @cache

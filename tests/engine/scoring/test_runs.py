@@ -30,7 +30,7 @@ def begun(folder, recipe, weights="nano"):
 @pytest.fixture
 def run(tmp_path):
     photos = tmp_path / "photos"
-    plan = SynthPlan(photos, 1, 8, ages=parse_ages("30..44"), size=128, seed=902_300)
+    plan = SynthPlan(photos, 1, 8, ages=parse_ages("30..44")[0], size=128, seed=902_300)
     synthesise(plan, workers=1, progress=Silence())
     settings = [f"photos='{photos}'", "validation.beyond=[60]"]
     return begun(tmp_path / "run", load_recipe("nano/stage1", settings))

@@ -12,7 +12,7 @@ from engine.scoring.truth import read_photographs, with_truth
 
 
 def photographs(folder, people, *, same_scene=True):
-    ages = parse_ages("30..60")
+    ages, _ = parse_ages("30..60")
     plan = SynthPlan(folder, people, 2, ages=ages, size=32, seed=902_400, same_scene=same_scene)
     synthesise(plan, workers=1, progress=Silence())
     return folder
