@@ -91,7 +91,7 @@ def figure_interval(
     if not labels.size:
         raise ValueError("groups: there is nothing to measure")
     person = _labels(labels, labels.size)
-    order, sizes = np.argsort(person, kind="stable"), np.bincount(person)
+    order, sizes = np.argsort(person, kind="stable").astype(np.int64), np.bincount(person)
     members = np.split(order, np.cumsum(sizes)[:-1])
     random, count = np.random.default_rng(seed), len(sizes)
 
@@ -121,7 +121,8 @@ def _labels(labels: ArrayLike, count: int) -> Rows:
 
 def _sums(columns: NDArray[np.float64], member: Rows) -> NDArray[np.float64]:
     """Sums (k, g) of columns (k, n) over the rows of each group."""
-    return np.stack([np.bincount(member, column) for column in columns])
+    rows = [np.bincount(member, column) for column in columns]
+    return np.stack(rows).astype(np.float64)
 
 
 def _drawn_whole(

@@ -83,7 +83,7 @@ def same_network(one: str, other: str) -> bool:
     An expert is the network of a loss where it reads the same weights; those that only `tm relabel`
     reads are in no loss.
     """
-    names = [EXPERTS[name]().weights if _is_kind(name) else name for name in (one, other)]
+    names = [_table(name).weights if _is_kind(name) else name for name in (one, other)]
     if names[0] == names[1]:
         return True
     if any(
@@ -96,7 +96,7 @@ def same_network(one: str, other: str) -> bool:
 
 def evaluator_files(name: str) -> dict[str, Path]:
     """The weights files of an age evaluator by role; those of a folder under their names."""
-    path = EXPERTS[name]().path() if _is_kind(name) else find_weights(name)
+    path = _table(name).path() if _is_kind(name) else find_weights(name)
     if not path.is_dir():
         return {"age_evaluator": path}
     return {f"age_evaluator/{file.name}": file for file in sorted(path.glob("*.safetensors"))}
@@ -112,7 +112,7 @@ def _expert(name: str) -> ExpertTable | None:
     if name in AGE_ESTIMATORS:
         return None
     if _is_kind(name):
-        return EXPERTS[name]()
+        return _table(name)
     kind = KINDS.get(name)
     if kind is None:
         checkpoint = read_checkpoint(find_weights(name))
@@ -121,4 +121,8 @@ def _expert(name: str) -> ExpertTable | None:
             held = architecture_of(checkpoint.part("age"), "age").name
             held = KINDS.get(held, "")
         kind = held
-    return EXPERTS[kind](weights=name) if kind in EXPERTS else None
+    return _table(kind, weights=name) if kind in EXPERTS else None
+
+
+def _table(kind: str, **settings: str) -> ExpertTable:
+    return EXPERTS[kind].model_validate({"kind": kind, **settings})
