@@ -120,8 +120,8 @@ class IdentityTask(Task):
         the threshold of a false accept rate of 1e-3.
         """
         net, portraits = nets["identity"], self.validation
-        color, grey, mosaic = (
-            predict(net, portraits, device, change=change) for change in (None, luma_of, _mosaic)
+        color, grey, coarse = (
+            predict(net, portraits, device, change=change) for change in (None, luma_of, mosaic)
         )
         own = (color * grey).sum(dim=1).numpy()
         in_color, in_grey = verification(color, portraits), verification(grey, portraits)
@@ -129,7 +129,7 @@ class IdentityTask(Task):
             **in_color,
             "auc_grey": in_grey["auc"],
             "tar_grey": in_grey["tar"],
-            "auc_mosaic": verification(mosaic, portraits)["auc"],
+            "auc_mosaic": verification(coarse, portraits)["auc"],
             "own_grey": float((own > in_color["threshold"]).mean()),
         }
 
@@ -140,7 +140,7 @@ class IdentityTask(Task):
         )
 
 
-def _mosaic(pictures: Tensor) -> Tensor:
+def mosaic(pictures: Tensor) -> Tensor:
     """Pictures (b, 3, h, w) as 8 x 8 patches of one colour each."""
     return F.interpolate(F.adaptive_avg_pool2d(pictures, CELLS), pictures.shape[2:])
 

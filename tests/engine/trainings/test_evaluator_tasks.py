@@ -33,7 +33,7 @@ def identity():
     return IdentityTask(net, DATA, IdentityLoss(photographs=2), shift=1)
 
 
-def shaken_identity():
+def augmented_identity():
     """With every augmentation of the shipped recipe."""
     task = identity()
     task.jitter, task.quality, task.shading = ColorJitter(grey=0.5), Quality(grain=0.1), Shading()
@@ -58,7 +58,7 @@ def landmarks():
 
 MAKERS = {
     "identity": identity,
-    "shaken_identity": shaken_identity,
+    "augmented_identity": augmented_identity,
     "age": age,
     "age_evaluator": lambda: age(NanoAgeEvaluator),
     "age_ordinal": lambda: expert(
