@@ -48,6 +48,7 @@ from engine.faces.detect import Detection
 from engine.faces.fitting import fit_points
 from engine.images.ranges import to_tensor
 from engine.images.raster import Raster, enlarged_plane
+from engine.metrics.bootstrap import mean_interval
 from engine.metrics.pixels import psnr
 from engine.nets.photos.age_cc0 import PADDING as AGE_PADDING
 from engine.nets.photos.crops import dlib_chip
@@ -59,7 +60,6 @@ CPU = torch.device("cpu")
 SCALE, FACE, LARGE = 2, 256, 512
 BLUR, NOISE, QUALITY = 1.0, 4.0, 60
 """Sigma of the blur in px of the original, of the noise in levels, and JPEG's quality."""
-RESAMPLES = 2_000
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "tm": (),
@@ -232,9 +232,7 @@ def summary(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
 
 def with_interval(values: NDArray[Any]) -> list[float]:
     """Mean and 95 % interval over photographs, each of another person."""
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(1), (2.5, 97.5))
-    return [round(float(value), 4) for value in (values.mean(), low, high)]
+    return [round(value, 4) for value in mean_interval(values, groups=range(len(values)))]
 
 
 def test_people(portraits: Path, count: int) -> list[Path]:

@@ -169,7 +169,7 @@ def examined(old: Pictures, new: Pictures) -> dict[str, Any]:
     others = kinds & (old.person[:, None] != new.person[None])
     impostors = apart[others]
     scaled = 1 - impostors / np.array([_d0(new.cells[at]) for at in np.nonzero(others)[1]])
-    mean, low, high = mean_interval(1 - same / d0)
+    mean, low, high = mean_interval(1 - same / d0, groups=[old.person[one] for one, _ in both])
     return {
         "people": len(both),
         "years_apart": float(np.mean([new.age[b] - old.age[a] for a, b in both])),

@@ -34,6 +34,7 @@ from engine.geometry.ffhq import quad_of
 from engine.geometry.landmarks import JAW, MOUTH, NOSE, eyes
 from engine.images.reading import read_picture
 from engine.inference.source_age import AgeEstimates
+from engine.metrics.bootstrap import mean_interval
 from engine.photo.ageing import age_subject
 from engine.photo.model import load_photo_model
 from engine.photo.subject import prepare_subject
@@ -51,7 +52,6 @@ FIRST_SEED, DRAWN = 400_000, 60
 ALONE = Detection(min_flag=0)
 """dlib without the second opinion."""
 AGED = 75.0
-DRAWS = 500
 THRESHOLDS = (-0.8, -0.4, -0.1, 0.3)
 """Least HOG scores of false hits; at -.1 doubtful ones begin, from .3 they count by themselves."""
 Pixels = NDArray[np.uint8]
@@ -147,13 +147,8 @@ def compared(examples: Sequence[Example], fitter: Callable[[Example], Points]) -
 
 def _interval(values: Points, names: Sequence[str]) -> list[float]:
     """Mean and 95 % interval, resampled over people."""
-    by_person: dict[str, list[float]] = defaultdict(list)
-    for name, value in zip(names, values, strict=True):
-        by_person[name].append(float(value))
-    means = np.array([np.mean(own) for own in by_person.values()])
-    draw = np.random.default_rng(0).integers(0, len(means), (DRAWS, len(means)))
-    low, high = np.quantile(means[draw].mean(1), [0.025, 0.975])
-    return [round(float(value), 4) for value in (means.mean(), low, high)]
+    interval = mean_interval(values, groups=names, within=range(len(names)))
+    return [round(value, 4) for value in interval]
 
 
 def by_dlib(example: Example) -> Points:

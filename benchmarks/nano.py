@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from engine.core.atomic import write_text, written
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.places import cache_folder
 from engine.core.progress import Silence
+from engine.data.jitter import luma_of
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
 from engine.evaluators.dlib import DLIB_NAME, Described, ImpostorTable, described
 from engine.images.saving import save_png
@@ -44,6 +46,7 @@ from engine.nets.nano.age_evaluator import NanoAgeEvaluator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.landmarks import NanoLandmarks
 from engine.nets.perceptual.features import FeatureDistance
+from engine.trainings.identity.task import mosaic
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 from engine.worlds.portraits import VERSION
@@ -53,7 +56,7 @@ TARGETS = tuple(float(age) for age in range(10, 100, 10))
 PARTS = {
     "identity": "nano-identity",
     "age": "nano-age",
-    "age-judge": "nano-age-evaluator",
+    "age-evaluator": "nano-age-evaluator",
     "landmarks": "nano-landmarks",
     "model": "nano",
 }
@@ -110,10 +113,10 @@ def loaded(chosen: argparse.Namespace) -> Stack:
     if chosen.age:
         ages["age net"] = frozen(NanoAge.from_state(part(chosen.age, "age"))).age
     if chosen.age_evaluator:
-        judge = frozen(NanoAgeEvaluator.from_state(part(chosen.age_evaluator, "age")))
-        ages["age judge"] = judge.age
-        perceptual = FeatureDistance("features of the age judge", judge.features)
-        stack = replace(stack, age_evaluator=judge.age, perceptual=(perceptual,))
+        evaluator = frozen(NanoAgeEvaluator.from_state(part(chosen.age_evaluator, "age")))
+        ages["age evaluator"] = evaluator.age
+        perceptual = FeatureDistance("features of the age evaluator", evaluator.features)
+        stack = replace(stack, age_evaluator=evaluator.age, perceptual=(perceptual,))
     if chosen.landmarks:
         points = frozen(NanoLandmarks.from_state(part(chosen.landmarks, "landmarks")))
         stack = replace(stack, points=points.points)
@@ -164,6 +167,12 @@ def describe(outputs: Pixels, album: Album, workers: int) -> Described:
     return described(flat, album.points.reshape(-1, 68, 2), workers=workers)
 
 
+def _changed(
+    change: Callable[[Tensor], Tensor], embed: Callable[[Tensor], Tensor], pictures: Tensor
+) -> Tensor:
+    return embed(change(pictures))
+
+
 def evaluate_networks(stack: Stack, first: int, people: int) -> list[Evaluation]:
     """Everyone in four photographs, three ages each drawn over the whole span."""
     if stack.embed is None and not stack.ages and stack.points is None:
@@ -182,6 +191,11 @@ def evaluate_networks(stack: Stack, first: int, people: int) -> list[Evaluation]
                 embeddings, portraits.people, portraits.scenes, portraits.ages, strata
             )
         )
+        views = {"colour": embeddings} | {
+            name: measured(partial(_changed, change, stack.embed), portraits.pictures)
+            for name, change in (("grey", luma_of), ("mosaic", mosaic))
+        }
+        results.append(networks.evaluate_recognition(views, portraits.people, portraits.scenes))
     for name, ages in stack.ages.items():
         years = measured(ages, portraits.pictures)
         results.append(networks.evaluate_age(portraits.ages, years, portraits.people, name=name))

@@ -43,7 +43,7 @@ from engine.data.portraits import PortraitPlan, view_of
 from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.images.saving import save_png
 from engine.images.srgb import Pixels
-from engine.metrics.bootstrap import mean_interval
+from engine.metrics.bootstrap import ratio_interval
 from engine.metrics.gradients import gradient_distance
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
@@ -298,7 +298,7 @@ def table_of(
 
 
 def gains(rows: Sequence[dict[str, Any]], method: str, than: str, targets: Sequence[float]) -> str:
-    """How much nearer to the truth one method is than another, in shares, with 95 % intervals."""
+    """How much nearer to the truth one method is than another, in shares, with 95 % over people."""
     chosen = [row for row in rows if row["target"] in targets]
 
     def values(which: str, name: str) -> dict[tuple[Any, ...], list[float]]:
@@ -317,10 +317,11 @@ def gains(rows: Sequence[dict[str, Any]], method: str, than: str, targets: Seque
             (key, np.mean(own), np.mean(theirs[key] if key in theirs else theirs[(*key[:3], 0)]))
             for key, own in ours.items()
         ]
-        base = float(np.mean([other for *_, other in pairs]))
-        lower = mean_interval(
-            [(other - own) / base for _, own, other in pairs],
-            groups=[f"{key[0]} {key[1]}" for key, *_ in pairs],
+        lower = ratio_interval(
+            [other - own for _, own, other in pairs],
+            [other for *_, other in pairs],
+            groups=[key[0] for key, *_ in pairs],
+            within=[key[1] for key, *_ in pairs],
         )
         label = "1 - identity" if name == "identity" else name
         told.append(f"{label} {lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})")

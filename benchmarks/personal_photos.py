@@ -247,10 +247,11 @@ def comparison(
     }
     result: dict[str, Any] = {"method": method, "than": than}
     people = [key[0] for key in keyed[method]]
+    photos = [key[2] for key in keyed[method]]
     for measure in MEASURES:
         own = [row[measure] for row in keyed[method].values()]
         other = [keyed[than][key][measure] for key in keyed[method]]
-        lower = ratio_interval(np.subtract(other, own), other, groups=people)
+        lower = ratio_interval(np.subtract(other, own), other, groups=people, within=photos)
         result[measure] = f"{lower.mean:+.1%} ({lower.low:+.1%}..{lower.high:+.1%})"
     return result
 

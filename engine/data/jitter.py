@@ -42,6 +42,19 @@ class Quality(Table):
     """Largest standard deviation of Gaussian noise, the same in all channels; the range is 2."""
 
 
+class Shading(Table):
+    """How the coarse light and colours of pictures change, so that no network lives on patches."""
+
+    share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the pictures that are changed at all."""
+    cells: int = Field(default=8, ge=2, le=64)
+    """What a grid of so many cells a side shows of the picture is its shading."""
+    kept: Span = Span(0, 1)
+    """How much of the picture's own shading, about its mean, remains."""
+    deviation: float = Field(default=0.25, ge=0, le=1)
+    """Standard deviation of the random shading that is added; the range is 2."""
+
+
 def recoloured(pictures: Tensor, jitter: ColorJitter, draws: Draws) -> Tensor:
     """Pictures (b, 3, h, w) in [-1, 1], each with hue, saturation and brightness of its own."""
     on = (draws.uniform("recoloured") < jitter.share)[:, None, None, None]
@@ -75,6 +88,23 @@ def requalified(pictures: Tensor, quality: Quality, draws: Draws) -> Tensor:
     deviation = quality.grain * draws.uniform("grain")[:, None, None, None]
     grain = draws.normal("grain pattern", 1, *pictures.shape[2:])
     return (result + deviation * grain).clamp(-1, 1)
+
+
+def reshaded(pictures: Tensor, shading: Shading, draws: Draws) -> Tensor:
+    """Pictures (b, 3, h, w) in [-1, 1], each with a shading of its own in place of its own one.
+
+    As the exchange of low frequencies for domain adaptation (Yang and Soatto 2020), by a random
+    field in place of another picture's.
+    """
+    on = (draws.uniform("reshaded") < shading.share)[:, None, None, None]
+    kept = draws.uniform("kept shading", **shading.kept._asdict())[:, None, None, None]
+    own = F.adaptive_avg_pool2d(pictures, shading.cells)
+    own = own - own.mean(dim=(2, 3), keepdim=True)
+    side = (shading.cells, shading.cells)
+    light = draws.normal("shading", 1, *side) + 0.5 * draws.normal("tints", 3, *side)
+    field = shading.deviation * light - (1 - kept) * own
+    field = F.interpolate(field, size=pictures.shape[2:], mode="bicubic", align_corners=False)
+    return torch.where(on, (pictures + field).clamp(-1, 1), pictures)
 
 
 def turned(pictures: Tensor, hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:

@@ -31,6 +31,9 @@ class StepChoice(Table, ABC):
     """Names of the published weights of the step, best first."""
     shipped: ClassVar[str]
     """The nano network in the package that is used without them."""
+    colours: ClassVar[bool] = False
+    """Whether it only gives colours, so that the guard compares the faces of the picture in luma:
+    to a network that sees colours a coloured face is another one."""
     packaged: ClassVar[str | None] = None
     """Weights that another package brings, used without the published ones."""
 

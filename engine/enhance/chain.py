@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from engine.core.errors import PictureError, UsageError
+from engine.core.luma import REC_601
 from engine.data.domains import Domain
 from engine.enhance.base import FaceStep, Made, PictureStep, StepChoice
 from engine.enhance.faces import change_face, changed_crop, cut_face, find_faces
@@ -130,6 +131,8 @@ class _State:
     quads: list[Quad] = field(init=False)
     domain: Domain = field(init=False)
     evaluator: FaceEvaluator | None = field(init=False)
+    luma: bool = field(init=False)
+    """Whether faces are compared in luma: a step of the chain gives this picture colours."""
     first: list[FaceMeasurement] = field(init=False)
     """The faces of the source."""
     last: list[FaceMeasurement] = field(init=False)
@@ -149,6 +152,15 @@ class _State:
         else:
             self.domain = "photos"
         self.evaluator = evaluators.for_domain(self.domain) if self.quads else None
+        self.luma = any(
+            choice.colours
+            and choice.strength != 0
+            and self.chain.step(index, self.domain).declines(
+                self.picture, self.domain, force=self.chain.force
+            )
+            is None
+            for index, choice in enumerate(self.chain.choices)
+        )
         self.first = self.last = self.measurements()
 
     def crops(self) -> list[np.ndarray]:
@@ -157,7 +169,12 @@ class _State:
 
     def measurements(self) -> list[FaceMeasurement]:
         """Identity and age of every face; none without an evaluator."""
-        return [] if self.evaluator is None else [self.evaluator.measure(f) for f in self.crops()]
+        return [] if self.evaluator is None else [self.measure(face) for face in self.crops()]
+
+    def measure(self, face: np.ndarray) -> FaceMeasurement:
+        """Identity and age of an aligned face (s, s, 3)."""
+        assert self.evaluator is not None
+        return self.evaluator.measure(_luma(face) if self.luma else face)
 
     @property
     def guard(self) -> FaceEvaluator | None:
@@ -197,7 +214,7 @@ def _whole(
 
         def measure(strength: float) -> list[FaceMeasurement]:
             pairs = zip(crops, after, strict=True)
-            return [guard.measure(_blend(one, other, strength)) for one, other in pairs]
+            return [state.measure(_blend(one, other, strength)) for one, other in pairs]
 
         allowed = _largest_allowed(
             choice.strength, measure, state.first, state.last, guard, state.chain.guard
@@ -243,7 +260,7 @@ def _face(state: _State, choice: StepChoice, step: FaceStep, index: int) -> dict
     before = cut_face(picture, quad, SIDE)
 
     def measure(strength: float) -> list[FaceMeasurement]:
-        return [guard.measure(changed_crop(before, change, strength))]
+        return [state.measure(changed_crop(before, change, strength))]
 
     first, last = [state.first[index]], [state.last[index]]
     allowed = _largest_allowed(choice.strength, measure, first, last, guard, state.chain.guard)
@@ -305,6 +322,12 @@ def _lies_inside(picture: Raster, quad: Quad) -> bool:
 def _blend(one: np.ndarray, other: np.ndarray, strength: float) -> np.ndarray:
     mixed = one.astype(np.float32) + strength * (other.astype(np.float32) - one)
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+
+
+def _luma(face: np.ndarray) -> np.ndarray:
+    """A face (s, s, 3) without its colours."""
+    light = np.rint(face @ np.asarray(REC_601)).astype(np.uint8)
+    return np.repeat(light[..., None], 3, axis=2)
 
 
 def _enlarged(picture: Raster, scale: int) -> Raster:

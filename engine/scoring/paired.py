@@ -5,9 +5,8 @@ from itertools import combinations
 from typing import Any
 
 from engine.evaluators.suite import EvaluatorSuite
-from engine.metrics.bootstrap import mean_interval
 from engine.scoring.rows import Row
-from engine.scoring.summary import groups_of, resampling_unit
+from engine.scoring.summary import interval_of, resampling_unit
 
 MIN_PAIRS = 5
 """Common portraits below which neither method is called better."""
@@ -56,7 +55,7 @@ def _difference(pairs: Sequence[tuple[Row, float]], sign: int) -> tuple[dict[str
     """The mean difference with its interval, and 1 or -1 where it is significant, else 0."""
     rows = [row for row, _ in pairs]
     unit = resampling_unit(rows)
-    interval = mean_interval([gap for _, gap in pairs], groups=groups_of(rows, unit))
+    interval = interval_of([gap for _, gap in pairs], rows, unit)
     too_few = len(pairs) < MIN_PAIRS
     better = 0 if too_few else sign * ((interval.low > 0) - (interval.high < 0))
     result = {

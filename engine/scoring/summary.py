@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.evaluators.suite import EvaluatorSuite
 from engine.metrics.age import spearman
-from engine.metrics.bootstrap import mean_interval
+from engine.metrics.bootstrap import Interval, mean_interval
 from engine.scoring.rows import Row
 
 MIN_UNITS = 5
@@ -32,15 +32,17 @@ def resampling_unit(rows: Sequence[Row]) -> Unit:
     return "photos" if len({row["photo_sha256"] for row in rows}) >= MIN_UNITS else "portraits"
 
 
-def groups_of(rows: Sequence[Row], unit: Unit) -> list[str] | None:
-    """The groups that `mean_interval` resamples."""
+def interval_of(numbers: Sequence[float], rows: Sequence[Row], unit: Unit) -> Interval:
+    """The mean of a number for each row, resampled over people, then over photos of each."""
+    photos = [row["photo_sha256"] for row in rows]
     match unit:
         case "people":
-            return [str(row["person"]) for row in rows]
+            people = [str(row["person"]) for row in rows]
+            return mean_interval(numbers, groups=people, within=photos)
         case "photos":
-            return [row["photo_sha256"] for row in rows]
+            return mean_interval(numbers, groups=photos)
         case _:
-            return None
+            return mean_interval(numbers, groups=range(len(rows)))
 
 
 def figures(rows: Sequence[Row], suite: EvaluatorSuite) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def figures(rows: Sequence[Row], suite: EvaluatorSuite) -> dict[str, Any]:
     for name in suite.distances:
         if name != first:
             values |= _mean(f"distance by {name}", rows, unit, lambda row, name=name: row[name])
-    values |= _monotonicity(rows)
+    values |= _monotonicity(rows, unit)
     values["reconstruction"] = _reconstruction([row for row in rows if row["reconstruction"]])
     values["interval_over"] = unit
     values["null"] = _reasons(values, suite)
@@ -157,11 +159,11 @@ def _brief(rows: Sequence[Row], suite: EvaluatorSuite) -> Row:
 def _mean(
     name: str, rows: Sequence[Row], unit: Unit, key: Callable[[Row], float | None]
 ) -> dict[str, Any]:
-    known = [row for row in rows if key(row) is not None]
+    known = [(row, value) for row in rows if (value := key(row)) is not None]
     if not known:
         return {name: None}
-    values = np.array([key(row) for row in known], np.float64)
-    interval = mean_interval(values, groups=groups_of(known, unit))
+    own, numbers = zip(*known, strict=True)
+    interval = interval_of(numbers, own, unit)
     return {name: interval.mean, f"{name}_interval": [interval.low, interval.high]}
 
 
@@ -169,17 +171,19 @@ def _absolute(name: str) -> Callable[[Row], float | None]:
     return lambda row: None if row[name] is None else abs(row[name])
 
 
-def _monotonicity(rows: Sequence[Row]) -> dict[str, Any]:
+def _monotonicity(rows: Sequence[Row], unit: Unit) -> dict[str, Any]:
     """Spearman's correlation of target and estimated age, by photo (at least three targets)."""
     correlations: list[float] = []
+    photos: list[Row] = []
     for photo in sorted({row["photo_sha256"] for row in rows}):
         own = [row for row in rows if row["photo_sha256"] == photo]
         if len(own) >= 3 and all(row["predicted_age"] is not None for row in own):
             targets = [row["target"] for row in own]
             correlations.append(spearman(targets, [row["predicted_age"] for row in own]))
+            photos.append(own[0])
     if not correlations:
         return {"monotonicity": None}
-    interval = mean_interval(correlations)
+    interval = interval_of(correlations, photos, unit)
     return {
         "monotonicity": interval.mean,
         "monotonicity_interval": [interval.low, interval.high],

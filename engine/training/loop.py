@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ from engine.training.run_folder import RunFolder
 from engine.training.state import State
 from engine.training.status_log import StatusEntry, StatusLog
 from engine.training.stopping import StopRequest, stop_requests
-from engine.training.task import Batch, StepContext, Task
+from engine.training.task import Batch, Nets, StepContext, Task
 from engine.training.watch import Watch
 
 UNCHOSEN = (
@@ -343,15 +343,13 @@ class Trainer:
     def _validate(self, nets: Mapping[str, nn.Module], progress: TrainProgress) -> dict[str, float]:
         with torch.no_grad():
             metrics = self.task.validate(nets, self.device)
-        best, step = None, self.state.step
+        best = None
         if self.best is not None:
             value = metrics[self.best.metric]
             if self.best.better(value, self.state.best):
-                self.state.best, self.state.best_step = value, step
+                self.state.best, self.state.best_step = value, self.state.step
                 best = f"{self.best.metric} {value:.4g}"
-                delivered = self.task.checkpoint(nets)
-                chosen_by = self.best.metric
-                self.checkpoints.save_delivered(step, delivered, metrics, chosen_by=chosen_by)
+                self._deliver(nets, metrics, self.best.metric)
         self.callback.on_validation(progress, metrics, best)
         return {f"val/{name}": value for name, value in metrics.items()}
 
@@ -362,15 +360,18 @@ class Trainer:
             average.copy_to(nets[name])
         return nets
 
+    def _deliver(self, nets: Nets, metrics: Mapping[str, float], chosen_by: str | None) -> None:
+        """Save what the task delivers of `nets`, marked where some of it is averaged."""
+        made = replace(self.task.checkpoint(nets), ema=bool(self.state.averages))
+        self.checkpoints.save_delivered(self.state.step, made, metrics, chosen_by=chosen_by)
+
     def _save(self, context: StepContext) -> None:
         if self._first:
             kept = self.state.state_dict(self._phase_at(context.step)[0])
             nets = {name: part.state_dict() for name, part in self.task.parts.items()}
             self.checkpoints.save(Snapshot(self.state.step, nets, kept))
             if self.best is None:
-                delivered = self.task.checkpoint(self.delivered())
-                metrics = validation_of(self.latest)
-                self.checkpoints.save_delivered(self.state.step, delivered, metrics, chosen_by=None)
+                self._deliver(self.delivered(), validation_of(self.latest), None)
         self.processes.wait()
 
     def _restore(self) -> None:

@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
-from evaluation.networks import evaluate_age, evaluate_identity, evaluate_landmarks
+from evaluation.networks import (
+    evaluate_age,
+    evaluate_identity,
+    evaluate_landmarks,
+    evaluate_recognition,
+)
 
 from engine.metrics.strata import Stratum
 
@@ -83,3 +88,24 @@ def test_landmarks_are_measured_in_eye_distances(photographs):
     assert passed(off) == [False]
     # The eyes of a face are about a fifth of 96 px apart.
     assert off.metrics[0].value == pytest.approx(3 / (96 / 5), rel=0.3)
+
+
+def test_a_network_of_colours_fails_in_grey_and_on_mosaics(pictures, rng):
+    people, scenes, _, _ = pictures
+    known, noise = rng.normal(size=(PEOPLE, 16))[people], rng.normal(size=(len(people), 16))
+    seen = evaluate_recognition({"colour": known, "grey": known, "mosaic": noise}, people, scenes)
+    blind = evaluate_recognition({"colour": known, "grey": noise, "mosaic": known}, people, scenes)
+    assert all(passed(seen))
+    assert passed(blind) == [True, True, False, False, False, False]
+    assert blind.metrics[0].interval == (1, 1, 1)
+
+
+def test_verification_with_everybody_drawn_once_is_that_of_the_pairs(pictures, rng):
+    people, scenes, ages, strata = pictures
+    loose = rng.normal(size=(PEOPLE, 8))[people] + rng.normal(size=(len(people), 8))
+    views = dict.fromkeys(("colour", "grey", "mosaic"), loose)
+    ours = values(evaluate_recognition(views, people, scenes))
+    pairs = values(evaluate_identity(loose, people, scenes, ages, strata))
+    assert ours["identity AUC, colour"] == pytest.approx(pairs["identity AUC, all gaps"])
+    rate = "identity: true accept rate at FAR 0.001"
+    assert ours[f"{rate}, colour"] == pytest.approx(pairs[rate], abs=0.03)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.faces.descriptor import SAME_PERSON
+from engine.metrics.bootstrap import figure_interval
 from engine.photo.ageing import age_subject
 from engine.photo.model import PhotoModel
 from engine.photo.subject import prepare_subject
@@ -268,10 +269,8 @@ def with_interval(
     value: Callable[[NDArray[np.int64]], float], people: int, draws: int = DRAWS
 ) -> list[float]:
     """A value of rows of people (n,), and its 95 % interval over people drawn anew."""
-    generator = np.random.default_rng(0)
-    drawn = [value(generator.integers(0, people, people)) for _ in range(draws)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return [round(float(one), 3) for one in (value(np.arange(people)), low, high)]
+    interval = figure_interval(value, groups=range(people), resamples=draws)
+    return [round(one, 3) for one in interval]
 
 
 def _mean(values: NDArray[Any]) -> list[float]:

@@ -23,6 +23,7 @@ class DdcolorChoice(StepChoice):
     kind: Literal["ddcolor"] = "ddcolor"
     published: ClassVar[tuple[str, ...]] = ("ddcolor", "ddcolor-tiny")
     shipped: ClassVar[str] = "nano-colour"
+    colours: ClassVar[bool] = True
     gray: float = Field(default=4.0, ge=0)
     """Chroma up to which a picture counts as grey or toned; others keep their colours."""
     always: bool = False

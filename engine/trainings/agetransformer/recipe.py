@@ -34,11 +34,12 @@ from engine.nets.named import load_age_estimator, load_distance, load_identity_n
 from engine.nets.nano.encoder import OOD_THRESHOLD
 from engine.nets.stylegan2.spec import widths
 from engine.training.recipe import TrainingNetworks, TrainingRecipe
+from engine.trainings.age_evaluators import load_age_evaluator
 from engine.trainings.agetransformer.guidance import VlmGuidance
 from engine.trainings.agetransformer.labelled import FolderFaces
 from engine.trainings.agetransformer.loss import AgeTransformerLoss
 from engine.trainings.agetransformer.task import OBJECTIVES, AgeNets, AgeTransformerTask
-from engine.trainings.networks import load_age_evaluator, modules_of, network_files
+from engine.trainings.networks import modules_of, network_files
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -109,7 +110,8 @@ class AgeTransformerNetworks(Table):
     age: str | None = None
     """Age estimator of the loss."""
     age_evaluator: str | None = None
-    """Age estimator of the validation, which is in no loss."""
+    """Age estimator of the validation, in no loss: an expert of `tm relabel` by its kind, or an age
+    network by name, run or file."""
     perceptual: str | None = None
     """Distance between pictures, for the loss."""
 
@@ -305,7 +307,7 @@ class AgeTransformerRecipe(TrainingRecipe):
         identity = None if named.identity is None else load_identity_network(named.identity, CPU)
         age = None if named.age is None else load_age_estimator(named.age, CPU)
         perceptual = None if named.perceptual is None else load_distance(named.perceptual, CPU)
-        evaluator = load_age_evaluator(named.age_evaluator, of_losses=named.age, device=CPU)
+        evaluator = load_age_evaluator(named.age_evaluator, networks=named, device=CPU)
         tower = None if self._tower is None else load_tower(self._tower, CPU)
         readers = {
             "identity": identity,

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
 from engine.core.table import fault_of
-from engine.data.jitter import ColorJitter, Quality
+from engine.data.jitter import ColorJitter, Quality, Shading
 from engine.data.portraits import PortraitData
 from engine.nets.nano.identity import IdentitySpec, NanoIdentity
 from engine.training.recipe import TrainingRecipe
@@ -35,6 +35,8 @@ class IdentityRecipe(TrainingRecipe):
     """Random colours; none if absent."""
     quality: Quality | None = None
     """Random sharpness and grain; none if absent."""
+    shading: Shading | None = None
+    """Random coarse light and colours; none if absent."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -55,4 +57,5 @@ class IdentityRecipe(TrainingRecipe):
             shift=self.shift,
             jitter=self.jitter,
             quality=self.quality,
+            shading=self.shading,
         )

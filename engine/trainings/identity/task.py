@@ -11,10 +11,12 @@ from engine.core.table import Table
 from engine.data.jitter import (
     ColorJitter,
     Quality,
+    Shading,
     flipped,
     luma_of,
     recoloured,
     requalified,
+    reshaded,
     shifted,
 )
 from engine.data.portraits import PortraitData, PortraitSet, rendered
@@ -61,13 +63,14 @@ class IdentityTask(Task):
         shift: int,
         jitter: ColorJitter | None = None,
         quality: Quality | None = None,
+        shading: Shading | None = None,
     ) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.parts, self.frozen = {"identity": net}, {}
         self.optimizer_steps = {"main": ("identity",)}
         self.best = Best(metric="auc", goal="max")
         self.data, self.loss, self.shift = data, loss, shift
-        self.jitter, self.quality = jitter, quality
+        self.jitter, self.quality, self.shading = jitter, quality, shading
 
     def prepare(self, progress: Progress) -> None:
         """Render both sets, or read them from the cache."""
@@ -91,6 +94,8 @@ class IdentityTask(Task):
         pictures = flipped(pictures, mirrored.repeat_interleave(each))
         if self.jitter is not None:
             pictures = recoloured(pictures, self.jitter, draws)
+        if self.shading is not None:
+            pictures = reshaded(pictures, self.shading, draws)
         if self.quality is not None:
             pictures = requalified(pictures, self.quality, draws)
         return {"pictures": shifted(pictures, random_shifts(draws, self.shift))}
@@ -115,8 +120,8 @@ class IdentityTask(Task):
         the threshold of a false accept rate of 1e-3.
         """
         net, portraits = nets["identity"], self.validation
-        color, grey, mosaic = (
-            predict(net, portraits, device, change=change) for change in (None, luma_of, _mosaic)
+        color, grey, coarse = (
+            predict(net, portraits, device, change=change) for change in (None, luma_of, mosaic)
         )
         own = (color * grey).sum(dim=1).numpy()
         in_color, in_grey = verification(color, portraits), verification(grey, portraits)
@@ -124,7 +129,7 @@ class IdentityTask(Task):
             **in_color,
             "auc_grey": in_grey["auc"],
             "tar_grey": in_grey["tar"],
-            "auc_mosaic": verification(mosaic, portraits)["auc"],
+            "auc_mosaic": verification(coarse, portraits)["auc"],
             "own_grey": float((own > in_color["threshold"]).mean()),
         }
 
@@ -135,7 +140,7 @@ class IdentityTask(Task):
         )
 
 
-def _mosaic(pictures: Tensor) -> Tensor:
+def mosaic(pictures: Tensor) -> Tensor:
     """Pictures (b, 3, h, w) as 8 x 8 patches of one colour each."""
     return F.interpolate(F.adaptive_avg_pool2d(pictures, CELLS), pictures.shape[2:])
 

@@ -36,7 +36,8 @@ from engine.schedules import Schedule
 from engine.schedules.constant import Constant
 from engine.training.photos import require_photos
 from engine.training.recipe import TrainingNetworks, TrainingRecipe, placed
-from engine.trainings.networks import load_age_evaluator, modules_of, network_files
+from engine.trainings.age_evaluators import load_age_evaluator
+from engine.trainings.networks import modules_of, network_files
 from engine.trainings.personal.task import PersonalSettings, PersonalTask, trained_parts
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -53,7 +54,8 @@ class PersonalNetworks(Table):
     age: str | None = None
     """Age estimator of the losses."""
     age_evaluator: str | None = None
-    """Age estimator of the validation, in no loss; without one there is no best checkpoint."""
+    """Age estimator of the validation, in no loss: an expert of `tm relabel` by its kind, or an age
+    network by name, run or file; without one there is no best checkpoint."""
     perceptual: str | None = None
     """Distance between pictures: `lpips-alex`, `nano-features`. `none` is for machines without such
     a network: the losses that need one are left out, with a remark."""
@@ -222,7 +224,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         named = self.networks
         identity = load_identity_network(named.identity, CPU)
         age = None if named.age is None else load_age_estimator(named.age, CPU)
-        evaluator = load_age_evaluator(named.age_evaluator, of_losses=named.age, device=CPU)
+        evaluator = load_age_evaluator(named.age_evaluator, networks=named, device=CPU)
         landmarks = (
             None if named.landmarks is None else load_landmark_detector(named.landmarks, CPU)
         )

@@ -149,9 +149,7 @@ class PhotoPriorTask(Task):
         chosen = self._prepared(faces, evaluation.people, model)
         observed = shifts(chosen, model, estimators, evaluation.ages, self.progress)
         for one in estimators:
-            figures |= _share_figures(
-                one.name, observed[one.name], self._own_slope(one, self.faces)
-            )
+            figures |= share_figures(one.name, observed[one.name], self._own_slope(one, self.faces))
         return figures
 
     def checkpoint(self, nets: Nets) -> Any:
@@ -283,7 +281,7 @@ def _set(net: nn.Module, model: PhotoModel) -> None:
     net.set_to(model)
 
 
-def _share_figures(name: str, observed: Shifts, slope: float) -> dict[str, float]:
+def share_figures(name: str, observed: Shifts, slope: float) -> dict[str, float]:
     """What an evaluator sees of the asked change, in shares of its own slope, 95 % over people."""
     figures = {f"{name}/own_slope": slope, f"{name}/share": observed.share(slope)}
     for side, older in (("older", True), ("younger", False)):

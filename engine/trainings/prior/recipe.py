@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 
 from engine.config.base import RECIPES
@@ -18,6 +19,7 @@ from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.recipe import TrainingRecipe
+from engine.trainings.age_evaluators import load_age_evaluator
 from engine.trainings.networks import network_files
 from engine.trainings.prior.task import OBJECTIVES, PriorLoss, PriorNets, PriorTask
 
@@ -37,6 +39,8 @@ class PriorNetworks(Table):
     """The generator and its encoder."""
     identity: str = "nano-identity"
     age: str = "nano-age"
+    age_evaluator: str | None = None
+    """Age estimator of the validation, which is in no loss."""
 
 
 @RECIPES.register("prior")
@@ -79,5 +83,8 @@ class PriorRecipe(TrainingRecipe):
             decoder=decoder,
             identity=frozen_net(NanoIdentity.from_state, networks.identity, "identity"),
             age=frozen_net(NanoAge.from_state, networks.age, "age"),
+            age_evaluator=load_age_evaluator(
+                networks.age_evaluator, networks=networks, device=torch.device("cpu")
+            ),
         )
         return PriorTask(nets, data, self.loss)

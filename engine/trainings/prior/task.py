@@ -26,9 +26,11 @@ from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import OOD_THRESHOLD, NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
+from engine.nets.protocols import AgeEstimator
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
 from engine.trainings.autoencoder.task import side_by_side
+from engine.trainings.networks import modules_of
 from engine.trainings.predictions import BATCH
 from engine.weights.checkpoint import Checkpoint
 
@@ -63,7 +65,7 @@ class PriorLoss(AdversarialLoss):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriorNets:
-    """The trained networks, and the frozen ones: inversion, generator, identity and age."""
+    """The trained networks, and the frozen ones: inversion, generator, identity and ages."""
 
     ageing: NanoAgeing
     discriminator: NanoDiscriminator
@@ -71,6 +73,8 @@ class PriorNets:
     decoder: NanoGenerator
     identity: NanoIdentity
     age: NanoAge
+    age_evaluator: AgeEstimator | None = None
+    """In no loss: estimates the ages of the validation."""
 
 
 class PriorTask(Task):
@@ -88,6 +92,7 @@ class PriorTask(Task):
             "decoder": nets.decoder,
             "identity": nets.identity,
             "age": nets.age,
+            **modules_of({"age_evaluator": nets.age_evaluator}),
         }
         for net in (*self.parts.values(), *self.frozen.values()):
             net.to(memory_format=torch.channels_last)
@@ -152,7 +157,6 @@ class PriorTask(Task):
         far = ((ages - ages[photos]).abs() >= FAR).nonzero().flatten()
         texture, gradient = texture_l1(output, truth), gradient_distance(output, truth)
         ratios = energy_ratios(output, truth, self.validation.landmarks)
-        years, true_years = (_years(self.nets.age, x, device) for x in (output, truth))
         return {
             "feature_distance": float(texture + gradient.mean()),
             "texture": float(texture),
@@ -160,10 +164,21 @@ class PriorTask(Task):
             "gradient_unchanged": float(gradient_distance(photo, truth)[far].mean()),
             "psnr": float(psnr(output, truth)[far].mean()),
             "psnr_unchanged": float(psnr(photo, truth)[far].mean()),
-            "age_mae": float((years - ages).abs().mean()),
-            "age_mae_truth": float((true_years - ages).abs().mean()),
+            **self._age_errors(output, truth, device),
             **{f"{at.region}_{at.band}": float(np.nanmedian(v)) for at, v in ratios.items()},
         }
+
+    def _age_errors(self, output: Tensor, truth: Tensor, device: torch.device) -> dict[str, float]:
+        """Years between target and estimate, of outputs and true renders, by the evaluator."""
+        evaluator = self.nets.age_evaluator
+        if evaluator is None:
+            return {}
+        ages = torch.from_numpy(self.validation.ages)
+        errors: dict[str, float] = {}
+        for name, pictures in (("age_mae", output), ("age_mae_truth", truth)):
+            years = [evaluator.years(some.to(device)).cpu() for some in pictures.split(BATCH)]
+            errors[name] = float((torch.cat(years) - ages).abs().mean())
+        return errors
 
     def sample(self, nets: Nets, device: torch.device) -> np.ndarray | None:
         """A few people: the photograph, then every age of the validation set; below, the truth."""
@@ -279,7 +294,3 @@ class PriorTask(Task):
             codes = nets["ageing"](planes) + self.nets.encoder(photo)
             outputs.append(self.nets.decoder(codes).float().cpu())
         return torch.cat(outputs)
-
-
-def _years(net: NanoAge, pictures: Tensor, device: torch.device) -> Tensor:
-    return torch.cat([net.age(some.to(device)).cpu() for some in pictures.split(BATCH)])

@@ -6,16 +6,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from engine.core.numbers import Span
 from engine.data.jitter import (
     ColorJitter,
     Quality,
+    Shading,
     flipped,
     flipped_points,
     luma_of,
     recoloured,
     requalified,
+    reshaded,
     shifted,
     turned,
 )
@@ -151,3 +154,28 @@ def test_a_blur_is_that_of_its_sigma(pictures):
     ]
     expected = [cv2.GaussianBlur(c, (9, 9), 1.2)[8:-8, 8:-8] for c in channels]
     torch.testing.assert_close(out[2], torch.tensor(np.stack(expected)), rtol=0, atol=2e-3)
+
+
+def mosaic(pictures, cells=8):
+    return F.adaptive_avg_pool2d(pictures, cells)
+
+
+def test_shading_changes_what_a_mosaic_shows_and_leaves_detail(pictures):
+    pictures = pictures / 2
+    shading = Shading(share=1, kept=Span(0, 0), deviation=0.1)
+    out = reshaded(pictures, shading, Draws(0, 0, range(6)))
+    pairs = torch.corrcoef(torch.cat([mosaic(pictures).flatten(1), mosaic(out).flatten(1)]))
+    own = pairs[:6, 6:].diagonal()
+    assert own.max() < 0.5
+    detail = [one - F.interpolate(mosaic(one), size=16, mode="bicubic") for one in (pictures, out)]
+    assert torch.corrcoef(torch.stack([one.flatten() for one in detail]))[0, 1] > 0.9
+
+
+def test_only_a_share_of_the_pictures_is_shaded(pictures):
+    out = reshaded(pictures, Shading(share=0.5), Draws(0, 0, range(6)))
+    changed = [not torch.equal(a, b) for a, b in zip(out, pictures, strict=True)]
+    assert 0 < sum(changed) < 6
+    assert torch.equal(reshaded(pictures, Shading(share=0), Draws(0, 0, range(6))), pictures)
+    assert out.abs().max() <= 1
+    still = Shading(share=1, kept=Span(1, 1), deviation=0)
+    torch.testing.assert_close(reshaded(pictures, still, Draws(0, 0, range(6))), pictures)

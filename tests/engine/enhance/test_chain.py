@@ -169,6 +169,20 @@ def test_pictures_with_colours_keep_them_and_toned_ones_do_not(portrait, colour_
         assert not np.array_equal(made.picture.pixels, toned)
 
 
+def test_given_colours_are_no_change_of_the_person(portrait, colour_file, face_file):
+    gray = np.rint(portrait @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    gray = np.repeat(gray[..., None], 3, axis=2)
+    strict = Linear(0.4 / 5)  # a change of five levels in the mean breaks the limit
+    faint = step("ddcolor", colour_file, gain=0.1)
+    made = chain(faint, evaluator=strict).run(raster(gray))
+    assert made.steps[0]["strength"] == 1
+    assert np.abs(level(made.picture) - gray).mean() > 8
+    assert made.comparison.identity > 0.6
+    # A step that changes light is held to its limit as before.
+    built = chain(faint, step("gfpgan", face_file), evaluator=Linear(1.0))
+    assert built.run(raster(gray)).steps[1]["strength"] == 0
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 def test_sixteen_bits_and_opacity_go_through(portrait, compact_file, face_file, alpha):
     deep = portrait.astype(np.uint16) * 257

@@ -91,6 +91,7 @@ def test_the_best_is_the_averaged_weights_of_the_best_validation(straight):
     assert metadata == chosen
     checkpoint = read_native(folder / "nets.safetensors")
     assert (checkpoint.step, checkpoint.facts) == (best["step"], {"what": "parabola"})
+    assert checkpoint.ema
     task = toy.Parabola()
     task.parts["net"].load_state_dict(checkpoint.part("net"))
     task.parts["net"].eval().requires_grad_(False)

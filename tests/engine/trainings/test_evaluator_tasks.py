@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.core.progress import Silence
-from engine.data.jitter import ColorJitter
+from engine.data.jitter import ColorJitter, Quality, Shading
 from engine.data.portraits import PortraitData, PortraitPlan
 from engine.nets.nano.age import AgeSpec, NanoAge
 from engine.nets.nano.age_evaluator import AgeEvaluatorSpec, NanoAgeEvaluator
@@ -33,6 +33,13 @@ def identity():
     return IdentityTask(net, DATA, IdentityLoss(photographs=2), shift=1)
 
 
+def augmented_identity():
+    """With every augmentation of the shipped recipe."""
+    task = identity()
+    task.jitter, task.quality, task.shading = ColorJitter(grey=0.5), Quality(grain=0.1), Shading()
+    return task
+
+
 def age(family=NanoAge):
     spec = AgeSpec(24, 101, WIDTHS) if family is NanoAge else AgeEvaluatorSpec(24, 101, WIDTHS, 8)
     net = seeded(lambda: family(spec), 0)
@@ -51,6 +58,7 @@ def landmarks():
 
 MAKERS = {
     "identity": identity,
+    "augmented_identity": augmented_identity,
     "age": age,
     "age_evaluator": lambda: age(NanoAgeEvaluator),
     "age_ordinal": lambda: expert(
@@ -140,6 +148,31 @@ def test_a_batch_holds_people_side_by_side():
     assert len(people[:, 0].unique()) == 4
     assert (mirrored[:, 0] == mirrored[:, 1]).all()
     assert (rows.view(4, 2)[:, 0] != rows.view(4, 2)[:, 1]).all()
+
+
+def test_a_network_of_colours_is_seen_through_in_grey_and_one_of_shape_is_not():
+    class Colours(torch.nn.Module):
+        """Mean colours and no shape."""
+
+        def forward(self, pictures):
+            means = pictures.mean(dim=(2, 3))
+            chroma = means - means.mean(dim=1, keepdim=True)
+            return torch.nn.functional.normalize(chroma + 1e-6, dim=1)
+
+    class Luma(torch.nn.Module):
+        """Light alone, whose embedding of a portrait and of its grey version are one."""
+
+        def forward(self, pictures):
+            grey = (pictures * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1)
+            return torch.nn.functional.normalize((grey - grey.mean()).flatten(1), dim=1)
+
+    task = identity()
+    task.prepare(Silence())
+    colours, luma = (task.validate({"identity": net}, CPU) for net in (Colours(), Luma()))
+    assert colours["auc_grey"] < 0.6
+    assert colours["own_grey"] < 0.5
+    assert luma["auc_grey"] == pytest.approx(luma["auc"], abs=1e-3)
+    assert luma["own_grey"] == 1
 
 
 def test_half_a_person_is_refused():
