@@ -5,7 +5,7 @@ on photographs; then each test person's departure from it on 10, 20 and 60 photo
 none within 1.5 years of 25, 35 and 45. Photographs from other scenes are aged and compared with the
 same photograph rendered at the target, beside the prior alone (with the gains that an age network
 sets, and without any), the nearest photo and the unchanged input. Landmarks are the renderer's, for
-all methods alike. What stands in --out is kept.
+all methods alike. What stands in --out is kept; the record is --out/report.json.
 
     python benchmarks/personal_photos.py --out DIR [--first 900001] [--people 20] [--seeds 1]
         [--counts 10,20,60] [--workers 2] [--age-noise 3] [--strangers 0.1]
@@ -57,6 +57,7 @@ STARTS = INPUT_AGES[::2]
 STRANGER = 1_000
 """Added to a person's number: the number of whom the strangers' photos show."""
 FIRST_HELD = 100
+REPORT = "report.json"
 NETWORKS = ("nano-identity-features", "nano-evaluator-features")
 MEASURES = (*NETWORKS, "1 - identity", "age_error", "age_gap")
 
@@ -295,22 +296,36 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for outcome in in_processes(partial(examined, prior=prior), jobs, workers=chosen.workers):
         rows += outcome.result or []
-    report(rows, counts)
+    write_json(chosen.out / REPORT, report(rows, counts))
 
 
-def report(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> None:
-    """Print means and comparisons inside the photos' ages and beyond them."""
-    print(f"{len({row['person'] for row in rows})} people, gain and prior on others")
+def report(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
+    """Means and comparisons inside the photos' ages and beyond them; printed, and as a record."""
+    people, seeds = ({row[name] for row in rows} for name in ("person", "seed"))
+    record: dict[str, Any] = {
+        "how": "drawn people unseen in training; prior and gains by others; 95 % over people",
+        "people": len(people),
+        "seeds": len(seeds),
+    }
+    print(f"{len(people)} people, {len(seeds)} seeds, prior and gains by others")
     for name, targets in (("held-out ages 25, 35, 45", HELD_AGES), ("55 and 60", BEYOND)):
-        print(f"\n{name}\n{row_table(means(rows, targets))}")
+        average = means(rows, targets)
         pairs = [(f"personal {c}", prior) for c in counts for prior in ("prior", "prior, no gain")]
         pairs += [(f"personal {counts[-1]}", other) for other in ("nearest", "nothing")]
         lower = [comparison(rows, *pair, targets) for pair in pairs]
-        print(row_table(lower))
+        print(f"\n{name}\n{row_table(average)}\n{row_table(lower)}")
+        record[name] = {
+            "means": {
+                row.pop("method"): {k: round(v, 4) for k, v in row.items()} for row in average
+            },
+            "lower than": {f"{row.pop('method')}, {row.pop('than')}": row for row in lower},
+        }
     for name in ("weight of strangers", "weight of the person"):
         known = [row[name] for row in rows if name in row]
         if known:
-            print(f"{name}: {np.mean(known):.2f}")
+            record[name] = round(float(np.mean(known)), 3)
+            print(f"{name}: {record[name]:.2f}")
+    return record
 
 
 if __name__ == "__main__":
