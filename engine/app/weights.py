@@ -19,11 +19,13 @@ from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.enhance.models import require_buildable
+from engine.nets.assemble import on_its_prior
 from engine.training.checkpoint import METADATA, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder
 from engine.weights.check import check_folder
+from engine.weights.checkpoint import Checkpoint
 from engine.weights.fetch import fetch, require_fetchable
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import WeightsStatus, imported_files, status_of
@@ -231,6 +233,7 @@ def export_weights(
     if delivered is None:
         raise WeightsError(f"`{best}` is not of our own format")
     card = _card_of(run, best) | dict(delivered.card)
+    delivered = _without_paths(delivered)
     save_native(file, replace(delivered, card=card), half=half)
     card["tensors_sha256"] = tensors_sha256(read_safetensors(file)[1])
     save_native(file, replace(delivered, card=card), half=half)
@@ -241,6 +244,21 @@ def export_weights(
         if key in delivered.parts.get(part, {}) and bool(delivered.parts[part][key].any())
     ]
     return ExportedWeights(best, file, card, tuple(held))
+
+
+def _without_paths(delivered: Checkpoint) -> Checkpoint:
+    """What a run delivers, to be used elsewhere: a prior that has a name there is named, any other
+    is put in.
+    """
+    prior = delivered.facts.get("prior")
+    if prior is None:
+        return delivered
+    name, facts = prior["name"], dict(delivered.facts)
+    if name in shipped_weights() or name in known_weights().by_name:
+        facts["prior"] = {"name": name, "sha256": prior["sha256"]}
+        return replace(delivered, facts=facts)
+    whole = on_its_prior(delivered)
+    return replace(whole, facts={k: v for k, v in whole.facts.items() if k != "prior"})
 
 
 def _card_of(run: Path, best: Path) -> dict[str, Any]:
