@@ -20,7 +20,7 @@ from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.enhance.models import require_buildable
 from engine.nets.assemble import on_its_prior
-from engine.training.checkpoint import METADATA, read_snapshot
+from engine.training.checkpoint import read_delivered, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder
@@ -266,7 +266,8 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
     folder = RunFolder(run)
     environment = folder.environment()
     recipe = load_recipe_as(TrainingRecipe, run / RECIPE)
-    validation = json.loads(best.with_name(METADATA).read_text(encoding="utf-8"))
+    validation = read_delivered(best)
+    command = (run / COMMAND).read_text(encoding="utf-8", errors="replace")
     last = read_snapshot(folder.checkpoints / f"step_{last_step(run)}")
     return {
         "what": recipe.about,
@@ -274,12 +275,12 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         "licence": LICENCE,
         "recipe": recipe.name,
         "recipe_digest": settings_digest({"recipe": _without_folders(json.dumps(recipe.dump()))}),
-        "command": command_without_folders((run / COMMAND).read_text(encoding="utf-8")),
+        "command": command_without_folders(command),
         "seed": recipe.seed,
-        "step": validation["step"],
-        "chosen_by": validation.get("chosen_by"),
+        "step": validation.step,
+        "chosen_by": validation.chosen_by,
         "steps": last.step,
-        "metrics": validation["metrics"],
+        "metrics": validation.metrics,
         "minutes": round(last.state["seconds"] / 60, 1),
         "hardware": f"{environment.device}, {environment.cores} cores, "
         f"{environment.devices} x {environment.threads} threads, {environment.precision}",
