@@ -20,6 +20,10 @@ HIDDEN = re.compile(
 """Control characters, and those that turn or hide text: a file name may hold them."""
 
 
+UNBOUNDED = 100_000
+"""Columns of what is no terminal."""
+
+
 def clean(text: str) -> str:
     """Text whose control characters are visible and do nothing; lines and tabs stay.
 
@@ -39,7 +43,17 @@ def escape(text: str) -> str:
 
 
 class CleanConsole(Console):
-    """A console on which names cannot move the cursor, whatever prints them."""
+    """A console on which names cannot move the cursor, whatever prints them.
+
+    Where nobody reads the messages any more (`tm train 2>&1 | head`) the work goes on in silence.
+    """
+
+    def on_broken_pipe(self) -> None:
+        if not self.stderr:
+            super().on_broken_pipe()
+            return
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -120,10 +134,11 @@ def emit_json(record: Any) -> None:
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """Print rows to stdout under their column names."""
+    """Print rows to stdout under their column names; in a pipe no cell is wrapped or cut."""
     table = Table(
         *columns, title=escape(title) or None, title_justify="left", box=None, pad_edge=False
     )
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    out.print(table)
+    piped = CleanConsole(highlight=False, width=UNBOUNDED, file=out.file)
+    (out if out.is_terminal else piped).print(table)

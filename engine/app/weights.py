@@ -21,11 +21,13 @@ from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
 from engine.core.single import require_free
 from engine.enhance.models import require_buildable
-from engine.training.checkpoint import METADATA, read_snapshot
+from engine.nets.assemble import on_its_prior
+from engine.training.checkpoint import read_delivered, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import COMMAND, RECIPE, RunFolder, holds_run
 from engine.weights.check import check_folder
+from engine.weights.checkpoint import Checkpoint
 from engine.weights.fetch import fetch, require_fetchable
 from engine.weights.find import find_weights, shipped_weights
 from engine.weights.folder import WeightsStatus, imported_files, status_of
@@ -243,6 +245,7 @@ def export_weights(
     if delivered is None:
         raise WeightsError(f"`{best}` is not of our own format")
     card = _card_of(run, best) | dict(delivered.card)
+    delivered = _without_paths(delivered)
     save_native(file, replace(delivered, card=card), half=half)
     card["tensors_sha256"] = tensors_sha256(read_safetensors(file)[1])
     save_native(file, replace(delivered, card=card), half=half)
@@ -271,12 +274,28 @@ def _exported_graph(run: Path, file: Path, *, half: bool, dry_run: bool) -> Expo
     return ExportedWeights(best, file, card, graph=graph)
 
 
+def _without_paths(delivered: Checkpoint) -> Checkpoint:
+    """What a run delivers, to be used elsewhere: a prior that has a name there is named, any other
+    is put in.
+    """
+    prior = delivered.facts.get("prior")
+    if prior is None:
+        return delivered
+    name, facts = prior["name"], dict(delivered.facts)
+    if name in shipped_weights() or name in known_weights().by_name:
+        facts["prior"] = {"name": name, "sha256": prior["sha256"]}
+        return replace(delivered, facts=facts)
+    whole = on_its_prior(delivered)
+    return replace(whole, facts={k: v for k, v in whole.facts.items() if k != "prior"})
+
+
 def _card_of(run: Path, best: Path) -> dict[str, Any]:
     """How the weights of a run were made, without the folders of the machine it ran on."""
     folder = RunFolder(run)
     environment = folder.environment()
     recipe = load_recipe_as(TrainingRecipe, run / RECIPE)
-    validation = json.loads(best.with_name(METADATA).read_text(encoding="utf-8"))
+    validation = read_delivered(best)
+    command = (run / COMMAND).read_text(encoding="utf-8", errors="replace")
     last = read_snapshot(folder.checkpoints / f"step_{last_step(run)}")
     return {
         "what": recipe.about,
@@ -284,12 +303,12 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         "licence": LICENCE,
         "recipe": recipe.name,
         "recipe_digest": settings_digest({"recipe": _without_folders(json.dumps(recipe.dump()))}),
-        "command": command_without_folders((run / COMMAND).read_text(encoding="utf-8")),
+        "command": command_without_folders(command),
         "seed": recipe.seed,
-        "step": validation["step"],
-        "chosen_by": validation.get("chosen_by"),
+        "step": validation.step,
+        "chosen_by": validation.chosen_by,
         "steps": last.step,
-        "metrics": validation["metrics"],
+        "metrics": validation.metrics,
         "minutes": round(last.state["seconds"] / 60, 1),
         "hardware": f"{environment.device}, {environment.cores} cores, "
         f"{environment.devices} x {environment.threads} threads, {environment.precision}",

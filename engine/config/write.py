@@ -13,7 +13,18 @@ from engine.schedules.base import Schedule
 
 def recipe_toml(recipe: Recipe) -> str:
     """The resolved recipe as TOML with all defaults."""
-    return toml.dumps(recipe.dump())
+    encoder = toml.TomlEncoder()
+    encoder.dump_funcs[str] = _quoted  # its own fails on, or loses, control characters
+    return toml.dumps(recipe.dump(), encoder)
+
+
+def _quoted(text: str) -> str:
+    r"""A string of TOML: as in JSON, but for DEL.
+
+    >>> _quoted('\x1b"\x7fß')
+    '"\\u001b\\"\\u007fß"'
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def explained_keys(table: Table, place: str = "") -> Iterator[tuple[str, str, str]]:

@@ -34,20 +34,23 @@ class FaceSource:
     def of(
         cls, detection: Detection, landmarks: str | Path | None, *, thorough: bool = False
     ) -> Self:
-        """What `--landmarks` asks for: `dlib`, `mesh`, or a file; UsageError where it is none."""
+        """What `--landmarks` asks for: `dlib`, `mesh`, or a file."""
         if landmarks is None:
             return cls(detection, thorough)
         named = str(landmarks) in FITTERS
-        if not named and not Path(landmarks).is_file():
-            raise UsageError(
-                f"`{landmarks}` fits no landmarks: it is no file",
-                hint=f"{', '.join(f'`{name}`' for name in FITTERS)}, a model for dlib, or a table",
-            )
-        if not named and holds_points(Path(landmarks)):
-            read_points(Path(landmarks))
         fitter = str(landmarks) if named else "dlib"
         asked = detection.model_copy(update={"landmarks": fitter})
         return cls(asked, thorough, None if named else Path(landmarks))
+
+    def check(self) -> None:
+        """Meet the faults of the file before a batch begins: UsageError."""
+        if self.file is not None and not self.file.is_file():
+            raise UsageError(
+                f"`{self.file}` fits no landmarks: it is no file",
+                hint=f"{', '.join(f'`{name}`' for name in FITTERS)}, a model for dlib, or a table",
+            )
+        if self.file is not None and holds_points(self.file):
+            read_points(self.file)
 
     def search(self, photo: Path, pixels: Pixels, *, every: bool) -> Detections:
         """The faces of a photo (h, w, 3): the one of its given points, else those detected.

@@ -71,6 +71,8 @@ def reage_photos(
     Raises UsageError or InputError for a source that cannot be used.
     """
     outputs, digest = photos_of(plan), plan.digest
+    plan.choice.check()
+    plan.faces.check()
 
     def is_finished(photo: Path, rows: Sequence[Row]) -> bool:
         wanted = [row for row in rows if row["target_age"] in plan.ages]

@@ -36,7 +36,7 @@ def time_machine(checkpoint: Checkpoint) -> TimeMachine:
     or of another shape. The networks hold the very tensors of the checkpoint.
     """
     if "prior" in checkpoint.facts:
-        checkpoint = _on_its_prior(checkpoint)
+        checkpoint = on_its_prior(checkpoint)
     absent = [name for name in NEEDED if name not in checkpoint.parts]
     if absent:
         raise WeightsError(
@@ -82,10 +82,10 @@ def _trained(checkpoint: Checkpoint, size: int) -> StyleEncoder | None:
     return None if state is None else _encoder(state, size)
 
 
-def _on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
+def on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
     """What a personal run trained, laid over the frozen prior that its facts name."""
     named = checkpoint.facts["prior"]
-    path = Path(named["path"])
+    path = Path(named.get("path", ""))
     if not path.is_file() or file_sha256(path) != named["sha256"]:
         path = find_weights(named["name"])
     if file_sha256(path) != named["sha256"]:

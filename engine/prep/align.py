@@ -137,8 +137,9 @@ def plan_jobs(plan: AlignPlan) -> list[Job]:
 
 def align_photos(plan: AlignPlan, *, workers: int, progress: Progress) -> AlignReport:
     """Align every photo that the ledger does not hold yet under the same settings."""
-    jobs, settings = plan_jobs(plan), plan.settings
     plan.choice.check()
+    plan.faces.check()
+    jobs, settings = plan_jobs(plan), plan.settings
 
     def is_finished(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
         current = is_current(job.photo, rows, plan.out, settings, ("done", "skipped"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from engine.core.atomic import disk_error, write_json
@@ -27,6 +28,31 @@ SEPARATOR = "/"
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
 """What reading a checkpoint raises whose files were tampered with or cut."""
 STEP = re.compile(r"step_([0-9]{1,12})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What stands beside delivered weights: their step, its validation, and what picked it."""
+
+    step: int
+    metrics: dict[str, float | None]
+    chosen_by: str | None = None
+
+
+DELIVERED = TypeAdapter(Delivered)
+
+
+def read_delivered(weights: Path) -> Delivered:
+    """What stands beside the file that a run delivers; WeightsError if it is damaged."""
+    path = weights.with_name(METADATA)
+    try:
+        with open_regular(path) as file:
+            return DELIVERED.validate_python(json.loads(file.read()))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise WeightsError(
+            f"`{path}` is damaged: {reason}", hint="resume the run, or take a copy of it"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

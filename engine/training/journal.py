@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from engine.core.atomic import disk_error, write_text
+from engine.core.errors import UsageError
 from engine.core.jsontext import from_json, to_json
 from engine.core.regular import open_regular
 
@@ -60,9 +61,14 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`; lines that are cut short or no rows are left out."""
+    """The rows of a `metrics.jsonl`; lines that are cut short or no rows are left out.
+
+    UsageError where it is no file, but a folder or a pipe.
+    """
     if not path.exists():
         return []
+    if not path.is_file():
+        raise UsageError(f"`{path}` is no file", hint="remove it: the run goes on without its rows")
     rows: list[dict[str, Any]] = []
     with open_regular(path) as file:
         for line in file.read().decode("utf-8", "replace").split("\n")[:-1]:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.core.atomic import write_json, write_text
 from engine.core.errors import UsageError
@@ -40,6 +40,9 @@ OF_MACHINE = {"device", "threads", "workers"}
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
 
 
+Positive = Annotated[int, Field(gt=0)]
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Where a run was started; resuming it elsewhere may change its last bits.
@@ -52,10 +55,10 @@ class Environment:
     platform: str
     packages: Mapping[str, str]
     device: str
-    devices: int
+    devices: Positive
     precision: str
-    threads: int
-    cores: int
+    threads: Positive
+    cores: Positive
     git: str | None
     weights: Mapping[str, str]
     started: str

@@ -40,6 +40,10 @@ class TransferError(Exception):
         self.final = final
 
 
+COUNT = re.compile("[0-9]{1,18}")
+"""A number of bytes; longer ones are no sizes, and Python refuses to read some."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When a download is tried again, and when it is given up."""
@@ -133,6 +137,8 @@ def _attempt(
         raise TransferError(f"cannot be reached: {_reason(error.reason)}") from None
     except (OSError, HTTPException) as error:
         raise TransferError(f"does not answer: {_reason(error)}") from None
+    except ValueError as error:  # urllib parses what it is redirected to
+        raise TransferError(f"leads to no address: {_reason(error)}", final=True) from None
     with response:
         start, total = _extent(weight, response, part, have)
         validator = _validator(response)
@@ -173,13 +179,16 @@ def _extent(
         raise TransferError("gives a web page instead of the file", final=True)
     length = response.headers.get("Content-Length")
     if response.status == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        match = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)",
+            response.headers.get("Content-Range", ""),
+        )
         if not have or match is None or int(match[1]) != have:
             discard(part)
             raise TransferError("resumes at another byte than requested")
         start, total = have, None if match[2] == "*" else int(match[2])
     elif response.status == 200:
-        start, total = 0, int(length) if length is not None and length.isdigit() else None
+        start, total = 0, int(length) if length is not None and COUNT.fullmatch(length) else None
     else:
         raise TransferError(f"answers {response.status} {response.reason}", final=True)
     if total is not None and weight.bytes not in (None, total):
@@ -246,7 +255,7 @@ def _chunk(response: HTTPResponse, got: int, retries: RetryPolicy) -> bytes:
 
 def _range_refused(error: HTTPError, part: Path, have: int) -> bool:
     """A part that is whole already is done; any other is started again."""
-    match = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+    match = re.fullmatch(r"bytes \*/([0-9]{1,18})", error.headers.get("Content-Range", ""))
     if match is not None and int(match[1]) == have:
         return True
     discard(part)

@@ -65,8 +65,9 @@ def faults_of_pages(folder):
 
 
 def test_names(attack, tm, tmp_path, portraits):
-    for number, name in enumerate(attack.chosen(NAMES, FEW)):
-        folder = tmp_path / f"{number}{name.replace('/', '_')}"
+    for number, hostile in enumerate(attack.chosen(NAMES, FEW)):
+        name = hostile.replace("/", "\u2215")
+        folder = tmp_path / f"{number}{name}"
         folder.mkdir()
         for index, path in enumerate(portraits):
             shutil.copy(path, folder / f"{20 + 10 * index}_{name}.png")

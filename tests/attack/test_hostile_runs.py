@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-FEW = 4
+FEW = 2
 SETTINGS = (
     *("steps=4", "batch=4", "loss.photographs=2", "save_every=2", "validate_every=2", "threads=1"),
     *("data.train.people=6", "data.train.scenes=2"),

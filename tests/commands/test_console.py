@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 
 import pytest
@@ -87,3 +88,13 @@ def test_names_of_photos_reach_neither_terminal_nor_table_raw(tm, tmp_path):
         cells = [cell for row in csv.reader(file) for cell in row]
     assert "'=1+1" in cells
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "@")]
+
+
+def test_without_a_reader_of_messages_the_work_goes_on():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as file:
+        console = CleanConsole(stderr=True, file=file)
+        console.print("step 1")
+        console.print("step 2")
+        assert console.quiet

@@ -57,6 +57,7 @@ ROWS = {
     "infer, an empty folder": "infer EMPTY --ages 30 --out OUT",
     "infer, OUT is a file": "infer WORLD --ages 30 --out FILE",
     "infer, no person to look for": "infer WORLD --ages 30 --out OUT --face like:GONE",
+    "infer, no landmarks": "infer WORLD --ages 30 --out OUT --landmarks GONE",
     "infer, no ages": "infer WORLD --out OUT",
     "infer, no GPU": "infer WORLD --ages 30 --out OUT --device cuda",
     "gan, no weights": "gan --va 0.5,0.5 --weights GONE --out OUT/g.png",

@@ -17,6 +17,8 @@ def scene(low=40, high=200, size=(90, 70)):
 
 BLACK, WHITE = np.zeros((180, 140, 3), np.uint8), np.full((180, 140, 3), 255, np.uint8)
 POSTER = np.repeat(np.repeat(RANDOM.integers(0, 2, (90, 70, 1)), 3, 2) * 255, 1, 0).astype(np.uint8)
+NOISE = RANDOM.integers(0, 2, (180, 140, 3)).astype(np.uint8) * 255
+"""Whose mean over any few pixels is grey."""
 BLOCKS = np.kron(POSTER[:8, :8], np.ones((20, 20, 1), np.uint8))
 
 
@@ -26,7 +28,8 @@ BLOCKS = np.kron(POSTER[:8, :8], np.ones((20, 20, 1), np.uint8))
         (BLACK, scene(), False, "blank"),
         (WHITE, scene(), False, "blank"),
         (BLACK + 93, scene(), True, "blank"),
-        (BLOCKS, scene(), False, "black or white"),
+        (BLOCKS, scene(), False, "100% is saturated"),
+        (NOISE, scene(), False, "100% is saturated"),
         (scene()[::-1, ::-1], scene(), True, "another picture"),
         (255 - scene(0, 255), scene(0, 255), True, "another picture"),
         (BLACK, BLACK, True, None),
@@ -36,6 +39,7 @@ BLOCKS = np.kron(POSTER[:8, :8], np.ones((20, 20, 1), np.uint8))
         (scene(60, 230), scene(), True, None),
         (scene()[::-1, ::-1], scene(), False, None),
         (BLOCKS, BLOCKS, True, None),
+        (NOISE, POSTER, False, None),
     ],
 )
 def test_pictures_that_their_source_does_not_explain(made, source, same, reason):

@@ -137,6 +137,9 @@ def test_without_an_evaluator_no_checkpoint_is_the_best(world, tmp_path):
     card = export_weights(folder, tmp_path / "out.safetensors").card
     assert (card["step"], card["chosen_by"]) == (6, None)
     assert unchosen(tmp_path / "out.safetensors") is None
+    exported = read_checkpoint(tmp_path / "out.safetensors")
+    assert str(world) not in f"{exported.facts}{exported.card}", "it holds no path"
+    assert time_machine(exported).adapter is not None
 
 
 def test_a_validation_may_age_nothing(world, run):
