@@ -1,9 +1,10 @@
 """`tm infer`: photos at other ages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.app.infer_grid import folder_of, save_grids
 from engine.core.batch import BatchReport
 from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
@@ -104,6 +105,9 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Once(Silence() if progress is None else progress)
+    strengths = load_infer(request.recipe, request.settings).strengths
+    if strengths:
+        return _at_strengths(request, strengths, progress)
     return _aged(request, _prepared(request, progress), progress)
 
 
@@ -124,6 +128,33 @@ def _aged(request: InferRequest, models: Models, progress: Progress) -> InferRes
     )
     none_done = report.count("skipped") > 0 and report.count("done") == 0
     return InferResult(report, models.compute, tuple(models.lines), refuses and none_done)
+
+
+def _at_strengths(
+    request: InferRequest, strengths: Sequence[float], progress: Progress
+) -> InferResult:
+    """The photos at every strength in a folder of its own, and a grid of each photo."""
+    settings = (*request.settings, "strengths=[]")
+    results = [
+        infer(
+            replace(request, out=folder_of(request.out, one), strength=one, settings=settings),
+            progress,
+        )
+        for one in dict.fromkeys(strengths)
+    ]
+    rows = [row for result in results for row in result.report.rows]
+    ages = request.ages if request.ages is not None else _anchors(request, progress)
+    save_grids(request.out, list(dict.fromkeys(strengths)), ages)
+    report = BatchReport(tuple(rows), sum(result.report.kept for result in results))
+    return replace(
+        results[0],
+        report=report,
+        all_out_of_domain=all(result.all_out_of_domain for result in results),
+    )
+
+
+def _anchors(request: InferRequest, progress: Progress) -> tuple[float, ...]:
+    return _prepared(request, progress).ages(None)
 
 
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:

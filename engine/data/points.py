@@ -1,4 +1,4 @@
-"""Landmarks from a file: a manifest, or the output of another detector."""
+"""Landmarks from a file: a manifest, or the output of another detector; or boxes alone."""
 
 import json
 from functools import cache
@@ -12,7 +12,8 @@ from engine.core.errors import UsageError
 from engine.core.ledger import read_rows
 
 SUFFIXES = (".json", ".jsonl")
-POINTS = 68
+POINTS, FEW, CORNERS = 68, 5, 2
+"""All points; those of both eyes, the nose and the corners of the mouth; those of a box."""
 
 
 def holds_points(path: Path | None) -> bool:
@@ -22,24 +23,43 @@ def holds_points(path: Path | None) -> bool:
 
 @cache
 def read_points(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Points (68, 2) by the name of their photo, in pixels of the upright photo.
+    """Points by the name of their photo, in pixels of the upright photo.
 
-    Reads `{"a.jpg": {"landmarks": [[x, y], ...]}}`, the same without the inner table, and the rows
-    of a manifest. UsageError names the entry that is wrong.
+    (68, 2), or (5, 2) in the order eye, eye, nose, corner, corner of the mouth, each pair from left
+    to right in the photo; or (2, 2), top left and bottom right of a box around the face.
+
+    Reads `{"a.jpg": {"landmarks": [[x, y], ...]}}`, the same without the inner table,
+    `{"a.jpg": {"box": [left, top, right, bottom]}}`, and the rows of a manifest. UsageError names
+    the entry that is wrong.
     """
     landmarks: dict[str, NDArray[np.float32]] = {}
     for name, entry in _entries(path).items():
-        listed = entry.get("landmarks") if isinstance(entry, dict) else entry
+        listed = _listed(entry)
         try:
             points = np.asarray(listed, np.float32)
         except (TypeError, ValueError):
             points = np.empty(0, np.float32)
-        if points.shape != (POINTS, 2) or not np.isfinite(points).all():
+        sizes = [(count, 2) for count in (POINTS, FEW, CORNERS)]
+        if points.shape not in sizes or not np.isfinite(points).all():
             raise UsageError(
-                f"the points of `{name}` in `{path}` are not {POINTS} pairs of numbers"
+                f"the points of `{name}` in `{path}` are not {POINTS} pairs of numbers",
+                hint="nor 5 (eyes, nose, corners of the mouth), nor a `box` of 4 numbers",
             )
+        if len(points) == CORNERS and not (points[0] < points[1]).all():
+            raise UsageError(f"the box of `{name}` in `{path}` has no area")
         landmarks[name] = points
     return landmarks
+
+
+def _listed(entry: Any) -> Any:
+    """Pairs of numbers of an entry, those of its box where it has no landmarks."""
+    if not isinstance(entry, dict):
+        return entry
+    table = cast("dict[str, Any]", entry)
+    box = table.get("box")
+    if table.get("landmarks") is None and isinstance(box, list) and len(cast(Any, box)) == 4:
+        return [box[:2], box[2:]]
+    return table.get("landmarks")
 
 
 def points_of(photo: Path, known: dict[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:

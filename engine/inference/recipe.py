@@ -7,6 +7,7 @@ from pydantic import Field
 
 from engine.config.base import RECIPES, Recipe
 from engine.config.load import load_recipe_as
+from engine.core.numbers import Real
 from engine.faces.detect import Detection
 from engine.inference.edit import Edit
 from engine.inference.plan import Morphing
@@ -33,6 +34,8 @@ class InferRecipe(Recipe):
     """Pictures in a batch; halved when memory runs out."""
     evaluate: bool = True
     """Estimate age and identity of every portrait with the installed evaluators."""
+    strengths: tuple[Real, ...] = ()
+    """Several strengths in place of one: a folder for each, and a grid of all of every photo."""
     morphing: Morphing = Morphing()
     truth: str | None = None
     """A folder with the same photograph at other ages, as `tm prep synth --same-scene` renders

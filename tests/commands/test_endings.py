@@ -40,10 +40,10 @@ def test_a_failure_is_an_object_with_json(tm, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (("infer", "--json"), "Missing argument"),
+        (("infer", "--json"), "`tm infer` needs PHOTO|DIR"),
         (("infer", "a.png", "--out", "o", "--no-such", "--json"), "No such option"),
         (("infer", "a.png", "--out", "o", "--strength", "x", "--json"), "--strength"),
-        (("prep", "align", "a", "--json"), "Missing argument"),
+        (("prep", "align", "a", "--json"), "`tm prep align` needs SRC and OUT"),
         (("no-such-command", "--json"), "No such command"),
     ],
 )

@@ -136,6 +136,23 @@ def test_the_extras_of_a_whole_photograph(tm, photo, tmp_path):
         assert film.n_frames >= 3
 
 
+def test_a_grid_shows_every_strength(tm, photo, tmp_path):
+    out = tmp_path / "out"
+    grid = ("--ages", "40,70", "--set", "strengths=[0, 1]", *OFF)
+    result = tm("infer", photo, "--out", out, *grid, "--json")
+    assert (result.code, result.json["done"]) == (0, 4), result.err
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
+        "strength_0", "strength_1", "eve_grid.png"
+    }  # fmt: skip
+    whole = pixels(out / "eve_grid.png")
+    top, bottom = whole[:192], whole[192:]
+    half = whole.shape[1] // 2
+    assert np.array_equal(top[:, :half], top[:, half:]), "strength 0 is the photograph"
+    assert not np.array_equal(top[:, half:], bottom[:, half:])
+    again = tm("infer", photo, "--out", out, *grid, "--json")
+    assert (again.code, again.json["kept"]) == (0, 2)
+
+
 def test_strength_0_is_the_photograph(tm, photo, tmp_path):
     argv = ("--ages", "70", "--age", 30, *OFF)
     assert tm("infer", photo, *argv, "--strength", 0, "--out", tmp_path / "none").code == 0

@@ -47,7 +47,7 @@ def miner_warnings(miner: MinerChoice | None, metrics: Mapping[str, float]) -> l
     if miner is None or not relaxed or min(relaxed) < 1:
         return []
     return [
-        f"the bank never holds {miner.k} impostors of the target ages in the miner's band: every"
-        " step takes others, or fewer (`candidate_count` and `band_low` of the journal; `tm bank"
-        " info` lists the ages of the bank)"
+        f"no step since the last row found {miner.k} impostors of its target ages in the miner's"
+        " band: others are taken, or fewer (`candidate_count` and `band_low` of the journal; `tm"
+        " bank info` lists the ages of the bank)"
     ]
