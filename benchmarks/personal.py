@@ -37,6 +37,7 @@ from torch import Tensor
 from engine.banks.build import BankPlan, build_bank
 from engine.core.atomic import write_json
 from engine.core.digest import file_sha256
+from engine.core.numbers import Span
 from engine.core.progress import Silence
 from engine.data.ages import AgeSource
 from engine.data.portraits import PortraitPlan, view_of
@@ -67,7 +68,8 @@ FIRST_HELD = 100
 """Photograph number of the first that is in no training."""
 SAME_FACE = 0.37
 """dlib distance at which as many people are mistaken for each other as are not known again."""
-IMPOSTOR_DISTANCE = 300
+IMPOSTOR_PEOPLE, IMPOSTOR_EACH, IMPOSTOR_AGES = 200, 18, Span(5, 90)
+"""200 impostors in every window of five years."""
 FITTED, FIT_SIZE = 12, 64
 """Photos that the oracle looks at, and their side in px."""
 AWAY = 4.0
@@ -167,11 +169,11 @@ def bank_of(out: Path) -> Path:
     if not path.exists():
         plan = SynthPlan(
             out / "strangers",
-            IMPOSTOR_DISTANCE,
-            4,
-            seed=IMPOSTORS.start,
+            IMPOSTOR_PEOPLE,
+            IMPOSTOR_EACH,
+            IMPOSTOR_AGES,
             size=SIZE,
-            staggered=True,
+            seed=IMPOSTORS.start,
         )
         synthesise(plan, workers=2, progress=Silence())
         identity_net = load_identity_network("nano-identity", CPU)

@@ -1,0 +1,88 @@
+"""The figures of the guides are those of the cards and of `docs/reports/`, as far as these hold them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.core.digest import file_sha256
+from engine.weights.find import shipped_weights
+from engine.weights.native import read_card
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
+NUMBER = r"(-?\d+(?:\.\d+)?)"
+
+
+def report(name):
+    return json.loads((ROOT / f"docs/reports/{name}.json").read_text(encoding="utf-8"))
+
+
+def card(name):
+    return read_card(shipped_weights()[name])["card"]
+
+
+def photo():
+    """`photo` on test people."""
+    found = report("photo-judged")
+    shares = {name: one["share_of_own_slope"] for name, one in found["networks"].items()}
+    cc0 = found["networks"]["age-cc0"]
+    yield "on # portraits of people who are in no fit, taken to 35", [found["people"]]
+    yield "follows the target with # (`age-cc0`; 95 % over people # to #)", shares["age-cc0"]
+    yield "# (FaceRes; # to #) and", shares["faceres"]
+    yield "and # (face-api, which set the gains; # to #)", shares["face-api"]
+    errors = [cc0["error"][0], found["do_nothing"]["error"][0], cc0["own_error"][0]]
+    yield "is # years off the target, # if nothing is done, # on untouched photographs", errors
+    alike = [100 * found["same_person"][0], found["distance"][0]]
+    yield "takes # % of them for the same person (distance #; 0.6", alike
+    yield "background moves by # levels", found["background_levels"][:1]
+    yield "the estimated sex stays in # %", [100 * found["gender_kept"][0]]
+
+
+def networks():
+    """`python benchmarks/nano.py` on the networks that measure drawn portraits."""
+    rows = {row["name"]: row for row in report("nano-networks")["metrics"]}
+
+    def of(name):
+        row = rows[name]
+        return [row["value"], *row["interval"][1:]] if row["interval"] else [row["value"]]
+
+    near, everyone = of("identity AUC, gap <= 30 y"), of("identity AUC, all gaps")
+    yield "verification AUC, within 30 years / all gaps | # / #", near[:1] + everyone[:1]
+    grey, mosaic = of("identity AUC, grey"), of("identity AUC, mosaic")
+    yield "AUC in grey / on mosaics of 8 x 8 patches | # / #", grey[:1] + mosaic[:1]
+    rates = [of(f"identity: true accept rate at FAR 0.001, {view}") for view in ("colour", "grey")]
+    yield "a false accept rate of 0.001, in colour / in grey | # / #", [one[0] for one in rates]
+    yield "own grey version known again | # %", [100 * of("identity: own grey version passes")[0]]
+    yield (
+        "independent age evaluator, in no loss: error in years | #",
+        of("age evaluator: MAE in years")[:1],
+    )
+    yield "landmarks: error in eye distances | #", of("landmarks: mean error in eye distances")[:1]
+
+
+def cards():
+    yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
+    yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
+
+
+@pytest.mark.parametrize("source", [photo, networks, cards])
+def test_figures_are_those_of_the_source(source):
+    for text, values in source():
+        pattern = re.escape(text).replace(r"\#", NUMBER)
+        found = re.findall(pattern, TEXT)
+        assert len(found) == 1, f"the guides say not once: {text}"
+        shown = [found[0]] if isinstance(found[0], str) else found[0]
+        for number, value in zip(shown, values, strict=True):
+            digits = len(number.partition(".")[2])
+            assert float(number) == pytest.approx(value, abs=0.501 * 10**-digits), (text, value)
+
+
+def test_the_reports_are_of_the_weights_in_the_package():
+    measured = report("nano-networks")
+    files = {"identity": "nano-identity", "age": "nano-age", "landmarks": "nano-landmarks"}
+    assert {role: measured["weights"][role] for role in files} == {
+        role: file_sha256(shipped_weights()[name]) for role, name in files.items()
+    }
