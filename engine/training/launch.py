@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from engine.config.load import load_recipe_as
+from engine.config.load import load_recipe_as, read_toml
 from engine.config.write import recipe_toml
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
@@ -104,7 +104,7 @@ def resume_run(
     run = RunFolder(folder)
     before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
-    edits = [] if is_child() else before.edits_of(recipe.dump())
+    edits = [] if is_child() else before.edits_of(recipe.dump(), read_toml(folder / RECIPE))
     if edits and not accept_changes:
         raise RecipeError(
             f"the recipe of `{folder}` was edited: {'; '.join(edits)}",

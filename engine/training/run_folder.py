@@ -102,11 +102,15 @@ class Environment:
             if mine[name] != theirs[name]
         ]
 
-    def edits_of(self, recipe: Mapping[str, Any]) -> list[str]:
-        """The keys of a recipe that were edited since, but for those of the machine."""
+    def edits_of(self, recipe: Mapping[str, Any], written: Mapping[str, Any]) -> list[str]:
+        """The keys of a recipe that were edited since, but for those of the machine.
+
+        written: what its file holds: a key with a default that an older tm did not know is no edit.
+        """
         if self.recipe is None:
             return []
-        before, now = self.recipe, flat(recipe)
+        before, known = self.recipe, {*self.recipe, *flat(written)}
+        now = {key: value for key, value in flat(recipe).items() if key in known}
         return [
             f"`{key}` was {before.get(key, 'not there')}, is {now.get(key, 'not there')}"
             for key in sorted({*before, *now} - OF_MACHINE)

@@ -1,5 +1,6 @@
 """`tm train` and `tm resume` by the command line, on a toy."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -147,6 +148,17 @@ def test_what_was_edited_before_resuming_is_said(tm, cut, edits, code, said):
     assert result.code == code, result.err
     assert said in result.err if said is not None else "edited" not in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_key_that_an_older_tm_did_not_know_is_no_edit(tm, cut):
+    environment = Path("cut/environment.json")
+    kept = json.loads(environment.read_text())
+    del kept["recipe"]["deterministic"]
+    environment.write_text(json.dumps(kept))
+    cut("recipe.toml", "deterministic = false\n", "")
+    assert tm("resume", "cut", "-q").code == 0
+    cut("recipe.toml", "batch = 8\n", "batch = 8\ndeterministic = true\n")
+    assert "`deterministic` was not there, is True" in tm("resume", "cut").err
 
 
 def test_an_accepted_edit_must_fit_the_checkpoint(tm, cut):
