@@ -1,4 +1,4 @@
-"""The banks of the guides, demo and proof hold enough impostors in every window of their recipes."""
+"""The banks of guides, demo and proof hold enough impostors in every window of their recipes."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ def commands():
     """People, ages and pictures of each person of every bank that is built by a command."""
     for name in ("docs/guides/personal.md", "Makefile"):
         for people, ages, each in COMMAND.findall((ROOT / name).read_text(encoding="utf-8")):
-            yield pytest.param(int(people), parse_ages(ages), int(each), id=name)
+            yield pytest.param(int(people), parse_ages(ages)[0], int(each), id=name)
     proof = (personal.IMPOSTOR_PEOPLE, personal.IMPOSTOR_AGES, personal.IMPOSTOR_EACH)
     yield pytest.param(*proof, id="personal.py")
 

@@ -1,4 +1,4 @@
-"""The figures of the guides are those of the cards and of `docs/reports/`, as far as these hold them."""
+"""The figures of the guides are those of the cards and of `docs/reports/` that hold them."""
 
 import json
 import re
