@@ -63,9 +63,14 @@ def read_csv(path: Path, what: str) -> CsvTable:
     names = {name: name.strip().lower() for name in reader.fieldnames or []}
     try:
         rows = [
-            (reader.line_num, {key: (row[name] or "").strip() for name, key in names.items()})
+            (reader.line_num, {key: _cell(row[name]) for name, key in names.items()})
             for row in reader
         ]
     except csv.Error as error:
         raise UsageError(f"{what} `{path}`, line {reader.line_num}: {error}") from None
     return CsvTable(tuple(names.values()), rows)
+
+
+def _cell(text: str | None) -> str:
+    """A cell without the spaces around it; a NUL, which no name of a file has, as U+FFFD."""
+    return (text or "").replace("\0", "\ufffd").strip()

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -81,6 +82,29 @@ class Row(BaseModel):
     person: str | None = None
     truth: dict[str, Any] | None = None
 
+    @field_validator("landmarks", "quad")
+    @classmethod
+    def _is_a_region(cls, points: tuple[Point, ...] | None) -> tuple[Point, ...] | None:
+        if points is not None:
+            _require_extent([x for x, _ in points], [y for _, y in points])
+        return points
+
+    @field_validator("box")
+    @classmethod
+    def _has_sides(cls, box: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if box is not None:
+            _require_extent([box[0], box[2]], [box[1], box[3]])
+        return box
+
+    @field_validator("quad")
+    @classmethod
+    def _is_a_square(cls, quad: tuple[Point, ...] | None) -> tuple[Point, ...] | None:
+        if quad is not None:
+            (ax, ay), (bx, by), _, (dx, dy) = quad
+            if abs((bx - ax) * (dy - ay) - (by - ay) * (dx - ax)) < 1:
+                raise ValueError("the corners lie on one line")
+        return quad
+
     @model_validator(mode="after")
     def _names_a_picture(self) -> Self:
         if self.source is None and not self.output:
@@ -101,6 +125,11 @@ class Row(BaseModel):
         """The row as JSON, without the optional keys that are null."""
         row = self.model_dump(mode="json")
         return {key: value for key, value in row.items() if key in ALWAYS or value is not None}
+
+
+def _require_extent(*axes: list[float]) -> None:
+    if any(max(axis) - min(axis) < 1 for axis in axes):
+        raise ValueError("less than a pixel wide or high")
 
 
 def key_of(row: dict[str, Any]) -> str:
