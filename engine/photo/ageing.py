@@ -51,12 +51,17 @@ FADE = 0.5
 """Share by which creases anywhere on the skin fade in forty years."""
 CREASES = 0.35
 """How much more of the detail's change falls on creases than on evenly grained skin."""
-HAIRY = 2.0
+HAIRY = 1.5
 """Mean L of the finest detail of hair over skin, such as a fringe or a beard, that hides lines."""
 GREY_NECK = 0.3
 """Share of the lines of the neck in a photograph without colour."""
-LIP_RIM = 2.5
-"""Sigma in frame pixels of the rim of the upper lip."""
+LIP_RIM, NOSE_RIM = 2.5, 4.0
+"""Sigmas in frame pixels of the rims of what is about the lips and of the nose."""
+NOSE_REACH = np.array([[0, 0], [0, 0], [8, 2], [-8, 2]], np.float32)
+"""How far the nose reaches beyond the corners of the eyes and the nostrils."""
+ASIDE, ON_NOSE, UNDER_LIP = 0.6, 0.7, 0.7
+"""Share of the gain of folds away from the mouth, and what is left out of it on the nose and under
+the lower lip."""
 DEEPEST = 0.45
 """Share of the light about a line towards which its depth saturates."""
 BROAD = 5.0
@@ -112,13 +117,17 @@ def _changes(
     factors = _detail_factors(subject, ages, gains["detail"])
     skin = layers.skin * (1 - layers.fixed)
     along = 1 - CREASES + 2 * CREASES * work.creases
-    # Detail beside hair is the hairline, which would grow a halo.
+    # Detail beside hair is the hairline, which would grow a halo; lines lie under a fringe.
     beside = np.clip(1 - 2 * blurred(layers.hair, 4.0 * work.per_frame), 0, 1)
     where = beside * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)
     amount = (skin * along * where)[..., None]
     logs = factors * amount
     pattern = pattern_of(subject.view.points)
-    share = _at_work(subject, zone_share(subject.model.mean_points, ages, pattern=pattern)) * skin
+    share = (
+        _at_work(subject, zone_share(subject.model.mean_points, ages, pattern=pattern))
+        * skin
+        * beside
+    )
     deeper = np.where(share > 0, DEEPEN, SOFTEN) * share
     if not older:  # a young face has no creases, wherever they are
         deeper -= FADE * work.creases * skin * min((ages[0] - ages[1]) / 40, 1)
@@ -131,7 +140,7 @@ def _changes(
             log += np.where(band < 0, own, 0.5 * own)
         bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
         result[..., 0] += edge * np.tanh(band / edge) * (np.exp(bounded) - 1)
-    lines = gains["lines"] * _line_change(subject, ages) * skin
+    lines = gains["lines"] * _line_change(subject, ages) * skin * beside
     deepest = DEEPEST * np.maximum(
         blurred(np.ascontiguousarray(lab[..., 0]), 2.0 * work.per_frame), 0.5
     )
@@ -159,14 +168,20 @@ def _skin_change(
     where = _with_folds(subject.model.mean_points, broad.shape[:2])
     mean_gain = min(gains["folds"], 1.0)
     folds = mean_gain + (gains["folds"] - mean_gain) * where * np.array(FOLD_COLOUR, np.float32)
-    field = broad * gains["colour"] + (field - broad) * folds
+    fine = field - broad
+    older = ages[1] > ages[0]
+    # Folds are shadows, which deepen or vanish. What vanishes with age is a beard's shade.
+    shade = (fine[..., :1] < 0) == older
+    beard = 0.0 if older else (float(np.clip(subject.code, -1, 1)) + 1) / 2
+    folds = np.where(shade, folds, mean_gain + (folds - mean_gain) * beard)
+    field = broad * gains["colour"] + fine * folds
     change = _at_work(subject, field)
     skin = np.maximum(layers.skin, IN_BROWS * layers.brows) * (1 - layers.fixed)
     mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
     change = change - np.array(COMPLEXION, np.float32) * mean
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
     change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)
-    largest = LARGEST_STEP if ages[1] > ages[0] else LARGEST_STEP_YOUNGER
+    largest = LARGEST_STEP if older else LARGEST_STEP_YOUNGER
     change = np.array(largest, np.float32) * np.tanh(change / np.array(largest, np.float32))
     room = np.where(change[..., 0] > 0, (98 - work.lab[..., 0]) / 16, (work.lab[..., 0] - 2) / 12)
     change[..., 0] *= np.clip(room, 0, 1)
@@ -176,17 +191,36 @@ def _skin_change(
 def _with_folds(points: Floats, size: tuple[int, int]) -> Floats:
     """Where folds are made stronger than the mean: (height, width, 1) of the mean frame, 0..1.
 
-    Not on the forehead, which has none while the portraits have highlights there, nor between nose
-    and mouth, where their mean is the shade of a moustache.
+    Most beside the mouth. Not on the forehead, which has none while the portraits have highlights
+    there, nor over and under the lips, where their mean is the shade of a beard; little on the
+    nose, by whose shading a person is known more than an age.
     """
     cell = HEIGHT / size[0]
-    rows = np.arange(size[0], dtype=np.float32) * cell - points[17:27, 1].min() + 4
-    below = np.clip(rows / 8 + 0.5, 0, 1).astype(np.float32)[:, None]
-    lip = np.zeros(size, np.float32)
-    corners = points[[32, 33, 34, 52, 51, 50]] + 0.5
-    cv2.fillPoly(lip, [np.round(corners / cell - 0.5).astype(np.int32)], 1.0)
-    lip = np.clip(1.6 * blurred(lip, LIP_RIM / cell), 0, 1)
-    return (below * (1 - lip))[..., None].astype(np.float32)
+    rows = (np.arange(size[0], dtype=np.float32) * cell)[:, None]
+    below = np.clip((rows - points[17:27, 1].min() + 4) / 8 + 0.5, 0, 1)
+    mouth = np.clip(np.minimum(rows - points[33, 1], points[57, 1] + 8 - rows) / 8, 0, 1)
+    lips = points[[32, 33, 34, 52, 51, 50]], points[[59, 58, 57, 56, 55, 9, 8, 7]]
+    nose = points[[39, 42, 35, 31]] + NOSE_REACH
+    less = (
+        _zone(corners, size, sigma) * share
+        for corners, sigma, share in (
+            (lips[0], LIP_RIM, 1.0),
+            (lips[1], LIP_RIM, UNDER_LIP),
+            (nose, NOSE_RIM, ON_NOSE),
+        )
+    )
+    where = below * (ASIDE + (1 - ASIDE) * mouth) * np.ones(size, np.float32)
+    for zone in less:
+        where *= 1 - zone
+    return where[..., None].astype(np.float32)
+
+
+def _zone(corners: Floats, size: tuple[int, int], sigma: float) -> Floats:
+    """A polygon of the mean frame as a plane (height, width) in 0..1 with a soft rim."""
+    cell, zone = HEIGHT / size[0], np.zeros(size, np.float32)
+    spots = np.round((corners + 0.5) / cell - 0.5).astype(np.int32)
+    cv2.fillPoly(zone, [spots], 1.0)
+    return np.clip(1.6 * blurred(zone, sigma / cell), 0, 1)
 
 
 def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:

@@ -36,7 +36,7 @@ class FitSettings(Table):
     ridge: tuple[float, float, float, float, float, float] = (1e-3, 3.0, 12.0, 3.0, 12.0, 40.0)
     """Prior precision of the six terms, in faces: what bends or differs by code needs more
     evidence."""
-    shape_ridge: float = Field(default=1.0, gt=0)
+    shape_ridge: float = Field(default=10.0, gt=0)
     """Factor on it for shape, which differs more between people than with age."""
     nuisances: tuple[str, ...] = NUISANCES
     """What of the photography stands beside age, so that it does not pass for it."""

@@ -8,7 +8,7 @@ from engine.photo.subject import PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
-MOST, MOST_YOUNGER = 46.0, 44.0
+MOST, MOST_YOUNGER = 46.0, 60.0
 """Levels of L by which hair may become lighter, or darker again."""
 BROWS = 0.5
 """Share of the change that brows take: they grey later than the head."""
@@ -21,6 +21,8 @@ MOST_SHINE = 1.5
 """How much lighter than its mean hair may shine when it is white."""
 MOST_SHARP = 2.2
 """Most by which the strands of hair grow in contrast as it greys: dark hair hides its noise."""
+LESS_SHARP = 0.3
+"""Most of that contrast that they lose as it becomes dark again."""
 STRAND = 8.0
 """Levels of L by which a strand may differ from its lock; more is an edge."""
 DARKER = 15.0
@@ -48,7 +50,7 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
     if asked > 0:
         room = float(np.clip((WHITE - mean) / max(WHITE - start[0], 15.0), 0.15, 1.4))
     else:
-        room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 1.4))
+        room = float(np.clip((mean - BLACK) / max(start[0] - BLACK, 10.0), 0.2, 2.2))
         # Only grey hair was darker once: blond and brown hair stay what they are.
         room *= _greyness(colour, work.colourful)
     known = subject.model.hair_known(*ages)
@@ -111,7 +113,8 @@ def _darkened(light: Floats, mean: float, step: float, per_frame: float) -> Floa
     ratio = np.maximum(soft, 0.5) / mean
     curve = np.where(ratio < 1, ratio, ratio ** (1 + SHINE))
     goal = np.minimum(max(mean + step, 0.25 * mean) * curve, soft)
-    less = goal / np.maximum(soft, 0.5) - 1
+    # White hair has little contrast of its own, from which dark hair would come out flat.
+    less = np.maximum(goal / np.maximum(soft, 0.5) - 1, -LESS_SHARP)
     return np.asarray(goal - soft + np.clip(light - soft, -STRAND, STRAND) * less, np.float32)
 
 

@@ -50,7 +50,7 @@ BOUNDS = {
     "detail": 20.0,
     "hair": 300.0,
     "code": 1000.0,
-    "gain": 10.0,
+    "gain": 30.0,
 }
 
 

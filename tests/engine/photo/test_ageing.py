@@ -233,11 +233,48 @@ def test_lines_in_the_dark_are_no_cracks(portrait, model):
     assert darkest_ratio(dark, portrait, strong) > 0.4
 
 
-def test_no_folds_between_nose_and_mouth_nor_on_the_forehead(model):
-    where = _with_folds(model.mean_points, (160, 128))[..., 0]
-    lip = (model.mean_points[33] + model.mean_points[51]) / 2
-    cheek = (model.mean_points[2] + model.mean_points[31]) / 2
-    forehead = model.mean_points[27] - [0, 50]
-    values = [where[tuple(np.round(spot[::-1] / 2).astype(int))] for spot in (lip, forehead, cheek)]
-    assert max(values[:2]) < 0.25
-    assert values[2] > 0.95
+def test_folds_belong_beside_the_mouth_and_not_on_nose_lips_and_forehead(model):
+    where, points = _with_folds(model.mean_points, (160, 128))[..., 0], model.mean_points
+    lip, chin = (points[33] + points[51]) / 2, (points[57] + points[8]) / 2
+    spots = {
+        "lip": lip,
+        "under": points[57] + (chin - points[57]) / 2,
+        "nose": points[29],
+        "forehead": points[27] - [0, 50],
+        "cheek": points[1] + [12, 0],
+        "mouth": points[48] - [10, 0],
+    }
+    at = {name: where[tuple(np.round(spot[::-1] / 2).astype(int))] for name, spot in spots.items()}
+    assert max(at["lip"], at["forehead"]) < 0.25
+    assert max(at["nose"], at["under"]) < 0.4
+    assert 0.5 < at["cheek"] < 0.7
+    assert at["mouth"] > 0.9
+
+
+@pytest.mark.parametrize(("code", "least", "most"), [(-1.0, -2.0, 0.5), (1.0, -20.0, -4.0)])
+def test_a_young_man_has_the_shade_of_a_beard_and_a_woman_has_not(
+    portrait, model, code, least, most
+):
+    pixels, points = portrait
+    colour, mean = np.zeros_like(model.colour), model.mean_points
+    x, y = np.round((mean[48] - [8, 0]) / 2).astype(int)
+    colour[1, y - 3 : y + 4, x - 3 : x + 4, 0] = 0.6  # it goes with age, so youth is darker there
+    still = dataclasses.replace(
+        model, colour=colour, shape=np.zeros_like(model.shape), detail=np.zeros_like(model.detail)
+    )
+    gain = np.ones_like(model.gain)
+    gain[:, 2] = 16.0
+    still = dataclasses.replace(still, gain=gain)
+    subject = prepare_subject(pixels, points, still, appearance=code)
+    frame = aligned(age_subject(subject, 70, 35), subject.view.to_frame)
+    change = (lab_of(frame) - subject.view.lab)[y * 2 - 3 : y * 2 + 4, x * 2 - 3 : x * 2 + 4, 0]
+    assert least < change.mean() < most
+
+
+def test_white_hair_turns_as_dark_as_that_of_the_young(portrait, model):
+    pixels, points = portrait
+    white = pixels.copy()
+    hair = (np.abs(pixels.astype(int) - (60, 42, 30)) < 40).all(axis=-1)
+    white[hair] = np.clip(pixels[hair].astype(int) + 160, 0, 225)
+    assert cap_lightness(white) > 70
+    assert cap_lightness(age_photo(white, points, 78, 35, model)) < 40
