@@ -28,6 +28,7 @@ COMMANDS = (
     "infer",
     "gan",
     "eval",
+    "serve",
     "weights",
     "recipe",
     "doctor",

@@ -49,6 +49,10 @@ YOUNGEST, OLDEST = 18.0, 100.0
 """Target ages in years beyond which nothing in the portraits of the fit says how people look."""
 WELL_KNOWN = (25.0, 90.0)
 """Target ages of which the portraits of the fit have people."""
+EXTRAPOLATES = (
+    f"the portraits behind the photo model have few people under {WELL_KNOWN[0]:g} or over "
+    f"{WELL_KNOWN[1]:g}: there it extrapolates"
+)
 ADULT = 18.0
 TURNED = 20.0
 """Degrees of yaw from which a row is flagged."""
@@ -99,11 +103,7 @@ class PhotoMethod:
         # Packing a PNG takes as long as making its picture: one is packed while the next is made.
         self._writer = ThreadPoolExecutor(max_workers=1)
         if any(flags_of_target(age) for age in plan.ages):
-            low, high = WELL_KNOWN
-            progress.remark(
-                f"the portraits behind the photo model have few people under {low:g} or over "
-                f"{high:g}: there it extrapolates"
-            )
+            progress.remark(EXTRAPOLATES)
         if plan.paste:
             progress.remark(
                 "`--paste` adds nothing to a photograph by the photo model: its output is the "
