@@ -9,11 +9,13 @@ from typing import Any
 from engine.app.enhance import EnhanceRequest, enhance
 from engine.app.gan import render_landscapes
 from engine.app.infer import InferRequest, infer
-from engine.app.weights import list_weights
 from engine.core.errors import UsageError
+from engine.core.places import weights_folder
 from engine.core.progress import Progress
 from engine.page.server import EXTRA, KEPT, Address, serve_page
 from engine.page.verbs import Model, Verbs
+from engine.weights.folder import imported_files, status_of
+from engine.weights.manifest import known_weights
 
 AGEING = ("sam", "mytm", "fork", "agetransformer")
 """Formats of published checkpoints that age faces."""
@@ -51,17 +53,17 @@ def serve(request: ServeRequest, ready: Callable[[Address], None]) -> None:
 
 def models() -> list[Model]:
     """What can age a face here, the photo model first."""
-    weights = list_weights()
+    folder = weights_folder()
     here = [
-        Model(status.weight.name, "in the weights folder")
-        for status in weights.known
-        if status.here and status.weight.kind in AGEING
+        Model(weight.name, "in the weights folder")
+        for weight in known_weights(folder).weights
+        if weight.kind in AGEING and status_of(weight, folder).here
     ]
     return [
         Model("photo", "photographs, at once"),
         Model("nano", "drawn portraits"),
         *here,
-        *(Model(path.stem, "imported") for path in weights.imported),
+        *(Model(path.stem, "imported") for path in imported_files(folder)),
     ]
 
 

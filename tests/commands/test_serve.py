@@ -109,15 +109,11 @@ def test_the_models_that_are_here_are_offered(tmp_path):
 
 
 @pytest.mark.slow
-def test_hostile_uploads_are_refused_and_the_page_lives(client, page, support):
-    import random
-
-    from test_hostile_pictures import hostile
-
-    for name, content in hostile(random.Random(3)).items():
-        if "good" in name:
-            continue
-        (path,) = client.upload(content, name).json()
+def test_hostile_uploads_are_refused_and_the_page_lives(client, page):
+    pictures = {name: one for name, one in hostile_pictures().items() if "good" not in name}
+    spoilt = [name for name in pictures if name.startswith(("flip", "head", "cut", "insert"))]
+    for name in [*spoilt[::9], *(pictures.keys() - set(spoilt))]:
+        (path,) = client.upload(pictures[name], name).json()
         view, said = client.show(path)
         assert "<img src=x>" not in view + said
         assert "tm-after" in view or "tm-refused" in said, name

@@ -47,17 +47,22 @@ class Client:
     """One browser."""
 
     def __init__(self, url):
-        self.http = httpx.Client(base_url=url, timeout=300, follow_redirects=True, trust_env=False)
+        self.http = httpx.Client(
+            base_url=url.partition("?")[0], timeout=300, follow_redirects=True, trust_env=False
+        )
         self.page = self.http.get(url)
         self.hash = secrets.token_hex(6)
+        self._events = {}
 
     def close(self):
         self.http.close()
 
     def events(self):
         """The numbers of the page's functions by name."""
-        config = self.http.get("/config").json()
-        return {one["api_name"]: one["id"] for one in config["dependencies"]}
+        if not self._events:
+            config = self.http.get("/config").json()
+            self._events = {one["api_name"]: one["id"] for one in config["dependencies"]}
+        return self._events
 
     def upload(self, content, name="me.png"):
         return self.http.post("/gradio_api/upload", files={"files": (name, content)})
