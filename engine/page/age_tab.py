@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.core.errors import PictureError, TmError
+from engine.core.errors import PictureError, TmError, UsageError
 from engine.inference.photo_method import EXTRAPOLATES, MODEL, OLDEST, YOUNGEST, flags_of_target
 from engine.page.ageing import Choice, RefusedError, Sitting, Studio
 from engine.page.markup import before_after, estimates, facts, notes, picture, saved, shown
@@ -164,6 +164,8 @@ class AgeTab:
         session = session_of(request)
         try:
             choice = self._choice(photo, face, age, force, request)
+            if weights not in {one.name for one in self.verbs.models()}:
+                raise UsageError(f"there is no model `{weights}` here")  # nor any path of one
             out = session.new_results(choice.photo)
             ages = sorted({*STRIP, float(target)}) if strip else [float(target)]
             arguments = {

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,13 @@ class Studio:
         self._plan = InferPlan(source=Path(), out=Path(), ages=(WELL_KNOWN[0],))
         model = load_model(shipped_weights()[MODEL])
         self._method = PhotoMethod(model, self._plan, Silence(), refuse_drawn=True)
+
+    def warm_up(self) -> None:
+        """Load what the first photograph would wait for: detectors, and networks' first run."""
+        with as_file(files("engine.shipped") / "composites" / "42_man.jpg") as photo, self.lock:
+            sitting = self._prepared(Choice(photo))
+            aged = self.at(sitting, WELL_KNOWN[1])
+            self._method.evaluated(aged, sitting.small, sitting.sitter, WELL_KNOWN[1])
 
     def sitting(self, choice: Choice) -> Sitting:
         """A photograph, ready; PictureError with the reason of `tm infer` for one that is not."""

@@ -1,5 +1,7 @@
 """The page: its tabs, in the fonts and colours of the browser's own machine."""
 
+import threading
+
 import gradio as gr
 
 from engine.page.age_tab import AgeTab
@@ -21,14 +23,16 @@ CONSENT = (
 
 def page(verbs: Verbs) -> gr.Blocks:
     """The whole page."""
+    studio = Studio()
     with gr.Blocks(title="tm", analytics_enabled=False) as blocks:
         gr.HTML(f'<header class="tm-head"><h1>tm</h1><p>{CONSENT}</p></header>')
         with gr.Tabs():
             with gr.Tab("Age"):
-                AgeTab(Studio(), verbs).build()
+                AgeTab(studio, verbs).build()
             with gr.Tab("Enhance"):
                 EnhanceTab(verbs).build()
             with gr.Tab("Landscape"):
                 LandscapeTab(verbs).build()
         blocks.unload(stop_long)
+    threading.Thread(target=studio.warm_up, daemon=True).start()
     return blocks

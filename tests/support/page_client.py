@@ -82,11 +82,11 @@ class Client:
                     return message["output"].get("data", message["output"])
         raise AssertionError("the stream ended without an answer")
 
-    def show(self, path, age=65, **more):
+    def show(self, path, target=65, **more):
         """Ask for a photograph at an age: the HTML of the picture, and of what is said."""
         asked = {"face": 1, "age": None, "force": False, "weights": "photo", **more}
         return self.call("show", {"path": path, "meta": {"_type": "gradio.FileData"}},
-                         *asked.values(), age)  # fmt: skip
+                         *asked.values(), target)  # fmt: skip
 
 
 def pictures(html):

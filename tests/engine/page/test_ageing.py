@@ -36,6 +36,12 @@ def test_a_photograph_is_prepared_once_for_all_ages(studio, photo, monkeypatch):
     assert (row["age_by"], row["identity_by"]) == ("age-cc0", "dlib 128-D")
 
 
+def test_warming_up_keeps_nothing(studio):
+    kept = dict(studio._kept)
+    studio.warm_up()
+    assert studio._kept == kept
+
+
 def test_few_photographs_stay_in_memory(studio, photo, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 1)
     monkeypatch.setattr(Studio, "_prepared", lambda *_: object())
