@@ -27,5 +27,9 @@ def run(
     def ready(address: Address) -> None:
         say(f"open {escape(address.url)} in a browser; Ctrl-C ends the page")
 
-    serve(ServeRequest(port=port, host=host, keep=keep), ready)
-    say("the page is closed")
+    try:
+        serve(ServeRequest(port=port, host=host, keep=keep), ready)
+    except KeyboardInterrupt:
+        left = "its results are in `tm-serve/`" if keep else "nothing is left of it"
+        say(f"the page is closed; {left}")
+        raise

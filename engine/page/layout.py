@@ -34,5 +34,5 @@ def page(verbs: Verbs) -> gr.Blocks:
             with gr.Tab("Landscape"):
                 LandscapeTab(verbs).build()
         blocks.unload(stop_long)
-    threading.Thread(target=studio.warm_up, daemon=True).start()
+    threading.Thread(target=studio.warm_up).start()
     return blocks

@@ -38,9 +38,10 @@ def serving(folder, *options):
         yield found[0], process
     finally:
         process.send_signal(signal.SIGINT)
-        process.stderr.read()
-        process.wait(60)
+        said = process.stderr.read()
+        code = process.wait(60)
         process.stderr.close()
+    assert (code, "the page is closed" in said) == (130, True), said
 
 
 class Client:
