@@ -27,6 +27,7 @@ RANKS = [
     ["trainings"],
     ["scoring"],
     ["landscapes"],
+    ["page"],
     ["app"],
 ]
 RANK = {package: rank for rank, packages in enumerate(RANKS) for package in packages}

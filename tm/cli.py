@@ -29,6 +29,7 @@ COMMANDS = (
     "infer",
     "gan",
     "eval",
+    "serve",
     "weights",
     "recipe",
     "doctor",

@@ -19,7 +19,7 @@ from engine.weights.folder import list_files
 State = Literal["ok", "note", "fault"]
 
 BASE = ("torch", "torchvision", "numpy", "opencv-python-headless", "dlib-bin", "faiss-cpu")
-EXTRAS = {"heif": "pillow_heif", "video": "av", "vlm": "transformers"}
+EXTRAS = {"heif": "pillow_heif", "ui": "gradio", "video": "av", "vlm": "transformers"}
 GIGABYTE = 1 << 30
 LITTLE_ROOM = 5 * GIGABYTE
 UNTESTED = "this device is untested: compare one result with `--device cpu`"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.core.ledger import Row
 from engine.core.progress import Progress
 from engine.data.manifest import seen_from
 from engine.evaluators.dlib import DLIB_NAME
-from engine.evaluators.photo_impostors import Impostors, photo_impostors
+from engine.evaluators.photo_impostors import photo_impostors
 from engine.evaluators.traits import FaceTraits, TraitEstimator, sex_of
 from engine.faces.boxes import Box, grown
 from engine.faces.covering import is_covered
@@ -49,6 +49,10 @@ YOUNGEST, OLDEST = 18.0, 100.0
 """Target ages in years beyond which nothing in the portraits of the fit says how people look."""
 WELL_KNOWN = (25.0, 90.0)
 """Target ages of which the portraits of the fit have people."""
+EXTRAPOLATES = (
+    f"the portraits behind the photo model have few people under {WELL_KNOWN[0]:g} or over "
+    f"{WELL_KNOWN[1]:g}: there it extrapolates"
+)
 ADULT = 18.0
 TURNED = 20.0
 """Degrees of yaw from which a row is flagged."""
@@ -60,6 +64,17 @@ TRAITS_SIZE = 256
 MASK_MARGIN = 1.5
 """Box widths around a face that the person mask sees."""
 NO_INVERSION = "the photo model changes the photograph itself: there is no inversion"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sitter:
+    """The person of one photo: face, age, dlib's descriptor (128,) if evaluated, traits, flags."""
+
+    face: Face
+    source: SourceAge
+    reference: Descriptor | None
+    traits: FaceTraits
+    flags: list[str]
 
 
 class PhotoMethod:
@@ -88,11 +103,7 @@ class PhotoMethod:
         # Packing a PNG takes as long as making its picture: one is packed while the next is made.
         self._writer = ThreadPoolExecutor(max_workers=1)
         if any(flags_of_target(age) for age in plan.ages):
-            low, high = WELL_KNOWN
-            progress.remark(
-                f"the portraits behind the photo model have few people under {low:g} or over "
-                f"{high:g}: there it extrapolates"
-            )
+            progress.remark(EXTRAPOLATES)
         if plan.paste:
             progress.remark(
                 "`--paste` adds nothing to a photograph by the photo model: its output is the "
@@ -102,16 +113,9 @@ class PhotoMethod:
     def rows(self, subject: Subject, stem: Path, plan: InferPlan) -> list[Row]:
         """Write a photograph at every age; PictureError for one that the model is not made for."""
         started = time.perf_counter()
-        face = subject.detected if subject.detected is not None else _trusted(subject, plan)
-        estimated = self.ages.years(subject.photo, face.landmarks, face.box)
-        source = source_age(subject, plan, estimated)
-        if not plan.force:
-            self._require(subject, face, source, estimated)
-        person = person_mask(self.person, subject.photo, face.box)
-        prepared = prepare_subject(subject.photo, face.landmarks, self.model, person=person)
-        reference = self._reference(subject, face) if plan.evaluate else None
-        traits = self._traits_of(subject, face)
-        flags = [*_flags(face), *self.own.flags(subject, face)]
+        sitter = self.sitter(subject, plan)
+        face, source = sitter.face, sitter.source
+        prepared = self.prepared(subject.photo, face)
         rows: list[Row] = []
         heads: list[Pixels] = []
         saving: Future[None] | None = None
@@ -133,14 +137,13 @@ class PhotoMethod:
                 "age_source": source.source,
                 "apparent_age": round(estimated, 2),
             }
-            impostors = photo_impostors(age, sex_of(traits.male), traits.lightness)
-            row |= self._evaluated(picture, face, reference, impostors)
+            row |= self.evaluated(picture, face, sitter, age)
             row |= {
                 "extrapolated_years": self.own.beyond(age),
                 "sha256": subject.sha256,
                 "quad": subject.quad.corners.round(3).tolist(),
                 "model": MODEL,
-                "flags": [*flags_of_target(age), *flags],
+                "flags": [*flags_of_target(age), *sitter.flags],
             }
             rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
             started = time.perf_counter()
@@ -151,6 +154,22 @@ class PhotoMethod:
         if plan.film is not None:
             self._save_film(stem, subject, face, source, plan)
         return rows
+
+    def sitter(self, subject: Subject, plan: InferPlan) -> Sitter:
+        """Measure the person in a photo; PictureError for one that the model is not made for."""
+        face = subject.detected if subject.detected is not None else _trusted(subject, plan)
+        estimated = self.ages.years(subject.photo, face.landmarks, face.box)
+        source = source_age(subject, plan, estimated)
+        if not plan.force:
+            self._require(subject, face, source, estimated)
+        reference = self._reference(subject, face) if plan.evaluate else None
+        flags = [*_flags(face), *self.own.flags(subject, face)]
+        return Sitter(face, source, reference, self._traits_of(subject, face), flags)
+
+    def prepared(self, photo: Pixels, face: Face) -> PhotoSubject:
+        """A photo (h, w, 3) of a face, ready to be shown at any age."""
+        person = person_mask(self.person, photo, face.box)
+        return prepare_subject(photo, face.landmarks, self.model, person=person)
 
     def _require(self, subject: Subject, face: Face, source: SourceAge, estimated: float) -> None:
         """PictureError for a drawing, a profile, a mask, or somebody under 18."""
@@ -186,14 +205,18 @@ class PhotoMethod:
         )
         return self.traits.measure(subject.face(TRAITS_SIZE), points)
 
-    def _evaluated(
-        self, picture: Pixels, face: Face, reference: np.ndarray | None, impostors: Impostors
+    def evaluated(
+        self, picture: Pixels, face: Face, sitter: Sitter, target: float
     ) -> dict[str, Any]:
-        """Age and identity of a picture as in `results.jsonl`; nulls without a reference."""
+        """Age and identity, as in `results.jsonl`, of a sitter's picture (h, w, 3) at a target age,
+        with its face there; nulls without a reference.
+        """
+        reference, traits = sitter.reference, sitter.traits
         row: dict[str, Any] = {"predicted_age": None, "age_by": None, "identity": None}
         row |= {"identity_reconstruction": None, "identity_by": None}
         if reference is None:
             return row | {"why_null": "evaluation was turned off"}
+        impostors = photo_impostors(target, sex_of(traits.male), traits.lightness)
         points = self.faces.points(picture, face.box, rotation=face.rotation).astype(np.float32)
         described = describe_face(picture, replace(face, landmarks=points))
         distance = float(np.linalg.norm(described - reference))
