@@ -89,7 +89,7 @@ def export_onnx(weights: Path, file: Path) -> OnnxExport:
             raise WeightsError(f"`{weights}` cannot be written as ONNX: {reason}") from None
         session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
         content = {name: value.numpy() for name, value in inputs.items()}
-        (output,) = session.run(None, content)
+        output = np.asarray(session.run(None, content)[0])
         difference = float(np.abs(output - wanted).max())
         if not difference <= TOLERANCE * max(float(np.abs(wanted).max()), 1.0):
             raise WeightsError(f"the graph of `{weights}` is off torch by {difference:.3g}")

@@ -63,7 +63,7 @@ def read_csv(path: Path, what: str) -> CsvTable:
     names = {name: name.strip().lower() for name in reader.fieldnames or []}
     try:
         rows = [
-            (reader.line_num, {key: _cell(row[name]) for name, key in names.items()})
+            (reader.line_num, {key: _read_cell(row[name]) for name, key in names.items()})
             for row in reader
         ]
     except csv.Error as error:
@@ -71,6 +71,6 @@ def read_csv(path: Path, what: str) -> CsvTable:
     return CsvTable(tuple(names.values()), rows)
 
 
-def _cell(text: str | None) -> str:
+def _read_cell(text: str | None) -> str:
     """A cell without the spaces around it; a NUL, which no name of a file has, as U+FFFD."""
     return (text or "").replace("\0", "\ufffd").strip()

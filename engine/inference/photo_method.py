@@ -68,10 +68,13 @@ NO_INVERSION = "the photo model changes the photograph itself: there is no inver
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sitter:
-    """The person of one photo: face, age, dlib's descriptor (128,) if evaluated, traits, flags."""
+    """The person of one photo: face, age, how old they look, dlib's descriptor (128,) if evaluated,
+    traits, flags.
+    """
 
     face: Face
     source: SourceAge
+    apparent_age: float
     reference: Descriptor | None
     traits: FaceTraits
     flags: list[str]
@@ -135,7 +138,7 @@ class PhotoMethod:
                 "target_age": age,
                 "source_age": round(source.years, 2),
                 "age_source": source.source,
-                "apparent_age": round(estimated, 2),
+                "apparent_age": round(sitter.apparent_age, 2),
             }
             row |= self.evaluated(picture, face, sitter, age)
             row |= {
@@ -164,7 +167,8 @@ class PhotoMethod:
             self._require(subject, face, source, estimated)
         reference = self._reference(subject, face) if plan.evaluate else None
         flags = [*_flags(face), *self.own.flags(subject, face)]
-        return Sitter(face, source, reference, self._traits_of(subject, face), flags)
+        traits = self._traits_of(subject, face)
+        return Sitter(face, source, estimated, reference, traits, flags)
 
     def prepared(self, photo: Pixels, face: Face) -> PhotoSubject:
         """A photo (h, w, 3) of a face, ready to be shown at any age."""

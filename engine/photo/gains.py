@@ -29,9 +29,10 @@ MOST = {
     "detail": (8.0, 8.0),
     "lines": (2.0, 3.0),
 }
-"""The largest gain of each part, older and younger. Of shape, folds and hair: where dlib's distance to
-the photograph, over 35, 50, 65 and 80 years, nears .25 for `train` people. Of detail and lines, older:
-where smooth faces do not look scratched yet; pairs of photographs say that already this is too much."""
+"""The largest gain of each part, older and younger. Of shape, folds and hair: where dlib's distance
+to the photograph, over 35, 50, 65 and 80 years, nears .25 for `train` people. Of detail and lines,
+older: where smooth faces do not look scratched yet; pairs of photographs say that already this is
+too much."""
 FIRST_PULL, MOST_PULL = 8.4, 30.0
 MOVED = 0.04
 """How much a shift of what is there counts beside a change of it, level for level."""
