@@ -75,6 +75,8 @@ def run(
     overrides = [*(settings or ()), *options]
     if dry_run:
         forecast = forecast_training(recipe, overrides, out=out, devices=devices)
+        if isinstance(forecast.fault, MissingWeightsError | RecipeError):
+            _explain(forecast.fault, recipe, overrides)
         _print_forecast(forecast, as_json)
         if forecast.fault is not None:
             raise forecast.fault
