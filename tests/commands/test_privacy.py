@@ -51,7 +51,7 @@ def known(tm, tmp_path):
     for age in (30, 40):
         save_png(folder / f"{age}_0.png", draw.integers(0, 256, (64, 64, 3), np.uint8), {})
     described = Row(output="30_0.png", descriptor=(0.5,) * 128, scored="x", age=30.0, split="test",
-                    sha256="5" * 64, landmarks=((1.0, 2.0),) * 68)  # fmt: skip
+                    sha256="5" * 64, landmarks=tuple((n % 9, n) for n in range(68)))  # fmt: skip
     rows = [described, Row(output="40_0.png", age=40.0)]
     text = "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
     (folder / "manifest.jsonl").write_text(text)
