@@ -1,12 +1,12 @@
 """Write a recipe as TOML that loads equal."""
 
 import inspect
-import json
 from collections.abc import Iterator
 
 import toml
 
 from engine.config.base import Recipe
+from engine.core.jsontext import to_json
 from engine.core.table import Table
 from engine.schedules.base import Schedule
 
@@ -24,7 +24,7 @@ def _quoted(text: str) -> str:
     >>> _quoted('\x1b"\x7fß')
     '"\\u001b\\"\\u007fß"'
     """
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return to_json(text).replace("\x7f", "\\u007f")
 
 
 def explained_keys(table: Table, place: str = "") -> Iterator[tuple[str, str, str]]:
@@ -39,7 +39,7 @@ def explained_keys(table: Table, place: str = "") -> Iterator[tuple[str, str, st
         tables = [one for one in parts if isinstance(one, Table) and not isinstance(one, Schedule)]
         if not tables:
             dumped = table.dump().get(name)
-            yield here, "not set" if dumped is None else json.dumps(dumped), words
+            yield here, "not set" if dumped is None else to_json(dumped), words
             continue
         yield here, "", words
         for number, one in enumerate(tables):

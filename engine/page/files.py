@@ -1,6 +1,5 @@
 """Pictures from the browser and back to it: two routes that stand in for Gradio's own."""
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
 from engine.core.errors import TmError
+from engine.core.jsontext import to_json
 from engine.page.gate import API, FILE, SESSION, UPLOAD
 from engine.page.sessions import Session
 
@@ -80,7 +80,7 @@ async def progress() -> Response:
     """The progress of an upload: on one machine there is nothing to wait for."""
 
     async def finished() -> AsyncIterator[str]:
-        yield f"data: {json.dumps({'msg': 'done'})}\n\n"
+        yield f"data: {to_json({'msg': 'done'})}\n\n"
 
     return StreamingResponse(finished(), media_type="text/event-stream")
 
