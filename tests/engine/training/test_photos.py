@@ -81,7 +81,7 @@ def test_points_of_a_render_are_scaled_and_mirrored_with_it(album):
 def test_points_found_in_the_source_are_seen_from_the_aligned_photo(album):
     """A quad turned by 90 degrees: what lies below its corner in the source is right of it here."""
     corners = [[9.5, -0.5], [-0.5, -0.5], [-0.5, 9.5], [9.5, 9.5]]
-    points = [[9.0, float(n % 10)] for n in range(68)]
+    points = [[9.0 - n % 3, float(n % 10)] for n in range(68)]
     name = min(album.rglob("*.png")).relative_to(album).as_posix()
     rows = [json.loads(line) for line in (album / "manifest.jsonl").read_text().splitlines()]
     for row in rows:
@@ -94,6 +94,6 @@ def test_points_found_in_the_source_are_seen_from_the_aligned_photo(album):
     (album / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     photos = read_photos(album, 10, Silence()).train
     found = dict(zip(photos.names, photos.landmarks, strict=True))
-    assert np.allclose(found[name], [[n % 10, 0.0] for n in range(68)], atol=1e-5)
+    assert np.allclose(found[name], [[n % 10, n % 3] for n in range(68)], atol=1e-5)
     (other,) = found.keys() - {name}
     assert np.isnan(found[other]).all()
