@@ -19,7 +19,7 @@ HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
 FROM_NOTHING = (
     "tm prep synth me --people 1 --seed 900010 --ages 20..50 --per-person 60 --size 128 &&"
-    " tm prep synth others --people 150 --seed 450000 --ages 20..70 --per-person 4 --staggered"
+    " tm prep synth others --people 200 --seed 450000 --ages 5..90 --per-person 18"
     " --size 128 && tm bank build others bank.safetensors &&"
     " tm train --recipe nano/two_stage --photos me --bank bank.safetensors"
 )

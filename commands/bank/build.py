@@ -12,7 +12,7 @@ from commands._progress import LiveProgress
 HELP = "Embed a folder of aligned faces and sort them by age; a rerun embeds what is new."
 EXAMPLE = "tm bank build faces/ bank.safetensors --bin 5"
 FROM_NOTHING = (
-    "tm prep synth faces --people 150 --seed 450000 --ages 20..70 --per-person 4 --staggered"
+    "tm prep synth faces --people 200 --seed 450000 --ages 5..90 --per-person 18"
     " --size 128 && tm bank build faces bank.safetensors"
 )
 WRITES = True
