@@ -8,7 +8,7 @@ sets, and without any), the nearest photo and the unchanged input. Landmarks are
 all methods alike. What stands in --out is kept; the record is --out/report.json.
 
     python benchmarks/personal_photos.py --out DIR [--first 900001] [--people 20] [--seeds 1]
-        [--counts 10,20,60] [--workers 2] [--age-noise 3] [--strangers 0.1]
+        [--counts 10,20,60] [--workers 2] [--age-noise 3] [--strangers 0.1] [--ablate]
 """
 
 import argparse
@@ -40,7 +40,7 @@ from engine.photo.fit import fit_photo_model
 from engine.photo.frame import Floats, extended, mean_shape
 from engine.photo.gains import calibrate_gains
 from engine.photo.model import SHAPES, PhotoModel
-from engine.photo.personal import fit_person, with_deviation
+from engine.photo.personal import PARTS, fit_person, with_deviation
 from engine.photo.subject import prepare_subject
 from engine.runtime.pool import in_processes
 from engine.worlds.portraits import identity, render
@@ -71,6 +71,7 @@ class Job(NamedTuple):
     age_noise: float
     strangers: float
     out: Path
+    ablate: bool = False
 
 
 def drawn(person: int, age: float, number: int) -> tuple[Pixels, Floats]:
@@ -188,6 +189,12 @@ def examined(job: Job, *, prior: PhotoModel) -> list[dict[str, Any]]:
         fit = fit_person([faces[row] for row in rows], told[rows], errors, prior)
         outputs[f"personal {count}"] = _aged(inputs, with_deviation(prior, fit.deviation))
         weights[f"personal {count}"] = _weights(fit.photos, rows, job)
+        for at, part in enumerate(PARTS if job.ablate and count == job.counts[-1] else ()):
+            certainty = fit.deviation.certainty.copy()
+            certainty[at] = 0
+            without = {part: np.zeros_like(getattr(fit.deviation, part)), "certainty": certainty}
+            left = with_deviation(prior, replace(fit.deviation, **without))
+            outputs[f"without {part}"] = _aged(inputs, left)
     found: list[dict[str, Any]] = []
     for method, made in outputs.items():
         for row in evaluate_method(made, against, evaluators()):
@@ -278,6 +285,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--age-noise", type=float, default=0.0)
     parser.add_argument("--strangers", type=float, default=0.0)
+    parser.add_argument("--ablate", action="store_true", help="leave out each part of the person")
     return parser.parse_args()
 
 
@@ -287,8 +295,9 @@ def main() -> None:
     prior = fitted_prior(chosen.out, chosen.workers)
     counts = tuple(int(count) for count in chosen.counts.split(","))
     spoilt = chosen.age_noise, chosen.strangers
+    folder = f"rows-{spoilt[0]:g}-{spoilt[1]:g}" + ("-parts" if chosen.ablate else "")
     jobs = [
-        Job(person, seed, counts, *spoilt, chosen.out / f"rows-{spoilt[0]:g}-{spoilt[1]:g}")
+        Job(person, seed, counts, *spoilt, chosen.out / folder, chosen.ablate)
         for seed in range(chosen.seeds)
         for person in range(chosen.first, chosen.first + chosen.people)
     ]
@@ -311,7 +320,9 @@ def report(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, A
     for name, targets in (("held-out ages 25, 35, 45", HELD_AGES), ("55 and 60", BEYOND)):
         average = means(rows, targets)
         pairs = [(f"personal {c}", prior) for c in counts for prior in ("prior", "prior, no gain")]
-        pairs += [(f"personal {counts[-1]}", other) for other in ("nearest", "nothing")]
+        methods = dict.fromkeys(row["method"] for row in rows)
+        others = ["nearest", "nothing", *(one for one in methods if one.startswith("without"))]
+        pairs += [(f"personal {counts[-1]}", other) for other in others]
         lower = [comparison(rows, *pair, targets) for pair in pairs]
         print(f"\n{name}\n{row_table(average)}\n{row_table(lower)}")
         record[name] = {
