@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 VARIES = ("manifest.jsonl", "metrics.jsonl", "results.jsonl", "environment.json", "command.txt",
-          "state.json")  # fmt: skip
+          "state.json", "timestamp.txt")  # fmt: skip
 
 
 def started(
