@@ -102,7 +102,7 @@ def hostile(seed, *, few):
         "film.jpg": b"\0\0\0\x18ftypmp42" + bytes(90),
     }
     for name in ("esc\x1b[31m\x07", "[red]m[/red]", "=cmd|'x'!A1", "-dash", "a\nb", "<img src=x>"):
-        made[f"name_{name}.jpg"] = made["good_JPEG.jpg"]
+        made[f"name_{name}.jpg".replace("/", "\u2215")] = made["good_JPEG.jpg"]
     return made
 
 
