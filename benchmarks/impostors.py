@@ -152,7 +152,7 @@ def content_of(train: Pictures) -> dict[str, Any]:
         "made_by": "python benchmarks/impostors.py --portraits DIR --fit",
         "people": f"{len(train.person)} pictures of {len(set(train.person))} `train` people of the "
         "official portraits published up to 2015 (public domain): adults of 25 to 93, median 57, "
-        "22 % women, mostly white, studio light; no children",
+        "18 % women, mostly white, studio light; no children",
         "least_pairs": photo_impostors.LEAST_PAIRS,
         "cells": cells_of(train),
     }

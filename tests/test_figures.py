@@ -66,6 +66,9 @@ def networks():
 def cards():
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
+    women = 100 * card("photo")["women"] / card("photo")["people"]
+    for text in ("mostly white, # % women. It ages", "mostly white and # % women. Targets"):
+        yield text, [women]
 
 
 @pytest.mark.parametrize("source", [photo, networks, cards])

@@ -265,6 +265,9 @@ def _deviation_of(path: Path, state: Mapping[str, Tensor]) -> Deviation:
         if not np.isfinite(array).all() or np.abs(array).max() > LARGEST_NUMBER:
             raise WeightsError(f"`{name}` in `{path}` holds numbers that no person's model has")
         arrays[name] = array
+    certainty = arrays["certainty"]
+    if certainty.min() < 0 or certainty.max() > 1:
+        raise WeightsError(f"`certainty` in `{path}` holds numbers that are no shares")
     return Deviation(**arrays)
 
 

@@ -16,12 +16,12 @@ def test_names_and_reasons_are_escaped():
     made = [
         notes([BAD]),
         facts({BAD: BAD}),
-        saved(Path(f"/tmp/{BAD}.png"), BAD),
+        saved(Path(f"/made/{BAD}.png"), BAD),
         before_after(*[np.zeros((4, 6, 3), np.uint8)] * 2, BAD, {"made": BAD}),
     ]
     for html in made:
         assert "<script" not in html
-    assert 'href="/gradio_api/file=/tmp/%3Cscript%3Ex%3C/script%3E%22%27%26.png?save"' in made[2]
+    assert 'href="/gradio_api/file=/made/%3Cscript%3Ex%3C/script%3E%22%27%26.png?save"' in made[2]
 
 
 def test_estimates_name_their_evaluators():

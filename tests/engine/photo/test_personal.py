@@ -223,7 +223,9 @@ def test_a_file_holds_the_person_and_the_prior(model, fitted, tmp_path):
     assert not hasattr(load_model(tmp_path / "prior.safetensors"), "own")
 
 
-@pytest.mark.parametrize("fault", ["lacks or adds", "not \\(2,\\)", "numbers that no person"])
+@pytest.mark.parametrize(
+    "fault", ["lacks or adds", "not \\(2,\\)", "numbers that no person", "no shares"]
+)
 def test_a_damaged_person_is_refused(model, fitted, tmp_path, fault):
     checkpoint = personal_checkpoint(with_deviation(model, fitted.deviation), {})
     state = dict(checkpoint.parts["personal"])
@@ -231,6 +233,8 @@ def test_a_damaged_person_is_refused(model, fitted, tmp_path, fault):
         del state["hair"]
     elif fault.startswith("not"):
         state["span"] = torch.zeros(3)
+    elif fault == "no shares":
+        state["certainty"] = torch.full(PERSONAL_SHAPES["certainty"], 1.5)
     else:
         state["hair"] = torch.full(PERSONAL_SHAPES["hair"], float("nan"))
     damaged = dataclasses.replace(
