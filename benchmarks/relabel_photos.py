@@ -51,8 +51,8 @@ SETS = (
     ("age-cc0", "dlib-age", "face-api", "faceres"),
 )
 PEOPLE = (
-    "train people of 639 official portraits published up to 2015 (public domain): "
-    "adults of 25 to 93, median 57, 22 % women, mostly white; no children"
+    "the 517 train people of 639 official portraits published up to 2015 (public domain): "
+    "adults of 25 to 93, median 57, 18 % women, mostly white; no children"
 )
 EDITIONS = ("2015", "2023")
 LEAST, MOST, SEEDS = 15.0, 30.0, 20
