@@ -278,3 +278,15 @@ def test_white_hair_turns_as_dark_as_that_of_the_young(portrait, model):
     white[hair] = np.clip(pixels[hair].astype(int) + 160, 0, 225)
     assert cap_lightness(white) > 70
     assert cap_lightness(age_photo(white, points, 78, 35, model)) < 40
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_the_rectangle_that_changes_is_all_that_changes(monkeypatch, portrait, model, factor):
+    pixels, points = portrait
+    large = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    at = (points + 0.5) * factor - 0.5
+    made = age_photo(large, at, 40, 75, model).astype(int)
+    monkeypatch.setattr("engine.photo.composing.UNSEEN", -1.0)
+    whole = age_photo(large, at, 40, 75, model)
+    assert np.abs(made - whole).max() <= 1
+    assert np.abs(whole.astype(int) - large).max() > 20
