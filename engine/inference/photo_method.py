@@ -103,8 +103,8 @@ class PhotoMethod:
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
         self.traits = TraitEstimator(torch.device("cpu"))
-        # Packing a PNG takes as long as making its picture: one is packed while the next is made.
-        self._writer = ThreadPoolExecutor(max_workers=1)
+        # Packing and evaluating a picture take as long as making it: done while the next is made.
+        self._finisher = ThreadPoolExecutor(max_workers=1)
         if any(flags_of_target(age) for age in plan.ages):
             progress.remark(EXTRAPOLATES)
         if plan.paste:
@@ -117,46 +117,64 @@ class PhotoMethod:
         """Write a photograph at every age; PictureError for one that the model is not made for."""
         started = time.perf_counter()
         sitter = self.sitter(subject, plan)
-        face, source = sitter.face, sitter.source
-        prepared = self.prepared(subject.photo, face)
+        source = sitter.source
+        prepared = self.prepared(subject.photo, sitter.face)
         rows: list[Row] = []
         heads: list[Pixels] = []
-        saving: Future[None] | None = None
+        finished: Future[Row] | None = None
         for age in plan.ages:
             picture = age_subject(prepared, source.years, age, strength=plan.strength)
             require_plausible(picture, subject.photo, same=True)
+            if finished is not None:
+                rows.append(finished.result())
             path = stem.with_name(f"{stem.name}_age{age:g}.png")
-            if saving is not None:
-                saving.result()
-            saving = self._writer.submit(self._save, path, picture, subject, plan, age, source)
+            spent = time.perf_counter() - started
+            finished = self._finisher.submit(
+                self._finished, path, picture, subject, plan, age, sitter, spent
+            )
             if plan.strip:
                 heads.append(replace(subject, photo=picture).face(STRIP_CELL))
-            row: dict[str, Any] = {
-                "output": seen_from(plan.out, path),
-                "status": "done",
-                "reason": None,
-                "target_age": age,
-                "source_age": round(source.years, 2),
-                "age_source": source.source,
-                "apparent_age": round(sitter.apparent_age, 2),
-            }
-            row |= self.evaluated(picture, face, sitter, age)
-            row |= {
-                "extrapolated_years": self.own.beyond(age),
-                "sha256": subject.sha256,
-                "quad": subject.quad.corners.round(3).tolist(),
-                "model": MODEL,
-                "flags": [*flags_of_target(age), *sitter.flags],
-            }
-            rows.append(row | {"seconds": round(time.perf_counter() - started, 3)})
             started = time.perf_counter()
-        if saving is not None:
-            saving.result()
+        if finished is not None:
+            rows.append(finished.result())
         if plan.strip:
             save_strip(stem, subject, heads, plan, rows, {})
         if plan.film is not None:
-            self._save_film(stem, subject, face, source, plan)
+            self._save_film(stem, subject, sitter.face, source, plan)
         return rows
+
+    def _finished(
+        self,
+        path: Path,
+        picture: Pixels,
+        subject: Subject,
+        plan: InferPlan,
+        age: float,
+        sitter: Sitter,
+        spent: float,
+    ) -> Row:
+        """Write and evaluate a picture that took `spent` seconds to make; its row."""
+        started = time.perf_counter()
+        source = sitter.source
+        self._save(path, picture, subject, plan, age, source)
+        row: dict[str, Any] = {
+            "output": seen_from(plan.out, path),
+            "status": "done",
+            "reason": None,
+            "target_age": age,
+            "source_age": round(source.years, 2),
+            "age_source": source.source,
+            "apparent_age": round(sitter.apparent_age, 2),
+        }
+        row |= self.evaluated(picture, sitter.face, sitter, age)
+        return row | {
+            "extrapolated_years": self.own.beyond(age),
+            "sha256": subject.sha256,
+            "quad": subject.quad.corners.round(3).tolist(),
+            "model": MODEL,
+            "flags": [*flags_of_target(age), *sitter.flags],
+            "seconds": round(spent + time.perf_counter() - started, 3),
+        }
 
     def sitter(self, subject: Subject, plan: InferPlan) -> Sitter:
         """Measure the person in a photo; PictureError for one that the model is not made for."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.photo.bands import blurred
+from engine.photo.composing import compose
 from engine.photo.features import rgb_of
 from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
 from engine.photo.hair import hair_change
@@ -66,8 +67,6 @@ DEEPEST = 0.45
 """Share of the light about a line towards which its depth saturates."""
 BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
-STRIP = 512
-"""Rows of a large photograph that are composed at a time."""
 
 
 def age_photo(
@@ -98,9 +97,8 @@ def age_subject(
     if strength != 1:
         change, factor, moved = change * strength, factor**strength, moved * strength
     left, top, right, bottom = subject.work.box
-    result[top:bottom, left:right] = _composed(
-        subject.pixels[top:bottom, left:right], subject.work.rgb, change, factor, moved
-    )
+    part = result[top:bottom, left:right]
+    compose(part, subject.work.rgb, change, factor, moved)
     return result
 
 
@@ -292,60 +290,3 @@ def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:
     affine = plane[0] + grid[..., :1] * plane[1] + grid[..., 1:] * plane[2]
     share = cv2.GaussianBlur(zone, (0, 0), 6.0)[..., None] * worn
     return (offsets + (affine - offsets) * share).astype(np.float32)
-
-
-def _composed(part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Floats) -> Pixels:
-    """The part of the photograph with its change, at its own resolution, bent.
-
-    part: (h, w, 3); the others at working resolution: the copy itself, the change of its levels,
-    the factor of finer detail, and offsets in pixels of the photograph.
-    """
-    height, width = part.shape[:2]
-    edited = np.empty_like(part)
-    same = rgb.shape[:2] == part.shape[:2]
-    for start in range(0, height, STRIP):
-        stop = min(start + STRIP, height)
-        rows = part[start:stop].astype(np.float32)
-        if same:
-            rows += change[start:stop]
-        else:
-            rows += _strip(change, start, stop, (height, width))
-            finer = part[start:stop] - _strip(rgb, start, stop, (height, width))
-            rows += finer * (_strip(factor, start, stop, (height, width)) - 1)[..., None]
-        edited[start:stop] = np.clip(np.rint(rows), 0, 255)
-    result = np.empty_like(part)
-    x = np.arange(width, dtype=np.float32)[None]
-    for start in range(0, height, STRIP):
-        stop = min(start + STRIP, height)
-        offset = moved[start:stop] if same else _strip(moved, start, stop, (height, width))
-        y = np.arange(start, stop, dtype=np.float32)[:, None]
-        result[start:stop] = cv2.remap(
-            edited,
-            x + offset[..., 0],
-            y + offset[..., 1],
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    return result
-
-
-def _strip(field: Floats, start: int, stop: int, size: tuple[int, int]) -> Floats:
-    """Rows start to stop of a field enlarged linearly to size (height, width)."""
-    height, width = size
-    ratio = field.shape[0] / height
-    first = max(int(np.floor((start + 0.5) * ratio - 0.5)), 0)
-    last = min(int(np.ceil((stop + 0.5) * ratio + 0.5)) + 1, field.shape[0])
-    source = field[first:last]
-    across = field.shape[1] / width
-    matrix = np.array(
-        [[across, 0, across / 2 - 0.5], [0, ratio, (start + 0.5) * ratio - 0.5 - first]], np.float32
-    )
-    return np.asarray(
-        cv2.warpAffine(
-            source,
-            matrix,
-            (width, stop - start),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    )

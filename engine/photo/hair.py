@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.photo.bands import blurred
 from engine.photo.frame import Floats
-from engine.photo.subject import PhotoSubject
+from engine.photo.subject import Layers, PhotoSubject
 
 WHITE, BLACK = 84.0, 7.0
 """L of white and of black hair in a photograph."""
@@ -29,6 +29,10 @@ DARKER = 15.0
 """Levels of L by which hair is darker than skin where lightness tells them apart."""
 FADED = 36.0
 """Levels of L by which hair of the population lightens while its colour goes."""
+HAIRLINE, INSIDE, OUTSIDE = 1.3, 3.0, 6.0
+"""Sigmas in frame pixels of a soft hairline, and of the hair and the skin about a pixel of it."""
+TINT = (8.0, 16.0)
+"""Levels of a and b by which hair and skin differ from which that tells them apart, and surely."""
 BROWN = (4.0, 12.0)
 """a and b that grey hair takes when it becomes dark again."""
 
@@ -57,15 +61,21 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
     room += (1 - room) * known
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     if asked > 0:
-        share = share * _among_skin(plane, mean, float(subject.view.masks.skin_colour[0]))
-        change[..., 0] = share * _whitened(plane, mean, step, work.per_frame)
+        skin = subject.view.masks.skin_colour
+        apart = blurred(_unlike_skin(lab, colour, skin), 0.7 * work.per_frame)
+        apart = np.maximum(apart, np.clip(5 * share - 3.7, 0, 1))  # a brown fringe is hair
+        share = np.maximum(share * apart, brows) * _among_skin(plane, mean, float(skin[0]))
+        lighter = share * _whitened(plane, mean, step, work.per_frame)
+        change[..., 0] = _between(plane, lighter, share, layers, work.per_frame)
         grey = np.clip(asked / FADED, 0, 0.8)
         tint = -grey * lab[..., 1:]
         change[..., 1:] = share[..., None] * _tinted(tint, goal - start, known) * work.colourful
         return change
     # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
     share = share * np.clip((share - 0.1) / 0.4, 0, 1)
-    change[..., 0] = share * _darkened(plane, mean, step, work.per_frame)
+    share = _softened(share, layers.skin, work.per_frame)
+    own = _darkened(plane, mean, step, work.per_frame)
+    change[..., 0] = share * _as_inside(own, share, work.per_frame)
     brown = np.clip(-step / 30, 0, 0.6)
     tint = brown * (np.array(BROWN, np.float32) - lab[..., 1:])
     change[..., 1:] = share[..., None] * _tinted(tint, goal - start, known) * work.colourful
@@ -116,6 +126,56 @@ def _darkened(light: Floats, mean: float, step: float, per_frame: float) -> Floa
     # White hair has little contrast of its own, from which dark hair would come out flat.
     less = np.maximum(goal / np.maximum(soft, 0.5) - 1, -LESS_SHARP)
     return np.asarray(goal - soft + np.clip(light - soft, -STRAND, STRAND) * less, np.float32)
+
+
+def _unlike_skin(lab: Floats, hair: Floats | None, skin: Floats) -> Floats:
+    """How far each pixel (h, w) is hair by its a and b: skin in the shade of hair is as dark as it
+    but keeps its tint. 1 where hair has the tint of skin, too.
+    """
+    if hair is None:
+        return np.ones(lab.shape[:2], np.float32)
+    shade = np.clip(lab[..., :1] / max(float(skin[0]), 1.0), 0.2, 1.2)
+    line = shade * skin[1:] - hair[1:]
+    length = np.sqrt((line * line).sum(axis=-1))
+    place = ((lab[..., 1:] - hair[1:]) * line).sum(axis=-1) / np.maximum(length, 1.0) ** 2
+    trust = np.clip((length - TINT[0]) / (TINT[1] - TINT[0]), 0, 1)
+    return 1 - trust * np.clip((place - 0.6) / 0.4, 0, 1)
+
+
+def _between(
+    light: Floats, lighter: Floats, share: Floats, layers: Layers, per_frame: float
+) -> Floats:
+    """The change of L (h, w), held so that a hairline comes out between hair and skin, no halo."""
+    full = ((layers.hair > 0.9) & (share > 0.6)).astype(np.float32)
+    bare = ((layers.skin > 0.6) & (share < 0.3)).astype(np.float32)
+    hair, hair_near = _mean_about(light + lighter, full, INSIDE * per_frame)
+    face, face_near = _mean_about(light, bare, OUTSIDE * per_frame)
+    most = np.maximum(share * hair + (1 - share) * face - light, 0)
+    trust = np.clip(20 * hair_near, 0, 1) * np.clip(20 * face_near, 0, 1)
+    trust = trust * np.clip(8 * (1 - share), 0, 1)
+    return lighter + (np.minimum(lighter, most) - lighter) * trust
+
+
+def _mean_about(values: Floats, weights: Floats, sigma: float) -> tuple[Floats, Floats]:
+    """The mean (h, w) of values about each pixel under weights (h, w), and the blurred weights."""
+    total = blurred(weights, sigma)
+    return blurred(values * weights, sigma) / np.maximum(total, 1e-4), total
+
+
+def _softened(share: Floats, skin: Floats, per_frame: float) -> Floats:
+    """Shares of hair (h, w) that run out towards skin, where dark hair would end as if painted."""
+    soft, near = blurred(share, HAIRLINE * per_frame), blurred(skin, HAIRLINE * per_frame)
+    return share + (soft - share) * np.clip(2 * near, 0, 1)
+
+
+def _as_inside(change: Floats, share: Floats, per_frame: float) -> Floats:
+    """A change (h, w) of hair that goes on over its rim: a pixel that is partly hair changes by its
+    share of what hair does, not of what its own lightness says.
+    """
+    inside = np.clip((share - 0.7) / 0.2, 0, 1)
+    mean, weight = _mean_about(change, inside, INSIDE * per_frame)
+    trust = (1 - share) * np.clip(weight * 20, 0, 1)
+    return change + (np.minimum(mean, change) - change) * trust
 
 
 def _greyness(colour: Floats | None, colourful: float) -> float:

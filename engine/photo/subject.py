@@ -24,6 +24,8 @@ WORKING_SCALE = 2.4
 """Most pixels of the working copy per frame pixel: 130 px to the eye distance."""
 RIM = 14.0
 """Frame pixels over which every change fades out at the rim of the frame."""
+RIM_OF_HAIR = 3.0
+"""Frame pixels that thin locks reach beyond the mask of the hair."""
 BLOTCH = 4.0
 """Levels of a and b from which a colour beside skin is no blotch but something else."""
 GREY_CHROMA = (0.8, 2.4)
@@ -195,7 +197,12 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
     behind = (np.maximum(person, skin) < 0.08) & (hair < 0.08)
     beside = (skin > 0.6) & (hair < 0.3)
     for other in (behind, beside):
-        hair = np.minimum(hair, _matte(lab, hair, other.astype(np.float32), per_frame))
+        share, trust = _matte(lab, hair, other.astype(np.float32), per_frame)
+        if other is behind:  # masks end before thin locks do
+            rim = trust * _beyond(hair, per_frame) * (1 - np.maximum(skin, planes[..., 3]))
+            hair = np.maximum(hair, rim * share)
+            person = np.maximum(person, rim * share)
+        hair = np.minimum(hair, 1 + (share - 1) * trust)
     total = np.maximum(skin + hair, 1)
     fixed = np.clip(np.maximum(np.maximum(others[..., 0], others[..., 1]), others[..., 2]), 0, 1)
     return Layers(
@@ -207,8 +214,16 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
     )
 
 
-def _matte(lab: Floats, hair: Floats, other: Floats, per_frame: float) -> Floats:
-    """How much of each pixel (h, w) is hair and not background or skin, `other`, by its colour.
+def _beyond(hair: Floats, per_frame: float) -> Floats:
+    """1 on hair (h, w) and close about it, falling to 0."""
+    side = 2 * round(RIM_OF_HAIR * per_frame) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return blurred(cv2.dilate((hair > 0.5).astype(np.float32), kernel), 0.5 * per_frame)
+
+
+def _matte(lab: Floats, hair: Floats, other: Floats, per_frame: float) -> tuple[Floats, Floats]:
+    """How much of each pixel (h, w) is hair and not background or skin, `other`, by its colour;
+    and how far that is to be trusted, 0..1.
 
     A pixel on the rim lies between the mean colours of the hair and of the other nearby; its share
     of hair is its place on the line between them. Where the two are alike the mask stays.
@@ -223,7 +238,7 @@ def _matte(lab: Floats, hair: Floats, other: Floats, per_frame: float) -> Floats
     # Trust it near both, and where they differ by more than noise.
     trust = np.clip(back_weight * 20, 0, 1) * np.clip(front_weight * 20, 0, 1)
     trust = trust * np.clip((np.sqrt(length) - 8) / 10, 0, 1)
-    return np.asarray(1 + (np.clip(share * 1.15 - 0.1, 0, 1) - 1) * trust, np.float32)
+    return np.clip(share * 1.15 - 0.1, 0, 1).astype(np.float32), trust.astype(np.float32)
 
 
 def _local_mean(values: Floats, weights: Floats, sigma: float) -> tuple[Floats, Floats]:

@@ -278,3 +278,29 @@ def test_white_hair_turns_as_dark_as_that_of_the_young(portrait, model):
     white[hair] = np.clip(pixels[hair].astype(int) + 160, 0, 225)
     assert cap_lightness(white) > 70
     assert cap_lightness(age_photo(white, points, 78, 35, model)) < 40
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_the_rectangle_that_changes_is_all_that_changes(monkeypatch, portrait, model, factor):
+    pixels, points = portrait
+    large = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    at = (points + 0.5) * factor - 0.5
+    made = age_photo(large, at, 40, 75, model).astype(int)
+    monkeypatch.setattr("engine.photo.composing.UNSEEN", -1.0)
+    whole = age_photo(large, at, 40, 75, model)
+    assert np.abs(made - whole).max() <= 1
+    assert np.abs(whole.astype(int) - large).max() > 20
+
+
+def test_no_halo_lies_between_grey_hair_and_shaded_skin(portrait, model):
+    pixels, points = portrait
+    shaded = pixels.astype(np.float32)
+    shaded[62:86, 100:160] *= 0.35  # black hair
+    shaded[86:93, 112:148] *= np.linspace(0.45, 0.9, 7)[:, None, None]
+    shaded = shaded.astype(np.uint8)
+    still = dataclasses.replace(model, shape=np.zeros_like(model.shape))
+    before = lab_of(shaded.astype(np.float32))
+    change = lab_of(age_photo(shaded, points, 40, 80, still).astype(np.float32)) - before
+    hair = change[66:80, 115:145, 0].mean()
+    assert hair > 10
+    assert change[80:92, 115:145, 0].mean(axis=1).max() < 1.6 * hair
