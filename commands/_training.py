@@ -100,11 +100,12 @@ def make_callback(first: bool) -> Any:
 
 def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
     """Print how a run ended; exit 130 if it was stopped."""
-    from engine.app.train import identity_trend, is_child
+    from engine.app.train import identity_trend, is_child, read_gain
 
     if is_child():
         return
     trend = identity_trend(folder)
+    gain = None if outcome.ended == "stopped" else read_gain(folder)
     if as_json:
         emit_json(
             {
@@ -114,6 +115,7 @@ def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
                 "best": outcome.best,
                 "seconds": round(outcome.seconds, 1),
                 "identity_trend": None if trend is None else round(trend.value, 4),
+                **({} if gain is None else {"gain": gain}),
             }
         )
     place = escape(str(folder))
@@ -125,6 +127,10 @@ def print_outcome(folder: Path, outcome: "Outcome", *, as_json: bool) -> None:
         say(f"saved after step {outcome.step}; `tm resume {place}` continues")
     if trend is not None:
         say(str(trend))
+    if gain is not None:
+        say(escape(f"{gain.get('says')}"))
+        if gain.get("kept") == "base":
+            say("nothing was gained: the run delivers the model that it began from")
     if outcome.ended == "stopped":
         raise typer.Exit(INTERRUPTED)
 

@@ -12,6 +12,7 @@ from engine.training.callbacks import SilentCallback
 from engine.training.launch import RUNS, MakeCallback, start_run
 from engine.training.loop import Outcome
 from engine.training.run_folder import RECIPE, holds_run
+from engine.trainings.personal.gain import settle
 from engine.trainings.personal.oneshot import (
     NoRunError,
     has_two_stages,
@@ -46,8 +47,14 @@ class OneShot:
         devices: int = 1,
         callback: MakeCallback = lambda first: SilentCallback(),
     ) -> tuple[Path, Outcome]:
-        """Train it; arguments, result and errors as of `engine.app.train.train`."""
-        return start_run(self.recipe, out, devices=devices, callback=callback)
+        """Train it; arguments, result and errors as of `engine.app.train.train`.
+
+        The run then delivers the start where the refinement gained nothing on held-out photos;
+        `gain.json` in it says what was measured.
+        """
+        folder, outcome = start_run(self.recipe, out, devices=devices, callback=callback)
+        settle(folder, outcome)
+        return folder, outcome
 
     def check(self, *, out: Path | None = None, devices: int = 1) -> None:
         """Raise what `train` would raise before it begins."""

@@ -9,6 +9,7 @@ from engine.training.checkpoint import best_of
 from engine.training.extension import Extension
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
+from engine.trainings.personal.gain import settle
 from engine.trainings.series.runs import resume_any, run_progress
 
 __all__ = ["best_so_far", "forecast_resume", "resume", "steps_done"]
@@ -33,7 +34,7 @@ def resume(
     another one than before, for `auto` the best there is, where the last bits may differ.
     UsageError if `run` holds no run, or if its weights or photos have changed.
     """
-    return resume_any(
+    outcome = resume_any(
         run,
         until=until,
         callback=callback,
@@ -41,6 +42,8 @@ def resume(
         extension=Extension.parse(steps, rate),
         accept_changes=accept_changes,
     )
+    settle(run, outcome)
+    return outcome
 
 
 def best_so_far(run: Path) -> tuple[str, float, int] | None:

@@ -17,6 +17,7 @@ from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
 from engine.training.processes import is_child
 from engine.training.recipe import TrainingRecipe
+from engine.trainings.personal.gain import read_gain
 from engine.trainings.series.recipe import SeriesRecipe
 from engine.trainings.series.runs import members, start_any
 
@@ -31,6 +32,7 @@ __all__ = [
     "forecast_training",
     "identity_trend",
     "is_child",
+    "read_gain",
     "train",
     "trainable_recipes",
 ]

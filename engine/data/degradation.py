@@ -41,9 +41,13 @@ class Order(Table):
     """Standard deviation of Gaussian noise, in levels of 255."""
     poisson: tuple[float, float] = (0.05, 3.0)
     """Strength of shot noise."""
+    noised: float = Field(default=1.0, ge=0, le=1)
+    """Share of the pictures that become noisy."""
     gray_noise: float = Field(default=0.4, ge=0, le=1)
     jpeg: tuple[float, float] = (30.0, 95.0)
     """Quality."""
+    coded: float = Field(default=1.0, ge=0, le=1)
+    """Share of the pictures that pass through JPEG."""
 
 
 class Degradation(Table):
@@ -55,6 +59,12 @@ class Degradation(Table):
         blurred=0.8, sigma=(0.2, 1.5), smaller=0.3, scale=(0.3, 1.2),
         noise=(1.0, 25.0), poisson=(0.05, 2.5),
     )  # fmt: skip
+    untouched: float = Field(default=0.0, ge=0, le=1)
+    """Share of the pictures that only change their size."""
+    twice: float = Field(default=1.0, ge=0, le=1)
+    """Share of the others that pass both orders; the rest pass the first."""
+    saved: float = Field(default=0.0, ge=0, le=1)
+    """Share whose last JPEG has the final size, as a file that nobody resized since."""
     last_sinc: float = Field(default=0.8, ge=0, le=1)
     gray: float = Field(default=0.0, ge=0, le=1)
     """Share of the pictures that lose their colours."""
@@ -62,14 +72,19 @@ class Degradation(Table):
     def apply(self, picture: Floats, size: tuple[int, int], random: Random) -> Floats:
         """Degrade a clean RGB (h, w, 3) in [0, 1], resized to `size` (height, width)."""
         whole = picture.shape[:2]
-        for order in (self.first, self.second):
+        if _happens(self.untouched, random):
+            return np.clip(_sized(picture, size, random), 0, 1).astype(np.float32)
+        orders = (self.first, self.second) if _happens(self.twice, random) else (self.first,)
+        for order in orders:
             picture = self._pass(picture, order, whole, random)
         ring = random.random() < self.last_sinc * self.severity
-        if ring and random.random() < 0.5:  # before or after the last file, as published
-            picture = _filtered(_sized(picture, size, random), _sinc(random))
-            picture = _jpeg(picture, self._quality(self.second, random))
+        first = ring and random.random() < 0.5  # before or after the last file, as published
+        if _happens(self.saved, random) or first:
+            picture = _sized(picture, size, random)
+            picture = _filtered(picture, _sinc(random)) if ring else picture
+            picture = self._coded(picture, self.second, random)
         else:
-            picture = _jpeg(picture, self._quality(self.second, random))
+            picture = self._coded(picture, self.second, random)
             picture = _sized(picture, size, random)
             picture = _filtered(picture, _sinc(random)) if ring else picture
         if random.random() < self.gray:
@@ -84,8 +99,9 @@ class Degradation(Table):
         factor = self._factor(order, random)
         height, width = (max(round(side * factor), 8) for side in whole[:2])
         picture = _sized(picture, (height, width), random)
-        picture = self._noisy(picture, order, random)
-        return _jpeg(picture, self._quality(order, random))
+        if _happens(order.noised, random):
+            picture = self._noisy(picture, order, random)
+        return self._coded(picture, order, random)
 
     def _kernel(self, order: Order, random: Random) -> Floats:
         if random.random() < order.sinc * self.severity:
@@ -117,9 +133,11 @@ class Degradation(Table):
             grain = (random.poisson(light) - light) * strength / 255
         return (picture + grain).astype(np.float32)
 
-    def _quality(self, order: Order, random: Random) -> int:
+    def _coded(self, picture: Floats, order: Order, random: Random) -> Floats:
+        if not _happens(order.coded, random):
+            return picture
         low, high = order.jpeg
-        return round(random.uniform(high - (high - low) * self.severity, high))
+        return _jpeg(picture, round(random.uniform(high - (high - low) * self.severity, high)))
 
 
 def degraded(pictures: Tensor, how: Degradation, size: int, draws: Draws) -> Tensor:
@@ -138,6 +156,11 @@ def degraded_pixels(
     """Degrade one clean RGB uint8 (h, w, 3), resized to `size` (height, width)."""
     sample = how.apply(_floats(to_tensor(pixels)[0]), size, np.random.default_rng(seed))
     return to_pixels(torch.from_numpy(sample).permute(2, 0, 1) * 2 - 1)
+
+
+def _happens(share: float, random: Random) -> bool:
+    """Whether a thing of that share happens; the certain draw no number."""
+    return share >= 1 or (share > 0 and random.random() < share)
 
 
 def _floats(picture: Tensor) -> Floats:

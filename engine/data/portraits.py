@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
+import cv2
 import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -16,7 +17,7 @@ from engine.core.table import Table
 from engine.data.render_cache import TRUTH, cached, cached_pictures, new_pictures
 from engine.images.ranges import to_tensors
 from engine.runtime.pool import cores, in_processes
-from engine.worlds.portraits import VERSION, Scene, identity, render, scene
+from engine.worlds.portraits import VERSION, Portrait, Scene, identity, render, scene
 from engine.worlds.portraits.seeds import scene_seed
 
 WORTH_PROCESSES = 400
@@ -38,6 +39,9 @@ class PortraitPlan(Table):
     fixed: tuple[float, ...] | None = None
     """These ages for every photograph, in place of `ages` and `span`."""
     size: int = Field(default=128, ge=16, le=1024)
+    drawn: tuple[Annotated[int, Field(ge=16, le=1024)], ...] = ()
+    """Sizes in px, one of which each photograph is drawn at, then resized to `size`; none: at
+    `size`. The world draws lines with whole pens, so that its detail depends on the size."""
     pose: float = Field(default=1.0, ge=0, le=2)
     """Share of the world's spread of pose."""
     unaligned: float = Field(default=0.0, ge=0, le=1)
@@ -60,6 +64,12 @@ class PortraitPlan(Table):
     def count(self) -> int:
         """Pictures in all."""
         return self.people * self.scenes * self.per_scene
+
+    def drawn_at(self, photo: int) -> int:
+        """The size in px at which a photograph (a scene seed) is drawn."""
+        if not self.drawn:
+            return self.size
+        return self.drawn[int(np.random.default_rng([23, photo]).integers(len(self.drawn)))]
 
     def ages_of(self, photo: int) -> tuple[float, ...]:
         """The ages in years at which a photograph (a scene seed) is rendered, youngest first."""
@@ -104,6 +114,8 @@ class PortraitSet:
 def rendered(plan: PortraitPlan, progress: Progress, *, workers: int | None = None) -> PortraitSet:
     """The set of a plan: from the cache folder, or rendered into it now."""
     settings = {"version": VERSION, **plan.model_dump(mode="json")}
+    if not plan.drawn:  # as sets were named before this key: they are the same pictures
+        del settings["drawn"]
     fill = partial(_render_into, plan=plan, progress=progress, workers=workers)
     folder = cached("portraits", settings, fill)
     with np.load(folder / TRUTH) as truth:
@@ -165,9 +177,20 @@ def _render_person(index: int, *, plan: PortraitPlan) -> tuple[np.ndarray, np.nd
     person = identity(seed)
     views = [scene_seed(seed, photo) for photo in range(plan.scenes)]
     portraits = [
-        render(person, age, view_of(plan, view), plan.size)
+        _sized(render(person, age, view_of(plan, view), plan.drawn_at(view)), plan.size)
         for view in views
         for age in plan.ages_of(view)
     ]
     pictures = np.stack([portrait.picture for portrait in portraits])
     return pictures, np.stack([portrait.landmarks for portrait in portraits])
+
+
+def _sized(portrait: Portrait, size: int) -> Portrait:
+    """A portrait of any size at `size` px, areas averaged where it shrinks."""
+    drawn = portrait.picture.shape[0]
+    if drawn == size:
+        return portrait
+    way = cv2.INTER_AREA if drawn > size else cv2.INTER_CUBIC
+    picture = np.asarray(cv2.resize(portrait.picture, (size, size), interpolation=way))
+    landmarks = (portrait.landmarks + 0.5) * (size / drawn) - 0.5
+    return replace(portrait, picture=picture, landmarks=landmarks.astype(np.float32))

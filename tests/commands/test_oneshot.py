@@ -5,9 +5,15 @@ from pathlib import Path
 
 import person
 import pytest
+import torch
 
 from engine.config.load import load_recipe_as
+from engine.metrics.bootstrap import Interval
+from engine.nets.assemble import time_machine
+from engine.trainings.personal.gain import Gain, read_gain
 from engine.trainings.personal.recipe import PersonalRecipe
+from engine.weights.find import find_weights
+from engine.weights.load import read_checkpoint
 
 STEPS = ("--set", "phase.0.steps=1", "--set", "phase.1.steps=1", "-q")
 
@@ -58,6 +64,10 @@ def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run
     assert f"refines `{run}`, the newest run of two stages" in words(result)
     assert result.json["ended"] == "finished"
     folder = Path(result.json["run"])
+    gain = result.json["gain"]
+    assert gain == read_gain(folder)
+    assert gain["photos"] >= 1
+    assert 0 < gain["identity_base"] < 2
     recipe = load_recipe_as(PersonalRecipe, folder / "recipe.toml")
     assert (recipe.start, recipe.photos) == (str(run), str(world / "photos"))
     assert (str(recipe.targets.age), str(recipe.miner.ages)) == ("40±2", "38..42")
@@ -72,6 +82,29 @@ def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run
     assert f"`--from {folder}` refines it all the same" in words(alone)
     assert Path("runs/_latest").resolve() == folder.resolve()
     assert "oneshot" in (folder / "checkpoints" / "timestamp.txt").read_text()
+
+
+def test_a_refinement_that_gained_nothing_is_not_delivered(tm, run, small, monkeypatch):
+    base = read_checkpoint(find_weights(str(run)))
+    for low, kept in ((-0.01, "base"), (0.01, "refinement")):
+        gain = Gain(5, "held-out", 0.5, 0.45, Interval(0.1, low, 0.2), 6.0, 5.0)
+        monkeypatch.setattr("engine.trainings.personal.gain.measured", lambda *_, g=gain: g)
+        result = tm("oneshot", "--age", 40, "--from", run, "--out", f"runs/{kept}", "--json")
+        assert result.code == 0, result.err
+        assert result.json["gain"]["kept"] == kept
+        assert "-10.0 % (-20.0 to" in words(result)
+        assert ("nothing was gained" in words(result)) == (kept == "base")
+        delivered = read_checkpoint(find_weights(f"runs/{kept}"))
+        same = [
+            torch.equal(tensor, delivered.parts[part][key])
+            for part, state in base.parts.items()
+            for key, tensor in state.items()
+        ]
+        assert all(same) == (kept == "base")
+        assert delivered.step == (0 if kept == "base" else 2)
+        assert time_machine(delivered).adapter is not None
+    Path("runs/base/gain.json").write_text("[")
+    assert read_gain(Path("runs/base")) is None
 
 
 def test_a_dry_run_touches_nothing(tm, run, small):

@@ -1,5 +1,6 @@
 """Recipes for colorization networks."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -24,6 +25,10 @@ class ColorizationRecipe(TrainingRecipe):
     size: int = Field(default=128, ge=16)
     """Side in px at which colours are predicted; the eye needs less colour detail than luma."""
     widths: tuple[int, ...] = (32, 64, 96)
+
+    def data_paths(self) -> Sequence[str]:
+        photographs = self.data.photographs
+        return () if photographs is None else (photographs.folder,)
 
     def task(self) -> ColorizationTask:
         spec = UNetSpec(1, 2, 4, self.widths)

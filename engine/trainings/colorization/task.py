@@ -39,7 +39,7 @@ class ColorizationTask(Task):
     def prepare(self, progress: Progress) -> None:
         """Render all sets, or read them from the cache; degrade those of the validation once."""
         landscapes = self.data.landscapes
-        self.train = CleanPictures.rendered(self.data.train, landscapes, progress)
+        self.train = CleanPictures.rendered(self.data, progress)
         self.validation = rendered(self.data.validation, progress)
         clean = self.validation.tensor(range(len(self.validation)))
         self.truth, self.degraded = self._validation_pair(clean)

@@ -80,7 +80,7 @@ def evaluate(
     photos = test.tensor(rows).to(model.latent_average.device)
     ages = torch.from_numpy(test.ages[rows]).to(photos.device)
     inverted = model.invert(photos)
-    again = _pooled(model, model.codes(photos, ages, inverted=inverted))
+    again = pooled(model, model.codes(photos, ages, inverted=inverted))
     own = identity.embed(photos)
     metrics = {
         "reconstruction_identity": _mean(F.cosine_similarity(identity.embed(again), own)),
@@ -96,7 +96,7 @@ def evaluate(
     estimates: list[Tensor] = []
     for age in settings.ages(known):
         years = torch.full_like(ages, age)
-        output = _pooled(model, model.codes(photos, years, inverted=inverted))
+        output = pooled(model, model.codes(photos, years, inverted=inverted))
         near = (known_faces.ages - age).abs() <= SAME_AGE
         comparable = age in known and bool(near.any())
         if comparable:
@@ -148,7 +148,7 @@ def sheet(model: TimeMachine, test: Photos, ages: Sequence[float]) -> np.ndarray
     for row in _spread(test, SHOWN):
         photo = test.tensor([row]).to(model.latent_average.device)
         years = torch.tensor(list(ages) or [float(test.ages[row])], device=photo.device)
-        outputs = _pooled(model, model.codes(photo, years))
+        outputs = pooled(model, model.codes(photo, years))
         lines.append(np.concatenate([to_pixels(one) for one in [photo[0], *outputs]], axis=1))
     return np.concatenate(lines)
 
@@ -160,7 +160,7 @@ def _spread(photos: Photos, count: int) -> list[int]:
     return [int(row) for row in order[places]]
 
 
-def _pooled(model: TimeMachine, w_plus: Tensor) -> Tensor:
+def pooled(model: TimeMachine, w_plus: Tensor) -> Tensor:
     """Pictures at the encoders' size."""
     return F.adaptive_avg_pool2d(model.decode(w_plus), model.psp.shape.size)
 

@@ -1,6 +1,6 @@
 """Recipes for networks that upscale pictures or restore faces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -97,6 +97,10 @@ class RestorationRecipe(TrainingRecipe):
             if getattr(self.loss, key) and getattr(self.networks, key) is None:
                 raise fault_of(f"`loss.{key}` needs `networks.{key}`")
         return self
+
+    def data_paths(self) -> Sequence[str]:
+        photographs = self.data.photographs
+        return () if photographs is None else (photographs.folder,)
 
     def inputs(self) -> Mapping[str, Path]:
         return network_files(self.networks)

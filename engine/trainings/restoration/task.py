@@ -94,7 +94,7 @@ class RestorationTask(Task):
     def prepare(self, progress: Progress) -> None:
         """Render all sets, or read them from the cache; degrade those of the validation once."""
         landscapes = self.data.landscapes
-        self.train = CleanPictures.rendered(self.data.train, landscapes, progress)
+        self.train = CleanPictures.rendered(self.data, progress)
         self.validation = rendered(self.data.validation, progress)
         side = self.validation.plan.size // self.scale
         draws = Draws(VALIDATION_SEED, 0, range(len(self.validation)))

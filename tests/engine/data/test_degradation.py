@@ -50,3 +50,22 @@ def test_one_picture_by_its_seed():
     assert one.shape == (32, 40, 3)
     assert np.array_equal(one, degraded_pixels(pixels, Degradation(), (32, 40), 7))
     assert not np.array_equal(one, degraded_pixels(pixels, Degradation(), (32, 40), 8))
+
+
+def test_what_has_no_share_changes_nothing():
+    none = {"blurred": 0, "noised": 0, "coded": 0, "scale": (1.0, 1.0)}
+    how = Degradation(first=none, second=none, last_sinc=0, saved=1)
+    assert (degrade(how, size=64) - CLEAN).abs().max() < 1e-6
+    untouched = degrade(Degradation(untouched=1.0), size=64)
+    assert (untouched - CLEAN).abs().max() < 1e-6
+
+
+def test_a_saved_picture_has_the_blocks_of_its_file():
+    smooth = torch.linspace(-1, 1, 64).expand(6, 3, 64, 64).contiguous()
+    none = {"blurred": 0, "noised": 0, "coded": 0, "scale": (1.0, 1.0)}
+    file = {**none, "coded": 1, "jpeg": (5.0, 5.0)}
+    how = Degradation(first=none, second=file, twice=0, last_sinc=0, saved=1)
+    steps = degraded(smooth, how, 32, Draws(1, 0, range(6))).diff(dim=3).abs().mean((0, 1, 2))
+    edges = steps[7::8].mean()
+    inside = torch.cat([steps[i::8] for i in range(7)]).mean()
+    assert edges > 2 * inside

@@ -86,3 +86,15 @@ def test_tensors_are_pictures_in_the_range_of_networks():
 def test_impossible_sets_are_refused(fault):
     with pytest.raises(ValidationError):
         PortraitPlan.model_validate({"first": 0, "people": 1} | fault)
+
+
+def test_photographs_drawn_at_other_sizes_show_the_same_at_the_size_of_the_set(cache):
+    plan = {"first": 5, "people": 2, "scenes": 3, "ages": 1, "size": 64}
+    at_once = rendered(PortraitPlan(**plan), Silence())
+    resized = rendered(PortraitPlan(**plan, drawn=(48, 128)), Silence())
+    assert resized.pictures.shape == at_once.pictures.shape
+    np.testing.assert_allclose(resized.landmarks, at_once.landmarks, atol=1e-3)
+    apart = np.abs(resized.pictures.astype(float) - at_once.pictures).mean((1, 2, 3))
+    assert np.all((apart > 0) & (apart < 8))
+    sizes = {resized.plan.drawn_at(photo) for photo in resized.scenes.tolist()}
+    assert sizes == {48, 128}

@@ -1,12 +1,20 @@
 """Tasks of upscaling, restoration and colorization networks, tiny: few people, 32 px."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from engine.core.errors import InputError
 from engine.core.progress import Silence
 from engine.data.degradation import Degradation
 from engine.data.landscapes import WorldPlan
-from engine.data.mixed_worlds import CleanPictures, LandscapeShare, MixedData
+from engine.data.mixed_worlds import (
+    CleanPictures,
+    LandscapeShare,
+    MixedData,
+    PhotographShare,
+)
 from engine.data.portraits import PortraitPlan
 from engine.nets.named import load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
@@ -90,7 +98,7 @@ def test_a_batch_belongs_to_its_step_and_its_places(task):
 
 
 def test_a_share_of_the_pictures_are_landscapes_and_none_is_a_mixture():
-    both, one = (CleanPictures.rendered(TRAIN, s, Silence()) for s in (SHARE, None))
+    both, one = (CleanPictures.rendered(data, Silence()) for data in (MIXED, PORTRAITS))
     draws = Draws(1, 0, range(200))
     mixed, portraits = both.batch(draws, batch=200), one.batch(draws, batch=200)
     scenes = {picture.tobytes() for picture in both.landscapes.tensor(range(6)).numpy()}
@@ -98,6 +106,25 @@ def test_a_share_of_the_pictures_are_landscapes_and_none_is_a_mixture():
     assert 0.35 < kept.mean() < 0.65
     others = [picture.numpy().tobytes() for picture in mixed[~kept]]
     assert {*others} == scenes
+
+
+def test_a_share_of_the_pictures_are_photographs_at_their_own_size(tmp_path):
+    for index, side in enumerate((20, 32, 48)):
+        Image.fromarray(np.full((side, side, 3), 60 * index, np.uint8)).save(
+            tmp_path / f"{index}.png"
+        )
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    share = PhotographShare(folder=str(tmp_path), share=0.5)
+    data = MIXED.model_copy(update={"photographs": share})
+    clean = CleanPictures.rendered(data, Silence())
+    assert clean.photographs.shape == (3, 32, 32, 3)
+    batch = clean.batch(Draws(1, 0, range(200)), batch=200)
+    flat = (batch.amax((1, 2, 3)) - batch.amin((1, 2, 3)) < 1e-6).float().mean()
+    assert 0.35 < flat < 0.65
+    (tmp_path / "empty").mkdir()
+    empty = PhotographShare(folder=str(tmp_path / "empty"))
+    with pytest.raises(InputError, match="has no photograph"):
+        CleanPictures.rendered(data.model_copy(update={"photographs": empty}), Silence())
 
 
 def test_landscapes_have_metrics_of_their_own(task):
