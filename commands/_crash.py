@@ -16,6 +16,7 @@ from engine.core.errors import MemoryLimitError, TmError, UsageError
 
 OPEN_FILES = (errno.EMFILE, errno.ENFILE)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+INTERRUPTED = 130
 NO_MEMORY = ("allocate memory", "out of memory", "map segment", "Cannot allocate", "bad_alloc")
 
 
@@ -46,6 +47,23 @@ def terminated() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class InterruptedRunError(TmError):
+    """Ctrl-C, SIGTERM or SIGHUP ended the run."""
+
+    exit_code = INTERRUPTED
+
+
+def interrupted() -> TmError:
+    """The error of a run that a signal ended; after this the process ends by its code.
+
+    Python notes an interrupt that passes through an `exec` of text, of which every dataclass is
+    made, and ends `python -m tm` by a SIGINT of its own even if it was caught; the next `exec` of
+    text takes the note back (`run_eval_code_obj` and `Py_RunMain` of CPython).
+    """
+    exec("")
+    return InterruptedRunError("interrupted; what is finished is kept, and the next run goes on")
 
 
 def unexpected(error: Exception) -> TmError:

@@ -82,6 +82,20 @@ def swallowing_handlers(path: Path) -> list[int]:
     return lines
 
 
+def reads_anything(path: Path) -> list[int]:
+    """Lines that read a path without `engine.core.regular`; what the package brings may be."""
+    lines: list[int] = []
+    for node in ast.walk(parsed(path)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        modes = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+        reads = node.func.attr in {"read_text", "read_bytes"}
+        reads |= node.func.attr == "open" and modes in (["r"], ["rb"])
+        if reads and not ast.unparse(node.func.value).startswith("files("):
+            lines.append(node.lineno)
+    return lines
+
+
 def test_imports_point_down():
     assert len(SOURCES) > 400
     wrong = {str(path): forbidden_imports(path) for path in SOURCES}
@@ -110,3 +124,8 @@ def test_file_names_say_what_the_files_hold():
 def test_nothing_swallows_an_exception():
     lines = {path: swallowing_handlers(path) for path in SOURCES}
     assert not {path: rows for path, rows in lines.items() if rows}
+
+
+def test_files_of_users_are_opened_as_regular_files_alone():
+    """A pipe would be waited for without end, and `/dev/zero` read until the memory is full."""
+    assert not {path: rows for path in SOURCES if (rows := reads_anything(path))}

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from commands._console import Verbosity, emit_json, error_record, out, print_error
-from commands._crash import require_arguments, terminated, unexpected
+from commands._crash import interrupted, require_arguments, terminated, unexpected
 from commands._missing import missing_arguments
 from commands._overwrite import with_overwrite
 from commands._verbosity import with_verbosity
@@ -36,7 +36,6 @@ COMMANDS = (
 )
 """In the order of `tm --help`; each is a module of `commands`, or a package of such modules."""
 
-INTERRUPTED = 130
 SMALLER = "use fewer workers or a smaller size"
 
 
@@ -63,8 +62,7 @@ def main() -> None:
     except MemoryError as error:
         _fail(MemoryLimitError(f"out of memory: {error}", hint=SMALLER))
     except KeyboardInterrupt:
-        print_error(TmError("interrupted; what is finished is kept, and the next run goes on"))
-        sys.exit(INTERRUPTED)
+        _fail(interrupted())
     except Exception as error:  # a mistake of ours
         _fail(unexpected(error))
 
@@ -78,9 +76,12 @@ def _fail(error: TmError) -> NoReturn:
 
 @contextmanager
 def _as_json() -> Generator[None]:
-    """Missing arguments as an error of ours; with `--json`, all other errors as an object too."""
+    """Missing arguments and interrupts as errors of ours, which Typer would end in silence; with
+    `--json`, all other errors as an object too."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise interrupted() from None
     except Exception as error:
         if (missing := missing_arguments(error)) is not None:
             raise missing from None

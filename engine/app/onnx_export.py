@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.core.atomic import write_bytes
 from engine.core.errors import UsageError, WeightsError
+from engine.core.regular import read_bytes
 from engine.inference.anchored import anchors_of, is_agetransformer, transformer_of
 from engine.landscapes.inference.render import generator_of, latent_noise
 from engine.nets.assemble import time_machine
@@ -93,7 +94,7 @@ def export_onnx(weights: Path, file: Path) -> OnnxExport:
         difference = float(np.abs(output - wanted).max())
         if not difference <= TOLERANCE * max(float(np.abs(wanted).max()), 1.0):
             raise WeightsError(f"the graph of `{weights}` is off torch by {difference:.3g}")
-        write_bytes(file, graph.read_bytes())
+        write_bytes(file, read_bytes(graph))
     shapes = {name: tuple(value.shape) for name, value in inputs.items()}
     return OnnxExport(shapes, tuple(output.shape), difference)
 

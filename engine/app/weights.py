@@ -19,6 +19,7 @@ from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError, WeightsError
 from engine.core.places import weights_folder
 from engine.core.progress import Progress, Silence
+from engine.core.regular import read_text
 from engine.core.single import require_free
 from engine.enhance.models import require_buildable
 from engine.nets.assemble import on_its_prior
@@ -295,7 +296,7 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
     environment = folder.environment()
     recipe = load_recipe_as(TrainingRecipe, run / RECIPE)
     validation = read_delivered(best)
-    command = (run / COMMAND).read_text(encoding="utf-8", errors="replace")
+    command = read_text(run / COMMAND, errors="replace")
     last = read_snapshot(folder.checkpoints / f"step_{last_step(run)}")
     return {
         "what": recipe.about,

@@ -1,6 +1,5 @@
 """Banks as files: our own safetensors, and the `.pt` of the MyTimeMachine fork."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from engine.banks.bank import Bank, sorted_bank
 from engine.core.errors import UsageError, WeightsError
-from engine.core.jsontext import to_json
+from engine.core.jsontext import from_json, to_json
 from engine.nets.named import load_identity_network
 from engine.nets.protocols import IdentityNetwork
 from engine.weights.load import read_tensors, require_sound
@@ -103,7 +102,7 @@ def read_table(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]
         raise WeightsError(f"`{path}` is not a safetensors file")
     header, tensors = read_safetensors(path)
     try:
-        facts = json.loads(header.get(HEADER, "null"))
+        facts = from_json(header.get(HEADER, "null"))
     except ValueError:
         raise WeightsError(f"the header of `{path}` is damaged", hint="build it again") from None
     if facts is None or facts.get("kind") != kind:

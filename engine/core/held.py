@@ -16,6 +16,7 @@ from typing import Any
 from engine.core.dry_run import is_dry
 from engine.core.errors import PictureError, UsageError
 from engine.core.jsontext import from_json, to_json
+from engine.core.regular import open_regular
 
 RECORD = ".tm-files"
 PARTIAL = ".partial"
@@ -49,7 +50,7 @@ class HeldFolder:
         self.overwrite = overwrite
         self.inputs = frozenset(self._inside(inputs))
         self.record = self.root / record
-        self.is_new = not self.record.is_file()
+        self.is_new = not os.path.lexists(self.record)
         self._own: set[str] = set()
         self._read_to = 0
 
@@ -165,7 +166,7 @@ class HeldFolder:
     def _entries(self) -> list[tuple[str, str | None]]:
         """What other processes and runs have entered since this was read last."""
         try:
-            with self.record.open("rb") as file:
+            with open_regular(self.record) as file:
                 file.seek(self._read_to)
                 content = file.read()
         except FileNotFoundError:

@@ -10,6 +10,7 @@ from engine.core.dry_run import end_of_checks, is_dry
 from engine.core.errors import UsageError
 from engine.core.held import folder_of
 from engine.core.jsontext import from_json, to_json
+from engine.core.regular import read_text
 
 Row = dict[str, Any]
 OUTPUTS = ("output", "sidecar")
@@ -112,11 +113,16 @@ def _not_through_links(name: str, flags: int) -> int:
 
 def read_rows(path: Path, *, torn: bool = False) -> list[Row]:
     """Rows of a JSONL file, none if it is absent; `torn` forgives lines a killed run cut short."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     rows: list[Row] = []
     # Not splitlines(): it also splits at U+2028, which a file name may hold.
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").split("\n"), 1):
+    try:
+        text = read_text(path, errors="replace")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"`{path}` cannot be read: {reason}", hint="name another folder") from None
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

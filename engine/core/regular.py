@@ -17,6 +17,18 @@ def open_regular(path: Path) -> io.BufferedReader:
     return open(path, "rb", opener=_opener)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file; OSError as of `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def read_text(path: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """A regular file as text, its line ends as `\\n`; OSError as of `open_regular`."""
+    with io.TextIOWrapper(open_regular(path), encoding=encoding, errors=errors) as file:
+        return file.read()
+
+
 def real(path: Path) -> Path:
     """The path with its links followed; `Path.resolve` raises for a link to itself."""
     return Path(os.path.realpath(path))

@@ -19,6 +19,7 @@ from engine.core.atomic import write_text
 from engine.core.errors import UsageError, WeightsError
 from engine.core.jsontext import to_json
 from engine.core.ledger import read_rows
+from engine.core.regular import read_bytes
 from engine.weights.tensors import opened_safetensors, read_safetensors, write_safetensors
 
 INDEX, EMBEDDINGS = "index.jsonl", "embeddings.safetensors"
@@ -141,7 +142,7 @@ def read_captions(folder: Path) -> Captions:
     try:
         header, tensors = read_safetensors(folder / EMBEDDINGS)
         maker = Maker.of(header)
-        index = (folder / INDEX).read_bytes()
+        index = read_bytes(folder / INDEX)
         if hashlib.sha256(index).hexdigest() != header[BOUND]:
             raise ValueError("the index and the embeddings do not belong together")
         rows = read_rows(folder / INDEX)

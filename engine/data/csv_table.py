@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.errors import UsageError
+from engine.core.regular import read_text
 
 FORMULA = ("=", "+", "-", "@", "|")
 DELIMITERS = ",;\t"
@@ -52,7 +53,7 @@ def _is_number(text: str) -> bool:
 def read_csv(path: Path, what: str) -> CsvTable:
     """Read a table; UsageError that begins with `what` if the file cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{what} `{path}` cannot be read: {error}") from None
     head = text.partition("\n")[0]

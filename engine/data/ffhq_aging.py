@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from engine.core.errors import UsageError
+from engine.core.regular import open_regular
 from engine.core.table import Table
 from engine.data.csv_table import read_csv
 
@@ -18,6 +19,8 @@ GROUPS = (
     (0, 2), (3, 6), (7, 9), (10, 14), (15, 19), (20, 29), (30, 39), (40, 49), (50, 69), (70, 120),
 )  # fmt: skip
 """First and last year of the ten classes."""
+LONGEST_LINE = 1 << 16
+"""Bytes in which the first line of a table is looked for."""
 COLUMNS = (
     "image_number", "age_group", "age_group_confidence", "gender", "gender_confidence",
     "head_pitch", "head_roll", "head_yaw", "left_eye_occluded", "right_eye_occluded", "glasses",
@@ -111,8 +114,9 @@ def read_ffhq_aging(path: Path) -> dict[int, FfhqAging]:
 
 def is_ffhq_aging(path: Path) -> bool:
     """Whether the first line of a table names FFHQ-Aging's columns."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head = {name.strip().strip('"') for name in file.readline().split(",")}
+    with open_regular(path) as file:
+        first = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace")
+    head = {name.strip().strip('"') for name in first.split(",")}
     return {"image_number", "age_group"} <= head
 
 

@@ -1,6 +1,5 @@
 """`labels.json`, as `tm relabel` writes it and trainings read it: a `Label` for each picture."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +7,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from engine.core.errors import UsageError
+from engine.core.jsontext import from_json
+from engine.core.regular import read_text
 from engine.core.table import Table
 
 
@@ -68,7 +69,7 @@ _LABELS = TypeAdapter(dict[str, Label])
 def read_labels(path: Path) -> dict[str, Label]:
     """The labels of a `labels.json` by id; UsageError for a file that is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = from_json(read_text(path))
         return _LABELS.validate_python(content["labels"])
     except ValidationError as error:
         fault = error.errors()[0]

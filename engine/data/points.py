@@ -1,6 +1,5 @@
 """Landmarks from a file: a manifest, or the output of another detector; or boxes alone."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import UsageError
+from engine.core.jsontext import from_json
 from engine.core.ledger import read_rows
+from engine.core.regular import read_text
 
 SUFFIXES = (".json", ".jsonl")
 POINTS, FEW, CORNERS = 68, 5, 2
@@ -80,7 +81,7 @@ def _entries(path: Path) -> dict[str, Any]:
         rows = [row for row in read_rows(path) if row.get("landmarks") is not None]
         return {str(row.get("source") or row.get("output")): row for row in rows}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(read_text(path))
     except (OSError, ValueError) as error:
         raise UsageError(f"the points in `{path}` cannot be read: {error}") from None
     if not isinstance(content, dict):

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from engine.core.errors import InputError, UsageError
 from engine.core.numbers import parse_number
+from engine.core.regular import read_bytes
 
 IMAGE_NAMES = ("image", "file", "filename", "name", "theme")
 COLUMNS = 3
@@ -130,9 +131,11 @@ def image_key(name: str) -> str:
 
 def _rows(file: Path) -> list[list[str]]:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_bytes(file).decode("utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"there is no ratings file `{file}`") from None
+    except OSError as error:
+        raise UsageError(f"`{file}` cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"`{file}` is not UTF-8 text") from None
     return list(csv.reader(re.split(r"\r\n|\r|\n", text)))

@@ -1,6 +1,5 @@
 """Check a folder of enhanced pictures against its manifest and sidecars."""
 
-import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,9 @@ import torch
 
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError
+from engine.core.jsontext import from_json
 from engine.core.progress import Progress, reported
-from engine.core.regular import real
+from engine.core.regular import read_text, real
 from engine.data.manifest import MANIFEST, Row, read_manifest
 from engine.enhance.one import Job, read_one, work_one, write_one
 from engine.enhance.plan import EnhancePlan
@@ -102,13 +102,13 @@ def _contradictions(row: Row, path: Path, name: str) -> list[Finding]:
     """The finding where sidecar and manifest differ."""
     extra = row.model_extra or {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = from_json(read_text(path))
         same = (
             content["source"]["sha256"] == row.sha256
             and content["output"]["sha256"] == extra.get("output_sha256")
             and content["settings"] == row.settings
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return [Finding(name, "contradiction", f"is no sidecar: {error}")]
     return [] if same else [Finding(name, "contradiction", "and the manifest differ")]
 
@@ -129,7 +129,7 @@ def _orphans(folder: Path, rows: list[Row]) -> list[Finding]:
 def _again(row: Row, plan: EnhancePlan) -> list[Finding]:
     """Make a picture again as it was made, with as many threads, and compare the files."""
     sidecar = plan.out / str((row.model_extra or {})["sidecar"])
-    content = json.loads(sidecar.read_text(encoding="utf-8"))
+    content = from_json(read_text(sidecar))
     threads = torch.get_num_threads()
     torch.set_num_threads(int(content["threads"]))
     try:

@@ -1,12 +1,13 @@
 """The memory that Janus-Pro needs, from its configuration alone."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import WeightsError
+from engine.core.jsontext import from_json
+from engine.core.regular import read_text
 
 TEXT_TOKENS = 100
 """Tokens of the question and its template, beside those of the picture."""
@@ -91,6 +92,6 @@ def memory_in(folder: Path) -> JanusMemory:
     """The memory of the model in a folder, by its `config.json`."""
     path = folder / "config.json"
     try:
-        return memory_of(json.loads(path.read_text(encoding="utf-8")))
+        return memory_of(from_json(read_text(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"`{path}` is no configuration of Janus-Pro: {error}") from None

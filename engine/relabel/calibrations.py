@@ -1,11 +1,12 @@
 """The calibrations of a run: the shipped ones for the experts that are here, or a file."""
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from engine.core.errors import UsageError
+from engine.core.jsontext import from_json
+from engine.core.regular import read_text
 from engine.data.domains import Domain
 from engine.experts.mixture import Calibration
 from engine.relabel.inference import Ensemble
@@ -34,7 +35,7 @@ def read_calibrations(name: str, ensemble: Ensemble) -> dict[Domain, Calibration
         return {one.domain: one for one in fitting}
     path = Path(name).expanduser()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageError(f"the calibration `{path}` cannot be read: {reason}") from None
@@ -52,7 +53,7 @@ def _shipped(file: str) -> list[Calibration]:
 def _parsed(text: str, what: str, *, several: bool) -> list[Calibration]:
     """One `calibration`, or `calibrations` for several sets of experts where allowed."""
     try:
-        content: dict[str, Any] = json.loads(text)
+        content: dict[str, Any] = from_json(text)
         many = several and "calibrations" in content
         parts = content["calibrations"] if many else [content["calibration"]]
         return [Calibration.model_validate(part) for part in parts]

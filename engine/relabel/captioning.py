@@ -1,6 +1,5 @@
 """Fill the caption cache of a folder of faces; an interrupted run resumes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ import torch
 
 from engine.core.digest import settings_digest
 from engine.core.errors import UsageError
-from engine.core.jsontext import to_json
+from engine.core.jsontext import from_json, to_json
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
 from engine.data.captions import (
@@ -182,7 +181,7 @@ def _require_same(maker: Maker, other: Maker, folder: Path) -> None:
 
 def _read_part(path: Path) -> Captions:
     header, tensors = read_safetensors(path)
-    rows = tuple(Caption(**row) for row in json.loads(header[CAPTIONS]))
+    rows = tuple(Caption(**row) for row in from_json(header[CAPTIONS]))
     return Captions(Maker.of(header), rows, tensors["image"], tensors["text"])
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from engine.core.regular import read_text
 from engine.runtime.pool import siblings
 
 Item = TypeVar("Item")
@@ -60,7 +61,7 @@ def free_memory(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
-        for line in meminfo.read_text(encoding="ascii").splitlines():
+        for line in read_text(meminfo, "ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024 // siblings()
     return None

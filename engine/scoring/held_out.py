@@ -12,6 +12,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import InputError, UsageError
 from engine.core.numbers import Span
 from engine.core.progress import Progress
+from engine.core.regular import read_bytes
 from engine.data.labelled import LabelledFaces
 from engine.data.manifest import MANIFEST, Row, ledger_of, read_manifest
 from engine.evaluators.domain import TrainingDomain
@@ -156,7 +157,7 @@ def _one_of_each(folder: Path, truth: Path) -> Path:
             for person, rows in by_person.items():
                 chosen = rows[len(rows) // 2]
                 name = f"{person}.png"
-                write_bytes(folder / name, (truth / str(chosen.output)).read_bytes())
+                write_bytes(folder / name, read_bytes(truth / str(chosen.output)))
                 ledger.add(Row(output=name, age=chosen.age, person=person).dump())
     return folder
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.core.atomic import disk_error, write_text
+from engine.core.regular import read_text
 
 TIMESTAMP = "timestamp.txt"
 STEP = re.compile(r"step=(\d+) ")
@@ -76,7 +77,7 @@ class StatusLog:
 
     def __init__(self, folder: Path, *, after: int, opening: str = "") -> None:
         self._path = folder / TIMESTAMP
-        lines = self._path.read_text("utf-8").splitlines(True) if self._path.exists() else []
+        lines = read_text(self._path).splitlines(True) if self._path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= after]
         if opening and not kept:
             kept = [f"{opening}\n"]

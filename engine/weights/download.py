@@ -1,6 +1,5 @@
 """One file over http or https, with resume: what a server may do wrong ends in a reason."""
 
-import json
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -21,7 +20,9 @@ from urllib.request import (
 )
 
 from engine.core.atomic import disk_error, require_room, write_json
+from engine.core.jsontext import from_json
 from engine.core.progress import Progress, reported
+from engine.core.regular import read_text
 from engine.weights.manifest import Weight
 from engine.weights.signature import web_page_in
 
@@ -163,7 +164,7 @@ def _unfinished(weight: Weight, address: str, part: Path) -> tuple[PartialDownlo
     """What can be resumed: bytes of the same answer, or any bytes where a digest is known."""
     have = part.stat().st_size if part.exists() else 0
     try:
-        partial = PartialDownload(**json.loads(_info_path(part).read_text(encoding="utf-8")))
+        partial = PartialDownload(**from_json(read_text(_info_path(part))))
     except (OSError, ValueError, TypeError):
         partial = None
     if partial is not None and partial.address == address and partial.validator is not None:

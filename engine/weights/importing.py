@@ -12,13 +12,14 @@ from engine.core.digest import file_sha256
 from engine.core.errors import UsageError, WeightsError
 from engine.core.lock import locked
 from engine.core.places import weights_folder
+from engine.core.regular import open_regular
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.folder import NATIVE, status_of
 from engine.weights.formats.cursor import malformed
 from engine.weights.load import read_checkpoint, read_tensors, require_sound
 from engine.weights.lockfile import Lock
 from engine.weights.manifest import Manifest, Weight, known_weights
-from engine.weights.native import save_native
+from engine.weights.native import is_native, read_card, save_native
 from engine.weights.npm import npm_entries, npm_tarball, take_tarball
 from engine.weights.signature import form_of
 
@@ -122,6 +123,9 @@ def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
         if plan.output.exists() and not replacing:
             if _same(plan, lock):
                 return False
+            if _finished(plan):  # by a run that was killed before it went on record
+                _go_on_record(plan, lock)
+                return False
             raise UsageError(
                 f"there are other weights at `{plan.output}`",
                 hint="choose another name, or ask for them to be replaced",
@@ -130,10 +134,9 @@ def write_import(plan: ImportPlan, *, replacing: bool = False) -> bool:
         if plan.checkpoint is not None:
             save_native(plan.output, plan.checkpoint)
         elif plan.source.resolve() != plan.output.resolve():
-            with plan.source.open("rb") as source, written(plan.output) as target:
+            with open_regular(plan.source) as source, written(plan.output) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        lock.record(plan.output, file_sha256(plan.output), _origin(plan))
-        lock.save()
+        _go_on_record(plan, lock)
     return True
 
 
@@ -208,6 +211,22 @@ def _slug(text: str) -> str:
 def _origin(plan: ImportPlan) -> str:
     averaged = plan.checkpoint is not None and plan.checkpoint.ema
     return f"{plan.source.name} {plan.sha256}{' averaged' if averaged else ''}"
+
+
+def _go_on_record(plan: ImportPlan, lock: Lock) -> None:
+    lock.record(plan.output, file_sha256(plan.output), _origin(plan))
+    lock.save()
+
+
+def _finished(plan: ImportPlan) -> bool:
+    """Whether the file that is there is what the plan would write, by its content."""
+    if plan.checkpoint is None:
+        return file_sha256(plan.output) == plan.sha256
+    if not is_native(plan.output):
+        return False
+    header = read_card(plan.output)
+    source = header["card"].get("source_sha256")
+    return source == plan.sha256 and header["ema"] == plan.checkpoint.ema
 
 
 def _same(plan: ImportPlan, lock: Lock) -> bool:

@@ -80,6 +80,8 @@ def require_sound(path: Path) -> None:
         raise WeightsError(f"`{path}` {fault}", hint="fetch it again")
     if path.is_dir():
         raise WeightsError(f"`{path}` is a folder, not a weights file")
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"`{path}` is not a regular file")
     if not path.exists():
         raise WeightsError(f"there is no weights file at `{path}`", hint="check the path")
 

@@ -1,6 +1,5 @@
 """SHA-256 of the files in a weights folder: recorded when a file is new, compared ever after."""
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 from engine.core.atomic import write_json
 from engine.core.digest import file_sha256
 from engine.core.errors import WeightsError
+from engine.core.jsontext import from_json
+from engine.core.regular import read_text
 
 LOCK = "weights.lock.json"
 SCHEMA = 1
@@ -73,11 +74,11 @@ def _read(path: Path) -> dict[str, FileRecord]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(read_text(path))
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}")
         return {key: FileRecord(**record) for key, record in content["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"`{path}` cannot be read: {error}",
             hint="delete it; every digest is then recorded anew at first sight",

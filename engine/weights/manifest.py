@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from engine.core.errors import UsageError
 from engine.core.places import weights_folder
+from engine.core.regular import read_text
 from engine.core.table import Table, fault_of
 from engine.weights.npm import npm_entries
 
@@ -143,10 +144,10 @@ def known_weights(folder: Path | None = None) -> Manifest:
     if not path.is_file():
         return manifest
     try:
-        added = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        added = Manifest.model_validate(tomllib.loads(read_text(path)))
         merged = {**manifest.by_name, **added.by_name}
         return Manifest(weights=tuple(merged.values()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, RecursionError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"`{path}` is not TOML: {error}") from None
     except ValidationError as error:
         faults = "".join(f"\n  {'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())

@@ -20,6 +20,7 @@ from engine.core.dry_run import end_of_checks
 from engine.core.errors import MissingWeightsError, WeightsError
 from engine.core.lock import locked
 from engine.core.places import offline, weights_folder
+from engine.core.regular import open_regular
 from engine.weights.formats.cursor import malformed
 from engine.weights.lockfile import Lock
 
@@ -275,7 +276,7 @@ def _is_tarball(path: Path, entry: NpmWeights) -> bool:
     try:
         if not path.is_file() or path.stat().st_size != entry.bytes:
             return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha512").digest()
     except OSError as error:
         raise WeightsError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.core.jsontext import from_json
+from engine.core.regular import open_regular
 
 Form = Literal["zip", "safetensors", "pickle", "other"]
 
@@ -32,7 +33,7 @@ def web_page_in(head: bytes) -> str | None:
 
 def form_of(path: Path) -> Form:
     """How the file stores its content, by its first bytes."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(16)
     if head.startswith(ZIP):
         return "zip"
@@ -46,7 +47,7 @@ def damage_in(path: Path) -> str | None:
     size = path.stat().st_size
     if size == 0:
         return "is empty"
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(HEAD)
         page = web_page_in(head)
         if page is not None:
@@ -72,7 +73,7 @@ def _header_length(head: bytes) -> int | None:
 
 
 def _tensors_fit(path: Path, length: int, size: int) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(8)
         text = file.read(length)
     try:

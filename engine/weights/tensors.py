@@ -13,6 +13,7 @@ from torch import Tensor
 from engine.core.atomic import written
 from engine.core.errors import WeightsError
 from engine.core.jsontext import to_json
+from engine.core.regular import open_regular
 
 CODES = {
     torch.float64: "F64",
@@ -76,6 +77,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 def opened_safetensors(path: Path) -> Any:
     """A safetensors file whose tensors are read one by one; WeightsError if it is damaged."""
     try:
+        open_regular(path).close()
         return safe_open(path, framework="pt", device="cpu")
     except SafetensorError as error:
         raise WeightsError(

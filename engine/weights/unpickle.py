@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from engine.core.errors import WeightsError
+from engine.core.regular import open_regular
 from engine.weights.signature import form_of
 
 NUMBERS = "biuf"
@@ -63,7 +64,7 @@ def unpickled(path: Path) -> Any:
         with _only(ALLOWED):
             if path.suffix != MISLEADING:
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return torch.load(file, map_location="cpu", weights_only=True)
     except (MemoryError, OSError):
         raise

@@ -17,6 +17,7 @@ import pytest
 FIXED = 1
 SEED = int(os.environ.get("ATTACK_SEED", random.SystemRandom().randrange(1, 10**6)))
 TABLE: Counter[tuple[str, str]] = Counter()
+FIGURES: list[str] = []
 DOCUMENTED = {0, 2, 3, 4, 5}
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -31,6 +32,8 @@ def pytest_terminal_summary(terminalreporter):
     for name in sorted({name for name, _ in TABLE}):
         tries, failures = TABLE[name, "tries"], TABLE[name, "failures"]
         terminalreporter.line(f"{name:32} tries {tries:6}  failures {failures:4}")
+    for line in FIGURES:
+        terminalreporter.line(line)
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Attack:
         """All cases, or `count` of them in a fast test."""
         cases = list(cases)
         return self.rng.sample(cases, min(count, len(cases))) if self.few else cases
+
+    def measured(self, text):
+        """Keep a line for the table at the end."""
+        FIGURES.append(f"{self.name}: {text}")
 
     def tried(self, case, faults):
         """Count a case, and keep its faults."""

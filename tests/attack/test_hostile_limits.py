@@ -11,19 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from attack_batches import BATCHES, drawn
 from attack_processes import left_over, results, started
 
 FEW = 1
 PEOPLE, PICTURES = 2, 10
-BATCHES = {
-    "synth": ("prep", "synth", "OUT", "--people", 4, "--ages", "20..60", "--per-person", 15,
-              "--size", 192, "--workers", 1),
-    "align": ("prep", "align", "IN", "OUT", "--size", 64, "--workers", 2),
-    "enhance": ("enhance", "IN", "OUT", "--steps", "esrgan", "--no-guard", "--workers", 1),
-    "relabel": ("relabel", "IN", "--out", "OUT/l.json", "--experts", "nano-age", "--workers", 1),
-    "infer": ("infer", "IN", "--aligned", "--force", "--ages=30", "--out", "OUT"),
-    "bank": ("bank", "build", "IN", "OUT/b.safetensors"),
-}  # fmt: skip
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LIMITS = {
     "16 descriptors": (resource.RLIMIT_NOFILE, 16),
@@ -36,13 +28,7 @@ LIMITS = {
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    from engine.core.progress import Silence
-    from engine.prep.synth import SynthPlan, synthesise
-
-    folder = tmp_path_factory.mktemp("source")
-    plan = SynthPlan(folder, people=PEOPLE, per_person=PICTURES, size=96, seed=902_600)
-    synthesise(plan, workers=1, progress=Silence())
-    return folder
+    return drawn(tmp_path_factory.mktemp("source"), PEOPLE, PICTURES, seed=902_600)
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from PIL import Image
 FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "TIFF": "tif", "BMP": "bmp",
            "PPM": "ppm", "JPEG2000": "jp2", "AVIF": "avif"}  # fmt: skip
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "F")
-FEW, SMALL = 4, 48
+FEW, SMALL, SIDE = 4, 48, 160
+SLOW = ("enhance",)
+"""Seconds of a network for each picture: these get small ones."""
 BATCHES = {
     "align": ("prep", "align", "SRC", "OUT", "--size", 64, "--workers", 1),
     "infer": ("infer", "SRC", "--out", "OUT", "--ages", "30", "--size", 32, "--force", "--aligned"),
@@ -66,10 +68,10 @@ def spoilt(content, rng):
 
 
 @cache
-def hostile(seed, *, few):
-    """Name to content of all pictures; for a few they are small."""
+def hostile(seed, *, few, side):
+    """Name to content of all pictures; `side`: of those that are no bombs."""
     rng = Random(seed)
-    photo, made = photograph(rng, SMALL if few else 160), {}
+    photo, made = photograph(rng, side), {}
     for kind, suffix in FORMATS.items():
         content = encoded(photo, kind)
         made[f"good_{kind}.{suffix}"] = content
@@ -126,7 +128,8 @@ def rows_of(out, command):
 def test_pictures(attack, tm, tmp_path, command):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    pictures = hostile(f"{attack.name} {attack.seed}", few=attack.few)
+    side = SMALL if attack.few or command in SLOW else SIDE
+    pictures = hostile(f"{attack.name} {attack.seed}", few=attack.few, side=side)
     chosen = attack.chosen(pictures, FEW)
     for name in chosen:
         (source / name).write_bytes(pictures[name])

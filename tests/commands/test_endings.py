@@ -100,6 +100,7 @@ def test_a_signal_ends_a_batch_and_the_next_run_goes_on(tmp_path, name):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert "interrupted; what is finished is kept" in err
     assert "Traceback" not in err
     rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert 0 < len(rows) < 60
@@ -109,6 +110,19 @@ def test_a_signal_ends_a_batch_and_the_next_run_goes_on(tmp_path, name):
     again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
     assert json.loads(again.stdout)["kept"] == len(rows)
     assert not list(out.rglob("*.partial"))
+
+
+def test_an_interrupt_inside_a_text_of_code_ends_by_our_exit_code(tmp_path):
+    """Python would end `python -m` by SIGINT (-2) after one, though it was caught."""
+    text = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); [1 for _ in range(10**6)]"
+    module = f"import sys, tm.cli\nsys.argv[1:] = ['doctor']\n\ndef build():\n    exec({text!r})\n"
+    (tmp_path / "broken_off.py").write_text(f"{module}\ntm.cli.build = build\ntm.cli.main()\n")
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    ended = subprocess.run(
+        [sys.executable, "-m", "broken_off"],
+        env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, "error: interrupted" in ended.stderr) == (130, True)
 
 
 def test_a_bank_that_is_being_built_is_locked(tm, tmp_path):

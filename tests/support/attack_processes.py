@@ -1,11 +1,17 @@
 """`tm` in processes of its own, to be limited, signalled and killed, and what they leave."""
 
 import hashlib
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 VARIES = ("manifest.jsonl", "metrics.jsonl", "results.jsonl", "environment.json", "command.txt",
@@ -26,6 +32,46 @@ def started(
             start_new_session=True,
             preexec_fn=limit,
         )
+
+
+def forked(argv: Sequence[object], out: Path, log: Path) -> ForkServerProcess:
+    """The same without the seconds of imports: a fork of a server that has imported everything.
+
+    The process is real, and the leader of a group of its own once it has begun.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["attack_preload"])
+    with pytest.MonkeyPatch.context() as patch:  # read when the server begins
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        text = [str(one).replace("OUT", str(out)) for one in argv]
+        process = context.Process(target=_run, args=(text, log, dict(os.environ)))
+        process.start()
+    return process
+
+
+def _run(argv: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    os.setsid()
+    os.environ.update(environment)
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["tm", *argv]
+    from tm.cli import main
+
+    main()
+
+
+def end_group(pid: int, number: int) -> None:
+    """Send a signal to a process and to all that it has started."""
+    with suppress(ProcessLookupError):  # it has ended meanwhile
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # it has not begun
+            os.kill(pid, number)
 
 
 def results(out: Path) -> dict[str, str]:

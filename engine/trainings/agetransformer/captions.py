@@ -1,6 +1,5 @@
 """The captions of the faces of a training, as embeddings."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from torch import Tensor
 from engine.core.atomic import write_json
 from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import UsageError
+from engine.core.jsontext import from_json
 from engine.core.places import cache_folder
 from engine.core.progress import Progress, reported
+from engine.core.regular import read_text
 from engine.data.captions import read_captions
 
 
@@ -57,7 +58,7 @@ def content_digests(names: Sequence[str], progress: Progress) -> list[str]:
     files = [(str(Path(name).resolve()), Path(name).stat().st_mtime_ns) for name in names]
     file = cache_folder() / "digests" / f"{settings_digest({'files': files})}.json"
     if file.exists():
-        return json.loads(file.read_text(encoding="utf-8"))
+        return from_json(read_text(file))
     digests: list[str] = []
     with reported(progress, "Matching captions", len(names)):
         for name in names:

@@ -28,6 +28,7 @@ from engine.core.digest import file_sha256, settings_digest
 from engine.core.errors import PictureError
 from engine.core.places import CONTENT, features_folder
 from engine.core.progress import Progress, reported
+from engine.core.regular import open_regular
 from engine.faces.boxes import Box
 from engine.faces.detect import FaceFinder
 from engine.geometry.landmarks import eyes
@@ -228,7 +229,7 @@ def _distinct(jobs: Iterable[Job]) -> list[Job]:
 
 def _kept(record: Path) -> Arrays | None:
     try:
-        with record.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with open_regular(record) as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # absent, or damaged: measured again

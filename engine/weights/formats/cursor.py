@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import WeightsError
+from engine.core.regular import open_regular
 
 AGAIN = "the file is damaged or of another kind: install or fetch it again"
 
@@ -28,7 +29,7 @@ def file_bytes(path: Path, largest: int) -> bytes:
         if not path.is_file():
             state = "is no regular file" if path.exists() else "does not exist"
             raise malformed(str(path), state, hint="check the path")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(largest + 1)
     except OSError as error:
         raise WeightsError(

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from engine.weights.checkpoint import Checkpoint
 from engine.weights.folder import weights_file
 from engine.weights.importing import plan_import, write_import
 from engine.weights.load import read_checkpoint, read_known
+from engine.weights.lockfile import LOCK
 from engine.weights.native import read_card, save_native
 
 
@@ -43,6 +45,23 @@ def test_importing_twice_changes_nothing(toys, saved):
     path = saved(toys.sam())
     assert write_import(plan_import(path, name="mine"))
     assert not write_import(plan_import(path, name="mine"))
+
+
+@pytest.mark.parametrize("converted", [True, False])
+def test_an_import_that_was_killed_before_it_went_on_record_goes_on(
+    toys, saved, folder, tmp_path, converted
+):
+    path = saved(toys.sam())
+    if not converted:
+        path = tmp_path / "sam.safetensors"
+        save_native(path, Checkpoint("sam", {"decoder": {"a": torch.ones(2)}}))
+    write_import(plan_import(path, name="mine"))
+    record = folder / LOCK
+    (before,) = json.loads(record.read_text())["files"].values()
+    record.unlink()
+    assert not write_import(plan_import(path, name="mine"))
+    (after,) = json.loads(record.read_text())["files"].values()
+    assert after | {"at": ""} == before | {"at": ""}
 
 
 def test_other_weights_of_that_name_need_replacing(toys, saved):
