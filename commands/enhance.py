@@ -62,7 +62,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.compute import describe_compute
+    from engine.app.compute import describe_recipe_compute
     from engine.app.enhance import EnhanceRequest, audit_results, enhance, forecast_enhance
     from engine.core.errors import UsageError
 
@@ -103,7 +103,7 @@ def run(
         _show_models(models)
         say(f"would enhance {count} pictures into `{escape(str(out))}` on {forecast.compute}")
         return
-    say_compute(describe_compute(device, faces=True))
+    say_compute(describe_recipe_compute(recipe, overrides, device))
     result = enhance(request, progress)
     _show(result, out, as_json)
     report = result.report

@@ -81,7 +81,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.compute import describe_compute
+    from engine.app.compute import describe_recipe_compute
     from engine.app.infer import InferRequest, forecast_infer, infer, parse_ages
 
     request = InferRequest(
@@ -123,7 +123,11 @@ def run(
         count = f"{forecast.photos} photos to {len(forecast.ages)} ages"
         say(f"would age {count} on {forecast.compute}")
         return
-    say_compute(describe_compute(device, faces=not aligned))
+    say_compute(
+        describe_recipe_compute(
+            recipe, settings or (), device, faces=not aligned, landmarks=landmarks
+        )
+    )
     result = infer(request, progress)
     report, done = result.report, result.report.count("done")
     if as_json:

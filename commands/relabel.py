@@ -61,7 +61,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.compute import describe_compute
+    from engine.app.compute import describe_recipe_compute
     from engine.app.relabel import RelabelRequest, preview_relabel, relabel
 
     request = RelabelRequest(
@@ -89,7 +89,7 @@ def run(
         if fault is not None:
             raise fault
         return
-    say_compute(describe_compute(device, faces=not aligned))
+    say_compute(describe_recipe_compute(recipe, settings or (), device, faces=not aligned))
     result = relabel(request, LiveProgress())
     for name, error in result.absent.items():
         advice = "" if error.hint is None else f"; {error.hint}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.app.compute import describe_compute
+from engine.app.compute import describe_compute, describe_recipe_compute
 from engine.core.errors import UsageError
 from tm import VERSION
 from tm.cli import COMMANDS
@@ -58,5 +58,9 @@ def test_what_computes_says_on_what_first(tm, tmp_path, monkeypatch):
     assert tm("gan", "--va", "0.8,0.3", "-q").err == ""
     faces = describe_compute(faces=True)
     assert "faces by dlib's HOG and" in faces
+    assert describe_compute(faces=True, landmarks="mesh").endswith("HOG and the face mesh")
+    for settings in ("detection.landmarks=mesh", "licences=permissive"):
+        line = describe_recipe_compute("infer/portrait", ["pasting.on=true", settings])
+        assert line.endswith("the face mesh")
     with pytest.raises(UsageError, match="no `mps` device"):
         describe_compute("mps")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, from_here, say, warn
+from commands._console import detail, emit_json, escape, from_here, say, say_compute, warn
 from commands._options import (
     AsJson,
     DryRun,
@@ -66,6 +66,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_recipe_compute
     from engine.app.prep import AlignRequest, align, forecast_align
 
     request = AlignRequest(
@@ -93,6 +94,8 @@ def run(
         for job in jobs:
             detail(escape(f"{job.photo} -> {job.output}.png"))
         return
+    request.plan()  # a faulty request is refused before anything is printed
+    say_compute(describe_recipe_compute(recipe, settings or (), device, landmarks=landmarks))
     report = align(request, LiveProgress())
     if as_json:
         counts = {**report.run.counts, "kept": report.kept}

@@ -8,17 +8,18 @@ from typing import Any
 from engine.core.batch import BatchReport
 from engine.core.dry_run import checks_only
 from engine.core.errors import InputError
+from engine.core.licences import licensed
 from engine.core.progress import Progress, Silence
 from engine.enhance.audit import Audit, audit_folder
 from engine.enhance.base import StepChoice
 from engine.enhance.folder import RECIPE, enhance_folder
-from engine.enhance.models import licence_of
 from engine.enhance.plan import EnhancePlan, pictures_of
 from engine.enhance.recipe import EnhanceRecipe, load_enhance
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
 from engine.weights.folder import instructions_for
 from engine.weights.manifest import known_weights
+from engine.weights.terms import licence_of, require_terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +80,21 @@ def enhance(request: EnhanceRequest, progress: Progress | None = None) -> Enhanc
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Silence() if progress is None else progress
-    plan, models, _ = _prepared(request, progress)
-    workers = cores() if request.workers is None else request.workers
-    report = enhance_folder(plan, progress, workers=workers)
+    with licensed(_recipe(request).licences):
+        plan, models, _ = _prepared(request, progress)
+        workers = cores() if request.workers is None else request.workers
+        report = enhance_folder(plan, progress, workers=workers)
     return EnhanceResult(report, models)
 
 
 def forecast_enhance(request: EnhanceRequest, progress: Progress | None = None) -> EnhanceForecast:
     """Check a request and count its photos; nothing is written. Raises as `enhance` does."""
     progress = Silence() if progress is None else progress
-    plan, models, compute = _prepared(request, progress)
-    plan.chain()
-    with checks_only():
-        enhance_folder(plan, progress)
+    with licensed(_recipe(request).licences):
+        plan, models, compute = _prepared(request, progress)
+        plan.chain()
+        with checks_only():
+            enhance_folder(plan, progress)
     return EnhanceForecast(len(pictures_of(plan)), models, compute)
 
 
@@ -164,6 +167,7 @@ def _prepared(
 
 def _model(choice: StepChoice) -> dict[str, Any]:
     (name, path), (drawn, _) = choice.file("photos"), choice.file("portraits")
+    require_terms(path, name)
     return {
         "step": choice.kind,
         "model": name,

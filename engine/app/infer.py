@@ -8,6 +8,7 @@ from engine.app.infer_grid import folder_of, save_grids
 from engine.core.batch import BatchReport
 from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
+from engine.core.licences import licensed
 from engine.core.progress import Progress, Silence
 from engine.data.faces import FaceSource
 from engine.faces.choose import FaceChoice
@@ -105,10 +106,11 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Once(Silence() if progress is None else progress)
-    strengths = load_infer(request.recipe, request.settings).strengths
-    if strengths:
-        return _at_strengths(request, strengths, progress)
-    return _aged(request, _prepared(request, progress), progress)
+    recipe = load_infer(request.recipe, request.settings)
+    with licensed(recipe.licences):
+        if recipe.strengths:
+            return _at_strengths(request, recipe.strengths, progress)
+        return _aged(request, _prepared(request, progress), progress)
 
 
 def _aged(request: InferRequest, models: Models, progress: Progress) -> InferResult:
@@ -160,10 +162,11 @@ def _anchors(request: InferRequest, progress: Progress) -> tuple[float, ...]:
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
     progress = Silence() if progress is None else progress
-    models = _prepared(request, progress)
-    models.require_readable()
-    with checks_only():
-        _aged(request, models, progress)
+    with licensed(load_infer(request.recipe, request.settings).licences):
+        models = _prepared(request, progress)
+        models.require_readable()
+        with checks_only():
+            _aged(request, models, progress)
     ages = models.ages(request.ages)
     photos = len(photos_of(_plan(request, models.recipe, ages)))
     return InferForecast(photos, ages, models.compute, tuple(models.forecast()))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
+from engine.core.licences import licensed
 from engine.core.progress import Progress, Silence
 from engine.data.ages import AgeSource, parse_born, read_age_csv
 from engine.data.faces import FaceSource
@@ -114,7 +115,8 @@ def align(request: AlignRequest, progress: Progress | None = None) -> AlignRepor
     without pictures.
     """
     progress = Silence() if progress is None else progress
-    return align_photos(request.plan(), workers=request.processes, progress=progress)
+    with licensed(load_prep(request.recipe, request.settings).licences):
+        return align_photos(request.plan(), workers=request.processes, progress=progress)
 
 
 def forecast_align(request: AlignRequest) -> list[Job]:
@@ -168,7 +170,8 @@ def filter_pictures(request: FilterRequest, progress: Progress | None = None) ->
     if request.out is not None:
         require_copies(request.folder, request.out)
     plan = FilterPlan(request.folder, recipe.quality, recipe.similarity, request.include_synthetic)
-    rows = filter_folder(plan, workers=workers, progress=progress)
+    with licensed(recipe.licences):
+        rows = filter_folder(plan, workers=workers, progress=progress)
     copied, faults = None, list[str]()
     if request.out is not None:
         copied, faults = copy_kept(request.folder, request.out)

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.core.dry_run import checks_only
 from engine.core.errors import TmError, UsageError
+from engine.core.licences import licensed
 from engine.core.progress import Progress, Silence
 from engine.core.regular import real
 from engine.data.captions import EMBEDDINGS, INDEX
@@ -103,7 +104,8 @@ def relabel(request: RelabelRequest, progress: Progress | None = None) -> Relabe
     UsageError for a faulty request, InputError where no picture has an age, WeightsError where no
     expert is here.
     """
-    return run_plan(plan_relabel(request), Silence() if progress is None else progress)
+    with licensed(request.load_recipe().licences):
+        return run_plan(plan_relabel(request), Silence() if progress is None else progress)
 
 
 def preview_relabel(request: RelabelRequest) -> tuple[dict[str, Any], TmError | None]:

@@ -1,5 +1,6 @@
 """The root table of a recipe, and the registry of its kinds."""
 
+from engine.core.licences import Licences
 from engine.core.registry import Registry
 from engine.core.table import Table
 
@@ -13,5 +14,7 @@ class Recipe(Table):
     """Decides which other keys the recipe may have."""
     name: str
     """The name of its runs; the file's stem if absent."""
+    licences: Licences = "any"
+    """`permissive`: weights on other terms are refused."""
     about: str = ""
     """One sentence for `tm recipe list`."""

@@ -23,14 +23,12 @@ from engine.weights.formats.ncnn import read_esrgan
 from engine.weights.formats.spandrel import Spandrel, architectures, spandrel
 from engine.weights.load import read_checkpoint, read_content, require_sound
 from engine.weights.manifest import known_weights
-from engine.weights.native import is_native, read_card
 from engine.weights.packages import require_recorded
+from engine.weights.terms import licence_of, require_terms
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
-OURS = "that of tm"
-UNKNOWN = "not known to tm"
 NANO = {"face": "NanoFace", "colour": "NanoColour"}
 """Our own networks by the part of their file."""
 ALONE = ("GFPGAN", "DDColor")
@@ -108,6 +106,7 @@ def read_model(path: Path, name: str | None = None, *, stand_in: bool = False) -
     """
     require_sound(path)
     called, digest = path.stem if name is None else name, file_sha256(path)
+    require_terms(path, called)
     checkpoint = _read_ncnn(path) if _is_ncnn(path) else read_checkpoint(path)
     facts = checkpoint.facts
     domain: Domain = "portraits" if facts.get("domain") == "portraits" else "photos"
@@ -185,18 +184,3 @@ def _unfit(checkpoint: Checkpoint, path: Path, error: Exception) -> WeightsError
         f"`{path}` looks like a known network, but its tensors do not fit: {reason}",
         hint="get the file again",
     )
-
-
-def licence_of(path: Path, name: str) -> str:
-    """The terms of a weights file, by its name, its file name or its published digest."""
-    require_sound(path)
-    if is_native(path):
-        return read_card(path)["card"].get("licence", OURS)
-    known = known_weights()
-    weight = known.by_name.get(name)
-    if weight is None:
-        weight = known.of_file(path.name)
-    if weight is None:
-        digest = file_sha256(path)
-        weight = next((one for one in known.weights if one.sha256 == digest), None)
-    return UNKNOWN if weight is None else weight.licence

@@ -18,6 +18,8 @@ class ComparisonRecipe(Recipe):
     """Named methods of ageing and their references; paths are relative to its folder."""
 
     kind: Literal["comparison"] = "comparison"  # pyright: ignore[reportIncompatibleVariableOverride]
+    licences: Literal["any"] = "any"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A comparison names no weights; TM_LICENCES holds for its evaluators."""
     methods: dict[str, str]
     """Folder of each method's portraits, by the name of the method."""
     photos: str | None = None

@@ -9,6 +9,7 @@ from engine.config.load import load_recipe_as, read_toml
 from engine.config.write import recipe_toml
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
+from engine.core.licences import licensed
 from engine.runtime.device import Device
 from engine.runtime.draws import seed_torch
 from engine.runtime.pool import cores
@@ -46,7 +47,8 @@ def build_task(recipe: TrainingRecipe) -> Task:
     seed_torch(recipe.seed)
     # Operators without such a version warn and go on: a run must not end for a last bit.
     torch.use_deterministic_algorithms(recipe.deterministic, warn_only=True)
-    task = recipe.task()
+    with licensed(recipe.licences):
+        task = recipe.task()
     for phase in recipe.phases:
         phase.trained(task.parts)
     averaged = recipe.average.parts if recipe.average is not None else None
@@ -71,7 +73,7 @@ def start_run(
     processes.launch(recipe.threads)
     folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
     reporter = callback(processes.first)
-    with locked_run(folder, by_first=processes.first) as run:
+    with licensed(recipe.licences), locked_run(folder, by_first=processes.first) as run:
         if processes.first:
             environment = _environment(processes, recipe, weights)
             describe(folder, recipe_toml(recipe), environment)
@@ -125,7 +127,7 @@ def resume_run(
             record_recipe(run, recorded, before)
     processes.launch(min(before.threads, cores()))
     reporter = callback(processes.first)
-    with locked_run(folder, by_first=processes.first) as run:
+    with licensed(recipe.licences), locked_run(folder, by_first=processes.first) as run:
         weights = _digests(recipe)
         _require_unchanged(folder, before.weights, weights)
         now = _environment(processes, recipe, weights)

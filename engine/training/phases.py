@@ -1,7 +1,7 @@
 """Phases: what is trained, with which objective, optimizers and rates, for how many steps."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
@@ -50,6 +50,11 @@ class Phase(Table):
     def _place_rates(cls, rates: dict[str, Schedule], info: ValidationInfo) -> dict[str, Schedule]:
         return {name: rate.placed(_span(info)) for name, rate in rates.items()}
 
+    def with_constant_rates(self) -> Self:
+        """The phase with every rate at the largest value of its schedule."""
+        rates = {name: largest(rate, self.steps) for name, rate in self.rates.items()}
+        return self.model_copy(update={"rate": largest(self.rate, self.steps), "rates": rates})
+
     def trained(self, parts: Mapping[str, nn.Module]) -> tuple[str, ...]:
         """The trainable entries; RecipeError for one that no part has."""
         names = tuple(parts) if self.trainable is None else self.trainable
@@ -72,6 +77,11 @@ class Phase(Table):
     def rate_at(self, name: str, phase_step: int) -> float:
         """The learning rate of one entry of `trainable`."""
         return self.rates.get(name, self.rate).at(phase_step)
+
+
+def largest(schedule: Schedule, steps: int) -> Schedule:
+    """A constant: the largest value of a schedule in its first `steps` steps."""
+    return parse_schedule(max(map(schedule.at, range(steps))))
 
 
 def _span(info: ValidationInfo) -> list[tuple[str, int]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -18,7 +18,7 @@ from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.optimizers.base import OptimizerValue
-from engine.training.phases import Phase
+from engine.training.phases import Phase, largest
 from engine.training.plateau import ANCESTOR, PlateauRule
 from engine.training.task import Best, Task
 
@@ -69,6 +69,8 @@ class TrainingRecipe(Recipe, ABC):
 
     seed: int = Field(default=0, ge=0)
     """Of the networks and of every random choice."""
+    scheduler: Literal["recipe", "none"] = "recipe"
+    """`none`: every learning rate stays at the largest value of its schedule."""
     steps: Count | None = Field(default=None, gt=0)
     """Length of a training of one phase; with phases, each has its own."""
     batch: int = Field(default=16, ge=1)
@@ -114,7 +116,18 @@ class TrainingRecipe(Recipe, ABC):
     @field_validator("rate")
     @classmethod
     def _place_rate(cls, rate: Schedule | None, info: ValidationInfo) -> Schedule | None:
-        return None if rate is None else placed(rate, info)
+        if rate is None:
+            return None
+        rate = placed(rate, info)
+        steps = info.data.get("steps")
+        return largest(rate, steps) if info.data.get("scheduler") == "none" and steps else rate
+
+    @field_validator("phase")
+    @classmethod
+    def _without_scheduler(cls, phases: tuple[Phase, ...], info: ValidationInfo) -> Any:
+        if info.data.get("scheduler") != "none":
+            return phases
+        return tuple(phase.with_constant_rates() for phase in phases)
 
     @field_validator("plateau", mode="before")
     @classmethod

@@ -22,6 +22,7 @@ from engine.weights.manifest import Manifest, Weight, known_weights
 from engine.weights.native import is_native, read_card, save_native
 from engine.weights.npm import npm_entries, npm_tarball, take_tarball
 from engine.weights.signature import form_of
+from engine.weights.terms import IMPORTED
 
 TARBALLS = (".tgz", ".gz", ".tar")
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
@@ -189,7 +190,7 @@ def _card(path: Path, digest: str, weight: Weight | None, checkpoint: Checkpoint
         return {"source": path.name, "source_sha256": digest}
     return {
         "what": what,
-        "made_by": "tm weights import",
+        "made_by": IMPORTED,
         "source": path.name,
         "source_sha256": digest,
         "licence": licence,

@@ -14,6 +14,7 @@ from engine.weights.formats.base import FORMATS
 from engine.weights.native import read_native
 from engine.weights.signature import damage_in, form_of
 from engine.weights.tensors import read_safetensors
+from engine.weights.terms import require_terms
 from engine.weights.unpickle import unpickled
 
 STEP_IN_NAME = re.compile(r"(?:iteration_|step_|^)(\d{1,9})$")
@@ -26,6 +27,7 @@ def read_checkpoint(path: Path, *, ema: bool = True) -> Checkpoint:
     they were stored in. WeightsError in one sentence for whatever is wrong with the file.
     """
     require_sound(path)
+    require_terms(path)
     if form_of(path) == "safetensors":
         native = read_native(path)
         if native is not None:
@@ -64,6 +66,7 @@ def read_known(name: str, *, ema: bool = True) -> Checkpoint:
 def read_tensors(path: Path) -> Any:
     """What a `.pt`, `.pth` or safetensors file holds, unrecognised; code in it is never run."""
     require_sound(path)
+    require_terms(path)
     try:
         return read_safetensors(path)[1] if form_of(path) == "safetensors" else unpickled(path)
     except OSError as error:

@@ -18,6 +18,7 @@ from engine.core.atomic import write_bytes
 from engine.core.digest import file_sha256
 from engine.core.dry_run import end_of_checks
 from engine.core.errors import MissingWeightsError, WeightsError
+from engine.core.licences import require_permissive
 from engine.core.lock import locked
 from engine.core.places import offline, weights_folder
 from engine.core.regular import open_regular
@@ -181,6 +182,7 @@ def npm_file(name: str, file: str) -> Path:
         raise MissingWeightsError(
             f"the weights `{name}` are not in `{weights_folder()}`", hint=how_to_pull(entry)
         )
+    require_permissive(name, entry.licence)
     if path.stat().st_size != member.bytes or file_sha256(path) != member.sha256:
         raise WeightsError(f"`{path}` is not the published file", hint=how_to_pull(entry))
     return path

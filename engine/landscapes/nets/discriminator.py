@@ -1,6 +1,6 @@
 """The discriminator of landscapes, with an auxiliary head for valence and arousal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Self
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.core.errors import WeightsError
-from engine.landscapes.nets.eru import NEGATIVE_SLOPE
+from engine.landscapes.nets.eru import NEGATIVE_SLOPE, GatedMap, GateEru
 from engine.landscapes.nets.generator import SMALLEST
 from engine.landscapes.nets.growth import Fade
 from engine.nets.loading import built
@@ -21,10 +21,14 @@ HIDDEN = 64
 
 
 class DiscriminatorOutput(NamedTuple):
-    """Logits (b,), above 0 for real, and valence and arousal (b, 2) predicted from the image."""
+    """Logits (b,), above 0 for real, and valence and arousal (b, 2) predicted from the image.
+
+    attention: what the emotional residual units attend to, finest first; none without them.
+    """
 
     logits: Tensor
     va: Tensor
+    attention: tuple[GatedMap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class DiscriminatorSpec:
     minibatch_std: append the minibatch standard deviation to the last map; gain: factor after each
     activation, which makes up for the decay of a deep spectrally normalised stack;
     unconstrained_va_head: no spectral norm on the valence-arousal head, whose output otherwise
-    stays near 0.5.
+    stays near 0.5; units: a gated emotional residual unit beside each block (Park and Lee 2020).
     """
 
     widths: tuple[int, ...] = (64, 64, 128, 256, 512, 512)
@@ -46,6 +50,7 @@ class DiscriminatorSpec:
     minibatch_std: bool = True
     gain: float = 1.0
     unconstrained_va_head: bool = False
+    units: bool = False
     grown: bool = False
     """Whether the first block fades in over a network of half the size."""
 
@@ -75,6 +80,7 @@ class DiscriminatorSpec:
             minibatch_std=state["reader.weight"].shape[1] == last + 1,
             gain=round(float(state["gain"]), 6),
             unconstrained_va_head="entry.vector" in state and "reader.vector" not in state,
+            units="units.0.merge.weight" in state,
             grown="before.weight" in state,
         )
 
@@ -113,7 +119,8 @@ class LandscapeDiscriminator(nn.Module):
     """Images (b, 3, s, s) in [-1, 1] and their condition (b, 2) to logits, valence and arousal.
 
     The condition enters the logit by projection (Miyato and Koyama 2018), after the features that
-    the valence-arousal head reads: the head cannot copy it.
+    the valence-arousal head reads: the head cannot copy it. Therefore the units stand beside the
+    blocks, and add to the logit alone.
     """
 
     def __init__(self, spec: DiscriminatorSpec | None = None) -> None:
@@ -135,6 +142,9 @@ class LandscapeDiscriminator(nn.Module):
             )
             for inputs, outputs in pairwise((*spec.widths, spec.widths[-1]))
         )
+        widths = (*spec.widths[1:], spec.widths[-1]) if spec.units else ()
+        self.units = nn.ModuleList(GateEru(w, lambda i, o: conv(i, o, 3)) for w in widths)
+        self.attended = nn.ModuleList(conv(w, 1, 1) for w in widths)
         last = spec.widths[-1] + spec.minibatch_std
         self.real = conv(last, 1, 1)
         self.reader = conv(last, 2, 1, normed=not spec.unconstrained_va_head)
@@ -159,6 +169,11 @@ class LandscapeDiscriminator(nn.Module):
 
     def features(self, picture: Tensor) -> Tensor:
         """The last feature map, averaged over its pixels: (b, width)."""
+        *_, last = self._maps(picture)
+        return self._pooled(last)
+
+    def _maps(self, picture: Tensor) -> Iterator[Tensor]:
+        """The feature map after each block."""
         gain = self.get_buffer("gain").to(picture.dtype)
         x = gain * F.leaky_relu(self.entry(picture), NEGATIVE_SLOPE)
         for index, block in enumerate(self.blocks):
@@ -169,13 +184,18 @@ class LandscapeDiscriminator(nn.Module):
                 x = F.avg_pool2d(x, 2)
             if index == 0:
                 x = self._faded(x, picture, gain)
+            yield x
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """A map averaged over its pixels, with the spread of its batch."""
         pooled = x.mean(dim=(2, 3))
         if not self.spec.minibatch_std:
             return pooled
         return torch.cat([pooled, minibatch_std(x).to(pooled.dtype)], dim=1)
 
     def forward(self, picture: Tensor, va: Tensor) -> DiscriminatorOutput:
-        features = self.features(picture)
+        maps = list(self._maps(picture))
+        features = self._pooled(maps[-1])
         pooled = features[:, :, None, None]
         logits = self.real(pooled).flatten().float()
         if self.spec.projection:
@@ -184,7 +204,19 @@ class LandscapeDiscriminator(nn.Module):
             projected = (embedding * features[:, :width].float()).sum(dim=1)
             logits = logits + projected / width**0.5
         predicted = torch.sigmoid(self.reader(self.dropout(pooled)).flatten(1).float())
-        return DiscriminatorOutput(logits, predicted)
+        attention = self._attention(maps, va) if self.spec.units else ()
+        share = 1.0 if self.fade is None else self.fade.share
+        for gated, head in zip(attention, self.attended, strict=True):
+            attended = head(gated.output.mean(dim=(2, 3), keepdim=True)).flatten().float()
+            logits, share = logits + share * attended, 1.0  # the first unit fades in
+        return DiscriminatorOutput(logits, predicted, attention)
+
+    def _attention(self, maps: list[Tensor], va: Tensor) -> tuple[GatedMap, ...]:
+        gated: list[GatedMap] = []
+        for unit, x in zip(self.units, maps, strict=True):
+            assert isinstance(unit, GateEru)
+            gated.append(unit.gated(x, va))
+        return tuple(gated)
 
     def _faded(self, x: Tensor, picture: Tensor, gain: Tensor) -> Tensor:
         """The map after the first block, blended with the input layer of the smaller network."""

@@ -4,7 +4,7 @@ Three forms: FiLM with bounded gamma and beta, the gate of the paper (Park and L
 section 3.2), and conditional instance normalisation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import torch
@@ -105,21 +105,38 @@ class FilmEru(nn.Module):
         return EruRange(*self.get_buffer("reach").tolist()).gamma[1] * SCALE_HIGH
 
 
+class GatedMap(NamedTuple):
+    """A unit's output, and its attention to valence and to arousal in 0..1: (b, c, h, w) each."""
+
+    output: Tensor
+    valence: Tensor
+    arousal: Tensor
+
+
+def _plain_conv(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
 class GateEru(nn.Module):
     """The paper's unit: convolutional gates on the map and constant planes of both values."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, conv: Callable[[int, int], nn.Conv2d] = _plain_conv) -> None:
         super().__init__()
-        self.valence = nn.Conv2d(channels + 1, channels, 3, padding=1)
-        self.arousal = nn.Conv2d(channels + 1, channels, 3, padding=1)
-        self.merge = nn.Conv2d(channels + 2, channels, 3, padding=1)
+        self.valence = conv(channels + 1, channels)
+        self.arousal = conv(channels + 1, channels)
+        self.merge = conv(channels + 2, channels)
 
-    def forward(self, x: Tensor, va: Tensor) -> Tensor:
+    def gated(self, x: Tensor, va: Tensor) -> GatedMap:
+        """The output with the attention maps (equations 1 to 3)."""
         planes = va[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
         v, a = planes[:, :1], planes[:, 1:]
-        gated = torch.sigmoid(self.valence(torch.cat([x, v], 1))) * x
-        gated = gated + torch.sigmoid(self.arousal(torch.cat([x, a], 1))) * x
-        return x + torch.tanh(self.merge(torch.cat([gated, v, a], 1)))
+        valence = torch.sigmoid(self.valence(torch.cat([x, v], 1)))
+        arousal = torch.sigmoid(self.arousal(torch.cat([x, a], 1)))
+        gated = torch.cat([valence * x + arousal * x, v, a], 1)
+        return GatedMap(x + torch.tanh(self.merge(gated)), valence, arousal)
+
+    def forward(self, x: Tensor, va: Tensor) -> Tensor:
+        return self.gated(x, va).output
 
 
 class NormEru(nn.Module):

@@ -81,7 +81,8 @@ def _replaced(key: str, old: str) -> str:
 
 
 def _next_block(key: str) -> str:
-    if not key.startswith("blocks."):
+    name, _, rest = key.partition(".")
+    if name not in ("blocks", "units", "attended"):
         return key
-    index, rest = key.removeprefix("blocks.").split(".", 1)
-    return f"blocks.{int(index) + 1}.{rest}"
+    index, rest = rest.split(".", 1)
+    return f"{name}.{int(index) + 1}.{rest}"

@@ -63,6 +63,8 @@ class LandscapeNets(Table):
     """Factor after each activation of the discriminator."""
     unconstrained_va_head: bool = False
     """No spectral norm on the discriminator's valence-arousal head."""
+    discriminator_units: bool = False
+    """A gated emotional residual unit beside each block, which `affective_features` needs."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -92,6 +94,7 @@ class LandscapeNets(Table):
             self.minibatch_std,
             self.gain,
             self.unconstrained_va_head,
+            self.discriminator_units,
         )
 
     @property
@@ -124,7 +127,9 @@ class LandscapeNets(Table):
             load_grown(generator, state, fresh=("paint.", f"stages.{last}."))
         with _matching(start, "discriminator"):
             state = grown_discriminator(state_of(start, "discriminator", copy=True))
-            load_grown(discriminator, state, fresh=("entry.", "blocks.0."))
+            load_grown(
+                discriminator, state, fresh=("entry.", "blocks.0.", "units.0.", "attended.0.")
+            )
         return generator, discriminator
 
 

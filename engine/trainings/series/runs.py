@@ -7,6 +7,7 @@ from engine.config.load import load_recipe, load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
+from engine.core.licences import licensed
 from engine.runtime.device import Device
 from engine.training.extension import Extension
 from engine.training.latest import link_latest
@@ -102,10 +103,11 @@ def _train_members(
     runs = members(series, folder)
     outcome = Outcome(runs[-1][1].total_steps, "finished", None, 0.0)
     for path, recipe in runs:
-        if not holds_run(path):
-            _, outcome = start_run(recipe, path, devices=1, callback=callback)
-        elif last_step(path) < recipe.total_steps:
-            outcome = resume_run(path, until=None, callback=callback, device=device)
+        with licensed(series.licences):
+            if not holds_run(path):
+                _, outcome = start_run(recipe, path, devices=1, callback=callback)
+            elif last_step(path) < recipe.total_steps:
+                outcome = resume_run(path, until=None, callback=callback, device=device)
         if outcome.ended != "finished":
             break
     return outcome

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from engine.config.base import RECIPES
 from engine.core.errors import RecipeError
-from engine.core.table import Table
+from engine.core.table import Table, fault_of
+from engine.landscapes.losses.affective_features import AffectiveFeatures
 from engine.landscapes.losses.inputs import LandscapeNetworks
 from engine.landscapes.nets.evaluator import VaEvaluator
 from engine.landscapes.trainings.adversarial.settings import AdversarialTable
@@ -44,6 +46,20 @@ class LandscapeRecipe(GeneratorRecipe):
     kind: Literal["landscape"] = "landscape"  # pyright: ignore[reportIncompatibleVariableOverride]
     adversarial: AdversarialTable = AdversarialTable()
     networks: FrozenNetworks = FrozenNetworks()
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if any(isinstance(loss, AffectiveFeatures) and loss.is_used for loss in self.loss):
+            if not self.net.discriminator_units:
+                raise fault_of(
+                    "the loss `affective_features` needs `net.discriminator_units = true`"
+                )
+            if self.adversarial.target_sampling != "batch":
+                raise fault_of(
+                    "the loss `affective_features` compares images of one emotion: set"
+                    ' `adversarial.target_sampling = "batch"`'
+                )
+        return self
 
     def inputs(self) -> Mapping[str, Path]:
         """The weights files of `start` and of the frozen networks."""

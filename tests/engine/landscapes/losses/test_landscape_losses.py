@@ -15,6 +15,7 @@ from engine.landscapes.nets.discriminator import (
     LandscapeDiscriminator,
 )
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder, LatentDistribution
+from engine.landscapes.nets.eru import GatedMap
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 from engine.losses.pixel import gradient_l1, pyramid_l1
 from engine.schedules import parse_schedule
@@ -39,7 +40,7 @@ def inputs():
     widths = (8, 6)
     networks = LandscapeNetworks(
         LandscapeGenerator(GeneratorSpec(LATENT, widths, hidden=4)),
-        LandscapeDiscriminator(DiscriminatorSpec((6, 8))),
+        LandscapeDiscriminator(DiscriminatorSpec((6, 8), units=True)),
         LandscapeEncoder(EncoderSpec(LATENT, (8,))),
         distance,
     )
@@ -165,6 +166,25 @@ def test_the_kl_divergence_of_a_standard_normal_is_zero(inputs):
         inputs, encoded=LatentDistribution(torch.ones(2, LATENT), torch.ones(2, LATENT))
     )
     assert loss_of("kl").generator_loss(off) == pytest.approx(0.5 + (math.e - 2) / 2, rel=1e-5)
+
+
+def test_affective_features_compare_the_attention_of_each_unit_to_either_axis(inputs):
+    def gated(valence, arousal):
+        return GatedMap(*(torch.full((2, 4, 2, 2), x) for x in (0.0, valence, arousal)))
+
+    def output(*units):
+        return DiscriminatorOutput(torch.zeros(2), torch.zeros(2, 2), units)
+
+    two = with_memo(
+        inputs,
+        real=output(gated(0.5, 0.5), gated(0.2, 0.9)),
+        fake=output(gated(0.6, 0.2), gated(0.2, 0.8)),
+    )
+    loss = loss_of("affective_features")
+    assert loss.generator_loss(two) == pytest.approx((0.1 + 0.3 + 0.0 + 0.1) / 2)
+    without = with_memo(inputs, real=output(), fake=output())
+    with pytest.raises(ValueError, match="no units"):
+        loss.generator_loss(without)
 
 
 def test_diversity_is_zero_where_images_differ_as_their_conditions_do(inputs):

@@ -27,11 +27,12 @@ def grown_net(small, *, norm=True):
     return net.eval()
 
 
-def grown_discriminator_net(small, *, spectral):
+def grown_discriminator_net(small, *, spectral, units=False):
     net = LandscapeDiscriminator(
-        DiscriminatorSpec((4, 6, 8), 1, spectral_norm=spectral, grown=True)
+        DiscriminatorSpec((4, 6, 8), 1, spectral_norm=spectral, units=units, grown=True)
     )
-    load_grown(net, grown_discriminator(small), fresh=("entry.", "blocks.0."))
+    fresh = ("entry.", "blocks.0.", "units.0.", "attended.0.")
+    load_grown(net, grown_discriminator(small), fresh=fresh)
     return net.eval()
 
 
@@ -50,15 +51,20 @@ def test_a_grown_generator_starts_with_the_old_images_and_ends_without_them():
     assert net.paint.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("spectral", [True, False])
-def test_a_grown_discriminator_starts_with_the_old_output(spectral):
-    small = LandscapeDiscriminator(DiscriminatorSpec((6, 8), 1, spectral_norm=spectral)).eval()
-    net = grown_discriminator_net(small.state_dict(), spectral=spectral)
+@pytest.mark.parametrize(("spectral", "units"), [(True, False), (False, False), (True, True)])
+def test_a_grown_discriminator_starts_with_the_old_output(spectral, units):
+    shape = DiscriminatorSpec((6, 8), 1, spectral_norm=spectral, units=units)
+    small = LandscapeDiscriminator(shape).eval()
+    net = grown_discriminator_net(small.state_dict(), spectral=spectral, units=units)
     picture, va = torch.rand(4, 3, 8, 8) * 2 - 1, torch.rand(4, 2)
     old = small(picture, va)
     net.fade.set_step(0, 10)
-    for now, then in zip(net(upsampled(picture), va), old, strict=True):
-        assert torch.allclose(now, then, atol=1e-6)
+    now = net(upsampled(picture), va)
+    assert torch.allclose(now.logits, old.logits, atol=1e-6)
+    assert torch.allclose(now.va, old.va, atol=1e-6)
+    assert len(now.attention) == 3 * units
+    for ours, theirs in zip(now.attention[1:], old.attention, strict=True):
+        assert torch.allclose(ours.valence, theirs.valence, atol=1e-6)
     net.fade.set_step(10, 10)
     assert not torch.allclose(net(upsampled(picture), va).logits, old.logits, atol=1e-4)
 

@@ -88,6 +88,7 @@ def test_all_networks_are_rebuilt_from_their_weights():
         (2, True, True, True, 1.0, False),
         (1, False, False, False, 1.0, False),
         (1, True, True, True, 1.414, True),
+        (2, True, True, True, 1.0, False, True),
     )
     for shape in shapes:
         spec = DiscriminatorSpec((6, 8, 10), *shape)
@@ -107,8 +108,10 @@ def test_weights_of_something_else_are_refused(net):
         net.from_state({"a": torch.zeros(1)})
 
 
-def test_the_va_head_does_not_depend_on_the_condition():
-    net = LandscapeDiscriminator(DiscriminatorSpec((6, 8, 10))).eval()
+@pytest.mark.parametrize("units", [False, True])
+def test_the_va_head_does_not_depend_on_the_condition(units):
+    shape = DiscriminatorSpec((6, 8, 10), projection=not units, units=units)
+    net = LandscapeDiscriminator(shape).eval()
     pictures = torch.randn(4, 3, 16, 16)
     one, other = (net(pictures, torch.full((4, 2), v)) for v in (0.1, 0.9))
     assert torch.equal(one.va, other.va)

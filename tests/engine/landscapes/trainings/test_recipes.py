@@ -71,6 +71,33 @@ def test_the_original_phases_and_rates_span_1000_epochs():
     assert not recipe.average.warm_up
 
 
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ([], "needs `net.discriminator_units"),
+        (["net.discriminator_units=true", "adversarial.target_sampling=shuffled"], "one emotion"),
+        (["net.discriminator_units=true"], None),
+    ],
+)
+def test_affective_features_need_units_and_pairs(settings, fault):
+    settings = ["loss.affective_features.weight=100", *settings]
+    if fault is None:
+        assert load_recipe("gan/fixed", settings).net.discriminator_spec.units
+        return
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("gan/fixed", settings)
+    assert fault in str(caught.value.faults)
+
+
+def test_without_a_scheduler_every_rate_stays_at_its_largest():
+    recipe = load_recipe("gan/fixed", ["scheduler=none"])
+    last = recipe.phases[2]
+    assert last.rate_at("generator", last.steps - 1) == 0.99e-4
+    assert last.rate_at("discriminator", 5) == 0.495e-4
+    assert weight(recipe, "perceptual", 500) == 0.005
+    assert load_recipe("nano/age", ["scheduler=none"]).phases[0].rate.at(1) == 3e-3
+
+
 def test_the_early_settings_differ_from_the_final_ones():
     early, final = load_recipe("gan/classic"), load_recipe("gan/fixed")
     assert (early.net.generator_spec.size, final.net.generator_spec.size) == (64, 128)
