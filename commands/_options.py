@@ -30,6 +30,31 @@ Settings = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes to use.", show_default="one per core")
 ]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes on each machine that share the batch.",
+        show_default="1, those of before, or as torchrun or SLURM started them",
+    ),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Machines that share the batch; the command is started on each of them.",
+        show_default="1, or as torchrun or SLURM say",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="Work on the machines of this Ray cluster, which share the folders.",
+        show_default="this machine",
+        rich_help_panel="Common",
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 3 if any picture was skipped or failed.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from commands._console import emit_json, escape, say
-from commands._options import AsJson, Device, DryRun, Settings
+from commands._options import AsJson, Device, Devices, DryRun, Settings
 from commands._training import make_callback, print_outcome
 from commands.train import FROM_NOTHING as FROM_A_PERSON
 
@@ -32,7 +32,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
+    devices: Devices = None,
     settings: Settings = None,
     device: Annotated[
         Device | None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from commands._console import emit_json, escape, say
-from commands._options import AsJson, Device, DryRun
+from commands._options import AsJson, Device, Devices, DryRun, Nodes
 from commands._training import make_callback, print_outcome
 
 HELP = "Continue a run exactly where it stopped."
@@ -31,6 +31,8 @@ def run(
         Device | None,
         typer.Option(help="Where to compute.", show_default="as before", rich_help_panel="Common"),
     ] = None,
+    devices: Devices = None,
+    nodes: Nodes = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -44,6 +46,8 @@ def run(
             rate=rate,
             accept_changes=accept_changes,
             device=device,
+            devices=devices,
+            nodes=nodes,
         )
         runs = [{"run": name, "step": done, "steps": total} for name, done, total in forecast]
         if as_json:
@@ -67,6 +71,8 @@ def run(
         rate=rate,
         accept_changes=accept_changes,
         device=device,
+        devices=devices,
+        nodes=nodes,
         callback=make_callback,
     )
     print_outcome(folder, outcome, as_json=as_json)

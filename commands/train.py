@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands._console import emit_json, emit_table, error_record, escape, say, say_compute
-from commands._options import AsJson, DryRun, Settings
+from commands._options import AsJson, Devices, DryRun, Nodes, Settings
 from commands._training import make_callback, print_outcome
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="a new one in runs/")
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
+    devices: Devices = None,
+    nodes: Nodes = None,
     list_recipes: Annotated[
         bool, typer.Option("--list", help="List the recipes that can be trained.")
     ] = False,
@@ -74,7 +75,7 @@ def run(
     ]
     overrides = [*(settings or ()), *options]
     if dry_run:
-        forecast = forecast_training(recipe, overrides, out=out, devices=devices)
+        forecast = forecast_training(recipe, overrides, out=out, devices=devices, nodes=nodes)
         if isinstance(forecast.fault, MissingWeightsError | RecipeError):
             _explain(forecast.fault, recipe, overrides)
         _print_forecast(forecast, as_json)
@@ -84,7 +85,9 @@ def run(
     if not is_child():
         say_compute(compute_of(recipe, overrides))
     try:
-        folder, outcome = train(recipe, overrides, out=out, devices=devices, callback=make_callback)
+        folder, outcome = train(
+            recipe, overrides, out=out, devices=devices, nodes=nodes, callback=make_callback
+        )
     except (MissingWeightsError, RecipeError) as error:
         _explain(error, recipe, overrides)
         raise

@@ -44,7 +44,7 @@ class OneShot:
         self,
         *,
         out: Path | None = None,
-        devices: int = 1,
+        devices: int | None = None,
         callback: MakeCallback = lambda first: SilentCallback(),
     ) -> tuple[Path, Outcome]:
         """Train it; arguments, result and errors as of `engine.app.train.train`.
@@ -56,7 +56,7 @@ class OneShot:
         settle(folder, outcome)
         return folder, outcome
 
-    def check(self, *, out: Path | None = None, devices: int = 1) -> None:
+    def check(self, *, out: Path | None = None, devices: int | None = None) -> None:
         """Raise what `train` would raise before it begins."""
         with checks_only():
             self.train(out=out, devices=devices)

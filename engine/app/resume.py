@@ -23,6 +23,8 @@ def resume(
     rate: float | None = None,
     accept_changes: bool = False,
     device: Device | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
     callback: MakeCallback = lambda first: SilentCallback(),
 ) -> Outcome:
     """Continue a run after its last checkpoint, or a series from its first unfinished run on.
@@ -31,7 +33,8 @@ def resume(
     until: stop after this step, for a single run; steps: further ones after the last, such as
     `+3k`, at the learning rate `rate` or the one that the run ended with, with the optimizers as
     they are; accept_changes: go on though its recipe was edited (else RecipeError); device:
-    another one than before, for `auto` the best there is, where the last bits may differ.
+    another one than before, for `auto` the best there is; devices, nodes: other processes on each
+    machine, and machines, than before; either may differ in the last bits.
     UsageError if `run` holds no run, or if its weights or photos have changed.
     """
     outcome = resume_any(
@@ -39,6 +42,8 @@ def resume(
         until=until,
         callback=callback,
         device=device,
+        devices=devices,
+        nodes=nodes,
         extension=Extension.parse(steps, rate),
         accept_changes=accept_changes,
     )
@@ -64,6 +69,8 @@ def forecast_resume(
     rate: float | None = None,
     accept_changes: bool = False,
     device: Device | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
 ) -> list[tuple[str, int, int]]:
     """What `steps_done` has, after every check of `resume`; nothing is changed.
 
@@ -78,5 +85,7 @@ def forecast_resume(
             rate=rate,
             accept_changes=accept_changes,
             device=device,
+            devices=devices,
+            nodes=nodes,
         )
     return progress

@@ -14,8 +14,8 @@ from engine.training.callbacks import Callback, SilentCallback, TrainProgress
 from engine.training.forecast import Forecast, forecast
 from engine.training.identity_trend import identity_trend
 from engine.training.launch import MakeCallback
+from engine.training.launcher import is_child
 from engine.training.loop import Outcome
-from engine.training.processes import is_child
 from engine.training.recipe import TrainingRecipe
 from engine.trainings.personal.gain import read_gain
 from engine.trainings.series.recipe import SeriesRecipe
@@ -63,20 +63,25 @@ def train(
     settings: Sequence[str] = (),
     *,
     out: Path | None = None,
-    devices: int = 1,
+    devices: int | None = None,
+    nodes: int | None = None,
     callback: MakeCallback = lambda first: SilentCallback(),
 ) -> tuple[Path, Outcome]:
     """Train a recipe, or a series of recipes, to its end.
 
     recipe: a path, or the name of a shipped recipe; settings: `key=value`, over those of the
     recipe; out: folder of the run, a new one below `runs/` if None; devices: processes that share
-    the batch; callback: makes the callback of each process, from whether it is the first one.
+    the batch on each machine, nodes: machines, both one, or as torchrun or SLURM started them
+    (`engine/training/launcher.py`); callback: makes the callback of each process, from whether it
+    is the first one.
 
     Returns the folder of the run and how it ended. RecipeError lists all faults of a recipe;
     UsageError for missing data or a folder that holds a run; DivergedError after too many
     non-finite steps. Ctrl-C and SIGTERM end the run after a saved step.
     """
-    return start_any(load_recipe(recipe, settings), out, devices=devices, callback=callback)
+    return start_any(
+        load_recipe(recipe, settings), out, devices=devices, nodes=nodes, callback=callback
+    )
 
 
 def compute_of(recipe: str | Path, settings: Sequence[str] = ()) -> str:
@@ -114,27 +119,36 @@ def needs_of(recipe: str | Path, settings: Sequence[str] = ()) -> Needs:
 
 
 def forecast_training(
-    recipe: str | Path, settings: Sequence[str] = (), *, out: Path | None = None, devices: int = 1
+    recipe: str | Path,
+    settings: Sequence[str] = (),
+    *,
+    out: Path | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
 ) -> TrainingForecast | SeriesForecast:
     """Estimate parameters, schedules, memory and disk of a training; reads no picture.
 
     RecipeError and UsageError as of `train`; what else would end it at its start, such as missing
-    data, is the fault of the forecast. out, devices: as of `train`.
+    data, is the fault of the forecast. out, devices, nodes: as of `train`.
     """
     loaded = load_recipe(recipe, settings)
     if isinstance(loaded, SeriesRecipe):
         runs = [(path.name, run.kind, run.total_steps) for path, run in members(loaded, Path())]
-        return SeriesForecast(loaded.name, tuple(runs), _fault(loaded, out, devices))
+        return SeriesForecast(loaded.name, tuple(runs), _fault(loaded, out, devices, nodes))
     if not isinstance(loaded, TrainingRecipe):
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
-    cost, fault = forecast(loaded), _fault(loaded, out, devices)
+    cost, fault = forecast(loaded), _fault(loaded, out, devices, nodes)
     return TrainingForecast(loaded.name, loaded.about, loaded.batch, cost, fault)
 
 
-def _fault(recipe: Recipe, out: Path | None, devices: int) -> TmError | None:
+def _fault(
+    recipe: Recipe, out: Path | None, devices: int | None, nodes: int | None
+) -> TmError | None:
     try:
         with checks_only():
-            start_any(recipe, out, devices=devices, callback=lambda first: SilentCallback())
+            start_any(
+                recipe, out, devices=devices, nodes=nodes, callback=lambda first: SilentCallback()
+            )
     except TmError as error:
         return error
     return None

@@ -20,6 +20,20 @@ def shared_mean(value: Tensor) -> Tensor:
     return all_reduce(value.contiguous()) / count
 
 
+def shared_rows(rows: Tensor) -> Tensor:
+    """The rows (b, ...) of all processes in the order of the batch: (processes * b, ...).
+
+    Gradients pass. For losses that compare the samples of a batch with each other: each process
+    computes the loss of the whole batch, and the mean of their gradients is that of one process.
+    """
+    if (count := processes()) == 1:
+        return rows
+    # Not all_gather: its gradient needs an exchange that gloo lacks.
+    rank = torch.distributed.get_rank()
+    others = rows.new_zeros(rows.shape)
+    return all_reduce(torch.cat([rows if at == rank else others for at in range(count)]))
+
+
 class SharedBatchNorm(_BatchNorm):
     """A batch norm whose statistics are those of the whole batch, over all processes.
 
@@ -37,8 +51,10 @@ class SharedBatchNorm(_BatchNorm):
         assert self.num_batches_tracked is not None
         x = input.float()
         over = [axis for axis in range(x.dim()) if axis != 1]
-        mean, square = shared_mean(torch.stack([x.mean(over), x.square().mean(over)]))
-        variance = (square - mean.square()).clamp(min=0)
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        mean = shared_mean(x.mean(over))
+        x = x - mean.view(shape)  # first, since E[x^2] - E[x]^2 would cancel all but a few digits
+        variance = shared_mean(x.square().mean(over))
         with torch.no_grad():
             self.num_batches_tracked += 1
             count = processes() * x.numel() / x.shape[1]
@@ -47,8 +63,7 @@ class SharedBatchNorm(_BatchNorm):
             )
             self.running_mean.lerp_(mean.detach(), momentum)
             self.running_var.lerp_(variance.detach() * (count / (count - 1)), momentum)
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        x = (x - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        x = x * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             x = x * self.weight.view(shape) + self.bias.view(shape)
         return x.to(input.dtype)

@@ -18,9 +18,10 @@ from engine.training.checkpoint import Checkpoints
 from engine.training.curves import draw_curves
 from engine.training.extension import Extension, extended, record_recipe
 from engine.training.latest import link_latest
+from engine.training.launcher import launcher
 from engine.training.loop import Outcome, train
 from engine.training.photos import album_digest
-from engine.training.processes import Processes, is_child
+from engine.training.processes import Processes
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import (
     RECIPE,
@@ -59,13 +60,19 @@ def build_task(recipe: TrainingRecipe) -> Task:
 
 
 def start_run(
-    recipe: TrainingRecipe, out: Path | None, *, devices: int, callback: MakeCallback
+    recipe: TrainingRecipe,
+    out: Path | None,
+    *,
+    devices: int | None = None,
+    nodes: int | None = None,
+    callback: MakeCallback,
 ) -> tuple[Path, Outcome]:
     """Train a recipe to its end in `out`, or in a new folder below `runs/`.
 
-    UsageError if `out` holds a run already.
+    devices, nodes: as of `Processes`. UsageError if `out` holds a run already; LostProcessError if
+    another process ends before.
     """
-    processes = Processes(recipe.device, devices, recipe.precision)
+    processes = _processes(recipe, devices, nodes)
     task = build_task(recipe)
     if out is not None and holds_run(out):
         raise run_exists(out)
@@ -80,7 +87,8 @@ def start_run(
             if recipe.albums():
                 mark_personal(folder)
             link_latest(folder, reporter)
-        outcome = train(task, recipe, run, processes, reporter)
+        with processes.watched(_goes_on(folder)):
+            outcome = train(task, recipe, run, processes, reporter)
         if processes.first:
             draw_curves(folder)
         processes.close()
@@ -93,54 +101,71 @@ def resume_run(
     until: int | None,
     callback: MakeCallback,
     device: Device | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
     extension: Extension | None = None,
     accept_changes: bool = False,
 ) -> Outcome:
     """Continue a run after its last checkpoint, on the same device, processes and threads.
 
-    device: another device; extension: further steps after the last one. Of threads only as many
-    are taken as there are cores; every difference is remarked. UsageError if the folder holds no
-    run, or if its weights or photos have changed; RecipeError that lists what was edited in its
-    recipe, unless `accept_changes`.
+    device: another device; devices, nodes: other processes, where torchrun or SLURM did not start
+    them; extension: further steps after the last one. Of threads only as many are taken as there
+    are cores; every difference is remarked. UsageError if the folder holds no run, or if its
+    weights or photos have changed; RecipeError that lists what was edited in its recipe, unless
+    `accept_changes`; LostProcessError if another process ends before.
     """
+    # Nothing is written before all processes have come here and read the same recipe.
     run = RunFolder(folder)
     before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
-    edits = [] if is_child() else before.edits_of(recipe.dump(), read_toml(folder / RECIPE))
+    edits = before.edits_of(recipe.dump(), read_toml(folder / RECIPE))
     if edits and not accept_changes:
         raise RecipeError(
             f"the recipe of `{folder}` was edited: {'; '.join(edits)}",
             hint="undo it, or go on with it by `--accept-changes`",
         )
-    if extension is not None and not is_child():
+    if extension is not None:
         recipe = extended(recipe, extension)
         edits.append("more steps")
     recorded = recipe
     wanted = before.device if device is None else device
     if wanted != recipe.device:
         recipe = recipe.model_copy(update={"device": wanted})
-    processes = Processes(recipe.device, before.devices, recipe.precision)
+    as_before = launcher() is None and devices is None and nodes is None
+    processes = _processes(recipe, before.devices if as_before else devices, nodes)
     task = build_task(recipe)
-    if edits:
-        _require_unchanged(folder, before.weights, _digests(recipe))
-        with locked_run(folder, by_first=True):
-            record_recipe(run, recorded, before)
     processes.launch(min(before.threads, cores()))
     reporter = callback(processes.first)
     with licensed(recipe.licences), locked_run(folder, by_first=processes.first) as run:
         weights = _digests(recipe)
         _require_unchanged(folder, before.weights, weights)
+        if edits and processes.first:
+            record_recipe(run, recorded, before)
         now = _environment(processes, recipe, weights)
         if processes.first:
             for difference in before.differs(now):
                 reporter.remark(f"{difference}: the run may end in other last bits")
             if not last_step(folder):
                 reporter.remark("no checkpoint was written before it stopped: begins at step 1")
-        outcome = train(task, recipe, run, processes, reporter, until=until)
+        with processes.watched(_goes_on(folder)):
+            outcome = train(task, recipe, run, processes, reporter, until=until)
         if processes.first:
             draw_curves(folder)
         processes.close()
     return outcome
+
+
+def _processes(recipe: TrainingRecipe, devices: int | None, nodes: int | None) -> Processes:
+    return Processes(
+        recipe.device, devices, recipe.precision, nodes=nodes, timeout=float(recipe.timeout)
+    )
+
+
+def _goes_on(folder: Path) -> str:
+    return (
+        f"`tm resume {folder}` goes on after its last checkpoint, with as many processes or another"
+        " number: `--devices N`"
+    )
 
 
 def _environment(

@@ -2,24 +2,38 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from engine.core.dry_run import is_dry
-from engine.core.errors import UsageError
+from engine.core.errors import TmError, UsageError
 from engine.runtime.device import Device, Precision, choose
 from engine.runtime.orphans import die_with_parent
 from engine.runtime.pool import cores
+from engine.training.launcher import (
+    STARTED_BY,
+    environment,
+    is_started_by_tm,
+    know_rank,
+    launcher,
+    shape,
+)
 
 Shared = TypeVar("Shared")
 PROCESSES_A_CORE = 4
-STARTED_BY = "TM_STARTED_BY"
-"""The process id of the first process, in the environment of those that it starts."""
+LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+"""What torch's errors of a connection to another process say; some have no class of their own."""
+
+
+class LostProcessError(TmError):
+    """Another process of a training ended or does not answer."""
 
 
 class Processes:
@@ -31,39 +45,64 @@ class Processes:
     """
 
     def __init__(
-        self, device: Device = "auto", devices: int = 1, precision: Precision = "auto"
+        self,
+        device: Device = "auto",
+        devices: int | None = None,
+        precision: Precision = "auto",
+        *,
+        nodes: int | None = None,
+        timeout: float = 30.0,
     ) -> None:
+        """devices: processes on each machine, nodes: machines; one each, or as torchrun or SLURM
+        started them; timeout: minutes that a process waits for the others.
+
+        UsageError where there are too few devices or the machines cannot meet.
+        """
         compute = choose(device, precision)
         kind = compute.device.type
+        devices, nodes = shape(devices, nodes)
+        fewer = "use fewer by `--devices N`"
         if kind == "cuda" and devices > torch.cuda.device_count():
-            raise UsageError(f"there are {torch.cuda.device_count()} GPUs here, not {devices}")
+            raise UsageError(
+                f"there are {torch.cuda.device_count()} GPUs here, not {devices}", hint=fewer
+            )
         if kind == "cpu" and devices > PROCESSES_A_CORE * cores():
-            raise UsageError(f"there are {cores()} cores here, too few for {devices} processes")
-        if kind == "mps" and devices > 1:
+            raise UsageError(
+                f"there are {cores()} cores here, too few for {devices} processes", hint=fewer
+            )
+        if kind == "mps" and devices * nodes > 1:
             raise UsageError("there is one Apple GPU, and `devices` is more")
         # Its messages at the start are in the run folder already.
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        self.kind = kind
+        self.kind, self.timeout = kind, timeout
+        shared = devices * nodes > 1
         self._fabric: Any = Fabric(
             accelerator=kind,
             devices=devices,
-            strategy="ddp" if devices > 1 else "auto",
+            num_nodes=nodes,
+            strategy=DDPStrategy(timeout=timedelta(minutes=timeout)) if shared else "auto",
+            plugins=[environment()] if shared else None,
             precision="bf16-mixed" if compute.dtype == torch.bfloat16 else "32-true",
         )
 
     def launch(self, threads: int | None = None) -> None:
         """Start the other processes (each runs this very command) and wait for them; not in a dry
-        run, which checks in this one.
+        run, which checks in this one. LostProcessError if they do not come in time.
         """
         if is_dry():
             return
-        if is_child():
-            # Before the rendezvous, whose timeout after a killed first process is half an hour.
+        by = launcher()
+        # Before the rendezvous, whose timeout after a killed first process is half an hour.
+        if by is not None and by.name == "torchrun":
+            die_with_parent()
+        elif is_started_by_tm():
             parent = os.environ.get(STARTED_BY)
             die_with_parent(None if parent is None else int(parent))
-        else:
+        elif by is None:
             os.environ[STARTED_BY] = str(os.getpid())
-        self._fabric.launch()
+        with self.watched("start it again on all machines within that time"):
+            self._fabric.launch()
+        know_rank(self.rank)
         if threads is not None:
             torch.set_num_threads(threads)
 
@@ -147,6 +186,20 @@ class Processes:
         """The value of the first process, in all of them."""
         return value if self.count == 1 or is_dry() else self._fabric.broadcast(value)
 
+    @contextmanager
+    def watched(self, hint: str) -> Generator[None]:
+        """Turn a broken or silent connection to another process into a LostProcessError."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count == 1 or not is_lost(error):
+                raise
+            raise LostProcessError(
+                f"another of the {self.count} processes of this training ended, or did not answer"
+                f" for {self.timeout:g} minutes",
+                hint=hint,
+            ) from error
+
     def wait(self) -> None:
         """Wait for all processes."""
         if self.count > 1:
@@ -158,9 +211,11 @@ class Processes:
             torch.distributed.destroy_process_group()
 
 
-def is_child() -> bool:
-    """Whether another process started this one to share its training."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
+def is_lost(error: RuntimeError) -> bool:
+    """Whether an error is of the connection to another process, and not of the computation."""
+    if isinstance(error, torch.distributed.DistError):
+        return True
+    return any(mark in str(error) for mark in LOST)
 
 
 def on_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -112,6 +112,8 @@ class TrainingRecipe(Recipe, ABC):
     on a GPU; on a CPU runs repeat to the last bit without it."""
     threads: int | None = Field(default=None, ge=1)
     """Processor threads of each process; torch's default if absent."""
+    timeout: Real = Field(default=30, gt=0)
+    """Minutes that a process waits for the others: longer than a validation takes."""
 
     @field_validator("rate")
     @classmethod

@@ -25,6 +25,7 @@ from engine.metrics.verification import auc, verification_rate
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.nano.trunk import resized
 from engine.runtime.draws import Draws
+from engine.runtime.shared import shared_rows
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.predictions import predict, random_shifts
 from engine.weights.checkpoint import Checkpoint
@@ -104,8 +105,9 @@ class IdentityTask(Task):
         """Margin softmax over the people of the batch."""
         embeddings, loss = self.net(batch["pictures"]), self.loss
         with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings = shared_rows(embeddings.float())
             groups = len(embeddings) // loss.photographs
-            cosine, labels = cosine_to_others(embeddings.float(), groups)
+            cosine, labels = cosine_to_others(embeddings, groups)
             value = margin_softmax(
                 cosine, labels, scale=loss.scale, margin=loss.margin, kind=loss.kind
             )

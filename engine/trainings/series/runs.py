@@ -19,6 +19,7 @@ from engine.training.launch import (
     run_exists,
     start_run,
 )
+from engine.training.launcher import shape
 from engine.training.loop import Outcome
 from engine.training.recipe import TrainingRecipe
 from engine.training.run_folder import RECIPE, RunFolder, fresh_folder, holds_run
@@ -48,15 +49,19 @@ def run_progress(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def start_any(
-    recipe: Recipe, out: Path | None, *, devices: int, callback: MakeCallback
+    recipe: Recipe,
+    out: Path | None,
+    *,
+    devices: int | None = None,
+    nodes: int | None = None,
+    callback: MakeCallback,
 ) -> tuple[Path, Outcome]:
     """Train a recipe or a series in `out`, or in a new folder below `runs/`."""
     if isinstance(recipe, TrainingRecipe):
-        return start_run(recipe, out, devices=devices, callback=callback)
+        return start_run(recipe, out, devices=devices, nodes=nodes, callback=callback)
     if not isinstance(recipe, SeriesRecipe):
         raise RecipeError(f"a recipe of kind `{recipe.kind}` trains nothing")
-    if devices > 1:
-        raise UsageError("a series runs in one process: train its runs one by one")
+    _require_one_process(devices, nodes)
     folder = out if out is not None else fresh_folder(RUNS, recipe.name)
     if holds_run(folder) or (folder / RECIPE).exists():
         raise run_exists(folder)
@@ -72,6 +77,8 @@ def resume_any(
     until: int | None,
     callback: MakeCallback,
     device: Device | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
     extension: Extension | None = None,
     accept_changes: bool = False,
 ) -> Outcome:
@@ -85,9 +92,12 @@ def resume_any(
             until=until,
             callback=callback,
             device=device,
+            devices=devices,
+            nodes=nodes,
             extension=extension,
             accept_changes=accept_changes,
         )
+    _require_one_process(devices, nodes)
     for name, given in (("until", until), ("steps", extension), ("accept-changes", accept_changes)):
         if given:
             raise UsageError(f"`--{name}` is for a single run", hint="resume a run of the series")
@@ -95,6 +105,11 @@ def resume_any(
     if device is not None:
         series = series.model_copy(update={"device": device})
     return _train_members(series, folder, callback, device)
+
+
+def _require_one_process(devices: int | None, nodes: int | None) -> None:
+    if shape(devices, nodes) != (1, 1):
+        raise UsageError("a series runs in one process: train its runs one by one")
 
 
 def _train_members(
@@ -105,7 +120,7 @@ def _train_members(
     for path, recipe in runs:
         with licensed(series.licences):
             if not holds_run(path):
-                _, outcome = start_run(recipe, path, devices=1, callback=callback)
+                _, outcome = start_run(recipe, path, callback=callback)
             elif last_step(path) < recipe.total_steps:
                 outcome = resume_run(path, until=None, callback=callback, device=device)
         if outcome.ended != "finished":

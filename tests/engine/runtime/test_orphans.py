@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from engine.training.processes import STARTED_BY
+from engine.training.launcher import STARTED_BY
 
 WATCHED = """
 import sys, time
