@@ -1,5 +1,6 @@
 """A local page."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,9 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the results in `tm-serve/` at the end.")
     ] = False,
+    runs: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Show the runs and reports of this folder.")
+    ] = None,
 ) -> None:
     from engine.app.serve import Address, ServeRequest, serve
 
@@ -28,7 +32,7 @@ def run(
         say(f"open {escape(address.url)} in a browser; Ctrl-C ends the page")
 
     try:
-        serve(ServeRequest(port=port, host=host, keep=keep), ready)
+        serve(ServeRequest(port=port, host=host, keep=keep, runs=runs), ready)
     except KeyboardInterrupt:
         left = "its results are in `tm-serve/`" if keep else "nothing is left of it"
         say(f"the page is closed; {left}")

@@ -8,10 +8,20 @@ import gradio as gr
 from engine.core.errors import PictureError, TmError, UsageError
 from engine.inference.photo_method import EXTRAPOLATES, MODEL, OLDEST, YOUNGEST, flags_of_target
 from engine.page.ageing import Choice, RefusedError, Sitting, Studio
+from engine.page.album import Album
 from engine.page.markup import before_after, estimates, facts, notes, picture, saved, shown
-from engine.page.parts import cut_slider, photo_input, run_long, session_of, stop_long
-from engine.page.verbs import Verbs
+from engine.page.parts import (
+    cancel_click,
+    cut_slider,
+    long_click,
+    photo_input,
+    run_long,
+    session_of,
+)
+from engine.page.sessions import Session
+from engine.page.verbs import Model, Verbs
 
+OWN = Model("mine", "the person of the tab People")
 STRIP = (35.0, 50.0, 65.0, 80.0)
 FIRST_AGE = 65
 SOURCES = {"estimated": "estimated by age-cc0", "given": "as you say"}
@@ -41,7 +51,7 @@ class AgeTab:
                 )
                 with gr.Accordion("More", open=False):
                     weights = gr.Dropdown(
-                        [(f"{one.name}: {one.about}", one.name) for one in models],
+                        [(f"{one.name}: {one.about}", one.name) for one in (*models, OWN)],
                         value=models[0].name,
                         label="Model",
                     )
@@ -75,15 +85,7 @@ class AgeTab:
         target.input(**quick)
         for one in (face, age, force, weights):
             one.change(**quick)
-        making = make.click(
-            self.make,
-            [*asked, strip],
-            made,
-            concurrency_id="long",
-            concurrency_limit=1,
-            api_visibility="private",
-        )
-        cancel.click(stop_long, cancels=[making], api_visibility="private")
+        cancel_click(cancel, [long_click(make, self.make, [*asked, strip], made)])
 
     def show(
         self,
@@ -115,6 +117,17 @@ class AgeTab:
             return "", notes([f"This photograph {_clause(error.reason)}"], "refused")
         except TmError as error:
             return "", notes([str(error)], "refused")
+
+    def _weights(self, name: str, session: Session) -> str:
+        """What `--weights` takes for a name on the page, which is never a path."""
+        if name == OWN.name:
+            model = Album.of(session).model
+            if not model.is_file():
+                raise UsageError("learn a person first, in the tab People")
+            return str(model)
+        if name not in {one.name for one in self.verbs.models()}:
+            raise UsageError(f"there is no model `{name}` here")
+        return name
 
     def _choice(
         self,
@@ -164,15 +177,14 @@ class AgeTab:
         session = session_of(request)
         try:
             choice = self._choice(photo, face, age, force, request)
-            if weights not in {one.name for one in self.verbs.models()}:
-                raise UsageError(f"there is no model `{weights}` here")  # nor any path of one
+            model = self._weights(weights, session)
             out = session.new_results(choice.photo)
             ages = sorted({*STRIP, float(target)}) if strip else [float(target)]
             arguments = {
                 "photo": choice.photo,
                 "out": out,
                 "ages": tuple(ages),
-                "weights": weights,
+                "weights": model,
                 "face": None if choice.face == 1 else str(choice.face),
                 "age": choice.age,
                 "force": choice.force,

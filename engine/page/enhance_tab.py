@@ -14,7 +14,14 @@ from engine.images.reading import opened, read_picture, require_size
 from engine.inference.photo_method import long_side
 from engine.page.ageing import MOST_MEGAPIXELS, SHOWN_SIDE
 from engine.page.markup import before_after, facts, notes, saved
-from engine.page.parts import cut_slider, photo_input, run_long, session_of, stop_long
+from engine.page.parts import (
+    cancel_click,
+    cut_slider,
+    long_click,
+    photo_input,
+    run_long,
+    session_of,
+)
 from engine.page.verbs import Verbs
 
 STEPS = [
@@ -47,15 +54,9 @@ class EnhanceTab:
                 view = gr.HTML(EMPTY)
                 cut_slider()
                 about = gr.HTML(elem_id="tm-enhanced")
-        enhancing = start.click(
-            self.enhance,
-            [photo, steps, strength],
-            [view, about],
-            concurrency_id="long",
-            concurrency_limit=1,
-            api_visibility="private",
+        cancel_click(
+            cancel, [long_click(start, self.enhance, [photo, steps, strength], [view, about])]
         )
-        cancel.click(stop_long, cancels=[enhancing], api_visibility="private")
 
     def enhance(
         self,

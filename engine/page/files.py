@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException
 
 from engine.core.errors import TmError
 from engine.core.jsontext import to_json
+from engine.page.album import Album
 from engine.page.gate import API, FILE, SESSION, UPLOAD
 from engine.page.sessions import Session
 
@@ -43,13 +44,17 @@ def add_file_routes(app: FastAPI) -> None:
 async def upload(request: Request) -> Response:
     """Store one picture in the session's folder; answers with its path, as Gradio's page expects.
 
-    Its bytes are read later, by the reader of all pictures.
+    `?person` puts it among the photographs of one person. Its bytes are read later, by the reader
+    of all pictures.
     """
     session = _session(request)
+    new_place = session.new_upload
+    if "person" in request.query_params:
+        new_place = Album.of(session).new_photo
     try:
         async with request.form(max_files=1, max_fields=0) as form:
             (sent,) = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-            path = session.new_upload(sent.filename or "")
+            path = new_place(sent.filename or "")
             with path.open("xb") as stored:
                 while block := await sent.read(BLOCK):
                     stored.write(block)

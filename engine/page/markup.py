@@ -57,6 +57,20 @@ def shown(path: Path, alt: str) -> str:
     return f'<img class="tm-wide" alt="{escape(alt)}" src="{link(path)}">'
 
 
+def embedded(report: str, title: str) -> str:
+    """A whole page inside this one: it runs no script and has no part in this page's origin."""
+    return (
+        f'<iframe class="tm-report" sandbox title="{escape(title)}" srcdoc="{escape(report)}">'
+        "</iframe>"
+    )
+
+
+def drawing(svg: str, alt: str) -> str:
+    """An SVG as a picture, which runs no script either."""
+    data = b64encode(svg.encode("utf-8")).decode("ascii")
+    return f'<img class="tm-wide" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+
+
 def link(path: Path) -> str:
     """The address of a file of the session, as an attribute."""
     return escape(quote(address(path), safe="/="))

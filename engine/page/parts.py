@@ -1,12 +1,14 @@
 """Parts that several tabs share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
 
 from engine.page.gate import SESSION
 from engine.page.sessions import Session
@@ -79,6 +81,29 @@ def run_long(
     listener = Listener(report)
     with here:
         return work(**arguments, progress=listener), listener.remarks
+
+
+def long_click(
+    button: gr.Button,
+    work: Callable[..., Any],
+    inputs: Sequence[Component],
+    outputs: Component | Sequence[Component],
+) -> Dependency:
+    """Have a button start work in the one queue of long work."""
+    return button.click(
+        work,
+        inputs,
+        outputs,
+        concurrency_id="long",
+        concurrency_limit=1,
+        api_visibility="private",
+        show_progress_on=outputs if isinstance(outputs, Component) else outputs[0],
+    )
+
+
+def cancel_click(button: gr.Button, works: list[Dependency]) -> None:
+    """Have a button end long work, whether it waits or runs."""
+    button.click(stop_long, cancels=[*works], api_visibility="private")
 
 
 def stop_long(request: gr.Request) -> None:

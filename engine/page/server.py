@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -51,12 +52,18 @@ class Address:
 
 
 def serve_page(
-    verbs: Verbs, host: str, port: int, *, keep: Path | None, ready: Callable[[Address], None]
+    verbs: Verbs,
+    runs: Path | None,
+    host: str,
+    port: int,
+    *,
+    keep: Path | None,
+    ready: Callable[[Address], None],
 ) -> None:
     """Serve until the process is interrupted; every upload and result is removed at the end.
 
-    keep: a folder that keeps the results. Raises UsageError for an address that cannot be used,
-    or without Gradio.
+    runs: a folder of runs to show; keep: a folder that keeps the results. Raises UsageError for an
+    address that cannot be used, or without Gradio.
     """
     with listening(host, port) as listener:
         address = Address(
@@ -68,7 +75,7 @@ def serve_page(
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
         sessions = Sessions(root)
         try:
-            server = _server(Gate(_application(verbs), sessions, address.port, address.token))
+            server = _server(Gate(_application(verbs, runs), sessions, address.port, address.token))
             ready(address)
             server.run(sockets=[listener])
         finally:
@@ -123,8 +130,12 @@ def _server(gate: Gate) -> Any:
     )
 
 
-def _application(verbs: Verbs) -> Any:
+def _application(verbs: Verbs, runs: Path | None) -> Any:
     """The page with its routes."""
+    from pydantic.warnings import UnsupportedFieldAttributeWarning
+
+    # Of FastAPI's routes inside Gradio: nothing a user could do about.
+    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
     import gradio as gr
     from fastapi import FastAPI
 
@@ -135,7 +146,7 @@ def _application(verbs: Verbs) -> Any:
     add_file_routes(app)
     return gr.mount_gradio_app(
         app,
-        page(verbs).queue(max_size=MOST_WAITING, api_open=False),
+        page(verbs, runs).queue(max_size=MOST_WAITING, api_open=False),
         path="/",
         footer_links=[],
         run_history=False,

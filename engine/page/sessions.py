@@ -20,6 +20,8 @@ MOST_KEPT = 6
 ROOM = 1 << 30
 """Bytes that stay free on the disk."""
 PHOTOS, MADE = "photos", "made"
+NOT_KEPT = ("person/photos", "person/aligned", "person/cache")
+"""What `--keep` does not keep of a person beside the uploads: the run and its report stay."""
 UNSAFE = re.compile(r"[^\w. ()+-]|^\.+")
 LONGEST = 50
 
@@ -112,8 +114,9 @@ class Sessions:
             return session
 
     def _close_idle(self) -> None:
-        oldest = min(self._by_secret.values(), key=lambda session: session.used)
-        if time.monotonic() - oldest.used > IDLE:
+        waiting = [session for session in self._by_secret.values() if not session.running]
+        oldest = min(waiting, key=lambda session: session.used, default=None)
+        if oldest is not None and time.monotonic() - oldest.used > IDLE:
             del self._by_secret[oldest.secret]
             shutil.rmtree(oldest.folder)
 
@@ -125,9 +128,11 @@ class Sessions:
         for upload in self.root.glob(f"*/{PHOTOS}/*/*"):
             if upload.is_file():
                 upload.unlink()
+        for folder in (found for name in NOT_KEPT for found in self.root.glob(f"*/{name}")):
+            shutil.rmtree(folder)
         deepest_first = sorted(self.root.rglob("*"), key=lambda path: -len(path.parts))
         for folder in (*deepest_first, self.root):
-            if folder.is_dir() and not any(folder.iterdir()):
+            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
                 folder.rmdir()
 
 

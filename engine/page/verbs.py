@@ -20,9 +20,13 @@ class Verbs:
     models: the installed models that age faces, the photo model first. age, enhance and landscape
     take their arguments by keyword, with a `progress`; age returns `rows` (as in `results.jsonl`)
     and `models`, enhance `rows` (as in `manifest.jsonl`) and `models`, landscape the row of one.
+    prepare returns the `rows` of `manifest.jsonl` and `warnings` about the set, learn the place of
+    the `report`.
     """
 
     models: Callable[[], list[Model]]
     age: Callable[..., dict[str, Any]]
     enhance: Callable[..., dict[str, Any]]
     landscape: Callable[..., dict[str, Any]]
+    prepare: Callable[..., dict[str, Any]]
+    learn: Callable[..., dict[str, Any]]

@@ -12,6 +12,8 @@ from engine.runtime.orphans import die_with_parent
 
 LONGEST = 1800.0
 """Seconds after which a piece of work is ended."""
+GRACE = 3.0
+"""Seconds that a process gets to end by itself."""
 LOOK = 0.2
 """Seconds between two looks whether it is to be cancelled."""
 Report = Callable[[str, int, int], None]
@@ -75,7 +77,10 @@ def apart(
         raise TmError("its process ended: memory may have run out") from None
     finally:
         process.terminate()
-        process.join()
+        process.join(GRACE)
+        if process.is_alive():  # a training ends its step first
+            process.kill()
+            process.join()
         here.close()
 
 

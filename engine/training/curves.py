@@ -21,6 +21,15 @@ Points = Sequence[tuple[int, float]]
 
 def draw_curves(run: Path) -> Path | None:
     """Draw the curves of a run's journal into its folder; None where there is none yet."""
+    svg = curves_of(run)
+    if svg is None:
+        return None
+    write_text(run / CURVES, svg)
+    return run / CURVES
+
+
+def curves_of(run: Path) -> str | None:
+    """The curves of a run's journal as SVG; None where there is none yet."""
     chosen = _chosen(read_journal(run / METRICS))
     if not chosen:
         return None
@@ -32,9 +41,7 @@ def draw_curves(run: Path) -> Path | None:
     size = f'width="{COLUMNS * WIDTH}" height="{rows * HEIGHT}"'
     style = 'font-family="sans-serif" font-size="9" fill="#333"'
     ground = '<rect width="100%" height="100%" fill="white"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{ground}{panels}</svg>\n'
-    write_text(run / CURVES, svg)
-    return run / CURVES
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{ground}{panels}</svg>\n'
 
 
 def _chosen(rows: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
@@ -65,10 +72,10 @@ def _panel(name: str, points: Points, left: int, top: int) -> str:
         f"{top + 2 * MARGIN + down * (high - value) / span:.1f}"
         for step, value in points
     )
-    title = f"{name}: {values[0]:.4g} to {values[-1]:.4g}, within {low:.4g} and {high:.4g}"
+    title = f"{name}: {values[0]:.4g} to {values[-1]:.4g}"
     return (
         f'<text x="{left + MARGIN}" y="{top + MARGIN}">{escape(title)}</text>'
         f'<polyline points="{line}" fill="none" stroke="#2166ac" stroke-width="1.2"/>'
         f'<text x="{left + MARGIN}" y="{top + HEIGHT - 4}">step {steps[0]:,} to '
-        f"{steps[-1]:,}</text>"
+        f"{steps[-1]:,}, within {low:.4g} and {high:.4g}</text>"
     )

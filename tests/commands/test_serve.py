@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.app.prep import SynthRequest, synth
 from engine.app.serve import models
 from engine.images.saving import provenance_of
 from engine.page.server import Address, is_loopback
@@ -39,7 +40,10 @@ def support():
 def page(support, tmp_path_factory):
     """The address and the process of a page; its folder of temporary files holds only its own."""
     folder = tmp_path_factory.mktemp("page")
-    with support.serving(folder) as (url, process):
+    run = folder / "runs" / "toy"
+    run.mkdir(parents=True)
+    (run / "report.html").write_text("<h1>A toy report</h1>")
+    with support.serving(folder, "--runs", str(folder / "runs")) as (url, process):
         yield url, process, folder
 
 
@@ -92,6 +96,12 @@ def test_a_host_that_is_not_this_machine_ends_with_2(tm, gradio, host):
     result = tm("serve", "--port", 0, "--host", host)
     assert result.code == 2
     assert host[:20] in result.err
+
+
+def test_runs_that_are_no_folder_end_with_2(tm, gradio, tmp_path):
+    result = tm("serve", "--port", 0, "--runs", tmp_path / "none")
+    assert result.code == 2
+    assert "none` is no folder" in result.err
 
 
 def test_only_loopback_needs_no_token():
@@ -260,6 +270,67 @@ def test_a_mood_is_clicked_in_a_browser(tab):
     facts = dict(zip(*[iter(tab.inner_text("#tm-landscape dl").split())] * 2, strict=True))
     assert float(facts["valence"]) == pytest.approx(0.8, abs=0.02)
     assert float(facts["arousal"]) == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Eight pictures of one drawn person, and one without a face."""
+    folder = tmp_path_factory.mktemp("drawn")
+    plan = SynthRequest(out=folder, people=1, seed=900_010, ages="25..55", per_person=8, size=256)
+    synth(plan)
+    Image.new("RGB", (200, 200), "grey").save(folder / "40_99.png")
+    return sorted(folder.rglob("*.png"))
+
+
+@pytest.mark.slow
+def test_a_person_is_learned_in_a_browser_and_ages_a_photograph(tab, drawn):
+    tab.get_by_role("tab", name="People").click()
+    tab.set_input_files("#tm-photos", drawn)
+    tab.wait_for_selector("text=9 of 9 are here now", timeout=60_000)
+    tab.click("#tm-prepare")
+    tab.wait_for_selector("text=Aligning", timeout=120_000)
+    tab.wait_for_selector(".tm-cards", timeout=300_000)
+    assert tab.locator(".tm-kept").count() == 8
+    assert "no face" in tab.inner_text(".tm-dropped")
+    tab.click("#tm-learn")
+    tab.wait_for_selector("text=Measuring", timeout=300_000)
+    report = tab.frame_locator("#tm-learned .tm-report")
+    report.locator("h1", has_text="learned").wait_for(timeout=500_000)
+    assert "prior" in report.locator("table").first.inner_text()
+    with tab.expect_download() as download:
+        tab.click("#tm-learned .tm-save")
+    assert download.value.suggested_filename == "person.safetensors"
+    tab.get_by_role("tab", name="Age").click()
+    tab.locator("input[type=file]").first.set_input_files(drawn[2])
+    tab.wait_for_selector("#tm-facts-of .tm-refused", timeout=120_000)
+    tab.click("button:has-text('More')")
+    tab.get_by_label("Model").click()
+    tab.get_by_role("option", name="mine").click()
+    tab.get_by_label("Age it all the same").check()
+    tab.click("#tm-make")
+    tab.wait_for_selector("#tm-made .tm-save", timeout=300_000)
+    tab.get_by_role("tab", name="People").click()
+    tab.click("#tm-forget")
+    tab.wait_for_selector("text=Drop 10 to 80")
+
+
+@pytest.mark.slow
+def test_runs_of_the_folder_are_shown_in_a_browser(tab):
+    tab.get_by_role("tab", name="Runs").click()
+    tab.frame_locator(".tm-report").locator("text=A toy report").wait_for(timeout=60_000)
+
+
+@pytest.mark.slow
+def test_each_browser_has_a_person_of_its_own(support, page, drawn):
+    one, other = support.Client(page[0]), support.Client(page[0])
+    (path,) = one.upload(drawn[0].read_bytes(), "30_1.png", of="person").json()
+    assert other.http.get(f"/gradio_api/file={path}").status_code == 404
+    assert "Drop 10 to 80" in other.call("here")[0]
+    assert "<dd>1</dd>" in one.call("here")[0]
+    for bad in ("../toy", "/etc", "toy/../..", ""):
+        assert "tm-report" not in other.call("show_run", bad)[0]
+    one.close()
+    other.close()
 
 
 @pytest.mark.slow

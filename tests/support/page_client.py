@@ -65,8 +65,9 @@ class Client:
             self._events = {one["api_name"]: one["id"] for one in config["dependencies"]}
         return self._events
 
-    def upload(self, content, name="me.png"):
-        return self.http.post("/gradio_api/upload", files={"files": (name, content)})
+    def upload(self, content, name="me.png", *, of=""):
+        """of: `person` puts it among the photographs of the tab People."""
+        return self.http.post(f"/gradio_api/upload?{of}", files={"files": (name, content)})
 
     def call(self, event, *data):
         """What an event answers; None where the page says that it is too busy."""
