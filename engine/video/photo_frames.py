@@ -1,0 +1,86 @@
+"""Frames at other ages by the photo model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.core.errors import PictureError
+from engine.faces.detect import Face
+from engine.faces.rotation import Pixels
+from engine.inference.photo_method import ADULT, PhotoMethod, person_mask
+from engine.inference.plan import InferPlan
+from engine.inference.source_age import SourceAge
+from engine.inference.subject import Subject
+from engine.photo.ageing import age_subject
+from engine.photo.clip import ShotLook, measured, prepare_frame, seen_planes
+from engine.video.method import Measures
+
+
+class PhotoFrames:
+    """Ages frames by the photo model: masks averaged over time, everything else over the shot."""
+
+    name = "photo"
+    stride = 3
+    spread = 0.1
+
+    def __init__(self, method: PhotoMethod, subject: Subject, plan: InferPlan) -> None:
+        """PictureError for a frame that the model is not made for."""
+        self.method, self.plan = method, plan
+        self.sitter = method.sitter(subject, plan)
+        self.source: SourceAge = self.sitter.source
+        self._whole: Measures | None = None
+
+    def measure(self, pixels: Pixels, face: Face) -> Measures:
+        method = self.method
+        person = person_mask(method.person, pixels, face.box)
+        age = method.ages.years(pixels, face.landmarks, face.box)
+        return measured(pixels, face.landmarks, method.model, person) | {
+            "age": np.array(age, np.float32)
+        }
+
+    def settle(self, whole: Measures) -> None:
+        apparent = float(whole["age"])
+        if apparent < ADULT and not self.plan.force:
+            raise PictureError(
+                f"shows somebody who looks {apparent:.0f}: the model is made for adults "
+                "(`--force` ages an adult who looks younger)",
+                status="skipped",
+            )
+        if self.source.source == "estimated":
+            self.source = SourceAge(apparent, "estimated")
+        self._whole = whole
+
+    def look(self, pixels: Pixels, face: Face) -> Measures:
+        method = self.method
+        person = person_mask(method.person, pixels, face.box)
+        return {"planes": seen_planes(pixels, face.landmarks, method.model, person)}
+
+    def pictures(
+        self, pixels: Pixels, face: Face, look: Measures, shot: Measures
+    ) -> Sequence[Pixels]:
+        assert self._whole is not None
+        # The person is one in all shots; light, sharpness and hair are those of the shot.
+        of_person = {name: self._whole[name] for name in ("code", "points", "glasses")}
+        prepared = prepare_frame(
+            pixels,
+            face.landmarks,
+            self.method.model,
+            look["planes"],
+            ShotLook.of({**shot, **of_person}),
+        )
+        strength = self.plan.strength
+        return [
+            age_subject(prepared, self.source.years, age, strength=strength)
+            for age in self.plan.ages
+        ]
+
+    def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
+        return self.method.evaluated(picture, face, self.sitter, age)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "source_age": round(self.source.years, 2),
+            "age_source": self.source.source,
+            "flags": self.sitter.flags,
+        }
