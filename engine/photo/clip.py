@@ -9,15 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.geometry.landmarks import COUNT
+from engine.photo.ageing import AgeChange
 from engine.photo.features import FaceView, view_of
 from engine.photo.frame import (
+    HEIGHT,
+    WIDTH,
     Floats,
     Pixels,
     extended,
+    sampled,
     similarity,
     steady_map,
     triangles_of,
@@ -26,6 +31,7 @@ from engine.photo.masks import FaceMasks
 from engine.photo.model import PhotoModel
 from engine.photo.outlines import feature_planes
 from engine.photo.subject import (
+    WORKING_SCALE,
     PhotoSubject,
     crease_level,
     movable,
@@ -38,6 +44,9 @@ PLANES = ("person", "skin", "hair", "frames")
 """Masks that are seen in a frame's pixels; the others follow from its points."""
 DIGITS = 4
 """Binary digits of a frame pixel to which the outlines of brows, eyes, mouth and face are drawn."""
+FINER = 0.5
+"""Share of the change of detail finer than the working copy that frames take: there clips hold
+little but grain, which would seethe."""
 NO_LIGHT = np.zeros((0, 0, 3), np.float32)
 
 Measures = Mapping[str, Floats]
@@ -95,6 +104,7 @@ def measured(
     numbers = {
         "code": subject.code,
         "glasses": masks.glasses,
+        "per_frame": work.per_frame,
         "colourful": work.colourful,
         "crease_level": np.nan if (level := crease_level(work)) is None else level,
     }
@@ -168,3 +178,39 @@ def prepare_frame(
 @cache
 def _triangles(mean_points: bytes) -> NDArray[np.int32]:
     return triangles_of(np.frombuffer(mean_points, np.float32).reshape(-1, 2))
+
+
+def shared_change(subject: PhotoSubject, change: AgeChange, scale: float) -> Floats:
+    """A change's levels and finer detail (h, w, 4) in the mean frame, to be averaged over frames.
+
+    scale: pixels of the result to one of the frame, the same for all that are averaged.
+
+    There the same part of the face has the same place in every frame, so that grain, which has
+    not, averages out, while skin and hair stay.
+    """
+    size = round(WIDTH * scale), round(HEIGHT * scale)
+    here = steady_map(subject.model.mean_points, subject.view.points, _own_triangles(subject))
+    inverse = subject.work.to_frame.inverse()
+    places = inverse.points(here.reshape(-1, 2)).reshape(here.shape)
+    where = cv2.resize(places, size, interpolation=cv2.INTER_LINEAR)
+    both = np.dstack([change.levels, change.finer])
+    return sampled(both, where).astype(np.float16)
+
+
+def averaged_change(subject: PhotoSubject, change: AgeChange, shared: Floats) -> AgeChange:
+    """A frame's change with its levels and finer detail from a mean of `shared_change`s."""
+    scale = shared.shape[1] / WIDTH
+    own = sampled(shared, (subject.work.to_mean + 0.5) * scale - 0.5)
+    finer = 1 + FINER * (own[..., 3] - 1)
+    return AgeChange(
+        np.ascontiguousarray(own[..., :3]), np.ascontiguousarray(finer), change.offsets
+    )
+
+
+def shared_scale(measures: Measures) -> float:
+    """The scale of `shared_change` for a clip, from the means of its `measured` frames."""
+    return float(np.clip(1.15 * measures["per_frame"], 0.8, WORKING_SCALE))
+
+
+def _own_triangles(subject: PhotoSubject) -> NDArray[np.int32]:
+    return _triangles(subject.model.mean_points.tobytes())

@@ -1,10 +1,12 @@
 """The second pass over a clip: every frame at every age, a segment at a time."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,16 +16,17 @@ from numpy.typing import NDArray
 from engine.core.atomic import write_json
 from engine.core.progress import Progress
 from engine.faces.detect import Face
+from engine.faces.rotation import Pixels
 from engine.images.plausible import require_plausible
 from engine.runtime.pool import cores
 from engine.video.clip import Clip, Frame, frames_of, pixels_of
 from engine.video.follow import face_of
-from engine.video.method import FrameMethod, Measures, weighted
+from engine.video.method import Change, FrameMethod, Measures
 from engine.video.planes import Painter
 from engine.video.segments import encoder
-from engine.video.smoothing import kernel
 from engine.video.survey import Track
 from engine.video.watermark import Watermark
+from engine.video.window import Seen, Times, averaged, reach_of
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -102,6 +105,8 @@ class Second:
         self.painter = Painter(work.clip)
         self.watermark = Watermark(work.clip, self.painter, LABEL) if work.watermark else None
         self.whole = track.whole()
+        runs = timing.runs
+        self._starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
         seen = np.flatnonzero(timing.runs >= 0)
         spaced = np.linspace(0, len(seen) - 1, min(EVALUATED, len(seen))).astype(int)
         self.evaluated = frozenset(seen[spaced].tolist()) if work.evaluate else frozenset[int]()
@@ -112,15 +117,18 @@ class Second:
         waiting: deque[tuple[int, Future[_Aged]]] = deque()
         workers = cores()
         with ThreadPoolExecutor(workers) as pool, _Writer(self.work, self.timing) as writer:
+            begun = time.perf_counter()
 
             def take() -> None:
                 number, future = waiting.popleft()
-                aged = future.result()
-                writer.add(number, aged)
-                progress.advance()
+                writer.add(number, future.result())
+                rate = (number - start + 1) / max(time.perf_counter() - begun, 1e-3)
+                progress.advance(f"{rate:.1f} frames/s")
 
-            for frame, look in self._looked(start):
-                waiting.append((frame.number, pool.submit(self._aged, frame, look)))
+            for number, changing, means in self._changed(self._looked(start), pool):
+                if number < start:
+                    continue
+                waiting.append((number, pool.submit(self._aged, changing, means)))
                 if len(waiting) > 2 * workers:
                     take()
             while waiting:
@@ -131,67 +139,70 @@ class Second:
         """The steady face of a frame."""
         return face_of(self.points[number], PROFILE)
 
-    def _looked(self, start: int) -> Iterator[tuple[Frame, Measures | None]]:
-        """The frames from a number on, each with the mean of the looks about it."""
-        timing, method = self.timing, self.method
-        rate = float(self.work.clip.rate)
-        reach = method.stride + int(np.ceil(2.5 * method.spread * rate))
-        looks: dict[int, Measures] = {}
-        pending: deque[Frame] = deque()
-        # As the first pass counted them: a file that changed meanwhile ends early.
-        frames = (frame for frame in frames_of(self.work.clip) if frame.number < len(timing.runs))
-        for frame in frames:
-            number = frame.number
-            if number < start - reach:
-                continue
-            if self._is_looked_at(number):
+    def _looked(self, start: int) -> Iterator[tuple[int, Frame, Measures | None]]:
+        """The frames about a number and after it, each with the mean of the looks about it."""
+        clip, spreads = self.work.clip, self.method.look_spreads
+        reach = reach_of(spreads, self.method.stride, float(clip.rate))
+
+        def seen() -> Iterator[Seen[Frame]]:
+            for frame in frames_of(clip):
+                # As the first pass counted them: a file that changed meanwhile ends early.
+                if frame.number >= len(self.timing.runs):
+                    return
+                if frame.number >= start - reach - self._change_reach:
+                    look = partial(self._look, frame) if self._is_looked_at(frame.number) else None
+                    yield Seen(frame.number, frame, look)
+
+        yield from averaged(seen(), self._times, spreads, reach)
+
+    def _changed(
+        self, frames: Iterator[tuple[int, Frame, Measures | None]], pool: ThreadPoolExecutor
+    ) -> "Iterator[tuple[int, _Changing, Measures | None]]":
+        """The frames with their change, which is computed ahead, and the mean of those about it."""
+
+        def seen() -> "Iterator[Seen[_Changing]]":
+            for number, frame, look in frames:
+                if look is None:
+                    yield Seen(number, _Changing(frame, None, None), None)
+                    continue
                 pixels = pixels_of(frame.picture, self.work.clip)
-                looks[number] = method.look(pixels, self.face(number))
-            pending.append(frame)
-            while pending and pending[0].number + reach <= number:
-                yield from self._emitted(pending.popleft(), looks, reach, start)
-        while pending:
-            yield from self._emitted(pending.popleft(), looks, reach, start)
+                shot = self.track.means.get(int(self.track.shots[number]), self.whole)
+                future = pool.submit(self.method.change, pixels, self.face(number), look, shot)
+                changing = _Changing(frame, pixels, future)
+                yield Seen(number, changing, lambda own=future: own.result().shared)
+
+        yield from averaged(seen(), self._times, self.method.change_spreads, self._change_reach)
+
+    @property
+    def _times(self) -> Times:
+        return Times(self.timing.seconds, self.timing.runs)
+
+    @property
+    def _change_reach(self) -> int:
+        return reach_of(self.method.change_spreads, 1, float(self.work.clip.rate))
+
+    def _look(self, frame: Frame) -> Measures:
+        pixels = pixels_of(frame.picture, self.work.clip)
+        return self.method.look(pixels, self.face(frame.number))
 
     def _is_looked_at(self, number: int) -> bool:
         """Every so many frames of a run, and its last one."""
         runs = self.timing.runs
         if runs[number] < 0:
             return False
-        begin = int(np.searchsorted(self._run_starts(), number, "right")) - 1
-        since = number - int(self._run_starts()[begin])
+        begin = int(self._starts[np.searchsorted(self._starts, number, "right") - 1])
         last = number + 1 == len(runs) or runs[number + 1] != runs[number]
-        return since % self.method.stride == 0 or last
+        return (number - begin) % self.method.stride == 0 or last
 
-    def _run_starts(self) -> NDArray[np.int64]:
-        runs = self.timing.runs
-        return np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
-
-    def _emitted(
-        self, frame: Frame, looks: dict[int, Measures], reach: int, start: int
-    ) -> Iterator[tuple[Frame, Measures | None]]:
-        number, runs, seconds = frame.number, self.timing.runs, self.timing.seconds
-        for old in [key for key in looks if key < number - reach]:
-            del looks[old]
-        if number < start:
-            return
-        if runs[number] < 0:
-            yield frame, None
-            return
-        near = [key for key in sorted(looks) if runs[key] == runs[number]]
-        weights = kernel(seconds[near], float(seconds[number]), self.method.spread)
-        yield frame, weighted([looks[key] for key in near], weights)
-
-    def _aged(self, frame: Frame, look: Measures | None) -> _Aged:
+    def _aged(self, changing: "_Changing", means: Measures | None) -> _Aged:
         """A frame at every age, ready to be encoded."""
-        work, painter = self.work, self.painter
+        work, painter, frame = self.work, self.painter, changing.frame
         planes = painter.planes(frame.picture)
         estimates: list[dict[str, Any]] = []
         made = [planes] * len(work.ages)
-        if look is not None:
-            pixels, face = pixels_of(frame.picture, work.clip), self.face(frame.number)
-            shot = self.track.means.get(int(self.track.shots[frame.number]), self.whole)
-            pictures = self.method.pictures(pixels, face, look, shot)
+        if means is not None and changing.pixels is not None and changing.change is not None:
+            pixels, face = changing.pixels, self.face(frame.number)
+            pictures = self.method.pictures(pixels, changing.change.result(), means)
             made = [[plane.copy() for plane in planes] for _ in pictures]
             for own, age, picture in zip(made, work.ages, pictures, strict=True):
                 painter.change(own, pixels, picture)
@@ -205,6 +216,14 @@ class Second:
             for own in made:
                 self.watermark.draw(own)
         return _Aged([painter.frame(own, frame.ticks) for own in made], estimates)
+
+
+class _Changing(NamedTuple):
+    """A frame whose change is being computed; None for one without the face."""
+
+    frame: Frame
+    pixels: Pixels | None
+    change: "Future[Change] | None"
 
 
 class _Writer:

@@ -1,15 +1,17 @@
 """Frames at other ages by a model of latent codes, pasted into the clip.
 
-As in Tzaban et al. (2022, "Stitch it in Time"): each frame is inverted, the inversions are made
-steady over time, and one edit holds for the whole shot, so that pose and expression move and
-nothing else does.
+As in Tzaban et al. (2022, "Stitch it in Time") each frame is inverted, and the inversions are made
+steady over time, so that pose and expression move and nothing else does. The edit, from the code as
+it is to the code at an age, is averaged over more frames: not over the whole shot, since that of a
+turned head is another one.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.faces.crop import crop_face
 from engine.faces.detect import Face
@@ -21,14 +23,21 @@ from engine.inference.aligned_method import AlignedMethod
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Reager
 from engine.inference.subject import Subject
-from engine.video.method import Measures
+from engine.video.method import Change, Measures
+
+
+class _Own(NamedTuple):
+    quad: Quad
+    portraits: list[Pixels]
+    gains: NDArray[np.floating]
 
 
 class CodedFrames:
-    """Ages frames by a `Reager`: inversions averaged over time, edits and colours over the shot."""
+    """Ages frames by a `Reager`: codes averaged over time, colours over the shot."""
 
     stride = 1
-    spread = 0.08
+    look_spreads: Mapping[str, float] = {"inverted": 0.06, "edits": 0.15}
+    change_spreads: Mapping[str, float] = {}
 
     def __init__(
         self, ager: Reager, method: AlignedMethod, subject: Subject, plan: InferPlan
@@ -50,27 +59,28 @@ class CodedFrames:
             colour_gain(to_pixels(picture), crop_face(pixels, quad, picture.shape[-1]))
             for picture in self.ager.pictures(codes.targets, self.content)
         ]
-        return {
-            "edits": (codes.targets - codes.inverted).cpu().numpy(),
-            "gains": np.stack(gains),
-        }
+        return {"gains": np.stack(gains)}
 
     def settle(self, whole: Measures) -> None:
         return
 
     def look(self, pixels: Pixels, face: Face) -> Measures:
-        inverted = self.ager.inversion(self._face(pixels, quad_of(face.landmarks)))
-        return {"inverted": inverted.float().cpu().numpy()}
+        aligned = self._face(pixels, quad_of(face.landmarks))
+        codes = self.ager.codes(aligned, self.plan.ages, self.method.other)
+        edits = codes.targets - codes.inverted
+        return {"inverted": codes.inverted.cpu().numpy(), "edits": edits.cpu().numpy()}
 
-    def pictures(
-        self, pixels: Pixels, face: Face, look: Measures, shot: Measures
-    ) -> Sequence[Pixels]:
+    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
         quad = quad_of(face.landmarks)
-        codes = torch.from_numpy(np.asarray(look["inverted"] + shot["edits"], np.float32))
+        codes = torch.from_numpy(np.asarray(look["inverted"] + look["edits"], np.float32))
         portraits = self.ager.pictures(codes.to(self.ager.compute.device), self.content)
+        return Change({}, _Own(quad, [to_pixels(one) for one in portraits], shot["gains"]))
+
+    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
+        own: _Own = change.own
         return [
-            paste_face(pixels, to_pixels(portrait), quad, gain=gain, enlarge=False)
-            for portrait, gain in zip(portraits, shot["gains"], strict=True)
+            paste_face(pixels, portrait, own.quad, gain=gain, enlarge=False)
+            for portrait, gain in zip(own.portraits, own.gains, strict=True)
         ]
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The interface of what ages the frames of a clip: it knows faces, and nothing of time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,13 @@ from engine.faces.rotation import Pixels
 
 Measures = Mapping[str, NDArray[np.floating]]
 """Arrays by name, NaN where a frame says nothing; they can be averaged over frames."""
+
+
+class Change(NamedTuple):
+    """What changes in one frame: a part that is averaged with the frames nearby, and its own."""
+
+    shared: Measures
+    own: Any
 
 
 class FrameMethod(Protocol):
@@ -27,8 +34,13 @@ class FrameMethod(Protocol):
         ...
 
     @property
-    def spread(self) -> float:
-        """Sigma in seconds over which looks are averaged."""
+    def look_spreads(self) -> Mapping[str, float]:
+        """Sigma in seconds over which each array of `look` is averaged."""
+        ...
+
+    @property
+    def change_spreads(self) -> Mapping[str, float]:
+        """Sigma in seconds over which each shared array of `change` is averaged."""
         ...
 
     def measure(self, pixels: Pixels, face: Face) -> Measures:
@@ -43,10 +55,12 @@ class FrameMethod(Protocol):
         """What is averaged with the frames nearby."""
         ...
 
-    def pictures(
-        self, pixels: Pixels, face: Face, look: Measures, shot: Measures
-    ) -> Sequence[Pixels]:
-        """The frame at each age, given the means of its looks and of its shot."""
+    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
+        """What changes in the frame, given the means of the looks nearby and of its shot."""
+        ...
+
+    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
+        """The frame at each age, given the means of the shared parts of the changes nearby."""
         ...
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
@@ -80,15 +94,3 @@ class Means:
             ).astype(np.float32)
             for name, total in self._sums.items()
         }
-
-
-def weighted(looks: Sequence[Measures], weights: NDArray[np.floating]) -> Measures:
-    """The mean of looks under weights (n,) that add up to 1."""
-    if len(looks) == 1:
-        return looks[0]
-    return {
-        name: np.asarray(
-            sum(w * look[name] for w, look in zip(weights, looks, strict=True)), np.float32
-        )
-        for name in looks[0]
-    }

@@ -1,7 +1,7 @@
 """Frames at other ages by the photo model."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,23 @@ from engine.inference.photo_method import ADULT, PhotoMethod, person_mask
 from engine.inference.plan import InferPlan
 from engine.inference.source_age import SourceAge
 from engine.inference.subject import Subject
-from engine.photo.ageing import age_subject
-from engine.photo.clip import ShotLook, measured, prepare_frame, seen_planes
-from engine.video.method import Measures
+from engine.photo.ageing import AgeChange, age_change, changed
+from engine.photo.clip import (
+    ShotLook,
+    averaged_change,
+    measured,
+    prepare_frame,
+    seen_planes,
+    shared_change,
+    shared_scale,
+)
+from engine.photo.subject import PhotoSubject
+from engine.video.method import Change, Measures
+
+
+class _Own(NamedTuple):
+    subject: PhotoSubject
+    changes: list[AgeChange]
 
 
 class PhotoFrames:
@@ -22,7 +36,8 @@ class PhotoFrames:
 
     name = "photo"
     stride = 3
-    spread = 0.1
+    look_spreads: Mapping[str, float] = {"planes": 0.1}
+    change_spreads: Mapping[str, float] = {"levels": 0.05}
 
     def __init__(self, method: PhotoMethod, subject: Subject, plan: InferPlan) -> None:
         """PictureError for a frame that the model is not made for."""
@@ -56,9 +71,7 @@ class PhotoFrames:
         person = person_mask(method.person, pixels, face.box)
         return {"planes": seen_planes(pixels, face.landmarks, method.model, person)}
 
-    def pictures(
-        self, pixels: Pixels, face: Face, look: Measures, shot: Measures
-    ) -> Sequence[Pixels]:
+    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
         assert self._whole is not None
         # The person is one in all shots; light, sharpness and hair are those of the shot.
         of_person = {name: self._whole[name] for name in ("code", "points", "glasses")}
@@ -69,10 +82,19 @@ class PhotoFrames:
             look["planes"],
             ShotLook.of({**shot, **of_person}),
         )
-        strength = self.plan.strength
-        return [
-            age_subject(prepared, self.source.years, age, strength=strength)
+        changes = [
+            age_change(prepared, self.source.years, age, strength=self.plan.strength)
             for age in self.plan.ages
+        ]
+        scale = shared_scale(self._whole)
+        levels = np.stack([shared_change(prepared, change, scale) for change in changes])
+        return Change({"levels": levels}, _Own(prepared, changes))
+
+    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
+        own: _Own = change.own
+        return [
+            changed(own.subject, averaged_change(own.subject, one, shared))
+            for one, shared in zip(own.changes, means["levels"], strict=True)
         ]
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
