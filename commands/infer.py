@@ -10,7 +10,7 @@ from commands._console import detail, emit_json, escape, from_here, say, say_com
 from commands._options import AsJson, DryRun, Landmarks, OnDevice, Settings, Strict, Workers
 from commands._progress import LiveProgress
 
-HELP = "Re-age photos: photographs and drawn portraits, with nothing downloaded."
+HELP = "Re-age photos and clips: photographs and drawn portraits, with nothing downloaded."
 EXAMPLE = "tm infer photo.jpg --ages 35,50,65,80 --out aged/"
 WRITES = True
 NOTHING_USABLE = 3
@@ -24,7 +24,9 @@ OUT_OF_DOMAIN = (
 
 
 def run(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO|DIR", help="A photo, or a folder.")],
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO|DIR|CLIP", help="A photo, a folder, or a clip.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the portraits.")],
     ages: Annotated[
         str | None,
@@ -49,6 +51,16 @@ def run(
         typer.Option(help="Which face: largest, a number, or like:PHOTO.", show_default="largest"),
     ] = None,
     landmarks: Landmarks = None,
+    crf: Annotated[
+        int, typer.Option(min=0, max=51, help="Of a clip: quality of its encoder, less is better.")
+    ] = 18,
+    watermark: Annotated[
+        bool, typer.Option("--watermark", help="Of a clip: write on it that it is synthetic.")
+    ] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(min=1, max=24, help="Of a clip: only a strip of this many of its frames."),
+    ] = None,
     strength: Annotated[float, typer.Option(help="0: no ageing; 1: the target age.")] = 1.0,
     size: Annotated[
         int | None,
@@ -92,6 +104,9 @@ def run(
         weights=weights,
         face=face,
         landmarks=landmarks,
+        crf=crf,
+        watermark=watermark,
+        preview=preview,
         strength=strength,
         size=size,
         coupled=coupled,

@@ -22,6 +22,7 @@ RANKS = [
     ["miners"],
     ["losses"],
     ["inference"],
+    ["video"],
     ["enhance", "prep", "relabel"],
     ["training"],
     ["trainings"],

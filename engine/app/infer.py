@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.app.infer_clip import frame_methods, require_clip_options
 from engine.app.infer_grid import folder_of, save_grids
 from engine.core.batch import BatchReport
 from engine.core.dry_run import checks_only
@@ -21,6 +22,9 @@ from engine.inference.source_age import known_ages
 from engine.inference.spread import Once, processes_for, spread_over
 from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
+from engine.video.clip import is_clip
+from engine.video.preview import preview_clip
+from engine.video.run import CRF, ClipPlan, age_clip
 
 __all__ = ["InferForecast", "InferRequest", "InferResult", "forecast_infer", "infer", "parse_ages"]
 
@@ -30,7 +34,7 @@ class InferRequest:
     """Photos to age.
 
     Args:
-        source: a photo, or a folder of them.
+        source: a photo, a folder of them, or a clip.
         out: folder of the portraits and of `results.jsonl`.
         ages: target ages in years, 0..120; every anchor of an AgeTransformer if None.
         age: the person's age in the photos, in years; else looked up, or estimated.
@@ -51,6 +55,9 @@ class InferRequest:
         most: photos of a folder that are aged, in order of their names; all if None.
         workers: processes that age a folder of photographs by the photo model; one a core if None.
         recipe, settings: a recipe of kind `infer`, and overrides as `key=value`.
+        crf: of a clip, the encoder's quality, 0..51, less is better.
+        watermark: write on every frame of a clip that it is synthetic.
+        preview: of a clip, write only a strip of this many frames.
     """
 
     source: Path
@@ -73,6 +80,9 @@ class InferRequest:
     workers: int | None = None
     recipe: str = "infer/portrait"
     settings: Sequence[str] = ()
+    crf: int = CRF
+    watermark: bool = False
+    preview: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,9 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     progress = Once(Silence() if progress is None else progress)
     recipe = load_infer(request.recipe, request.settings)
     with licensed(recipe.licences):
+        if is_clip(request.source):
+            return _clip(request, progress)
+        _require_no_clip(request)
         if recipe.strengths:
             return _at_strengths(request, recipe.strengths, progress)
         return _aged(request, _prepared(request, progress), progress)
@@ -130,6 +143,20 @@ def _aged(request: InferRequest, models: Models, progress: Progress) -> InferRes
     )
     none_done = report.count("skipped") > 0 and report.count("done") == 0
     return InferResult(report, models.compute, tuple(models.lines), refuses and none_done)
+
+
+def _clip(request: InferRequest, progress: Progress) -> InferResult:
+    """The clip of a request at its ages."""
+    require_clip_options(request)
+    models = _prepared(request, progress)
+    plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
+    how = ClipPlan(request.crf, request.watermark)
+    make = frame_methods(models, plan, request.strength)
+    if request.preview is None:
+        report = age_clip(plan, how, make, progress)
+    else:
+        report = preview_clip(plan, request.preview, make, progress)
+    return InferResult(report, models.compute, tuple(models.lines), all_out_of_domain=False)
 
 
 def _at_strengths(
@@ -162,25 +189,38 @@ def _anchors(request: InferRequest, progress: Progress) -> tuple[float, ...]:
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
     progress = Silence() if progress is None else progress
+    clip = is_clip(request.source)
+    if not clip:
+        _require_no_clip(request)
     with licensed(load_infer(request.recipe, request.settings).licences):
         models = _prepared(request, progress)
         models.require_readable()
         with checks_only():
-            _aged(request, models, progress)
+            if clip:
+                _clip(request, progress)
+            else:
+                _aged(request, models, progress)
     ages = models.ages(request.ages)
-    photos = len(photos_of(_plan(request, models.recipe, ages)))
+    photos = 1 if clip else len(photos_of(_plan(request, models.recipe, ages)))
     return InferForecast(photos, ages, models.compute, tuple(models.forecast()))
 
 
 def _prepared(request: InferRequest, progress: Progress) -> Models:
     """The models and the device, after the checks that need no weights."""
     recipe = load_infer(request.recipe, request.settings)
-    if request.ages is not None:
+    if request.ages is not None and not is_clip(request.source):
         photos_of(_plan(request, recipe, request.ages))
     compute = choose(request.device, recipe.precision)
     if not 0 <= request.strength <= 1:
         progress.remark(f"the strength {request.strength:g} is outside 0..1: it extrapolates")
     return Models.of(request.weights, recipe, compute, progress)
+
+
+def _require_no_clip(request: InferRequest) -> None:
+    """UsageError for what only clips have."""
+    clips = {"--watermark": request.watermark, "--preview": request.preview is not None}
+    if odd := [name for name, asked in clips.items() if asked]:
+        raise UsageError(f"`{odd[0]}` is for a clip, and `{request.source}` is none")
 
 
 def _one_face(text: str) -> FaceChoice:

@@ -19,23 +19,36 @@ LARGEST = 120e6
 Floats = NDArray[np.float32]
 
 
-def paste_face(photo: Pixels, portrait: Pixels, quad: Quad) -> Pixels:
+def paste_face(
+    photo: Pixels,
+    portrait: Pixels,
+    quad: Quad,
+    *,
+    gain: Floats | None = None,
+    enlarge: bool = True,
+) -> Pixels:
     """The photo (h, w, 3) with the portrait (s, s, 3) in its quad, feathered and colour-matched.
 
     Worked at the larger of both resolutions: a photo coarser than the portrait is enlarged, up to
-    120 megapixels.
+    120 megapixels, unless `enlarge` is off. gain: (3,) of `colour_gain`, measured here if None.
     """
+    if not enlarge and quad.side < portrait.shape[0]:
+        side = max(round(quad.side), 2)
+        small = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        portrait = np.asarray(small, np.uint8)
     size = portrait.shape[0]
     height, width = photo.shape[:2]
     scale = min(max(size / quad.side, 1.0), max((LARGEST / (height * width)) ** 0.5, 1.0))
-    if scale > 1.0:
+    if scale > 1.0 and enlarge:
         sides = (round(width * scale), round(height * scale))
         photo = np.asarray(cv2.resize(photo, sides, interpolation=cv2.INTER_CUBIC), np.uint8)
         quad = quad.scaled(scale)
     left, top, right, bottom = _bounds(quad, photo)
     if left >= right or top >= bottom:
         return photo.copy()
-    matched = match_colours(portrait, crop_face(photo, quad, size))
+    if gain is None:
+        gain = colour_gain(portrait, crop_face(photo, quad, size))
+    matched = (portrait * gain).astype(np.float32)
     layers = np.dstack([matched, oval(size)])
     # From a pixel of the portrait to the unit square, to the photo, to the patch of it.
     to_photo = quad.to_source @ np.array(
@@ -66,13 +79,12 @@ def oval(size: int) -> Floats:
     return (share * share * (3 - 2 * share)).astype(np.float32)
 
 
-def match_colours(portrait: Pixels, original: Pixels) -> Floats:
-    """The portrait with each channel scaled so that its fading rim has the mean of the photo's."""
+def colour_gain(portrait: Pixels, original: Pixels) -> Floats:
+    """The factor of each channel (3,) by which a portrait's fading rim has the photo's mean."""
     mask = oval(portrait.shape[0])
     rim = ((mask > 0) & (mask < 1)).astype(np.float32)[..., None]
     theirs, ours = ((picture * rim).sum((0, 1)) / rim.sum() for picture in (original, portrait))
-    gain = np.clip((theirs + 1) / (ours + 1), 1 / GAIN, GAIN)
-    return (portrait * gain).astype(np.float32)
+    return np.clip((theirs + 1) / (ours + 1), 1 / GAIN, GAIN).astype(np.float32)
 
 
 def _bounds(quad: Quad, photo: Pixels) -> tuple[int, int, int, int]:

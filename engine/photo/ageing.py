@@ -7,6 +7,7 @@ photograph keeps every pixel of its own detail and costs little.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, id
 from engine.photo.hair import hair_change
 from engine.photo.model import PhotoModel, age_terms
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
-from engine.photo.wrinkles import line_field, missing_creases, pattern_of, zone_share
+from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
 COMPLEXION = (0.7, 0.6, 0.6)
 """Share of the mean change of skin colour (L, a, b) that is left out: it is mostly the studio's."""
@@ -69,6 +70,16 @@ BROAD = 5.0
 """Sigma in cells of the colour maps, two frame pixels each."""
 
 
+class AgeChange(NamedTuple):
+    """What changes in a working copy: its levels (h, w, 3), the factor (h, w) of detail finer than
+    it, and where its pixels come from: offsets (h, w, 2) in pixels of the photograph.
+    """
+
+    levels: Floats
+    finer: Floats
+    offsets: Floats
+
+
 def age_photo(
     pixels: Pixels,
     landmarks: NDArray[np.floating],
@@ -87,18 +98,30 @@ def age_subject(
     subject: PhotoSubject, source_age: float, target_age: float, *, strength: float = 1.0
 ) -> Pixels:
     """The photograph (h, w, 3) of a prepared subject at another age; a new array."""
-    result = subject.pixels.copy()
     if target_age == source_age or strength == 0:
-        return result
+        return subject.pixels.copy()
+    return changed(subject, age_change(subject, source_age, target_age, strength=strength))
+
+
+def age_change(
+    subject: PhotoSubject, source_age: float, target_age: float, *, strength: float = 1.0
+) -> AgeChange:
+    """What another age changes in a photograph, at the size of its working copy."""
     ages = source_age, target_age
     gains = subject.model.gains(target_age > source_age, subject.code)
     change, factor = _changes(subject, ages, gains)
     moved = _displacement(subject, ages, gains["shape"])
     if strength != 1:
         change, factor, moved = change * strength, factor**strength, moved * strength
+    return AgeChange(change, factor, moved)
+
+
+def changed(subject: PhotoSubject, change: AgeChange) -> Pixels:
+    """The photograph (h, w, 3) of a subject with a change; a new array."""
+    result = subject.pixels.copy()
     left, top, right, bottom = subject.work.box
     part = result[top:bottom, left:right]
-    compose(part, subject.work.rgb, change, factor, moved)
+    compose(part, subject.work.rgb, *change)
     return result
 
 
@@ -120,7 +143,7 @@ def _changes(
     where = beside * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)
     amount = (skin * along * where)[..., None]
     logs = factors * amount
-    pattern = pattern_of(subject.view.points)
+    pattern = subject.pattern
     share = (
         _at_work(subject, zone_share(subject.model.mean_points, ages, pattern=pattern))
         * skin
@@ -229,7 +252,7 @@ def _line_change(subject: PhotoSubject, ages: tuple[float, float]) -> Floats:
     room = missing_creases(subject.own_detail, expected, subject.own_face)
     # Lightness alone hardly tells a neck from what is behind it.
     neck = GREY_NECK + (1 - GREY_NECK) * work.colourful
-    pattern = pattern_of(subject.view.points)
+    pattern = subject.pattern
     field = line_field(model.mean_points, ages, room, pattern=pattern, neck=neck)
     light = blurred(np.ascontiguousarray(work.lab[..., 0]), 2.0 * work.per_frame)
     strands = blurred(np.abs(work.bands[0]), 3.0 * work.per_frame) / HAIRY
@@ -264,7 +287,11 @@ def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float)
     """Where the working copy's pixels come from: offsets (h, w, 2) in pixels of the photograph."""
     points = subject.view.points
     step = subject.model.difference("shape", *ages, subject.code) * gain
-    offsets = coordinate_map(points + step, points) - identity_map()
+    if subject.from_mean is None:
+        offsets = coordinate_map(points + step, points) - identity_map()
+    else:
+        mean = subject.model.mean_points
+        offsets = sampled(coordinate_map(mean + step, mean) - identity_map(), subject.from_mean)
     offsets = cv2.GaussianBlur(offsets, (0, 0), 4.0)
     offsets = _rigid_where_glasses_are(offsets, subject)
     offsets = np.asarray(offsets * subject.movable[..., None], np.float32)

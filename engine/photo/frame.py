@@ -110,6 +110,41 @@ def coordinate_map(target: NDArray[np.floating], source: NDArray[np.floating]) -
     return identity_map() + enlarged(coarse, (WIDTH, HEIGHT))
 
 
+def triangles_of(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    """The Delaunay triangles (n, 3) of points (73, 2) and the rim of the frame."""
+    return np.asarray(Delaunay(np.vstack([points, _RIM]).astype(np.float64)).simplices, np.int32)
+
+
+def steady_map(
+    target: NDArray[np.floating], source: NDArray[np.floating], triangles: NDArray[np.int32]
+) -> Floats:
+    """`coordinate_map` over given triangles (n, 3), which do not flip where points move a little.
+
+    A triangle that the points turned over shows what was drawn last.
+    """
+    there = np.vstack([target, _RIM]).astype(np.float64)
+    here = np.vstack([source, _RIM]).astype(np.float64)
+    offset, bits = (STEP - 1) / 2, 8
+    corners = np.round((there - offset) / STEP * 2**bits).astype(np.int32)
+    owner = np.zeros((HEIGHT // STEP, WIDTH // STEP), np.int32)
+    for number, triangle in enumerate(triangles):
+        cv2.fillConvexPoly(owner, corners[triangle], number, shift=bits)
+    # From a point of the target to one of the source: affine in each triangle.
+    lifted = np.concatenate([there[triangles], np.ones((len(triangles), 3, 1))], axis=2)
+    flat = np.abs(np.linalg.det(lifted)) < 1e-3
+    lifted[flat], values = np.eye(3), here[triangles]
+    values[flat] = 0
+    affine = np.linalg.solve(lifted, values)
+    grid = np.mgrid[0 : HEIGHT // STEP, 0 : WIDTH // STEP][::-1].reshape(2, -1).T * STEP + offset
+    whole, own = np.column_stack([grid, np.ones(len(grid))]), owner.ravel()
+    places = np.einsum("nk,nkc->nc", whole, affine[own])
+    # A sliver sends a point that it holds by rounding alone far away: keep it in its triangle.
+    low, high = here[triangles].min(axis=1) - 1, here[triangles].max(axis=1) + 1
+    moved = np.clip(places, low[own], high[own]) - grid
+    coarse = moved.reshape(HEIGHT // STEP, WIDTH // STEP, 2).astype(np.float32)
+    return identity_map() + enlarged(coarse, (WIDTH, HEIGHT))
+
+
 def identity_map() -> Floats:
     """The map (320, 256, 2) that leaves every pixel where it is."""
     return np.ascontiguousarray(

@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 
 from engine.photo.bands import blurred
 from engine.photo.frame import EYE_DISTANCE, HEIGHT, WIDTH, Floats
+from engine.photo.outlines import FACE, FOREHEAD, feature_planes, polygon
 
-FACE = [*range(17), 26, 25, 24, 19, 18, 17]
-FOREHEAD = [68, 69, 70, 71, 72, 26, 24, 19, 17]
-LEFT_EYE, RIGHT_EYE = range(36, 42), range(42, 48)
-LIPS = range(48, 60)
-BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
 SKIN_TOLERANCE = (24.0, 34.0, 9.0, 11.0)
 """Lab levels by which skin may be darker, lighter, or off in a and b: one sigma each."""
 SHADE_TOLERANCE = (4.5, 6.0)
@@ -51,10 +47,8 @@ class FaceMasks:
 
 def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> FaceMasks:
     """Masks for Lab (320, 256, 3) and points (73, 2) in the aligned frame."""
-    eyes = np.maximum(_polygon(points[LEFT_EYE], 1.15, 1.2), _polygon(points[RIGHT_EYE], 1.15, 1.2))
-    mouth = _polygon(points[LIPS], 1.12, 1.6)
-    hull, forehead = _polygon(points[FACE], 1.0, 3.0), _polygon(points[FOREHEAD], 0.92, 6.0)
-    brows = np.maximum(*(_brow(points[list(brow)]) for brow in BROWS))
+    brows, eyes, mouth, face = feature_planes(points)
+    hull, forehead = polygon(points[FACE], 1.0, 3.0), polygon(points[FOREHEAD], 0.92, 6.0)
     reference = cheek_colour(lab, points)
     like = _skin_similarity(lab, reference, _light_across(lab, points, float(reference[0])))
     # A highlight on the forehead is skin; white hair over it is as light and has no red.
@@ -69,7 +63,7 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
     hair, beard, colour = _hair(
         lab, points, (like, person, bright), (hull, mouth, above), reach, reference
     )
-    sure = _polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
+    sure = polygon(points[[1, 3, 5, 8, 11, 13, 15, 26, 24, 19, 17]], 0.9, 5.0)
     neck = _connected_skin(like * person, points)
     like = np.maximum(like, bright * (1 - np.minimum(1.5 * hair, 1)))
     skin = np.maximum(like * np.maximum(above * person, np.maximum(hull, neck)), sure * (1 - beard))
@@ -84,7 +78,7 @@ def face_masks(lab: Floats, points: Floats, person: Floats | None = None) -> Fac
         brows=brows,
         eyes=eyes,
         mouth=mouth,
-        face=np.maximum(_polygon(points[FACE], 1.05, 5.0), _polygon(points[FOREHEAD], 1.0, 6.0)),
+        face=face,
         frames=frames,
         glasses=glasses,
         skin_colour=reference,
@@ -123,7 +117,7 @@ def estimated_person(lab: Floats, points: Floats, skin_like: Floats) -> Floats:
     brow = points[19:25].mean(axis=0)
     rise = np.array([[0.8, 1.0], [0.85, 1.02], [1.0, 1.03], [0.85, 1.02], [0.8, 1.0]])
     cap = np.vstack([brow + (points[FOREHEAD[:5]] - brow) * rise, points[[16, 0]]])
-    sure = np.maximum(_polygon(points[FACE], 0.95, 1.0), _polygon(cap, 1.0, 1.0))
+    sure = np.maximum(polygon(points[FACE], 0.95, 1.0), polygon(cap, 1.0, 1.0))
     trimap[(sure > 0.5) | ((head < 1.0) & (skin_like > 0.8))] = cv2.GC_FGD
     small = (WIDTH // COARSE, HEIGHT // COARSE)
     trimap = np.ascontiguousarray(trimap[::COARSE, ::COARSE])
@@ -219,7 +213,7 @@ def _hair(
     followed = _reconstructed(np.minimum(seeds, limit_small), limit_small)
     hair = cv2.resize(followed, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     # Between brows and chin the inside of the face is skin or beard, however deep the shadow.
-    inner = _polygon(points[FACE], 0.9, 3.0) * _sigmoid((y - points[27, 1]) / (EYE_DISTANCE * 0.08))
+    inner = polygon(points[FACE], 0.9, 3.0) * _sigmoid((y - points[27, 1]) / (EYE_DISTANCE * 0.08))
     hair = hair * (1 - inner)
     # Stubble on a shaved scalp has the colour of skin in shade: do not follow it down the neck.
     seen = strands[(hair > 0.7) & (y < points[27, 1])]
@@ -271,14 +265,14 @@ def _glasses(light: Floats, points: Floats, eyes: Floats, brows: Floats) -> tupl
         cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, kernel),
         cv2.morphologyEx(light, cv2.MORPH_TOPHAT, kernel),
     )
-    bridge = _polygon(
+    bridge = polygon(
         np.array([points[39], points[42], points[28] + [7, 0], points[28] - [7, 0]], np.float32),
         0.9,
         1.0,
     )
     left = np.array([points[36], points[39], points[31], points[1]], np.float32)
     right = np.array([points[45], points[42], points[35], points[15]], np.float32)
-    under = np.maximum(_polygon(left, 0.85, 1.0), _polygon(right, 0.85, 1.0))
+    under = np.maximum(polygon(left, 0.85, 1.0), polygon(right, 0.85, 1.0))
     under = under * (1 - np.clip(blurred(eyes, 3.0) * 2.5, 0, 1))
     score = 0.0
     for zone in (bridge, under):
@@ -286,7 +280,7 @@ def _glasses(light: Floats, points: Floats, eyes: Floats, brows: Floats) -> tupl
         if values.size:
             score += float(np.percentile(values, 90)) / 2
     worn = float(_sigmoid(np.array(score - 10.6)))
-    around = _polygon(np.vstack([points[[17, 19, 24, 26, 15, 14, 35, 31, 2, 1]]]), 1.12, 4.0)
+    around = polygon(np.vstack([points[[17, 19, 24, 26, 15, 14, 35, 31, 2, 1]]]), 1.12, 4.0)
     lines = np.clip((blurred(thin, 1.0) - 2.5) / 4, 0, 1) * around * (1 - 0.5 * brows)
     return worn, (blurred(lines, 1.0) * worn).astype(np.float32)
 
@@ -308,7 +302,7 @@ def _connected_skin(like: Floats, points: Floats) -> Floats:
     """Skin (320, 256) that hangs together with the face, as neck and ears do, to the collar."""
     small = cv2.resize(like, (WIDTH // COARSE, HEIGHT // COARSE), interpolation=cv2.INTER_AREA)
     seed = cv2.resize(
-        _polygon(points[FACE], 0.9, 1.0), small.shape[::-1], interpolation=cv2.INTER_AREA
+        polygon(points[FACE], 0.9, 1.0), small.shape[::-1], interpolation=cv2.INTER_AREA
     )
     whole = _reconstructed(np.minimum(seed, small), small)
     whole = cv2.resize(whole, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
@@ -371,23 +365,6 @@ def _above_chin(points: Floats) -> Floats:
     y = np.mgrid[0:HEIGHT, 0:WIDTH][0].astype(np.float32)
     chin, mouth = float(points[8, 1]), float(points[62:67, 1].mean())
     return _sigmoid((0.4 * mouth + 0.6 * chin - y) / (0.10 * (chin - float(points[27, 1]))))
-
-
-def _brow(points: Floats) -> Floats:
-    """A brow (5, 2) as a stroke of a tenth of the eye distance."""
-    plane = np.zeros((HEIGHT, WIDTH), np.float32)
-    stroke = np.round(points).astype(np.int32)
-    cv2.polylines(plane, [stroke], False, 1.0, round(EYE_DISTANCE * 0.13), cv2.LINE_AA)
-    return blurred(plane, 1.6)
-
-
-def _polygon(points: NDArray[np.floating], grow: float, soft: float) -> Floats:
-    """The hull of points, grown about its centre, with a soft rim of `soft` pixels."""
-    plane = np.zeros((HEIGHT, WIDTH), np.float32)
-    centre = points.mean(axis=0)
-    corners = np.round((points - centre) * grow + centre).astype(np.int32)
-    cv2.fillPoly(plane, [corners], 1.0)
-    return blurred(plane, soft)
 
 
 def _patch(lab: Floats, at: NDArray[np.floating], radius: int) -> Floats:

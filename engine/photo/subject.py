@@ -19,6 +19,7 @@ from engine.photo.frame import (
 )
 from engine.photo.masks import guided
 from engine.photo.model import PhotoModel
+from engine.photo.wrinkles import pattern_of
 
 WORKING_SCALE = 2.4
 """Most pixels of the working copy per frame pixel: 130 px to the eye distance."""
@@ -70,7 +71,11 @@ class WorkingCopy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoSubject:
-    """One face of one photograph, ready to be shown at any age."""
+    """One face of one photograph, ready to be shown at any age.
+
+    pattern: which lines it gets; from_mean: (320, 256, 2), where each pixel of the aligned frame
+    lies in the mean frame, for a frame of a clip, whose triangles must not flip.
+    """
 
     pixels: Pixels
     view: FaceView
@@ -80,6 +85,8 @@ class PhotoSubject:
     own_face: Floats
     movable: Floats
     model: PhotoModel
+    pattern: int
+    from_mean: Floats | None = None
 
 
 def prepare_subject(
@@ -99,7 +106,7 @@ def prepare_subject(
     to_mean = coordinate_map(model.mean_points, view.points)
     code = model.appearance(code_inputs(view, to_mean)) if appearance is None else appearance
     from_mean = coordinate_map(view.points, model.mean_points)
-    work = _working_copy(pixels, view, from_mean)
+    work = working_copy(pixels, view, from_mean)
     return PhotoSubject(
         pixels=pixels,
         view=view,
@@ -109,12 +116,24 @@ def prepare_subject(
             CELL // 2 :: CELL, CELL // 2 :: CELL
         ],
         own_detail=log_energy(sampled(view.lab[..., 0], to_mean, cubic=True)),
-        movable=_movable(view),
+        movable=movable(view),
         model=model,
+        pattern=pattern_of(view.points),
     )
 
 
-def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingCopy:
+def working_copy(
+    pixels: Pixels,
+    view: FaceView,
+    from_mean: Floats,
+    *,
+    crease_level: float | None = None,
+    colourful: float | None = None,
+) -> WorkingCopy:
+    """The head of a photograph (h, w, 3), given where its frame lies in the mean frame.
+
+    crease_level, colourful: as measured of a whole shot, for a frame of a clip.
+    """
     height, width = pixels.shape[:2]
     corners = np.array(
         [[0, 0], [WIDTH - 1, 0], [0, HEIGHT - 1], [WIDTH - 1, HEIGHT - 1]], np.float32
@@ -149,10 +168,12 @@ def _working_copy(pixels: Pixels, view: FaceView, from_mean: Floats) -> WorkingC
         rgb=rgb,
         lab=lab,
         bands=bands,
-        creases=creases(np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin),
+        creases=creases(
+            np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin, level=crease_level
+        ),
         blotches=_blotches(lab, layers.skin * (1 - layers.fixed), per_frame),
         layers=layers,
-        colourful=_colourful(lab, layers.skin),
+        colourful=_colourful(lab, layers.skin) if colourful is None else colourful,
     )
 
 
@@ -259,20 +280,38 @@ def _colourful(lab: Floats, skin: Floats) -> float:
     return float(np.clip((spread - low) / (high - low), 0, 1))
 
 
-def creases(light: Floats, per_frame: float, skin: Floats) -> Floats:
-    """Thin dark lines of L (h, w), 0..1: by the Hessian, as vessels are found (Frangi 1998)."""
+def creases(light: Floats, per_frame: float, skin: Floats, *, level: float | None = None) -> Floats:
+    """Thin dark lines of L (h, w), 0..1: by the Hessian, as vessels are found (Frangi 1998).
+
+    level: of `crease_level`, where it is known.
+    """
+    valley = _valleys(light, per_frame)
+    typical = _level_of(valley, skin) if level is None else level
+    if typical is None:
+        return np.zeros_like(light)
+    line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
+    return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
+
+
+def crease_level(work: WorkingCopy) -> float | None:
+    """How deep the lines of a working copy's skin typically are; None where it has no skin."""
+    light = np.ascontiguousarray(work.lab[..., 0])
+    return _level_of(_valleys(light, work.per_frame), work.layers.skin)
+
+
+def _level_of(valley: Floats, skin: Floats) -> float | None:
+    where = skin > 0.5
+    return float(np.percentile(valley[where], 85)) if where.any() else None
+
+
+def _valleys(light: Floats, per_frame: float) -> Floats:
+    """How dark and narrow the valleys of L (h, w) are."""
     soft = cv2.GaussianBlur(light, (0, 0), 1.3 * per_frame)
     xx, yy = cv2.Sobel(soft, cv2.CV_32F, 2, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 2)
     xy = cv2.Sobel(soft, cv2.CV_32F, 1, 1)
     root = np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     across, along = (xx + yy) / 2 + root, np.abs((xx + yy) / 2 - root)
-    valley = np.maximum(across, 0) * np.clip(1 - along / np.maximum(across, 1e-6), 0, 1)
-    where = skin > 0.5
-    if not where.any():
-        return np.zeros_like(light)
-    typical = float(np.percentile(valley[where], 85))
-    line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
-    return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
+    return np.maximum(across, 0) * np.clip(1 - along / np.maximum(across, 1e-6), 0, 1)
 
 
 def _blotches(lab: Floats, skin: Floats, per_frame: float) -> Floats:
@@ -283,7 +322,7 @@ def _blotches(lab: Floats, skin: Floats, per_frame: float) -> Floats:
     return np.asarray(BLOTCH * np.tanh(apart / BLOTCH) * skin[..., None], np.float32)
 
 
-def _movable(view: FaceView) -> Floats:
+def movable(view: FaceView) -> Floats:
     """Where the picture may be bent: (320, 256), the person and a soft rim about them."""
     masks = view.masks
     inside = np.maximum(np.maximum(masks.skin, masks.hair), masks.face)

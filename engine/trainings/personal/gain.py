@@ -20,9 +20,9 @@ from engine.nets.named import load_identity_network
 from engine.nets.protocols import AgeEstimator, IdentityNetwork
 from engine.nets.timemachine import TimeMachine
 from engine.training.checkpoint import Checkpoints
+from engine.training.launcher import is_child
 from engine.training.loop import Outcome
 from engine.training.photos import Photos, SplitPhotos, read_photos
-from engine.training.processes import is_child
 from engine.training.run_folder import RECIPE
 from engine.trainings.age_evaluators import load_age_evaluator
 from engine.trainings.personal.oneshot import is_oneshot
@@ -173,8 +173,8 @@ def measured(
         photo = test.tensor([row])
         for age in ages:
             outputs = [pooled(m, m.codes(photo, torch.tensor([age]))) for m in (base, refined)]
-            far = [_distance(identity.embed(output), others) for output in outputs]
-            figures.append((row, *far))
+            before, after = [_distance(identity.embed(output), others) for output in outputs]
+            figures.append((row, before, after))
             if evaluator is not None:
                 off = [abs(float(evaluator.years(output)) - age) for output in outputs]
                 years.append((off[0], off[1]))

@@ -1,0 +1,247 @@
+"""A clip: what its file says of itself, and its frames one after another.
+
+PyAV reads it. Files are handed over open, and only as the containers named here, so that no file
+makes FFmpeg open another one.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from engine.core.digest import file_sha256
+from engine.core.errors import PictureError, UsageError
+from engine.core.regular import open_regular
+from engine.faces.rotation import Pixels
+from engine.images.reading import FILMS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,ogg,asf,nut,mxf,gif,webp_pipe,"
+    "h264,hevc,obu,ivf"
+)
+SUFFIXES = frozenset((*FILMS, ".mpg", ".mpeg", ".ts", ".m2ts", ".flv", ".ogv", ".wmv", ".mxf"))
+SMALLEST, MOST_PIXELS = 32, 64_000_000
+NO_CLIP = "is no clip that PyAV reads"
+BT709, BT601, BT2020 = 1, 5, 9
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Numbers of FFmpeg for range, matrix, primaries and transfer; 2 is unspecified, 0 of range."""
+
+    full_range: bool
+    matrix: int
+    primaries: int
+    transfer: int
+    range_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a file says of its clip.
+
+    width, height: as stored, before the turn that a player makes; turns: quarter turns
+    anticlockwise that put a frame upright; display: the display matrix (9 numbers), None for an
+    upright clip; frames: as noted, or estimated from the duration; aspect: of a stored pixel.
+    """
+
+    path: Path
+    sha256: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction
+    frames: int
+    aspect: Fraction | None
+    turns: int
+    display: tuple[int, ...] | None
+    colours: Colours
+    has_sound: bool
+
+
+class Frame(NamedTuple):
+    """A decoded frame, its number from 0 and its time stamp in ticks of the clip's time base."""
+
+    number: int
+    ticks: int
+    picture: "VideoFrame"
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file is named like a clip."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read_clip(path: Path) -> Clip:
+    """What a file says of its clip, from its header and its first two frames.
+
+    PictureError with the reason for a file without a clip; UsageError without PyAV.
+    """
+    with opened(path) as (container, stream):
+        first, *more = _first_frames(container, stream)
+        if not more:
+            raise PictureError("holds a single frame: it is a picture, not a clip")
+        width, height = first.width, first.height
+        if min(width, height) < SMALLEST:
+            raise PictureError(f"is {width} x {height} px: too small for a face")
+        if width * height > MOST_PIXELS:
+            raise PictureError(f"is {width} x {height} px: more than {MOST_PIXELS // 10**6} MP")
+        base, rate = stream.time_base, stream.average_rate or stream.guessed_rate
+        if base is None or rate is None or rate <= 0 or rate > 1000:
+            raise PictureError("does not say how fast its frames follow one another")
+        return Clip(
+            path=path,
+            sha256=file_sha256(path),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            width=width,
+            height=height,
+            time_base=base,
+            rate=rate,
+            frames=stream.frames or _estimated_frames(container, stream, rate),
+            aspect=stream.sample_aspect_ratio or None,
+            turns=round(first.rotation / 90) % 4,
+            display=_display_matrix(first),
+            colours=_colours(first),
+            has_sound=bool(container.streams.audio),
+        )
+
+
+def frames_of(clip: Clip) -> Iterator[Frame]:
+    """The frames in the order of their time stamps, which grow; what is damaged is left out.
+
+    A frame without a time stamp follows its neighbour by the clip's rate.
+    """
+    step = max(round(1 / (clip.rate * clip.time_base)), 1)
+    last: int | None = None
+    number = 0
+    with opened(clip.path) as (container, stream):
+        for picture in _decoded(container, stream):
+            if (picture.width, picture.height) != (clip.width, clip.height):
+                picture = picture.reformat(width=clip.width, height=clip.height)
+            ticks = picture.pts
+            if ticks is None or (last is not None and ticks <= last):
+                ticks = 0 if last is None else last + step
+            last = ticks
+            yield Frame(number, ticks, picture)
+            number += 1
+
+
+def pixels_of(picture: "VideoFrame", clip: Clip) -> Pixels:
+    """The upright RGB picture (h, w, 3) of a frame, 8 bits."""
+    rgb = picture.to_ndarray(format="rgb24", src_colorspace=matrix_of(clip))
+    return np.ascontiguousarray(np.rot90(cast(Pixels, rgb), clip.turns))
+
+
+def matrix_of(clip: Clip) -> int:
+    """FFmpeg's number of the matrix of the colours: as noted, else as players guess by the size."""
+    noted = clip.colours.matrix
+    if noted == 2:
+        return BT709 if min(clip.width, clip.height) >= 720 else BT601
+    return {1: BT709, 9: BT2020, 10: BT2020}.get(noted, BT601)
+
+
+@contextmanager
+def opened(path: Path) -> "Generator[tuple[InputContainer, VideoStream]]":
+    """A file's container and its video stream; PictureError with a reason where it has none."""
+    av = pyav()
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        raise PictureError(f"cannot be read: {error.strerror or error}") from None
+    with file:
+        try:
+            container = av.open(file, options={"format_whitelist": CONTAINERS})
+        except (av.error.FFmpegError, ValueError) as error:
+            empty = path.stat().st_size == 0
+            why = "is an empty file" if empty else f"{NO_CLIP}: {_words(error)}"
+            raise PictureError(why) from None
+        with container:
+            cover = av.stream.Disposition.attached_pic
+            streams = [s for s in container.streams.video if not s.disposition & cover]
+            if not streams:
+                sound = bool(container.streams.audio)
+                raise PictureError("holds only sound, no frames" if sound else "holds no frames")
+            streams[0].thread_type = "AUTO"
+            yield container, streams[0]
+
+
+def pyav() -> Any:
+    """The module `av`; UsageError where it is not installed."""
+    try:
+        import av
+        import av.error
+        import av.stream
+    except ModuleNotFoundError:
+        raise UsageError("clips need PyAV", hint="run `pip install 'tm-toolkit[video]'`") from None
+    return av
+
+
+def _decoded(container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
+    """The frames that can be decoded; damaged packets give none, and a cut file ends."""
+    av = pyav()
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            packet = None
+        if packet is None:
+            break
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError:
+            continue
+
+
+def _first_frames(container: "InputContainer", stream: "VideoStream") -> "list[VideoFrame]":
+    frames: list[VideoFrame] = []
+    for picture in _decoded(container, stream):
+        frames.append(picture)
+        if len(frames) == 2:
+            break
+    if not frames:
+        raise PictureError("holds no frame that can be decoded")
+    return frames
+
+
+def _estimated_frames(container: "InputContainer", stream: "VideoStream", rate: Fraction) -> int:
+    if stream.duration and stream.time_base:
+        return max(round(stream.duration * stream.time_base * rate), 1)
+    return max(round(Fraction(container.duration or 0, 1_000_000) * rate), 1)
+
+
+def _display_matrix(picture: "VideoFrame") -> tuple[int, ...] | None:
+    # PyAV's types call this a mapping of names; it yields the data itself.
+    for data in cast("Iterable[Any]", picture.side_data):
+        if data.type.name == "DISPLAYMATRIX":
+            numbers = np.frombuffer(bytes(data), np.int32)
+            return tuple(numbers.tolist()) if len(numbers) == 9 else None
+    return None
+
+
+def _colours(picture: "VideoFrame") -> Colours:
+    code = int(picture.color_range)
+    return Colours(
+        full_range=code == 2 or picture.format.name.startswith("yuvj"),
+        matrix=int(picture.colorspace),
+        primaries=int(picture.color_primaries),
+        transfer=int(picture.color_trc),
+        range_code=code,
+    )
+
+
+def _words(error: Exception) -> str:
+    """What FFmpeg says, without the name of the file."""
+    return (getattr(error, "strerror", None) or str(error)).split(":")[0].strip().lower()
