@@ -17,6 +17,7 @@ from engine.core.jsontext import from_json
 from engine.core.ledger import Ledger, Row
 from engine.core.lock import locked
 from engine.core.progress import Progress, reported
+from engine.core.regular import read_text
 from engine.data.domains import Domain
 from engine.data.manifest import seen_from
 from engine.evaluators.drawn import domain_of
@@ -203,7 +204,7 @@ def _row(
 def _estimates(work: Work, timing: Timing) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for segment in np.unique(timing.segments).tolist():
-        rows += from_json(work.mark(segment).read_text("utf-8"))["estimates"]
+        rows += from_json(read_text(work.mark(segment)))["estimates"]
     return rows
 
 
