@@ -11,6 +11,8 @@ from engine.core.errors import PictureError
 
 SIDE = 64
 """px of the copies that are compared."""
+ENOUGH = 512
+"""px of which as many as that are averaged."""
 BLANK = 1.0
 """Standard deviation in levels of 255 under which a picture is blank."""
 SATURATED = 0.6
@@ -41,7 +43,9 @@ def require_plausible(made: Pixels, source: Pixels, *, same: bool = False) -> No
 
 
 def _small(pixels: Pixels) -> NDArray[np.float32]:
-    copy = cv2.resize(np.ascontiguousarray(pixels), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    step = max(min(pixels.shape[:2]) // ENOUGH, 1)
+    some = np.ascontiguousarray(pixels[::step, ::step])
+    copy = cv2.resize(some, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(copy, np.float32)
 
 

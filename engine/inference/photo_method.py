@@ -1,6 +1,7 @@
 """Photographs at other ages by the photo model: the whole picture, at its own resolution."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from engine.faces.boxes import Box, grown
 from engine.faces.covering import is_covered
 from engine.faces.descriptor import Descriptor, aligned_box, describe_face
 from engine.faces.detect import Face
-from engine.faces.fitting import cut
+from engine.faces.fitting import cut, resized
 from engine.faces.rotation import Pixels
 from engine.geometry.ffhq import Quad
 from engine.geometry.landmarks import eyes, yaw
@@ -58,6 +59,10 @@ TURNED = 20.0
 """Degrees of yaw from which a row is flagged."""
 SMALL_FACE = 20.0
 """Pixels between the eyes under which a row is flagged: the portraits of the fit have 50."""
+FINISHERS = 2
+"""Pictures that are packed and evaluated at once, beside the one that is made."""
+LARGEST_EVALUATED = 512.0
+"""Box width in px to which larger faces are shrunk before they are evaluated."""
 STRIP_CELL = 256
 TRAITS_SIZE = 256
 """Side in px of the aligned face by which the impostors of a person are chosen."""
@@ -103,8 +108,8 @@ class PhotoMethod:
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
         self.traits = TraitEstimator(torch.device("cpu"))
-        # Packing and evaluating a picture take as long as making it: done while the next is made.
-        self._finisher = ThreadPoolExecutor(max_workers=1)
+        # Packing and evaluating a picture takes longer than making it: done while others are made.
+        self._finisher = ThreadPoolExecutor(max_workers=FINISHERS)
         if any(flags_of_target(age) for age in plan.ages):
             progress.remark(EXTRAPOLATES)
         if plan.paste:
@@ -121,22 +126,23 @@ class PhotoMethod:
         prepared = self.prepared(subject.photo, sitter.face)
         rows: list[Row] = []
         heads: list[Pixels] = []
-        finished: Future[Row] | None = None
+        pending: deque[Future[Row]] = deque()
         for age in plan.ages:
             picture = age_subject(prepared, source.years, age, strength=plan.strength)
             require_plausible(picture, subject.photo, same=True)
-            if finished is not None:
-                rows.append(finished.result())
+            if len(pending) == FINISHERS:
+                rows.append(pending.popleft().result())
             path = stem.with_name(f"{stem.name}_age{age:g}.png")
             spent = time.perf_counter() - started
-            finished = self._finisher.submit(
-                self._finished, path, picture, subject, plan, age, sitter, spent
+            pending.append(
+                self._finisher.submit(
+                    self._finished, path, picture, subject, plan, age, sitter, spent
+                )
             )
             if plan.strip:
                 heads.append(replace(subject, photo=picture).face(STRIP_CELL))
             started = time.perf_counter()
-        if finished is not None:
-            rows.append(finished.result())
+        rows += [one.result() for one in pending]
         if plan.strip:
             save_strip(stem, subject, heads, plan, rows, {})
         if plan.film is not None:
@@ -218,7 +224,7 @@ class PhotoMethod:
     def _reference(self, subject: Subject, face: Face) -> Descriptor:
         """The descriptor of the photographed person."""
         described = subject.descriptor
-        return describe_face(subject.photo, face) if described is None else described
+        return describe_face(*_near(subject.photo, face)) if described is None else described
 
     def _traits_of(self, subject: Subject, face: Face) -> FaceTraits:
         """Sex and cheeks of the photographed person."""
@@ -239,11 +245,12 @@ class PhotoMethod:
         if reference is None:
             return row | {"why_null": "evaluation was turned off"}
         impostors = photo_impostors(target, sex_of(traits.male), traits.lightness)
-        points = self.faces.points(picture, face.box, rotation=face.rotation).astype(np.float32)
-        described = describe_face(picture, replace(face, landmarks=points))
+        near, face = _near(picture, face)
+        points = self.faces.points(near, face.box, rotation=face.rotation).astype(np.float32)
+        described = describe_face(near, replace(face, landmarks=points))
         distance = float(np.linalg.norm(described - reference))
         return row | {
-            "predicted_age": round(self.ages.years(picture, points, face.box), 2),
+            "predicted_age": round(self.ages.years(near, points, face.box), 2),
             "age_by": AGE_BY,
             "identity": round(1 - distance / impostors.distance, 4),
             "identity_by": DLIB_NAME,
@@ -330,6 +337,18 @@ def long_side(picture: Pixels, size: int | None) -> Pixels:
 def _flags(face: Face) -> list[str]:
     flags = ["turned_away"] if abs(face.yaw) >= TURNED else []
     return flags + (["small_face"] if eyes(face.landmarks).distance < SMALL_FACE else [])
+
+
+def _near(picture: Pixels, face: Face) -> tuple[Pixels, Face]:
+    """What is about a face, no larger than networks need it, and the face in it."""
+    patch, left, top = cut(picture, grown(face.box, 1.0))
+    scale = min(LARGEST_EVALUATED / max(face.box[2] - face.box[0], 1.0), 1.0)
+    copy = resized(patch, scale)
+    x, y = copy.shape[1] / patch.shape[1], copy.shape[0] / patch.shape[0]
+    sides = (np.array(face.box) - [left, top, left, top]) * [x, y, x, y]
+    points = (face.landmarks - [left, top] + 0.5) * [x, y] - 0.5
+    box: Box = (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
+    return copy, replace(face, box=box, landmarks=points.astype(np.float32))
 
 
 def _trusted(subject: Subject, plan: InferPlan) -> Face:
