@@ -22,6 +22,7 @@ from evaluation.families import by_families
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.core.digest import file_sha256
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
 from engine.evaluators.photographs import NANO, PhotoEvaluators
@@ -61,7 +62,9 @@ def exam(chosen: argparse.Namespace) -> Results:
     truth = resized(people.tensor(range(len(people))), small).unflatten(0, outputs.shape[:2])
     unchanged = photos[:, None].expand_as(outputs)
     years = np.broadcast_to(np.asarray(anchors.years), outputs.shape[:2])
-    results: Results = {"weights": chosen.weights, "people": chosen.people, "size": small}
+    file = find_weights(chosen.weights)
+    results: Results = {"weights": chosen.weights, "sha256": file_sha256(file)}
+    results |= {"people": chosen.people, "size": small}
     estimator = load_age_estimator(NANO, CPU)
     sets = {"output": outputs, "truth": truth, "nothing": unchanged}
     for name, pictures in sets.items():
