@@ -34,7 +34,7 @@ from engine.weights.load import read_checkpoint
 CPU = torch.device("cpu")
 GAIN, METRIC = "gain.json", "held_out_gain"
 FEWEST = 3
-"""Held-out photos without which nothing can be told."""
+"""Held-out photos without which nothing can be said."""
 MOST_OLDER = 1.0
 """Years by which the age error may grow for more identity."""
 
