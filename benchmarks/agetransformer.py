@@ -1,8 +1,9 @@
 """Evaluation of an AgeTransformer: held-out people against their truth, operations, and speed.
 
 People from 903,000 on, on whom no network was trained, each from one age to every anchor. The
-evaluators are in no loss: the nano age evaluator for ages, dlib for identity. The unchanged photo
-and the truth itself are measured too.
+evaluators are in no loss: three families of age networks, of which the worst is named, dlib for
+identity. The unchanged photo, the truth itself, and the truth as soft as the outputs are measured
+too. `age_mae` is by the network that chose the weights of a training; the others chose nothing.
 
     python benchmarks/agetransformer.py exam [--weights agetransformer] [--people 100] [--dlib 20]
         [--out DIR]
@@ -17,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from evaluation.families import by_families
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.core.digest import file_sha256
 from engine.core.progress import Silence
 from engine.data.portraits import PortraitPlan, rendered
 from engine.evaluators.photographs import NANO, PhotoEvaluators
@@ -59,9 +62,12 @@ def exam(chosen: argparse.Namespace) -> Results:
     truth = resized(people.tensor(range(len(people))), small).unflatten(0, outputs.shape[:2])
     unchanged = photos[:, None].expand_as(outputs)
     years = np.broadcast_to(np.asarray(anchors.years), outputs.shape[:2])
-    results: Results = {"weights": chosen.weights, "people": chosen.people, "size": small}
+    file = find_weights(chosen.weights)
+    results: Results = {"weights": chosen.weights, "sha256": file_sha256(file)}
+    results |= {"people": chosen.people, "size": small}
     estimator = load_age_estimator(NANO, CPU)
-    for name, pictures in (("output", outputs), ("truth", truth), ("nothing", unchanged)):
+    sets = {"output": outputs, "truth": truth, "nothing": unchanged}
+    for name, pictures in sets.items():
         flat = pictures.flatten(0, 1)
         with torch.inference_mode():
             estimates = torch.cat([estimator.years(some) for some in flat.split(100)]).numpy()
@@ -76,6 +82,7 @@ def exam(chosen: argparse.Namespace) -> Results:
             "gradient": float(gradient_distance(flat, truth.flatten(0, 1)).mean()),
             "sharpness": float(laplacian(flat).square().mean()),
         }
+    results["ages"] = by_families(sets, years)
     results["identity"] = identities(outputs, truth, unchanged, photos, chosen.dlib)
     if chosen.out is not None:
         chosen.out.mkdir(parents=True, exist_ok=True)

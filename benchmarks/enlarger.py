@@ -55,7 +55,7 @@ class Damage(NamedTuple):
         _, file = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.jpeg])
         back = cv2.imdecode(file, cv2.IMREAD_COLOR)
         assert back is not None
-        return np.ascontiguousarray(back[..., ::-1])
+        return np.ascontiguousarray(back[..., ::-1]).astype(np.uint8)
 
 
 DAMAGES: Mapping[str, Damage] = {
@@ -108,7 +108,7 @@ def photographs(folder: Path, people: int) -> list[Pixels]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default="nano-x2")
     parser.add_argument("--portraits", type=Path)
     parser.add_argument("--people", type=int, default=24)

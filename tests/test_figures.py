@@ -63,6 +63,29 @@ def networks():
     yield "landmarks: error in eye distances | #", of("landmarks: mean error in eye distances")[:1]
 
 
+def ten_ages():
+    """`python benchmarks/agetransformer.py exam`: by three families, the worst of them named."""
+    found = report("ten-ages")
+    ages = found["ages"]
+    for family in ("nano-age-evaluator", "nano-age-tokens"):
+        rows = ages[family]
+        yield (
+            f"(`{family}`) | # (# to #) | # (# to #) | # | # |",
+            [*rows["output"]["error"], *rows["truth"]["error"],
+             rows["soft_truth"]["error"][0], rows["nothing"]["error"][0]],
+        )  # fmt: skip
+    worst = ages[ages["worst"]]
+    yield (
+        f"(`{ages['worst']}`) | **# (# to #)** | # (# to #) | # | # |",
+        [*worst["output"]["error"], *worst["truth"]["error"],
+         worst["soft_truth"]["error"][0], worst["nothing"]["error"][0]],
+    )  # fmt: skip
+    gap = worst["output"]["error"][0] - worst["truth"]["error"][0]
+    yield "off by # years in luma**, # more than", [worst["output"]["error"][0], gap]
+    yield "a quarter of that (# years", [worst["blur"]]
+    assert 0.2 < worst["blur"] / gap < 0.3
+
+
 def cards():
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
@@ -71,7 +94,7 @@ def cards():
         yield text, [women]
 
 
-@pytest.mark.parametrize("source", [photo, networks, cards])
+@pytest.mark.parametrize("source", [photo, networks, ten_ages, cards])
 def test_figures_are_those_of_the_source(source):
     for text, values in source():
         pattern = re.escape(text).replace(r"\#", NUMBER)
@@ -89,3 +112,5 @@ def test_the_reports_are_of_the_weights_in_the_package():
     assert {role: measured["weights"][role] for role in files} == {
         role: file_sha256(shipped_weights()[name]) for role, name in files.items()
     }
+    ten = report("ten-ages")
+    assert ten["sha256"] == file_sha256(shipped_weights()[ten["weights"]])

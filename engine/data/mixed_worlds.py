@@ -122,6 +122,7 @@ def _middle(pixels: np.ndarray, size: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     top, left = max(height - size, 0) // 2, max(width - size, 0) // 2
     part = pixels[top : top + size, left : left + size]
-    missing = [size - side for side in part.shape[:2]]
-    edges = [edge for side in missing for edge in (side // 2, side - side // 2)]
-    return np.asarray(cv2.copyMakeBorder(part, *edges, cv2.BORDER_REFLECT_101))
+    down, across = (size - side for side in part.shape[:2])
+    above, before = down // 2, across // 2
+    edges = above, down - above, before, across - before
+    return np.asarray(cv2.copyMakeBorder(part, *edges, borderType=cv2.BORDER_REFLECT_101))

@@ -14,14 +14,18 @@ from engine.core.progress import Progress, reported
 from engine.data.landscapes import Landscapes
 from engine.landscapes.inference.batches import generate_in_batches, tiled, va_grid
 from engine.landscapes.metrics.evaluation import (
+    FITTED,
     FULL,
     Effort,
     LandscapeMetrics,
     fixed_noise,
     mean_ccc,
+    spread_over,
 )
 from engine.landscapes.metrics.features import NAME
+from engine.landscapes.metrics.recoloured import Recolouring
 from engine.landscapes.metrics.red_flags import CAUSES
+from engine.landscapes.metrics.structure import StructureMetrics
 from engine.landscapes.metrics.va_regression import VaPredictor
 from engine.landscapes.nets.eru import SCALE_HIGH
 from engine.landscapes.nets.generator import LandscapeGenerator, eru_statistics
@@ -31,7 +35,11 @@ GRID, REPEATED = 6, 8
 LARGE = 128
 """Size in px from which the stricter limits hold."""
 MIN_CORRELATION = 0.15
-"""Rank correlation of photos from which a generator must have one of the same sign."""
+"""Rank correlation of photos from which a generator must have one of the same sign, and concordance
+of real structure with the mood from which a generator must show it."""
+BASELINES = ("one scene recoloured", "scenes recoloured")
+"""Generators that draw nothing: a scene, or any, in the colours of the mood asked for."""
+BASELINE_LATENT = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +96,9 @@ class Limits(NamedTuple):
     latent_diversity: float
     copies: float
     correlations: Mapping[str, float]
+    structure: float = 0.5
+    """Least share of the concordance that the structure of real landscapes has with their mood."""
+    structure_diversity: float = 0.6
 
 
 COLOURS = {"valence_luma": 0.95, "valence_chroma": 0.85, "valence_warmth": 0.85}
@@ -111,18 +122,18 @@ def evaluate_landscapes(
     metrics = LandscapeMetrics.of(material.train, material.test, material.predictor, effort)
     size = material.runs[0].generator.spec.size
     limits = PHOTOS if material.photos else FINE if size >= LARGE else SMALL
+    structure = StructureMetrics.of(material.train, material.test, effort)
     results: dict[str, dict[str, Any]] = {}
     sheets = {"real": tiled(_real_grid(material.test), GRID)}
     with reported(progress, "Evaluating", len(material.runs)):
         for run in material.runs:
-            results[run.name], sheets[run.name] = _evaluated(run, metrics, device)
+            results[run.name], sheets[run.name] = _evaluated(run, metrics, structure, device)
             progress.advance(run.name)
     first, *others = material.runs
     for run in material.runs:
         compared = [(other, results[other.name]) for other in others] if run is first else []
-        table = acceptance(results[run.name], metrics, limits, compared)
-        results[run.name]["failed"] = sum(row.passed is False for row in table)
-        results[run.name]["acceptance"] = [row._asdict() for row in table]
+        table = acceptance(results[run.name], metrics, structure, limits, compared)
+        results[run.name] |= _said(table)
     report: dict[str, Any] = {
         "made_by": f"tm {version('tm-toolkit')}",
         "kind": "landscapes",
@@ -135,7 +146,8 @@ def evaluate_landscapes(
         "size": size,
         "device": device.type,
         "evaluated_by": {"valence_arousal": material.evaluated_by, "features": NAME},
-        "ceiling": metrics.ceiling,
+        "baselines": _baselines(material.train, metrics, structure, limits),
+        "ceiling": metrics.ceiling | structure.ceiling,
         "floor": metrics.floor,
         "real_correlations": metrics.correlations,
     }
@@ -145,6 +157,7 @@ def evaluate_landscapes(
 def acceptance(
     result: Mapping[str, Any],
     metrics: LandscapeMetrics,
+    structure: StructureMetrics,
     limits: Limits,
     others: Sequence[tuple[EvaluatedRun, Mapping[str, Any]]],
 ) -> list[Row]:
@@ -167,11 +180,40 @@ def acceptance(
     rows.append(_better(result, others))
     same = bool(result["deterministic"])
     rows.append(Row(12, "same seed, same image", float(same), ">= 1", same))
+    rows += [_structure(name, result, structure, limits) for name in ("valence", "arousal")]
+    rows.append(_at_least(14, "structure_diversity", result, limits.structure_diversity))
     return sorted(rows, key=lambda row: row.row)
 
 
+def _said(table: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "failed": sum(row.passed is False for row in table),
+        "acceptance": [row._asdict() for row in table],
+    }
+
+
+def _baselines(
+    train: Landscapes, metrics: LandscapeMetrics, structure: StructureMetrics, limits: Limits
+) -> dict[str, dict[str, Any]]:
+    """Recoloured training scenes at the same table: what colours alone can reach."""
+    rows = spread_over(train, FITTED)
+    pictures, va = train.tensor(rows), train.va_of(rows)
+    middle = (va - 0.5).norm(dim=1).argmin()[None]
+    results: dict[str, dict[str, Any]] = {}
+    for name, scenes in zip(BASELINES, (pictures[middle], pictures), strict=True):
+        generate = Recolouring.fitted(pictures, va, scenes)
+        result: dict[str, Any] = {
+            **metrics.compute(generate, BASELINE_LATENT)[0],
+            **structure.compute(generate, BASELINE_LATENT),
+            "gamma_bound": None,
+            "deterministic": True,
+        }
+        results[name] = result | _said(acceptance(result, metrics, structure, limits, ()))
+    return results
+
+
 def _evaluated(
-    run: EvaluatedRun, metrics: LandscapeMetrics, device: torch.device
+    run: EvaluatedRun, metrics: LandscapeMetrics, structure: StructureMetrics, device: torch.device
 ) -> tuple[dict[str, Any], np.ndarray]:
     net = run.generator
     width = net.spec.latent
@@ -188,6 +230,7 @@ def _evaluated(
     missing = {} if bound is not None else {"gamma_bound": "the units have no gamma"}
     return {
         **result,
+        **structure.compute(generate, width),
         **eru_statistics(net),
         "gamma_bound": bound,
         "deterministic": same,
@@ -234,6 +277,17 @@ def _correlation(
         return Row(row, name, result[name], "as the photos", None, why)
     sign = ">" if real > 0 else "<"
     return Row(row, name, result[name], f"{sign} 0 as the photos", result[name] * real > 0)
+
+
+def _structure(
+    axis: str, result: Mapping[str, Any], structure: StructureMetrics, limits: Limits
+) -> Row:
+    name = f"structure_ccc_{axis}"
+    ceiling = structure.ceiling[name]
+    if ceiling < MIN_CORRELATION:
+        why = f"the structure of real landscapes hardly shows it: {ceiling:.2f}"
+        return Row(13, name, result[name], "as the real ones", None, why)
+    return _at_least(13, name, result, limits.structure * ceiling)
 
 
 def _gamma(result: Mapping[str, Any]) -> Row:

@@ -17,7 +17,8 @@ from engine.scoring.words import number, title
 
 SHOWN = (
     "ccc_valence", "ccc_arousal", "mae_valence", "mae_arousal", "frechet_distance", "va_diversity",
-    "latent_diversity", "red_flags", "failed",
+    "latent_diversity", "structure_ccc_valence", "structure_ccc_arousal", "structure_diversity",
+    "red_flags", "failed",
 )  # fmt: skip
 CAPTION = (
     "Valence rises from bottom to top, arousal from left to right. Left half: one latent at all "
@@ -29,6 +30,9 @@ MEANINGS = (
     ("frechet_distance", "Frechet distance of colour and detail statistics to held-out real "
                          "landscapes, per feature; comparable between these runs only, not an FID"),
     ("kernel_distance", "the same by an unbiased kernel estimate, about 0 for equal distributions"),
+    ("structure_...", "the same by the order of lights alone, which no recolouring changes: what "
+                      "is drawn, by a ridge regression on energies of equalised luma"),
+    ("... recoloured", "training scenes in the colours of the mood: what needs no drawing"),
     ("latent_diversity", "difference of images of one valence and arousal, relative to real ones"),
     ("va_diversity", "difference of one latent at the corners of the plane, relative to real ones"),
     ("valence_..., arousal_...", "rank correlation of a colour statistic along a sweep of one "
@@ -112,6 +116,10 @@ def _comparison(report: dict[str, Any]) -> Html:
     rows: list[tuple[str, tuple[object, ...]]] = [
         ("", (title(run), *(number(report[run][name], 3) for name in SHOWN)))
         for run in report["methods"]
+    ]
+    rows += [
+        ("control", (name, *(number(result[figure], 3) for figure in SHOWN)))
+        for name, result in report["baselines"].items()
     ]
     bounds = {**report["ceiling"], **report["floor"]}
     real = (number(bounds.get(name), 3) for name in SHOWN)

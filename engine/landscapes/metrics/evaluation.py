@@ -81,14 +81,14 @@ class LandscapeMetrics:
         effort: Effort = QUICK,
     ) -> Self:
         """Measure the landscapes; without a predictor, a ridge regression is fitted to `train`."""
-        rows = _spread_over(train, FITTED)
+        rows = spread_over(train, FITTED)
         known = train.tensor(rows)
         if predictor is None:
             predictor = ColorStatisticsRegression.fitted(known, train.va_of(rows))
-        held_out = _spread_over(validation, effort.held_out)
+        held_out = spread_over(validation, effort.held_out)
         real, va = validation.tensor(held_out), validation.va_of(held_out)
         features = statistics(real).numpy()
-        near, far = _diversity(real, va)
+        near, far = distances_by_mood(_flat(real), va)
         chunks = _chunks(train, effort.training)
         training = torch.cat([_flat(train.tensor(chunk)) for chunk in chunks])
         return cls(
@@ -202,14 +202,14 @@ def _correlations(real: Tensor, va: Tensor) -> dict[str, float]:
     }
 
 
-def _spread_over(landscapes: Landscapes, most: int) -> range:
+def spread_over(landscapes: Landscapes, most: int) -> range:
     """At most `most` rows at even distances: neighbours in a folder are often alike."""
     step = -(-len(landscapes) // most)
     return range(0, len(landscapes), step)
 
 
 def _chunks(landscapes: Landscapes, most: int, size: int = 500) -> list[range]:
-    rows = _spread_over(landscapes, most)
+    rows = spread_over(landscapes, most)
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
@@ -238,9 +238,8 @@ def _mean_distance(pictures: Tensor) -> float:
     return float(F.pdist(flat, p=1).mean() / flat.shape[1])
 
 
-def _diversity(real: Tensor, va: Tensor) -> tuple[float, float]:
-    """Mean distance of images of nearly equal valence and arousal, and of very different ones."""
-    flat = _flat(real)
+def distances_by_mood(flat: Tensor, va: Tensor) -> tuple[float, float]:
+    """Mean distance of images (n, d) of nearly equal valence and arousal, and of very different."""
     apart = torch.cdist(flat, flat, p=1) / flat.shape[1]
     away = torch.cdist(va, va)
     upper = torch.ones_like(away, dtype=torch.bool).triu(1)

@@ -34,7 +34,7 @@ from engine.weights.load import read_checkpoint
 CPU = torch.device("cpu")
 GAIN, METRIC = "gain.json", "held_out_gain"
 FEWEST = 3
-"""Held-out photos without which nothing is said."""
+"""Held-out photos without which nothing can be said."""
 MOST_OLDER = 1.0
 """Years by which the age error may grow for more identity."""
 
@@ -173,19 +173,19 @@ def measured(
         photo = test.tensor([row])
         for age in ages:
             outputs = [pooled(m, m.codes(photo, torch.tensor([age]))) for m in (base, refined)]
-            before, after = [_distance(identity.embed(output), others) for output in outputs]
+            before, after = (_distance(identity.embed(output), others) for output in outputs)
             figures.append((row, before, after))
             if evaluator is not None:
                 off = [abs(float(evaluator.years(output)) - age) for output in outputs]
                 years.append((off[0], off[1]))
-    photos, before, after = (np.array(column) for column in zip(*figures, strict=True))
+    photos, base_far, far = (np.array(column) for column in zip(*figures, strict=True))
     mean_years = np.mean(years, axis=0).tolist() if years else (None, None)
     return Gain(
         photos=len(apart),
         compared_with=compared_with,
-        identity_base=float(before.mean()),
-        identity=float(after.mean()),
-        gained=ratio_interval(before - after, before, groups=photos),
+        identity_base=float(base_far.mean()),
+        identity=float(far.mean()),
+        gained=ratio_interval(base_far - far, base_far, groups=photos),
         age_base=mean_years[0],
         age=mean_years[1],
     )

@@ -18,6 +18,8 @@ from engine.landscapes.evaluation.evaluate import (
 )
 from engine.landscapes.evaluation.page import landscape_page
 from engine.landscapes.metrics.evaluation import Effort, LandscapeMetrics
+from engine.landscapes.metrics.recoloured import Recolouring
+from engine.landscapes.metrics.structure import StructureMetrics, equalised
 from engine.landscapes.metrics.va_regression import ColorStatisticsRegression
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
 from engine.worlds.landscapes import render, scene_va
@@ -46,6 +48,11 @@ def predictor(sides):
 @pytest.fixture(scope="module")
 def metrics(sides, predictor):
     return LandscapeMetrics.of(*sides, predictor, EFFORT)
+
+
+@pytest.fixture(scope="module")
+def structure(sides):
+    return StructureMetrics.of(*sides, EFFORT)
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def test_the_report_has_every_row_and_reasons_for_missing_values(material):
     )  # fmt: skip
     table = report["gan"]["acceptance"]
     assert [row["row"] for row in table] == sorted(row["row"] for row in table)
-    assert {row["row"] for row in table} == set(range(1, 13))
+    assert {row["row"] for row in table} == set(range(1, 15))
     assert all((row["passed"] is None) == (row["why_null"] is not None) for row in table)
     assert report["gan"]["failed"] == sum(row["passed"] is False for row in table)
     share = next(row for row in table if row["row"] == 3)
@@ -130,6 +137,8 @@ def test_the_report_has_every_row_and_reasons_for_missing_values(material):
     alone = next(row for row in report["warm"]["acceptance"] if row["row"] == 11)
     assert alone["why_null"] == "no other run was given to compare with"
     assert next(row for row in table if row["row"] == 12)["passed"] is True
+    assert set(report["baselines"]) == {"one scene recoloured", "scenes recoloured"}
+    assert report["baselines"]["one scene recoloured"]["failed"] > 0
     assert set(evaluation.sheets) == {"real", "gan", "warm"}
     assert evaluation.sheets["gan"].shape == (6 * 16, 12 * 16, 3)
 
@@ -139,7 +148,7 @@ def test_two_calls_agree(material):
     assert one == other
 
 
-def test_limits_for_photos_follow_their_own_correlations_and_ceiling(material, metrics):
+def test_limits_for_photos_follow_their_own_correlations_and_ceiling(material, metrics, structure):
     report = evaluate_landscapes(replace(material, photos=True), CPU, Silence(), EFFORT).report
     assert report["limits"] == PHOTOS.name
     table = {row["measure"]: row for row in report["gan"]["acceptance"]}
@@ -149,30 +158,58 @@ def test_limits_for_photos_follow_their_own_correlations_and_ceiling(material, m
     names = (
         "ccc_valence", "ccc_arousal", "mae_valence", "mae_arousal", "va_diversity", "copies",
         "latent_diversity", "red_flags", "gamma_max", "frechet_distance", "deterministic",
+        "structure_ccc_valence", "structure_ccc_arousal", "structure_diversity",
     )  # fmt: skip
     result = dict.fromkeys((*metrics.correlations, *names), 1.0) | {"gamma_bound": None}
     still = replace(metrics, correlations=dict.fromkeys(metrics.correlations, 0.1))
-    rows = {row.measure: row for row in acceptance(result, still, PHOTOS, [])}
+    rows = {row.measure: row for row in acceptance(result, still, structure, PHOTOS, [])}
     assert rows["valence_luma"].passed is None
     assert rows["gamma_max"].why_null == "the units have no gamma"
     against = replace(metrics, correlations=dict.fromkeys(metrics.correlations, -0.5))
-    rows = {row.measure: row for row in acceptance(result, against, PHOTOS, [])}
+    rows = {row.measure: row for row in acceptance(result, against, structure, PHOTOS, [])}
     assert not rows["valence_luma"].passed
 
 
-def test_limits_are_those_of_the_table(metrics):
+def test_limits_are_those_of_the_table(metrics, structure):
     result = {
         "ccc_valence": 0.8, "ccc_arousal": 0.69, "mae_valence": 0.1, "mae_arousal": 0.13,
         "frechet_distance": 1.0, "va_diversity": 0.7, "latent_diversity": 0.49, "red_flags": 1.0,
         "gamma_max": 2.7, "gamma_bound": 2.7, "copies": 0.02, "deterministic": True,
         "valence_luma": 0.95, "valence_chroma": 0.84, "valence_warmth": 0.85,
-        "arousal_contrast": 0.85, "arousal_edges": 0.84,
+        "arousal_contrast": 0.85, "arousal_edges": 0.84, "structure_diversity": 0.59,
+        "structure_ccc_valence": 0.2, "structure_ccc_arousal": 0.19,
     }  # fmt: skip
-    rows = acceptance(result, metrics, SMALL, [])
+    ceiling = {"structure_ccc_valence": 0.4, "structure_ccc_arousal": 0.4}
+    rows = acceptance(result, metrics, replace(structure, ceiling=ceiling), SMALL, [])
     assert {row.measure for row in rows if row.passed is False} == {
         "ccc_arousal", "mae_arousal", "latent_diversity", "red_flags", "valence_chroma",
-        "arousal_edges",
+        "arousal_edges", "structure_ccc_arousal", "structure_diversity",
     }  # fmt: skip
+    hidden = replace(structure, ceiling=dict.fromkeys(ceiling, 0.1))
+    rows = acceptance(result, metrics, hidden, SMALL, [])
+    assert [row.passed for row in rows if row.row == 13] == [None, None]
+
+
+def test_structure_is_what_no_recolouring_changes(sides):
+    pictures = sides[1].tensor(range(8))
+    grey = pictures.mean(dim=1, keepdim=True).expand_as(pictures)
+    for changed in (0.5 * grey + 0.2, (0.9 * grey).sin()):
+        apart = (equalised(changed) - equalised(grey)).abs().mean()
+        assert apart < 0.03
+    assert (equalised(pictures.flip(2)) - equalised(pictures)).abs().mean() > 0.2
+
+
+def test_recoloured_scenes_win_by_colours_and_not_by_structure(metrics, structure, sides):
+    learn = sides[0]
+    pictures, va = learn.tensor(range(48)), learn.va_of(range(48))
+    one, many = (Recolouring.fitted(pictures, va, some) for some in (pictures[:1], pictures))
+    assert metrics.compute(many, 6)[0]["ccc_valence"] > 0.7
+    drawn = structure.compute(lookup(sides), 6)
+    flat, shuffled = structure.compute(one, 6), structure.compute(many, 6)
+    assert flat["structure_diversity"] < 0.1
+    assert abs(flat["structure_ccc_arousal"]) < 0.1
+    assert drawn["structure_diversity"] > 0.6
+    assert shuffled["structure_ccc_arousal"] < 0.5 * drawn["structure_ccc_arousal"]
 
 
 def test_the_page_is_one_file_with_verdicts_and_pictures(material):
