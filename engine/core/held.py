@@ -243,6 +243,13 @@ def begin(path: Path) -> Path:
     return temporary_name(path) if folder is None else folder.begin(Path.cwd() / path)
 
 
+def is_record(path: Path) -> bool:
+    """Whether a regular file is empty, or begins with a line of a record, perhaps cut short."""
+    with open_regular(path) as file:
+        first = file.readline(1 << 16)
+    return not first or _entry(first) is not None or (first[:2] == b'["' and first[-1:] != b"\n")
+
+
 def within(folder: Path, name: str) -> Path:
     """A name that was read from outside, joined to the folder that it has to stay in.
 
