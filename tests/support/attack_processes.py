@@ -62,7 +62,13 @@ def _run(argv: Sequence[str], log: Path, environment: dict[str, str]) -> None:
     sys.argv = ["tm", *argv]
     from tm.cli import main
 
-    main()
+    code = 0
+    try:
+        main()
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 0
+    sys.stderr.flush()
+    os._exit(code)  # a signal at the end of this module's own work is none of the run
 
 
 def end_group(pid: int, number: int) -> None:
