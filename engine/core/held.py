@@ -130,8 +130,15 @@ class HeldFolder:
             self.adopt(own)
 
     def release(self) -> None:
-        """Keep the record only where it says what the folder owns."""
-        if not is_dry() and self.is_new and not self.guarded:
+        """Remove what a full disk or an interrupt has left unfinished, and keep the record only
+        where it says what the folder owns."""
+        if is_dry():
+            return
+        self._read_to = 0
+        for _, temporary in self._entries():
+            if temporary is not None:
+                self._remove(temporary)
+        if self.is_new and not self.guarded:
             self.record.unlink(missing_ok=True)
 
     def _resolved(self, path: Path) -> Path:
