@@ -130,8 +130,15 @@ class HeldFolder:
             self.adopt(own)
 
     def release(self) -> None:
-        """Keep the record only where it says what the folder owns."""
-        if not is_dry() and self.is_new and not self.guarded:
+        """Remove what a full disk or an interrupt has left unfinished, and keep the record only
+        where it says what the folder owns."""
+        if is_dry():
+            return
+        self._read_to = 0
+        for _, temporary in self._entries():
+            if temporary is not None:
+                self._remove(temporary)
+        if self.is_new and not self.guarded:
             self.record.unlink(missing_ok=True)
 
     def _resolved(self, path: Path) -> Path:
@@ -241,6 +248,13 @@ def begin(path: Path) -> Path:
     """The temporary name of a file that is about to be written; see `HeldFolder.begin`."""
     folder = folder_of(path)
     return temporary_name(path) if folder is None else folder.begin(Path.cwd() / path)
+
+
+def is_record(path: Path) -> bool:
+    """Whether a regular file is empty, or begins with a line of a record, perhaps cut short."""
+    with open_regular(path) as file:
+        first = file.readline(1 << 16)
+    return not first or _entry(first) is not None or (first[:2] == b'["' and first[-1:] != b"\n")
 
 
 def within(folder: Path, name: str) -> Path:

@@ -13,6 +13,7 @@ from engine.core.jsontext import from_json, to_json
 from engine.core.regular import read_text
 
 Row = dict[str, Any]
+JOURNAL_HEAD = "\n"
 OUTPUTS = ("output", "sidecar")
 """Keys of rows that name files of the ledger's folder."""
 
@@ -31,7 +32,7 @@ class Ledger:
         self._key = key
         self._file: TextIO | None = None
         self.rows: dict[str, Row] = {}
-        for row in [*read_rows(path), *read_rows(self.journal, torn=True)]:
+        for row in [*read_rows(path), *_journalled(self.journal)]:
             try:
                 self.rows[key(row)] = row
             except (KeyError, TypeError, AttributeError) as error:
@@ -48,7 +49,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # A torn last line must not swallow the first row of this run.
             self._file = open(self.journal, "a", encoding="utf-8", opener=_not_through_links)
-            self._file.write("\n")
+            self._file.write(JOURNAL_HEAD)
             self._adopt()
         except OSError as error:
             raise disk_error(error, self.journal) from error
@@ -99,6 +100,17 @@ class Ledger:
         lines = [to_json(self.rows[key]) for key in sorted(self.rows)]
         write_text(self.path, "".join(line + "\n" for line in lines))
         self.journal.unlink(missing_ok=True)
+
+
+def _journalled(journal: Path) -> list[Row]:
+    """What a killed run has left; UsageError for a file of somebody else's."""
+    rows = read_rows(journal, torn=True)
+    if journal.exists() and read_text(journal, errors="replace")[:1] not in ("", JOURNAL_HEAD):
+        raise UsageError(
+            f"`{journal}` was not made by tm, which keeps a file of its own there",
+            hint="remove it, or name another folder",
+        )
+    return rows
 
 
 def outputs_of(path: Path) -> frozenset[str]:

@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 from engine.core.atomic import disk_error, require_folder, write_json
 from engine.core.dry_run import is_dry
 from engine.core.errors import UsageError
-from engine.core.held import RECORD, HeldFolder, holding, may_overwrite
+from engine.core.held import RECORD, HeldFolder, holding, is_record, may_overwrite
 from engine.core.jsontext import from_json
-from engine.core.regular import open_regular
+from engine.core.regular import read_bytes
 
 LOCK = ".lock"
 
@@ -52,6 +52,7 @@ def locked(
             folder, guarded=guarded, overwrite=may_overwrite(), inputs=inputs, record=record
         )
 
+    _require_ours(Path(lock.lock_file), owner, folder / f"{before}{RECORD}")
     if is_dry() and not Path(lock.lock_file).is_file():
         with holding(held()) as own:
             yield own
@@ -60,7 +61,8 @@ def locked(
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(
-            f"`{what}` is in use by {_holder(owner)}", hint="wait for it, or choose another folder"
+            f"`{what}` is in use by {_holder(owner) or 'another process'}",
+            hint="wait for it, or choose another folder",
         ) from None
     except OSError as error:
         raise disk_error(error, folder) from error
@@ -82,10 +84,29 @@ def locked(
         lock.release()
 
 
-def _holder(owner: Path) -> str:
+def _require_ours(lock: Path, owner: Path, record: Path) -> None:
+    """UsageError for what stands where the files of a lock are to be, and is none of them."""
+    for path in (lock, owner, record):
+        if not os.path.lexists(path):
+            continue
+        ours = path.is_file() and not path.is_symlink()
+        if ours and path == lock:  # always empty
+            ours = path.stat().st_size == 0
+        elif ours and path == owner:
+            ours = _holder(path) is not None
+        elif ours:
+            ours = is_record(path)
+        if not ours and os.path.lexists(path):  # it may be gone since: another run has ended
+            raise UsageError(
+                f"`{path}` was not made by tm, which keeps a file of its own there",
+                hint="remove it, or name another folder",
+            )
+
+
+def _holder(owner: Path) -> str | None:
+    """The process that a file names; None for a file that was not made here, or that is gone."""
     try:
-        with open_regular(owner) as file:
-            holder = from_json(file.read())
+        holder = from_json(read_bytes(owner))
         return f"process {holder['pid']} (`{holder['command']}`, since {holder['since']})"
-    except (OSError, ValueError, KeyError, TypeError):  # not written yet, just gone, or not ours
-        return "another process"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,8 +1,8 @@
 """The strict base of every recipe table, and the choice of a class by its `kind`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from engine.core.registry import Registry
@@ -54,10 +55,20 @@ class Table(BaseModel):
     @classmethod
     def _suggest(cls, value: object, build: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            return build(value)
+            return build(cls._truth_spelt(value))
         except ValidationError as error:
             faults = [cls._reword(fault) for fault in error.errors()]
             raise ValidationError.from_exception_data(cls.__name__, faults) from None
+
+    @classmethod
+    def _truth_spelt(cls, value: object) -> object:
+        """The value with `true` and `false` as words where numbers belong: pydantic takes a 1."""
+        if not isinstance(value, dict):
+            return value
+        content = cast("dict[str, object]", value)
+        truths = {key: one for key, one in content.items() if _holds_truth(one)}
+        numeric = (key for key in truths if _takes_numbers(cls.model_fields.get(key)))
+        return {**content, **{key: _spelt(truths[key]) for key in numeric}} if truths else content
 
     @classmethod
     def _reword(cls, fault: ErrorDetails) -> InitErrorDetails:
@@ -70,6 +81,36 @@ class Table(BaseModel):
         elif fault["type"] == "literal_error":
             message = _nearest_choice(fault)
         return InitErrorDetails(type=fault_of(message), loc=loc, input=fault["input"])
+
+
+def _holds_truth(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(isinstance(one, bool) for one in cast("list[object]", value))
+    return isinstance(value, bool)
+
+
+def _spelt(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_spelt(one) for one in cast("list[object]", value)]
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _takes_numbers(field: FieldInfo | None) -> bool:
+    """Whether a field takes numbers, or lists of them, and nothing else as it is given."""
+    if field is None or any(isinstance(one, BeforeValidator) for one in field.metadata):
+        return False
+    kinds = set(_kinds(field.annotation)) - {type(None), Ellipsis}
+    return bool(kinds) and kinds <= {int, float}
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    parts = () if get_origin(annotation) is Literal else get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _kinds(part)
 
 
 def fault_of(message: str) -> PydanticCustomError:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
@@ -16,6 +17,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from types import FrameType
 from typing import Generic, TypeVar
 
 from engine.core.held import HeldFolder, held_folders, take_over
@@ -66,11 +68,12 @@ def in_processes(
     One worker means this process. An exception of `work` ends the batch and is raised here; a
     process that dies (out of memory, a crash in native code) is replaced, and the items it held
     are tried again one at a time, so that the one that kills its process is known. The same holds
-    where no worker answers for `limit` seconds: what alone takes longer has no result.
+    where no worker answers for `limit` seconds: what alone takes longer has no result. In this
+    process the limit is an alarm, which cannot break into native code, and needs the main thread.
     """
     if workers <= 1:
         for item in items:
-            yield Outcome(item, work(item))
+            yield Outcome(item, _limited(work, item, limit))
         return
     left = iter(items)
     while True:
@@ -106,6 +109,32 @@ def in_threads(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _TookTooLongError(BaseException):
+    """Not an `Exception`: no code for faults of a picture may take it for one."""
+
+
+def _limited(work: Callable[[Item], Result], item: Item, limit: float | None) -> Result | None:
+    """What `work` makes of an item in this process; None if that takes longer than the limit."""
+    timed = hasattr(signal, "setitimer")
+    timed &= threading.current_thread() is threading.main_thread()
+    # An alarm of the caller's own shares the timer, and stays.
+    if limit is None or not timed or signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+        return work(item)
+    before = signal.signal(signal.SIGALRM, _give_up)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        return work(item)
+    except _TookTooLongError:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise _TookTooLongError
 
 
 def _until_broken(

@@ -36,8 +36,9 @@ RUNS = {
         ("manifest.jsonl",),
     ),
 }
+FAST = ("align", "synth")
 ALWAYS = (".lock", ".lock.json", ".tm-files", ".manifest.jsonl.journal", ".results.jsonl.journal")
-PLANTS = ("pipe", "device", "link", "folder")
+PLANTS = ("pipe", "device", "link", "folder", "file")
 READ = {
     "weights": ("infer", "IN", "--ages=30", "--out", "OUT", "--weights", "FILE"),
     "import": ("weights", "import", "FILE", "--name", "x"),
@@ -110,9 +111,13 @@ def plant(path, how, victim):
             path.symlink_to(victim)
         case "folder":
             path.mkdir()
+        case "file":
+            path.write_bytes(MINE)
 
 
-@pytest.mark.parametrize("command", RUNS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=() if one in FAST else pytest.mark.slow) for one in RUNS]
+)
 def test_plants_in_out(attack, patient, tmp_path, faces, command):
     argv, own = RUNS[command]
     cases = [(name, how) for name in (*ALWAYS, *own) for how in PLANTS]
@@ -125,6 +130,8 @@ def test_plants_in_out(attack, patient, tmp_path, faces, command):
         )
         also = [] if victim.read_bytes() == MINE else ["wrote through a link"]
         also += [] if os.path.lexists(out / name) else ["removed what is not its own"]
+        if how == "file" and (not (out / name).is_file() or (out / name).read_bytes() != MINE):
+            also.append("replaced a foreign file")
         hung = ["hangs"] if "HangsError" in result.err else []
         attack.told(f"{command} {name} is a {how}", result, allowed={0, 2, 3}, also=also + hung)
         shutil.rmtree(out, ignore_errors=True)

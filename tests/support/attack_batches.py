@@ -20,7 +20,8 @@ BATCHES = {
     "infer": ("infer", "IN", "--aligned", "--force", "--ages=30", "--out", "OUT"),
     "bank": ("bank", "build", "IN", "OUT/b.safetensors"),
 }  # fmt: skip
-COMMON = ("save_every=2", "sample_every=4", "threads=1")
+# Every step is logged: a row is the mean since the last one, or since the run was taken up again.
+COMMON = ("save_every=2", "log_every=1", "sample_every=4", "threads=1")
 TRAININGS = {
     "identity": (
         *("--recipe", "nano/identity"),

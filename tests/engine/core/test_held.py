@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.atomic import write_text
 from engine.core.errors import UsageError
-from engine.core.held import RECORD, TakenError, overwriting, within
+from engine.core.held import RECORD, TakenError, begin, overwriting, within
 from engine.core.lock import locked
 
 DIE = """
@@ -54,6 +54,16 @@ def test_only_what_the_record_names_is_removed(tmp_path, guarded):
         pass
     assert set(names(tmp_path)) - set(OTHERS) <= {".lock", RECORD}
     assert set(OTHERS) <= set(names(tmp_path))
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("error", [OSError("full"), KeyboardInterrupt()])
+def test_what_an_orderly_end_leaves_unfinished_goes_too(tmp_path, guarded, error):
+    """The record of a run folder goes with its run: nobody would remove it later."""
+    with pytest.raises(type(error)), locked(tmp_path, guarded=guarded):
+        begin(tmp_path / "step_4").mkdir()
+        raise error
+    assert not list(tmp_path.glob("*.partial"))
 
 
 @pytest.mark.parametrize(

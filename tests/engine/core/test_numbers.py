@@ -63,3 +63,18 @@ def test_numbers_survive_a_round_trip():
 
 def test_a_window_stays_within_a_life():
     assert AgeWindow(1, 3).span == Span(0, 4)
+
+
+class Plain(Table):
+    side: float = 1.0
+    count: int | None = None
+    betas: tuple[float, float] = (0.9, 0.99)
+    flag: bool | float = False
+
+
+@pytest.mark.parametrize("key", ["side", "count", "betas"])
+def test_true_is_no_number(key):
+    """Pydantic takes it for a 1."""
+    with pytest.raises(ValidationError, match="expected a (whole )?number"):
+        Plain.model_validate({key: [True, 0.9] if key == "betas" else True})
+    assert Plain(side=3, betas=[0, 1], flag=True).flag is True
