@@ -1,8 +1,8 @@
 """Train the global ageing prior on pictures of which no truth at another age is known.
 
 SAM's objective (Alaluf et al. 2021): the age that a frozen network estimates, identity by the age
-gap, pixels and perceptual distance of picture and crop, and the cycle back to the age of the photograph; beside it a
-discriminator of pictures and their ages, which needs no pairs.
+gap, pixels and perceptual distance of picture and crop, and the cycle back to the age of the
+photograph; beside it a discriminator of pictures and their ages, which needs no pairs.
 """
 
 import math
