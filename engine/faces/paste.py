@@ -19,9 +19,18 @@ LARGEST = 120e6
 Floats = NDArray[np.float32]
 
 
-def paste_face(photo: Pixels, portrait: Pixels, quad: Quad) -> Pixels:
+def paste_face(
+    photo: Pixels,
+    portrait: Pixels,
+    quad: Quad,
+    *,
+    shown: Floats | None = None,
+    hues_kept: Floats | None = None,
+) -> Pixels:
     """The photo (h, w, 3) with the portrait (s, s, 3) in its quad, feathered and colour-matched.
 
+    shown: how much of the portrait shows within the oval, (s, s) in 0..1; hues_kept: where the
+    photo's own hues stay, such as in the eyes, (s, s) in 0..1.
     Worked at the larger of both resolutions: a photo coarser than the portrait is enlarged, up to
     120 megapixels.
     """
@@ -36,25 +45,34 @@ def paste_face(photo: Pixels, portrait: Pixels, quad: Quad) -> Pixels:
     if left >= right or top >= bottom:
         return photo.copy()
     matched = match_colours(portrait, crop_face(photo, quad, size))
-    layers = np.dstack([matched, oval(size)])
+    opacity = oval(size) if shown is None else oval(size) * shown
+    layers = np.dstack([matched, opacity])
     # From a pixel of the portrait to the unit square, to the photo, to the patch of it.
     to_photo = quad.to_source @ np.array(
         [[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size], [0, 0, 1]]
     )
     to_photo[:, 2] -= (left, top)
-    warped = cv2.warpAffine(
-        layers,
-        to_photo,
-        (right - left, bottom - top),
-        flags=cv2.INTER_CUBIC if quad.side > size else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    sides, constant = (right - left, bottom - top), cv2.BORDER_CONSTANT
+    flags = cv2.INTER_CUBIC if quad.side > size else cv2.INTER_LINEAR
+    warped = cv2.warpAffine(layers, to_photo, sides, flags=flags, borderMode=constant)
     result = photo.copy()
     patch = result[top:bottom, left:right]
     alpha = np.clip(warped[..., 3:], 0, 1)
     # The border of the warp is black: what is not the portrait's at all must not darken the edge.
-    patch[:] = np.clip(patch + alpha * (warped[..., :3] - patch), 0, 255).round().astype(np.uint8)
+    pasted = np.clip(patch + alpha * (warped[..., :3] - patch), 0, 255)
+    if hues_kept is not None:
+        kept = cv2.warpAffine(hues_kept, to_photo, sides, flags=cv2.INTER_LINEAR)[..., None]
+        pasted = _with_hues(pasted.astype(np.float32), patch.astype(np.float32), kept)
+    patch[:] = pasted.round().astype(np.uint8)
     return result
+
+
+def _with_hues(pictures: Floats, hues: Floats, share: NDArray[np.floating]) -> Floats:
+    """A picture (h, w, 3) of 0..255 with a share (h, w, 1) of the hue and chroma of another."""
+    lab, other = (cv2.cvtColor(one / 255, cv2.COLOR_RGB2LAB) for one in (pictures, hues))
+    lab[..., 1:] += share * (other[..., 1:] - lab[..., 1:])
+    mixed = np.clip(255 * cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 255)
+    return np.where(share > 0, mixed, pictures).astype(np.float32)
 
 
 def oval(size: int) -> Floats:
