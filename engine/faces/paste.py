@@ -62,12 +62,13 @@ def paste_face(
     pasted = np.clip(patch + alpha * (warped[..., :3] - patch), 0, 255)
     if hues_kept is not None:
         kept = cv2.warpAffine(hues_kept, to_photo, sides, flags=cv2.INTER_LINEAR)[..., None]
-        pasted = _with_hues(pasted.astype(np.float32), patch.astype(np.float32), kept)
+        original = patch.astype(np.float32)
+        pasted = _with_hues(pasted.astype(np.float32), original, kept.astype(np.float32))
     patch[:] = pasted.round().astype(np.uint8)
     return result
 
 
-def _with_hues(pictures: Floats, hues: Floats, share: NDArray[np.floating]) -> Floats:
+def _with_hues(pictures: Floats, hues: Floats, share: Floats) -> Floats:
     """A picture (h, w, 3) of 0..255 with a share (h, w, 1) of the hue and chroma of another."""
     lab, other = (cv2.cvtColor(one / 255, cv2.COLOR_RGB2LAB) for one in (pictures, hues))
     lab[..., 1:] += share * (other[..., 1:] - lab[..., 1:])

@@ -179,6 +179,12 @@ class UnpairedPriorTask(Task):
         self.loss_context = self.loss_context.to(device)
         check(self.settings.loss, self.loss_context)
 
+    def coupling(self) -> str | None:
+        """Why a batch cannot be computed part by part; None where there is no discriminator."""
+        if "discriminator" not in self.parts:
+            return None
+        return "the discriminator reuses what the prior made of the whole batch"
+
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, flipped or not, their ages and their target ages."""
         photos, draws = self.split.train, context.draws
