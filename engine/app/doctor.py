@@ -22,7 +22,6 @@ BASE = ("torch", "torchvision", "numpy", "opencv-python-headless", "dlib-bin", "
 EXTRAS = {"heif": "pillow_heif", "ui": "gradio", "video": "av", "vlm": "transformers"}
 GIGABYTE = 1 << 30
 LITTLE_ROOM = 5 * GIGABYTE
-UNTESTED = "this device is untested: compare one result with `--device cpu`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +86,11 @@ def _torch() -> Iterator[Check]:
         memory = f"{properties.total_memory / GIGABYTE:.0f} GiB"
         yield Check("device", "ok", f"cuda: {properties.name}, {memory}, {torch.version.cuda}")
     elif torch.backends.mps.is_available():
-        yield Check(
-            "device",
-            "note",
-            "mps: Apple GPU",
-            UNTESTED,
-        )
+        from engine.runtime.self_test import agrees
+
+        same = agrees(torch.device("mps"))
+        advice = "" if same else "it computes otherwise than the processor, which is used instead"
+        yield Check("device", "ok" if same else "note", "mps: Apple GPU", advice)
     else:
         yield Check("device", "ok", f"cpu, {torch.get_num_threads()} threads; no GPU seen")
 

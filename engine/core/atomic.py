@@ -13,6 +13,8 @@ from engine.core.errors import DiskError, TmError, UsageError
 from engine.core.held import TakenError, begin
 from engine.core.jsontext import to_json
 
+WEIGHTS_ELSEWHERE = "free some space, or choose another folder with TM_WEIGHTS"
+
 
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
@@ -88,13 +90,13 @@ def require_folder(folder: Path) -> None:
         raise disk_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), folder)
 
 
-def require_room(folder: Path, need: int) -> None:
+def require_room(folder: Path, need: int, *, hint: str = WEIGHTS_ELSEWHERE) -> None:
     """DiskError if fewer than `need` bytes are free where a folder lies."""
     free = shutil.disk_usage(_nearest(folder)).free
     if free < need:
         raise DiskError(
             f"`{folder}` has {free / 1e9:.1f} GB free, up to {need / 1e9:.1f} GB are needed",
-            hint="free some space, or choose another folder with TM_WEIGHTS",
+            hint=hint,
         )
 
 

@@ -26,9 +26,13 @@ def paste_face(
     *,
     gain: Floats | None = None,
     enlarge: bool = True,
+    shown: Floats | None = None,
+    hues_kept: Floats | None = None,
 ) -> Pixels:
     """The photo (h, w, 3) with the portrait (s, s, 3) in its quad, feathered and colour-matched.
 
+    shown: how much of the portrait shows within the oval, (s, s) in 0..1; hues_kept: where the
+    photo's own hues stay, such as in the eyes, (s, s) in 0..1.
     Worked at the larger of both resolutions: a photo coarser than the portrait is enlarged, up to
     120 megapixels, unless `enlarge` is off. gain: (3,) of `colour_gain`, measured here if None.
     """
@@ -36,6 +40,9 @@ def paste_face(
         side = max(round(quad.side), 2)
         small = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
         portrait = np.asarray(small, np.uint8)
+        shown, hues_kept = (
+            None if layer is None else _shrunk(layer, side) for layer in (shown, hues_kept)
+        )
     size = portrait.shape[0]
     height, width = photo.shape[:2]
     scale = min(max(size / quad.side, 1.0), max((LARGEST / (height * width)) ** 0.5, 1.0))
@@ -49,25 +56,39 @@ def paste_face(
     if gain is None:
         gain = colour_gain(portrait, crop_face(photo, quad, size))
     matched = (portrait * gain).astype(np.float32)
-    layers = np.dstack([matched, oval(size)])
+    opacity = oval(size) if shown is None else oval(size) * shown
+    layers = np.dstack([matched, opacity])
     # From a pixel of the portrait to the unit square, to the photo, to the patch of it.
     to_photo = quad.to_source @ np.array(
         [[1 / size, 0, 0.5 / size], [0, 1 / size, 0.5 / size], [0, 0, 1]]
     )
     to_photo[:, 2] -= (left, top)
-    warped = cv2.warpAffine(
-        layers,
-        to_photo,
-        (right - left, bottom - top),
-        flags=cv2.INTER_CUBIC if quad.side > size else cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    sides, constant = (right - left, bottom - top), cv2.BORDER_CONSTANT
+    flags = cv2.INTER_CUBIC if quad.side > size else cv2.INTER_LINEAR
+    warped = cv2.warpAffine(layers, to_photo, sides, flags=flags, borderMode=constant)
     result = photo.copy()
     patch = result[top:bottom, left:right]
     alpha = np.clip(warped[..., 3:], 0, 1)
     # The border of the warp is black: what is not the portrait's at all must not darken the edge.
-    patch[:] = np.clip(patch + alpha * (warped[..., :3] - patch), 0, 255).round().astype(np.uint8)
+    pasted = np.clip(patch + alpha * (warped[..., :3] - patch), 0, 255)
+    if hues_kept is not None:
+        kept = cv2.warpAffine(hues_kept, to_photo, sides, flags=cv2.INTER_LINEAR)[..., None]
+        original = patch.astype(np.float32)
+        pasted = _with_hues(pasted.astype(np.float32), original, kept.astype(np.float32))
+    patch[:] = pasted.round().astype(np.uint8)
     return result
+
+
+def _shrunk(layer: Floats, side: int) -> Floats:
+    return np.asarray(cv2.resize(layer, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _with_hues(pictures: Floats, hues: Floats, share: Floats) -> Floats:
+    """A picture (h, w, 3) of 0..255 with a share (h, w, 1) of the hue and chroma of another."""
+    lab, other = (cv2.cvtColor(one / 255, cv2.COLOR_RGB2LAB) for one in (pictures, hues))
+    lab[..., 1:] += share * (other[..., 1:] - lab[..., 1:])
+    mixed = np.clip(255 * cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 255)
+    return np.where(share > 0, mixed, pictures).astype(np.float32)
 
 
 def oval(size: int) -> Floats:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.faces.paste import paste_face
 from engine.faces.rotation import Pixels
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png
 from engine.images.sheet import PAPER, contact_sheet
 from engine.inference.ager import AgedFace
 from engine.inference.morph import save_film
+from engine.inference.pasting import pasted
 from engine.inference.plan import InferPlan
 from engine.inference.subject import Subject
 
@@ -53,7 +53,7 @@ def save_beside(
         pair = np.hstack([subject.face(pixels.shape[0]), pixels])
         save_png(path.with_name(f"{path.stem}_coupled.png"), pair, made)
     if plan.paste:
-        whole = paste_face(subject.photo, pixels, subject.quad)
+        whole = pasted(subject, pixels)
         save_png(path.with_name(f"{path.stem}_pasted.png"), whole, made)
 
 

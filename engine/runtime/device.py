@@ -1,6 +1,7 @@
 """The device and the number format that networks run in."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from engine.core.errors import UsageError
@@ -50,8 +51,11 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     name = device
+    caveat = ""
     if name == "auto":
         name = next((kind for kind, available in there.items() if available), "cpu")
+        if name == "mps" and not _apple_gpu_agrees():
+            name, caveat = "cpu", "the Apple GPU computes otherwise and is left alone"
     elif not there.get(name, True):
         raise UsageError(f"there is no `{name}` device here", hint="try `auto`, or see `tm doctor`")
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -60,8 +64,22 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
             description = f"cuda ({torch.cuda.get_device_name()})"
             return Compute(torch.device("cuda"), dtype, description)
         case "mps":
-            caveat = "an Apple GPU, which is untested: compare one picture with `cpu`"
+            if not _apple_gpu_agrees():
+                raise UsageError(
+                    "the Apple GPU does not compute what the processor does",
+                    hint="leave the device at `auto`, which then takes the processor",
+                )
+            caveat = "an Apple GPU, whose operators agree with the processor's"
             return Compute(torch.device("mps"), dtype, "mps", caveat)
         case _:
             description = f"cpu ({torch.get_num_threads()} threads)"
-            return Compute(torch.device("cpu"), dtype, description)
+            return Compute(torch.device("cpu"), dtype, description, caveat)
+
+
+@cache
+def _apple_gpu_agrees() -> bool:
+    import torch
+
+    from engine.runtime.self_test import agrees
+
+    return agrees(torch.device("mps"))

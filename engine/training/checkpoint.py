@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,11 @@ class Snapshot:
 class Checkpoints:
     """The folder `checkpoints` of a run: `step_{N}` for the last few, and what it delivers."""
 
-    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2, milestones: Collection[int] = ()) -> None:
         if keep < 1:
             raise ValueError("at least the last checkpoint must be kept")
         self.folder = folder
-        self.keep = keep
+        self.keep, self.milestones = keep, milestones
 
     def save(self, snapshot: Snapshot) -> Path:
         """Write `step_{N}` and drop the oldest beyond those to keep.
@@ -86,7 +86,8 @@ class Checkpoints:
         path = self.folder / f"step_{snapshot.step}"
         _write(path, lambda folder: _fill(folder, snapshot))
         if _is_finite(snapshot):
-            for old in self.steps()[: -self.keep]:
+            passing = [step for step in self.steps() if _step_of(step) not in self.milestones]
+            for old in passing[: -self.keep]:
                 shutil.rmtree(old)
         return path
 

@@ -1,6 +1,6 @@
 """The cost of a training, estimated before it starts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,7 @@ def forecast(recipe: TrainingRecipe) -> Forecast:
         rows.append(PhaseForecast(phase.name, phase.steps, names, count))
     parts, kept = _numbers(networks.parts.values()), _numbers(networks.frozen.values())
     most = max(row.parameters for row in rows)
-    averaged = parts if recipe.average is not None else 0
-    updated = most * ADAM_MOMENTS + averaged
+    updated = _updated(parts, most, recipe)
     missing = ", ".join(f"`{key}`" for key in recipe.missing_data())
     return Forecast(
         phases=tuple(rows),
@@ -70,10 +69,29 @@ def forecast(recipe: TrainingRecipe) -> Forecast:
             for name, (schedule, steps) in recipe.schedules().items()
         },
         memory=BYTES_PER_NUMBER * (parts + kept + most + updated),
-        disk=BYTES_PER_NUMBER * ((recipe.keep + 1) * (parts + updated) + parts),
+        disk=_disk(parts, updated, recipe),
         data=tuple(recipe.preview()),
         remarks=(*networks.remarks, *([f"the training needs {missing}"] if missing else [])),
     )
+
+
+def disk_of(recipe: TrainingRecipe, parts: Mapping[str, nn.Module]) -> int:
+    """Bytes that the checkpoints of a run will take, from the parts of its task."""
+    numbers = _numbers(parts.values())
+    trained = [parameters_of(parts, phase.trained(parts)).values() for phase in recipe.phases]
+    most = max(sum(p.numel() for own in groups for p in own) for groups in trained)
+    return _disk(numbers, _updated(numbers, most, recipe), recipe)
+
+
+def _updated(parts: int, most: int, recipe: TrainingRecipe) -> int:
+    """Numbers of the optimizer and of the averages."""
+    return most * ADAM_MOMENTS + (parts if recipe.average is not None else 0)
+
+
+def _disk(parts: int, updated: int, recipe: TrainingRecipe) -> int:
+    """Bytes of all checkpoints: one more than is kept stands there while a new one is written."""
+    checkpoints = recipe.keep + 1 + len(recipe.milestones)
+    return BYTES_PER_NUMBER * (checkpoints * (parts + updated) + parts)
 
 
 def _quarters(steps: int) -> Sequence[int]:

@@ -7,6 +7,7 @@ import torch
 
 from engine.config.load import load_recipe_as, read_toml
 from engine.config.write import recipe_toml
+from engine.core.atomic import require_room
 from engine.core.digest import file_sha256
 from engine.core.errors import RecipeError, UsageError
 from engine.core.licences import licensed
@@ -17,6 +18,7 @@ from engine.training.callbacks import Callback
 from engine.training.checkpoint import Checkpoints
 from engine.training.curves import draw_curves
 from engine.training.extension import Extension, extended, record_recipe
+from engine.training.forecast import disk_of
 from engine.training.latest import link_latest
 from engine.training.launcher import launcher
 from engine.training.loop import Outcome, train
@@ -36,6 +38,7 @@ from engine.training.run_folder import (
 from engine.training.task import Task
 
 RUNS = Path("runs")
+LESS = "free some space, choose another folder by `--out`, or lower `keep`"
 MakeCallback = Callable[[bool], Callback]
 """Makes the callback of a process; the argument says whether it is the first one."""
 
@@ -77,6 +80,8 @@ def start_run(
     if out is not None and holds_run(out):
         raise run_exists(out)
     weights = _digests(recipe)
+    if processes.first:
+        require_room(RUNS if out is None else out, disk_of(recipe, task.parts), hint=LESS)
     processes.launch(recipe.threads)
     folder = processes.share(out if out is not None else fresh_folder(RUNS, recipe.name))
     reporter = callback(processes.first)

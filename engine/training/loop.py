@@ -20,7 +20,7 @@ from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.memory import peak_memory
 from engine.runtime.shared import share_batch_norms
 from engine.training.callbacks import Callback, TrainProgress
-from engine.training.checkpoint import Checkpoints, Snapshot, misfit
+from engine.training.checkpoint import Snapshot, misfit
 from engine.training.journal import Journal, validation_of
 from engine.training.means import Means
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
@@ -89,7 +89,7 @@ class Trainer:
         self.phases, self.steps = recipe.phases, recipe.total_steps
         self.device = processes.device
         self.positions = processes.positions(recipe.batch)
-        self.checkpoints = Checkpoints(run.checkpoints, keep=recipe.keep)
+        self.checkpoints = recipe.checkpoints_in(run.checkpoints)
         self.best = task.best if recipe.best is None else recipe.best
         to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
         if processes.count > 1:
@@ -147,7 +147,7 @@ class Trainer:
             stop = self.processes.any(request.made)
             validated = self._record(context, final=state.step == self.steps)
             flat = self._stops_flat
-            saved = stop or flat or state.step == last or state.step % recipe.save_every == 0
+            saved = stop or flat or state.step == last or recipe.saves_at(state.step)
             if validated or saved:
                 self._log_status(context, validated=validated, saved=saved)
             if saved:

@@ -17,11 +17,14 @@ from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
+from engine.training.checkpoint import Checkpoints
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase, largest
 from engine.training.plateau import ANCESTOR, PlateauRule
 from engine.training.task import Best, Task
 
+FIRST_SAVE, SELDOM = 100, 500
+"""The first checkpoint of runs that save every 500 steps or less often comes after so many."""
 PER_PHASE = ("steps", "rate", "optimizer", "clip")
 
 
@@ -93,6 +96,8 @@ class TrainingRecipe(Recipe, ABC):
     """Steps between rows of the journal."""
     keep: int = Field(default=2, ge=1)
     """Checkpoints kept beside the best."""
+    milestones: tuple[Count, ...] = ()
+    """Steps after which a checkpoint is written and kept for good, such as `["200k", "500k"]`."""
     average: Averaging | None = None
     """The moving average of the weights that is delivered; none if absent."""
     best: Best | None = None
@@ -189,6 +194,15 @@ class TrainingRecipe(Recipe, ABC):
     def total_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def saves_at(self, step: int) -> bool:
+        """Whether a checkpoint is due after a step: also early in a run that saves seldom."""
+        early = step == FIRST_SAVE and self.save_every >= SELDOM
+        return early or step % self.save_every == 0 or step in self.milestones
+
+    def checkpoints_in(self, folder: Path) -> Checkpoints:
+        """The checkpoints of a run of this recipe."""
+        return Checkpoints(folder, keep=self.keep, milestones=self.milestones)
 
     def opening(self) -> str:
         """The first line of `checkpoints/timestamp.txt`: what is trained, from what, at what rates.

@@ -58,10 +58,21 @@ class PortraitAdversary:
         }
 
     def discriminator_terms(
-        self, real: Tensor, generated: Tensor, context: StepContext, ages: Tensor | None = None
+        self,
+        real: Tensor,
+        generated: Tensor,
+        context: StepContext,
+        ages: Tensor | None = None,
+        *,
+        generated_ages: Tensor | None = None,
     ) -> dict[str, Term]:
-        """Discriminator loss, and the gradient penalty at its steps; `generated` is detached."""
-        logits = [self.discriminator(_with_ages(x, ages)).logits for x in (real, generated)]
+        """Discriminator loss, and the gradient penalty at its steps; `generated` is detached.
+
+        generated_ages: those of the generated pictures, where they are not `ages`.
+        """
+        theirs = ages if generated_ages is None else generated_ages
+        pairs = ((real, ages), (generated, theirs))
+        logits = [self.discriminator(_with_ages(x, years)).logits for x, years in pairs]
         terms = {"discriminator": Term(discriminator_loss(*logits))}
         if context.step % self.loss.r1_every == 0:
             count = self.loss.r1_pictures

@@ -1,12 +1,12 @@
 """Shared by tasks on portraits: predictions for a whole set, random shifts, seeded networks."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.data.portraits import PortraitSet
 from engine.runtime.draws import Draws
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -14,9 +14,23 @@ BATCH = 100
 """Batch size of a validation."""
 
 
+class AgedPictures(Protocol):
+    """Pictures with the ages of their people, drawn or photographed."""
+
+    def __len__(self) -> int: ...
+    @property
+    def ages(self) -> np.ndarray:
+        """float32 (n,) in years."""
+        ...
+
+    def tensor(self, rows: Sequence[int] | Tensor, /) -> Tensor:
+        """Pictures (b, 3, s, s) in [-1, 1]."""
+        ...
+
+
 def predict(
     net: Callable[[Tensor], Tensor],
-    portraits: PortraitSet,
+    portraits: AgedPictures,
     device: torch.device,
     *,
     change: Callable[[Tensor], Tensor] | None = None,

@@ -1,5 +1,6 @@
 """Train an estimator of apparent age that does not depend on colours."""
 
+from collections.abc import Callable
 from functools import partial
 from math import pi
 
@@ -21,20 +22,29 @@ from engine.metrics.age import bias, correlation, mae
 from engine.nets.nano.trunk import resized
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
 from engine.trainings.age.loss import AgeLoss
-from engine.trainings.predictions import predict, random_shifts
+from engine.trainings.predictions import AgedPictures, predict, random_shifts
 from engine.weights.checkpoint import Checkpoint
 
 COLOR_CHANGES = {"third": (2 * pi / 3, 1.0), "half": (pi, 1.0), "grey": (0.0, 0.0)}
 """Hue in radians and saturation of the changes that should leave the estimate as it is."""
 
+Load = Callable[[Progress], tuple[AgedPictures, AgedPictures]]
+"""Reads the pictures to learn from and those held out."""
+
 
 class AgeTask(Task):
-    """Ages by the loss of the network's head, on pictures with jittered colours."""
+    """Ages by the loss of the network's head, on pictures with jittered colours.
+
+    data: drawn people, or what reads photographs.
+    """
+
+    train: AgedPictures
+    validation: AgedPictures
 
     def __init__(
         self,
         net: nn.Module,
-        data: PortraitData,
+        data: PortraitData | Load,
         loss: AgeLoss,
         *,
         size: int,
@@ -50,9 +60,13 @@ class AgeTask(Task):
         self.size, self.jitter, self.shift, self.quality = size, jitter, shift, quality
 
     def prepare(self, progress: Progress) -> None:
-        """Render both sets, or read them from the cache."""
-        self.train = rendered(self.data.train, progress)
-        self.validation = rendered(self.data.validation, progress)
+        """Render or read both sets."""
+        data = self.data
+        if isinstance(data, PortraitData):
+            self.train = rendered(data.train, progress)
+            self.validation = rendered(data.validation, progress)
+        else:
+            self.train, self.validation = data(progress)
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures and their ages."""

@@ -18,7 +18,7 @@ from engine.data.counterparts import Counterparts
 from engine.data.labelled import LabelledFaces
 from engine.data.labels import read_labels
 from engine.data.manifest import MANIFEST, Row, adopt, read_manifest, read_manifest_file
-from engine.data.splits import held_out_one_in
+from engine.data.splits import hash_fraction, held_out_one_in
 from engine.images.ranges import to_tensors
 from engine.training.photos import square_picture
 
@@ -61,7 +61,8 @@ class FolderFaces:
         every = labelled_files(
             self.folder, self.labels, audited=self.audited, enhanced=self.enhanced
         )
-        found = [one for one in every if _side(one) == self.side]
+        held_out = _held_out(every)
+        found = [one for one in every if (one.path in held_out) == (self.side == "test")]
         if self.side == "test":
             found = found[:MOST]
         pictures, kept = _pictures(found, self.size, progress)
@@ -193,9 +194,16 @@ def _people(folder: Path) -> dict[str, str]:
     return {Path(row.output).name: row.person for row in rows if row.output and row.person}
 
 
-def _side(label: LabelledFile) -> Side:
-    """By a digest of the person, so that a folder that grows keeps its sides."""
-    return "test" if held_out_one_in(label.person, HELD_OUT) else "train"
+def _held_out(labels: Sequence[LabelledFile]) -> set[Path]:
+    """The pictures to check by, by a digest of the person: a folder that grows keeps its sides.
+
+    Where that is nobody or everybody, as in a folder of one person, by a digest of the picture.
+    """
+    people = {one.path for one in labels if held_out_one_in(one.person, HELD_OUT)}
+    if 0 < len(people) < len(labels):
+        return people
+    order = sorted(labels, key=lambda one: hash_fraction(one.path.name))
+    return {one.path for one in order[: max(len(order) // HELD_OUT, min(1, len(order) - 1))]}
 
 
 def _pictures(
