@@ -21,12 +21,16 @@ def with_verbosity(run: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_options(
-    wrapped: Callable[..., None], run: Callable[..., None], **options: Any
+    wrapped: Callable[..., None],
+    run: Callable[..., None],
+    *,
+    default: object = False,
+    **options: Any,
 ) -> Callable[..., None]:
-    """`wrapped` with the signature of `run` and flags after it: their annotations by name."""
+    """`wrapped` with the signature of `run` and options after it: their annotations by name."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     added = [
-        inspect.Parameter(name, keyword, default=False, annotation=annotation)
+        inspect.Parameter(name, keyword, default=default, annotation=annotation)
         for name, annotation in options.items()
     ]
     signature = inspect.signature(run)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HELP = "Colourise, enlarge and restore old photos, while identity and age are guarded."
 EXAMPLE = "tm enhance old/ better/ --steps ddcolor,esrgan,gfpgan"
-WRITES = True
+WRITES = SPREADS = True
 NOTHING_USABLE = 3
 OLD_PHOTO = "enhance/old_photo"
 SHOWN = 20

@@ -12,7 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Re-age photos and clips: photographs and drawn portraits, with nothing downloaded."
 EXAMPLE = "tm infer photo.jpg --ages 35,50,65,80 --out aged/"
-WRITES = True
+WRITES = SPREADS = True
 NOTHING_USABLE = 3
 SAME_PERSON, SHOWN = 0.6, 3
 """Distance of dlib's descriptors up to which two photos are of one person, who differ by that much

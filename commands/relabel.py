@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HELP = "Estimate the age in every face by a mixture of experts, with spread and reliability."
 EXAMPLE = "tm relabel photos/ --out labels.json --report report.csv"
-WRITES = True
+WRITES = SPREADS = True
 
 
 def run(

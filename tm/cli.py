@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from commands._cluster import with_cluster
 from commands._console import Verbosity, emit_json, error_record, out, print_error
 from commands._crash import interrupted, require_arguments, terminated, unexpected
 from commands._missing import missing_arguments
@@ -127,7 +128,8 @@ def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
             _add(group, part, import_module(f"{module.__name__}.{part}"))
         app.add_typer(group, name=name)
     else:
-        run = with_overwrite(module.run) if getattr(module, "WRITES", False) else module.run
+        run = with_cluster(module.run) if getattr(module, "SPREADS", False) else module.run
+        run = with_overwrite(run) if getattr(module, "WRITES", False) else run
         app.command(name, help=module.HELP, epilog=f"Example: `{module.EXAMPLE}`")(
             with_verbosity(run)
         )

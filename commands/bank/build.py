@@ -15,7 +15,7 @@ FROM_NOTHING = (
     "tm prep synth faces --people 200 --seed 450000 --ages 5..90 --per-person 18"
     " --size 128 && tm bank build faces bank.safetensors"
 )
-WRITES = True
+WRITES = SPREADS = True
 NOTHING_USABLE = 3
 
 

@@ -28,7 +28,7 @@ FROM_NOTHING = (
     "tm prep synth photos --people 1 --per-person 6 --ages 20..50 --unaligned 1 --size 320 &&"
     " tm prep align photos aligned --size 128"
 )
-WRITES = True
+WRITES = SPREADS = True
 NOTHING_USABLE = 3
 EXAMPLES = 3
 AGES_BY = {

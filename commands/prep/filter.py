@@ -12,7 +12,7 @@ from commands._progress import LiveProgress
 
 HELP = "Mark pictures `keep` or `drop` in the manifest of a folder; nothing is deleted."
 EXAMPLE = "tm prep filter aligned/ --out chosen/ --set quality.allow_gray=true"
-WRITES = True
+WRITES = SPREADS = True
 EXAMPLES = 3
 
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from torch import Tensor
 from engine.banks.bank import BIN, Bank, sorted_bank
 from engine.banks.faces import NO_AGE, Face, by_size, faces_in, read_portrait
 from engine.banks.files import require_suffix, save_bank
-from engine.core.batch import fault_row
+from engine.banks.rows import SUFFIX, EmbeddingRows, holds_rows
+from engine.core.batch import PROCESS_DIED, fault_row
 from engine.core.digest import file_sha256
 from engine.core.errors import InputError, PictureError, UsageError
 from engine.core.ledger import Ledger
@@ -26,6 +27,7 @@ from engine.data.ages import AgeSource
 from engine.data.manifest import seen_from
 from engine.nets.protocols import AgeEstimator, IdentityNetwork
 from engine.runtime.memory import in_batches
+from engine.runtime.pool import PICTURE_LIMIT, in_processes, is_elsewhere
 
 BATCH = 32
 
@@ -51,6 +53,11 @@ class BankPlan:
     def ledger(self) -> Path:
         """The status of every picture, by the SHA-256 of its content."""
         return self.out.with_name(f"{self.out.stem}.ledger.jsonl")
+
+    @property
+    def rows(self) -> Path:
+        """The embeddings that the rows of the ledger number."""
+        return self.out.with_name(f"{self.out.stem}{SUFFIX}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +98,22 @@ def build_bank(
     ):
         if held.is_new and (ledger.rows or made_by_tm(out)):
             held.adopt([out.name])
-        held.require_own(out.name)
+            if plan.rows.is_file() and holds_rows(plan.rows):
+                held.adopt([plan.rows.name])
+        held.require_own(out.name, plan.rows.name)
+        held.adopt([plan.rows.name])
         work = _Embedding(identity_net, age_estimator, device)
-        return _built(plan, faces, work, ledger, progress)
+        with EmbeddingRows.of(plan.rows, identity_net.digest, identity_net.width) as embeddings:
+            return _built(plan, faces, work, ledger, embeddings, progress)
 
 
 def _built(
-    plan: BankPlan, faces: Sequence[Face], work: "_Embedding", ledger: Ledger, progress: Progress
+    plan: BankPlan,
+    faces: Sequence[Face],
+    work: "_Embedding",
+    ledger: Ledger,
+    embeddings: EmbeddingRows,
+    progress: Progress,
 ) -> BankReport:
     left_out: list[tuple[str, str]] = []
     rows: list[tuple[Face, Row]] = []
@@ -116,15 +132,14 @@ def _built(
         if digest not in digests:
             unique.append((face, digest))
         digests.add(digest)
-    missing = [one for one in unique if not work.is_done(one, ledger.rows.get(one[1]))]
+    missing = [
+        one for one in unique if not work.is_done(one, ledger.rows.get(one[1]), embeddings.count)
+    ]
     with reported(progress, "Embedding", len(missing)):
-        embedded = in_batches(
-            work,
-            missing,
-            batch=plan.batch,
-            shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
-        )
-        for row in embedded:
+        embed = _embedded_elsewhere if is_elsewhere() else _embedded_here
+        for row in embed(work, missing, plan.batch, progress):
+            if (embedding := row.pop("embedding", None)) is not None:
+                row["row"] = embeddings.append(embedding)
             ledger.add(row)
             progress.advance(row["source"])
     for face, digest in unique:
@@ -136,9 +151,36 @@ def _built(
     if not rows:
         reasons = "; ".join(sorted({reason for _, reason in left_out}))
         raise InputError(f"no picture of `{plan.source}` is usable: {reasons}")
-    bank = _assembled(plan, work.identity_net, work.age_estimator, rows)
+    bank = _assembled(plan, work, rows, embeddings)
     save_bank(plan.out, bank)
     return BankReport(bank, len(missing), len(unique) - len(missing), copies, tuple(left_out))
+
+
+def _embedded_here(
+    work: "_Embedding", missing: Sequence[tuple[Face, str]], batch: int, progress: Progress
+) -> Iterator[Row]:
+    return in_batches(
+        work,
+        missing,
+        batch=batch,
+        shrunk=lambda size: progress.remark(f"memory ran out: {size} pictures at once now"),
+    )
+
+
+def _embedded_elsewhere(
+    work: "_Embedding", missing: Sequence[tuple[Face, str]], batch: int, progress: Progress
+) -> Iterator[Row]:
+    """Batch by batch on the workers of a cluster; where one dies of a batch, picture by picture."""
+    batches = [missing[at : at + batch] for at in range(0, len(missing), batch)]
+    lost: list[tuple[Face, str]] = []
+    for outcome in in_processes(work, batches, workers=1, limit=PICTURE_LIMIT):
+        if outcome.result is None:
+            lost += outcome.item
+        else:
+            yield from outcome.result
+    for outcome in in_processes(work, [[one] for one in lost], workers=1, limit=PICTURE_LIMIT):
+        failed = fault_row(PictureError(PROCESS_DIED))
+        yield from outcome.result or [work.begun(one) | failed for one in outcome.item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +191,14 @@ class _Embedding:
     age_estimator: AgeEstimator | None
     device: torch.device
 
-    def is_done(self, one: tuple[Face, str], row: Row | None) -> bool:
-        """Whether a row of an earlier run is valid; failures are tried again."""
+    def is_done(self, one: tuple[Face, str], row: Row | None, count: int) -> bool:
+        """Whether a row of an earlier run is valid, given `count` embeddings; failures are tried
+        again.
+        """
         if row is None or row["status"] != "done" or row["embedder"] != self.identity_net.digest:
+            return False
+        number = row.get("row")
+        if "embedding" not in row and not (isinstance(number, int) and 0 <= number < count):
             return False
         return one[0].age is not None or row["age_by"] == self.age_by
 
@@ -159,16 +206,18 @@ class _Embedding:
     def age_by(self) -> str | None:
         return self.age_estimator.name if self.age_estimator is not None else None
 
+    def begun(self, one: tuple[Face, str]) -> Row:
+        """What a row holds whatever comes of the picture."""
+        face, digest = one
+        source = printable(face.path.name)
+        return {"sha256": digest, "source": source, "embedder": self.identity_net.digest}
+
     @torch.inference_mode()
     def __call__(self, batch: Sequence[tuple[Face, str]]) -> list[Row]:
         rows: list[Row] = []
         portraits: dict[int, Tensor] = {}
         for index, (face, digest) in enumerate(batch):
-            row: Row = {
-                "sha256": digest,
-                "source": printable(face.path.name),
-                "embedder": self.identity_net.digest,
-            }
+            row = self.begun((face, digest))
             try:
                 portraits[index] = read_portrait(face.path)
             except PictureError as error:
@@ -187,18 +236,23 @@ class _Embedding:
 def _embedded(embedding: Tensor) -> Row:
     if not bool(embedding.isfinite().all()):
         return {"status": "failed", "reason": "its embedding is not a number"}
-    text = base64.b64encode(embedding.numpy().astype("<f4").tobytes()).decode("ascii")
-    return {"status": "done", "reason": None, "embedding": text}
+    return {"status": "done", "reason": None, "embedding": embedding.numpy()}
 
 
 def _assembled(
     plan: BankPlan,
-    identity_net: IdentityNetwork,
-    age_estimator: AgeEstimator | None,
+    work: "_Embedding",
     rows: Sequence[tuple[Face, Row]],
+    kept: EmbeddingRows,
 ) -> Bank:
-    raw = b"".join(base64.b64decode(row["embedding"]) for _, row in rows)
-    embeddings = torch.from_numpy(np.frombuffer(raw, "<f4").reshape(len(rows), -1).copy())
+    identity_net, age_estimator = work.identity_net, work.age_estimator
+    numbered = [index for index, (_, row) in enumerate(rows) if "embedding" not in row]
+    matrix = np.empty((len(rows), kept.width), np.float32)
+    matrix[numbered] = kept.read([rows[index][1]["row"] for index in numbered])
+    for index, (_, row) in enumerate(rows):
+        if "embedding" in row:  # as earlier versions kept it
+            matrix[index] = np.frombuffer(base64.b64decode(row["embedding"]), "<f4")
+    embeddings = torch.from_numpy(matrix)
     ages = [face.age if face.age is not None else float(row["age"]) for face, row in rows]
     people = sorted({face.person for face, _ in rows if face.person is not None})
     estimated = sum(face.age is None for face, _ in rows)

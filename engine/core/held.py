@@ -6,6 +6,7 @@ are handed the folders that their parent holds.
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Generator, Iterable
@@ -50,14 +51,22 @@ class HeldFolder:
         self.overwrite = overwrite
         self.inputs = frozenset(self._inside(inputs))
         self.record = self.root / record
+        self.read = [self.record]
         self.is_new = not os.path.lexists(self.record)
         self._own: set[str] = set()
-        self._read_to = 0
+        self._read_to: dict[Path, int] = {}
 
-    def for_worker(self) -> "HeldFolder":
-        """The same folder without what this process has read of its record."""
+    def for_worker(self, apart: str = "") -> "HeldFolder":
+        """The same folder without what this process has read of its record.
+
+        apart: names a record of the worker's own, since several machines cannot append to one file
+        of a shared disk; `release` puts it into that of the folder.
+        """
         copy = HeldFolder(self.root, guarded=self.guarded, overwrite=self.overwrite)
         copy.path, copy.inputs, copy.record = self.path, self.inputs, self.record
+        if apart:
+            copy.record = self.record.with_name(f"{self.record.name}.{apart}")
+        copy.read = [self.record, copy.record] if apart else [self.record]
         return copy
 
     def holds(self, path: Path) -> bool:
@@ -119,12 +128,13 @@ class HeldFolder:
 
     def sweep(self) -> None:
         """Remove what died runs left unfinished, and forget what is gone; the lock is held."""
+        self._gather()
         entries = self._entries()
         for _, temporary in entries:
             if temporary is not None:
                 self._remove(temporary)
         own = sorted({name for name, _ in entries if os.path.lexists(self.root / name)})
-        self._own, self._read_to = set(), 0
+        self._own, self._read_to = set(), {}
         self.record.unlink(missing_ok=True)
         if self.guarded or not self.is_new:
             self.adopt(own)
@@ -134,12 +144,23 @@ class HeldFolder:
         where it says what the folder owns."""
         if is_dry():
             return
-        self._read_to = 0
+        self._gather()
+        self._read_to = {}
         for _, temporary in self._entries():
             if temporary is not None:
                 self._remove(temporary)
         if self.is_new and not self.guarded:
             self.record.unlink(missing_ok=True)
+
+    def _gather(self) -> None:
+        """Put what workers of other machines have entered into the record of the folder."""
+        named = re.compile(re.escape(self.record.name) + r"\.[0-9a-f]{8}")
+        for name in sorted(os.listdir(self.root) if self.root.is_dir() else ()):
+            if named.fullmatch(name) is None:
+                continue
+            other = self.root / name
+            self._append([[own, temporary] for own, temporary in _read(other, 0)[0]])
+            other.unlink(missing_ok=True)
 
     def _resolved(self, path: Path) -> Path:
         try:
@@ -172,14 +193,11 @@ class HeldFolder:
 
     def _entries(self) -> list[tuple[str, str | None]]:
         """What other processes and runs have entered since this was read last."""
-        try:
-            with open_regular(self.record) as file:
-                file.seek(self._read_to)
-                content = file.read()
-        except FileNotFoundError:
-            return []
-        self._read_to += len(content)
-        return [entry for line in content.split(b"\n") if (entry := _entry(line)) is not None]
+        fresh: list[tuple[str, str | None]] = []
+        for record in self.read:
+            entries, self._read_to[record] = _read(record, self._read_to.get(record, 0))
+            fresh += entries
+        return fresh
 
     def _remove(self, name: str) -> None:
         """Remove a temporary file or folder by its exact name, if it is one and lies in here."""
@@ -227,9 +245,9 @@ def may_overwrite() -> bool:
     return _overwriting[0]
 
 
-def held_folders() -> list[HeldFolder]:
-    """What a worker is handed."""
-    return [folder.for_worker() for folder in _held]
+def held_folders(apart: str = "") -> list[HeldFolder]:
+    """What a worker is handed; `apart` as of `HeldFolder.for_worker`."""
+    return [folder.for_worker(apart) for folder in _held]
 
 
 def take_over(folders: Iterable[HeldFolder]) -> None:
@@ -279,6 +297,18 @@ def temporary_name(path: Path) -> Path:
     """A name beside a file; cut, since a file name may be as long as the disk allows."""
     begun = path.name.encode("utf-8", "ignore")[:LONGEST].decode("utf-8", "ignore")
     return path.with_name(f".{begun}.{secrets.token_hex(6)}{PARTIAL}")
+
+
+def _read(record: Path, start: int) -> tuple[list[tuple[str, str | None]], int]:
+    """The entries of a record from a byte on, and the byte after them; none where it is absent."""
+    try:
+        with record.open("rb") as file:
+            file.seek(start)
+            content = file.read()
+    except FileNotFoundError:
+        return [], start
+    lines = content.split(b"\n")
+    return [entry for line in lines if (entry := _entry(line)) is not None], start + len(content)
 
 
 def _entry(line: bytes) -> tuple[str, str | None] | None:

@@ -16,7 +16,7 @@ from engine.data.manifest import ledger_of, seen_from
 from engine.enhance.chain import Chain
 from engine.enhance.one import Job, Read, Worked, read_one, work_one, write_one
 from engine.enhance.plan import EnhancePlan, pictures_of
-from engine.runtime.pool import in_processes
+from engine.runtime.pool import in_processes, is_elsewhere
 
 RECIPE = "recipe.toml"
 """The resolved recipe of the last run, beside the manifest."""
@@ -60,7 +60,8 @@ def enhance_folder(plan: EnhancePlan, progress: Progress, *, workers: int = 1) -
 def _rows(jobs: Sequence[Job], plan: EnhancePlan, workers: int) -> Iterator[tuple[Job, Row]]:
     if not jobs:
         return
-    if plan.device == "cpu" and workers > 1 and len(jobs) >= WORTH_PROCESSES:
+    worth = plan.device == "cpu" and workers > 1 and len(jobs) >= WORTH_PROCESSES
+    if is_elsewhere() or worth:
         work = partial(_alone, plan=plan)
         count = min(workers, len(jobs))
         for outcome in in_processes(work, jobs, workers=count, limit=LIMIT):

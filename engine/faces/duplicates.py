@@ -1,7 +1,7 @@
 """Near-duplicates by perceptual hash and by descriptor, the best of each group kept.
 
 Groups are stars, not chains: every duplicate lies within the limit of the picture kept for it.
-Loops run over pictures, never over pairs; pairs are compared in blocks of bounded memory.
+Few pictures are all compared, in blocks of bounded memory; of many, those of similar hash.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.faces.near_hashes import near_pairs
 from engine.faces.quality import Scores
 from engine.faces.rotation import Pixels
 
@@ -19,6 +20,8 @@ HASH_LIMIT = 4
 DESCRIPTOR_LIMIT, SIMILAR_HASH_LIMIT = 0.2, 8
 # Comparisons held at once: 8 M float32 are 32 MB.
 BLOCK = 8_000_000
+# From so many pictures on, looking similar hashes up is faster than comparing all.
+MANY = 4_000
 
 Indices = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -43,6 +46,9 @@ def best_first(scores: Sequence[Scores], reasons: Sequence[Sequence[str]]) -> In
 def kept_by_hash(hashes: Hashes, order: Indices, limit: int = HASH_LIMIT) -> Indices:
     """Name for each of n pictures the one kept for it: itself, or the best within `limit` bits."""
 
+    if len(hashes) >= MANY and (pairs := near_pairs(hashes, limit)) is not None:
+        return _kept_of_pairs(len(hashes), order, *pairs)
+
     def near(rows: Indices) -> NDArray[np.bool_]:
         return np.bitwise_count(hashes[rows, None] ^ hashes[None, :]) <= limit
 
@@ -65,6 +71,16 @@ def kept_by_descriptor(
     """
     norms = (descriptors**2).sum(axis=1)
     years = ages if ages is not None else np.full(len(descriptors), np.nan)
+    if len(hashes) >= MANY and (pairs := near_pairs(hashes, hash_limit)) is not None:
+        one, other = pairs
+        alike = np.zeros(len(one), np.bool_)
+        for at in range(0, len(one), BLOCK // descriptors.shape[1]):
+            block = slice(at, at + BLOCK // descriptors.shape[1])
+            products = (descriptors[one[block]] * descriptors[other[block]]).sum(axis=1)
+            apart = norms[one[block]] + norms[other[block]] - 2 * products
+            alike[block] = apart <= limit**2
+        alike &= ~(np.abs(years[one] - years[other]) >= 1)
+        return _kept_of_pairs(len(hashes), order, one[alike], other[alike])
 
     def near(rows: Indices) -> NDArray[np.bool_]:
         products = descriptors[rows] @ descriptors.T
@@ -74,6 +90,23 @@ def kept_by_descriptor(
         return same_face & similar & ~other_age
 
     return _kept(len(descriptors), order, near)
+
+
+def _kept_of_pairs(count: int, order: Indices, one: Indices, other: Indices) -> Indices:
+    """As `_kept`, of all pairs that are near."""
+    rows, near = np.concatenate([one, other]), np.concatenate([other, one])
+    near = near[np.argsort(rows, kind="stable")]
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=count), out=starts[1:])
+    kept_for = np.arange(count)
+    claimed = np.zeros(count, np.bool_)
+    for row in order[np.diff(starts)[order] > 0]:
+        if not claimed[row]:
+            own = near[starts[row] : starts[row + 1]]
+            own = own[~claimed[own]]
+            kept_for[own], claimed[own] = row, True
+            claimed[row] = True
+    return kept_for
 
 
 def _kept(count: int, order: Indices, near: Callable[[Indices], NDArray[np.bool_]]) -> Indices:

@@ -86,9 +86,11 @@ def reage_photos(
 
     def cleared(photos: Sequence[Path]) -> Iterator[Photo]:
         """The photos, each after what earlier settings left of it is removed."""
+        other_look = {
+            row["source"] for row in ledger.rows.values() if row.get("look", plan.look) != plan.look
+        }
         for photo in photos:
-            old = (row for row in ledger.rows.values() if row["source"] == names[photo])
-            if any(row.get("look", plan.look) != plan.look for row in old):
+            if names[photo] in other_look:
                 held.remove(*stale_names(outputs[photo], plan))
             yield Photo(photo, outputs[photo])
 

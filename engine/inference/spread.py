@@ -14,7 +14,7 @@ from engine.inference.models import Models
 from engine.inference.plan import InferPlan
 from engine.inference.recipe import InferRecipe
 from engine.runtime.device import Compute
-from engine.runtime.pool import PICTURE_LIMIT, in_processes
+from engine.runtime.pool import PICTURE_LIMIT, in_processes, is_elsewhere
 
 WORTH_PROCESS = 12
 """Photos for which starting one more process is worth its seconds."""
@@ -73,8 +73,10 @@ class _Remarks(Silence):
 def processes_for(photos: int, workers: int, models: Models) -> int:
     """How many processes age so many photos; 1 for this one alone.
 
-    Only the small models of the package are loaded more than once.
+    Only the small models of the package are loaded more than once on this machine.
     """
+    if is_elsewhere():
+        return max(photos, 2)
     if not models.small or models.compute.device.type != "cpu":
         return 1
     return max(min(workers, photos // WORTH_PROCESS), 1)

@@ -34,11 +34,6 @@ class Rows(NamedTuple):
     start: Tensor
     end: Tensor
 
-    def mask(self, count: int) -> Tensor:
-        """Bool (b, count)."""
-        rows = torch.arange(count, device=self.start.device)
-        return (rows >= self.start[:, None]) & (rows < self.end[:, None])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgeRows:

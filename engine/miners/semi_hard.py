@@ -7,8 +7,10 @@ from typing import Literal, NamedTuple, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn.functional import pad
 
 from engine.banks.bank import FIRST, Bank
+from engine.miners.age_index import AgeIndex, Pool
 from engine.miners.age_rows import AgeRows, Rows
 from engine.miners.base import MINERS, Mined, Miner, MinerChoice, similarities
 from engine.runtime.draws import Draws
@@ -41,6 +43,9 @@ class SemiHard(MinerChoice):
     """How far `low` falls at a time where there are too few."""
     floor: float = Field(default=0.05, ge=-1, le=1)
     """How far it falls at most."""
+    engine: Literal["exact", "faiss"] = "exact"
+    """`exact` compares with every face in reach, on the device; `faiss` searches bin by bin on the
+    processor, from 200,000 faces on in a part of each bin: most of the most similar, not all."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -64,39 +69,53 @@ class SemiHard(MinerChoice):
         return (*wider, *lower)
 
     def build(self, bank: Bank, device: torch.device) -> Miner:
-        return SemiHardMiner(AgeRows.of(bank, device, self.reach), self)
+        if self.engine == "exact":
+            return SemiHardMiner(AgeRows.of(bank, device, self.reach), self)
+        rows = AgeRows.of(bank, torch.device("cpu"), self.reach)
+        return SemiHardMiner(rows, self, AgeIndex.of(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SemiHardMiner(Miner):
-    """One matrix product with the age rows, then masks of fixed shapes."""
+    """One matrix product with the age rows, or a search in their index; then masks.
+
+    index: searched on the processor, which waits for the device; None for the matrix product.
+    """
 
     rows: AgeRows
     choice: SemiHard
+    index: AgeIndex | None = None
 
     @torch.no_grad()
     def mine(self, anchors: Tensor, ages: Tensor, draws: Draws) -> Mined:
-        choice, stages = self.choice, self.choice.stages
-        with torch.autocast(anchors.device.type, enabled=False):
-            cosines = anchors.float() @ self.rows.embeddings.T
+        choice, stages, device = self.choice, self.choice.stages, anchors.device
+        if self.index is not None:
+            anchors, ages = anchors.float().cpu(), ages.cpu()
+        cosines, places = self._pool(anchors, ages)
         by_radius = {stage.radius: self.rows.within(ages, stage.radius) for stage in stages}
         counts = torch.stack(
             [
-                _candidates(cosines, by_radius[stage.radius], stage.low, choice.high).sum(dim=1)
+                _candidates(cosines, places, by_radius[stage.radius], stage.low, choice.high).sum(
+                    dim=1
+                )
                 for stage in stages
             ]
         )
         reached = _first_with(counts >= choice.k)
         rows, low = _relaxed(stages, by_radius, reached, cosines)
-        candidates = _candidates(cosines, rows, low[:, None], choice.high)
+        candidates = _candidates(cosines, places, rows, low[:, None], choice.high)
         top = min(choice.top_m, len(self.rows))
+        if (lacking := top - cosines.shape[1]) > 0:
+            cosines = pad(cosines, (0, lacking))
+            candidates, places = (pad(one, (0, lacking)) for one in (candidates, places))
         highest, index = cosines.masked_fill(~candidates, -torch.inf).topk(top, dim=1)
         keys = draws.uniform("impostors", top).to(anchors.device, non_blocking=True)
         keys, order = keys.masked_fill(highest == -torch.inf, -1).topk(min(choice.k, top), dim=1)
         missing = choice.k - keys.shape[1]
-        mask = torch.nn.functional.pad(keys >= 0, (0, missing))
-        picked = torch.nn.functional.pad(index.gather(1, order), (0, missing))
+        mask = pad(keys >= 0, (0, missing))
+        picked = pad(index.gather(1, order), (0, missing))
         chosen = torch.where(mask, cosines.gather(1, picked), 0.0)
+        impostors = self.rows.embeddings[places.expand_as(cosines).gather(1, picked)]
         k_effective = mask.sum(dim=1)
         metrics = {
             "candidate_count": counts[0].float().mean(),
@@ -105,12 +124,30 @@ class SemiHardMiner(Miner):
             "relaxed": (reached > 0).float().mean(),
             "band_low": low.mean(),
         }
-        return Mined(self.rows.embeddings[picked] * mask[..., None], mask, k_effective, metrics)
+        return Mined(
+            (impostors * mask[..., None]).to(device),
+            mask.to(device),
+            k_effective.to(device),
+            {name: value.to(device) for name, value in metrics.items()},
+        )
+
+    def _pool(self, anchors: Tensor, ages: Tensor) -> Pool:
+        """Faces to choose from: all in reach, or of each bin in reach the most similar."""
+        if self.index is None:
+            with torch.autocast(anchors.device.type, enabled=False):
+                cosines = anchors.float() @ self.rows.embeddings.T
+            return Pool(cosines, torch.arange(len(self.rows), device=cosines.device)[None])
+        choice = self.choice
+        reached = self.rows.within(ages, max(stage.radius for stage in choice.stages))
+        return self.index.search(anchors, reached, choice.top_m, choice.high)
 
 
-def _candidates(cosines: Tensor, rows: Rows, low: float | Tensor, high: float) -> Tensor:
-    """Which of cosines (b, n) are within the age rows and the band: bool (b, n)."""
-    return rows.mask(cosines.shape[1]) & (cosines >= low) & (cosines <= high)
+def _candidates(
+    cosines: Tensor, places: Tensor, rows: Rows, low: float | Tensor, high: float
+) -> Tensor:
+    """Which of cosines (b, p), of the rows `places`, are in the age rows and the band: bool."""
+    inside = (places >= rows.start[:, None]) & (places < rows.end[:, None])
+    return inside & (cosines >= low) & (cosines <= high)
 
 
 def _first_with(enough: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.banks.rows import holds_rows
 from engine.core.digest import file_sha256
 from engine.core.dry_run import checks_only
 from engine.core.errors import UsageError
@@ -107,9 +108,11 @@ def _identifying(ledger: Ledger) -> list[Row]:
 
 
 def _identifies(path: Path) -> bool:
-    """Whether a file is a bank, a file of mean embeddings, or the ledger of a bank."""
+    """Whether a file is a bank, a file of mean embeddings, or the ledger or the rows of a bank."""
     if path.is_symlink() or not path.is_file():
         return False
+    if holds_rows(path):
+        return True
     with open_regular(path) as file:
         if path.suffix == ".safetensors":
             return BANK_MARK in file.read(HEAD)

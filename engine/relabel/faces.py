@@ -103,6 +103,15 @@ def load_chunks(
     yield from _by_processes(chunks, work, workers)
 
 
+def read_chunk(
+    jobs: Sequence[Job], aligned: bool, reading: FaceReading, bodies: bool
+) -> list[LoadedFace]:
+    """The faces of a chunk, one after the other."""
+    if aligned:
+        return _load_aligned(jobs)
+    return [detect_face(job, reading=reading, bodies=bodies) for job in jobs]
+
+
 def read_aligned(job: Job) -> LoadedFace:
     """A whole picture as an aligned face."""
     try:

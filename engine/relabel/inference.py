@@ -19,10 +19,10 @@ from engine.experts.base import Expert, ExpertTable, Faces
 from engine.experts.mixture import Predictions
 from engine.nets.photos.crops import dlib_chip
 from engine.nets.photos.dlib_resnet import PADDING, SIZE
-from engine.relabel.faces import FaceReading, LoadedFace, load_chunks
+from engine.relabel.faces import FaceReading, LoadedFace, load_chunks, read_chunk
 from engine.relabel.source import Job
 from engine.runtime.device import Compute, choose
-from engine.runtime.pool import in_threads
+from engine.runtime.pool import PICTURE_LIMIT, in_processes, in_threads, is_elsewhere
 
 CHIP = partial(dlib_chip, size=SIZE, padding=PADDING)
 """Where dlib's descriptor sees a face."""
@@ -146,25 +146,57 @@ def predict(
         ]
         bodies = any(table.bodies for table in request.ensemble.tables.values())
         with reported(progress, "Predicting ages", sum(map(len, pending))):
-            faces = load_chunks(
-                pending,
-                aligned=request.aligned,
-                reading=request.reading,
-                bodies=bodies,
-                workers=request.workers,
-            )
-            for rows in _in_parallel(faces, request):
+            predicted = _spread if is_elsewhere() else _in_parallel
+            for rows in predicted(pending, request, bodies):
                 for row in rows:
                     ledger.add({**row, "settings": settings})
                     progress.advance(row["id"])
         return dict(ledger.rows)
 
 
+def _spread(
+    chunks: Sequence[Sequence[Job]], request: PredictionRequest, bodies: bool
+) -> Iterator[list[Row]]:
+    """The rows of each chunk, in order, each read and predicted by one worker of a cluster."""
+    work = partial(_read_and_predict, request=request, bodies=bodies)
+    limit = PICTURE_LIMIT * max(map(len, chunks), default=1)
+    waiting: dict[int, list[Row]] = {}
+    upcoming = 0
+    for outcome in in_processes(work, list(enumerate(chunks)), workers=1, limit=limit):
+        number, chunk = outcome.item
+        rows = outcome.result
+        if rows is None:  # its worker died three times: find out over which picture
+            (faces,) = _loaded([chunk], request, bodies)
+            rows = predict_chunk(faces, request)
+        waiting[number] = rows
+        while upcoming in waiting:
+            yield waiting.pop(upcoming)
+            upcoming += 1
+
+
+def _read_and_predict(
+    numbered: tuple[int, Sequence[Job]], *, request: PredictionRequest, bodies: bool
+) -> list[Row]:
+    return predict_chunk(read_chunk(numbered[1], request.aligned, request.reading, bodies), request)
+
+
+def _loaded(
+    chunks: Sequence[Sequence[Job]], request: PredictionRequest, bodies: bool
+) -> Iterator[list[LoadedFace]]:
+    return load_chunks(
+        chunks,
+        aligned=request.aligned,
+        reading=request.reading,
+        bodies=bodies,
+        workers=request.workers,
+    )
+
+
 def _in_parallel(
-    chunks: Iterator[list[LoadedFace]], request: PredictionRequest
+    pending: Sequence[Sequence[Job]], request: PredictionRequest, bodies: bool
 ) -> Iterator[list[Row]]:
     """The rows of each chunk, in order."""
-    work = partial(predict_chunk, request=request)
+    chunks, work = _loaded(pending, request, bodies), partial(predict_chunk, request=request)
     workers = request.inference_workers
     if workers == 1:
         yield from map(work, chunks)

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -15,10 +15,11 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from engine.core.held import HeldFolder, held_folders, take_over
 from engine.runtime.orphans import die_with_parent
@@ -56,6 +57,34 @@ class _Siblings:
     count = 1
 
 
+class Workers(Protocol):
+    """Other workers than the processes of this machine."""
+
+    def outcomes(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, limit: float | None
+    ) -> Iterator[Outcome[Item, Result]]:
+        """As `in_processes`, on as many workers as there are."""
+        ...
+
+
+_elsewhere: list[Workers] = []
+
+
+@contextmanager
+def elsewhere(workers: Workers) -> Generator[None]:
+    """Let `in_processes` hand its items to other workers."""
+    _elsewhere.append(workers)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(workers)
+
+
+def is_elsewhere() -> bool:
+    """Whether `elsewhere` is in effect: then work is worth handing out whatever its amount."""
+    return bool(_elsewhere)
+
+
 def in_processes(
     work: Callable[[Item], Result],
     items: Iterable[Item],
@@ -70,7 +99,11 @@ def in_processes(
     are tried again one at a time, so that the one that kills its process is known. The same holds
     where no worker answers for `limit` seconds: what alone takes longer has no result. In this
     process the limit is an alarm, which cannot break into native code, and needs the main thread.
+    Within `elsewhere` the items go to its workers, however many `workers` says.
     """
+    if _elsewhere:
+        yield from _elsewhere[-1].outcomes(work, items, limit=limit)
+        return
     if workers <= 1:
         for item in items:
             yield Outcome(item, _limited(work, item, limit))
@@ -201,17 +234,22 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _prepare(folders: Iterable[HeldFolder], workers: int) -> None:
     """Make a fresh worker single-threaded; Ctrl-C is its parent's, and so are life and folders."""
     take_over(folders)
-    _Siblings.count = workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
-    # Before numpy is first imported here: every core has a worker of its own already.
+    share_machine(workers)
+    if (torch := sys.modules.get("torch")) is not None:  # it came with the caller's own module
+        torch.set_num_threads(1)
+
+
+def share_machine(workers: int) -> None:
+    """Let this process, one of `workers` on this machine, run on one thread; before numpy."""
+    _Siblings.count = workers
+    # Every core has a worker of its own already.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     import cv2
 
     cv2.setNumThreads(1)
-    if (torch := sys.modules.get("torch")) is not None:  # it came with the caller's own module
-        torch.set_num_threads(1)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

@@ -6,6 +6,7 @@ import pytest
 from skimage.data import astronaut
 
 from engine.faces.duplicates import best_first, dhash, kept_by_descriptor, kept_by_hash
+from engine.faces.near_hashes import near_pairs
 from engine.faces.quality import Scores
 
 
@@ -55,9 +56,11 @@ def test_the_hash_compares_neighbours_row_by_row():
     assert dhash(np.repeat(first[..., None], 3, 2)) == np.uint64(1 << 63)
 
 
-@pytest.mark.parametrize("block", [50, 8_000_000])
-def test_hash_groups_equal_the_double_loop(monkeypatch, block):
+@pytest.mark.parametrize("many", [0, 4_000])
+@pytest.mark.parametrize("block", [500, 8_000_000])
+def test_hash_groups_equal_the_double_loop(monkeypatch, block, many):
     monkeypatch.setattr("engine.faces.duplicates.BLOCK", block)
+    monkeypatch.setattr("engine.faces.duplicates.MANY", many)
     hashes = close_hashes(150)
     order = np.random.default_rng(1).permutation(150)
     expected = plain_groups(order, lambda a, b: bits(hashes[a], hashes[b]) <= 4)
@@ -65,9 +68,11 @@ def test_hash_groups_equal_the_double_loop(monkeypatch, block):
     assert len(set(expected)) < 150
 
 
-@pytest.mark.parametrize("block", [50, 8_000_000])
-def test_descriptor_groups_equal_the_double_loop(monkeypatch, block):
+@pytest.mark.parametrize("many", [0, 4_000])
+@pytest.mark.parametrize("block", [500, 8_000_000])
+def test_descriptor_groups_equal_the_double_loop(monkeypatch, block, many):
     monkeypatch.setattr("engine.faces.duplicates.BLOCK", block)
+    monkeypatch.setattr("engine.faces.duplicates.MANY", many)
     rng = np.random.default_rng(2)
     people = rng.normal(size=(10, 128)) * 0.12
     rows = (people[rng.integers(0, 10, 120)] + rng.normal(size=(120, 128)) * 0.011).astype(
@@ -123,3 +128,22 @@ def test_more_pictures_than_one_block_holds_are_compared():
     rows = rng.normal(size=(5000, 128)).astype(np.float32)
     assert len(set(kept_by_hash(hashes, np.arange(5000)).tolist())) == 5000
     assert len(set(kept_by_descriptor(rows, hashes, np.arange(5000)).tolist())) == 5000
+
+
+@pytest.mark.parametrize("limit", [0, 2, 4, 8, 11])
+def test_looking_hashes_up_finds_every_near_pair(limit):
+    hashes = close_hashes(200, seed=limit)
+    hashes[:20] ^= np.uint64(0b1111) << np.uint64(20)  # across the border of two pieces
+    apart = np.bitwise_count(hashes[:, None] ^ hashes[None, :])
+    expected = np.argwhere(np.triu(apart <= limit, 1))
+    pairs = near_pairs(hashes, limit)
+    assert pairs is not None
+    np.testing.assert_array_equal(np.stack(pairs, axis=1), expected)
+    assert limit == 0 or len(expected)
+
+
+def test_hashes_that_are_all_alike_are_left_to_comparison(monkeypatch):
+    monkeypatch.setattr("engine.faces.near_hashes.MOST_PAIRS", 100)
+    assert near_pairs(np.zeros(50, np.uint64), 4) is None
+    assert near_pairs(np.zeros(50, np.uint64), 12) is None
+    assert [len(one) for one in near_pairs(np.zeros(0, np.uint64), 4)] == [0, 0]

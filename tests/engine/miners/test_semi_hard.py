@@ -5,8 +5,10 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
+from engine.banks.bank import sorted_bank
 from engine.core.errors import UsageError
 from engine.core.numbers import Span
+from engine.miners import age_index
 from engine.miners.semi_hard import SemiHard, mine_reference
 from engine.runtime.draws import Draws
 
@@ -220,3 +222,51 @@ def test_a_bank_without_a_face_of_the_window_is_refused(crowd):
 def test_invalid_settings_are_refused(table, fault):
     with pytest.raises(ValidationError, match=fault):
         SemiHard(**table)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["bins as a whole", "cells of bins"])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"k": 4, "low": 0.2, "high": 0.7, "top_m": 6},
+        {"k": 8, "low": 0.25, "high": 0.6, "radius": 1, "widest": 2, "top_m": 16},
+        {"k": 30, "low": 0.5, "high": 0.8, "widest": 3, "floor": 0.3, "top_m": 40},
+        {"k": 5, "low": -1.0, "high": 0.1, "top_m": 5, "widest": 0},
+    ],
+    ids=str,
+)
+def test_an_index_of_every_cell_finds_the_same_impostors(crowd, choice, whole, draws, monkeypatch):
+    if not whole:
+        monkeypatch.setattr(age_index, "FROM", 1)
+        monkeypatch.setattr(age_index, "WHOLE", 8)
+        monkeypatch.setattr(age_index, "PROBED", 1000)
+    ages = torch.tensor([20.0, 33.3, 42.999, 43.0, 58.0, 60.0])
+    anchors = F.normalize(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)), dim=1)
+    exact, indexed = (
+        SemiHard(**choice, engine=engine).build(crowd, CPU).mine(anchors, ages, draws(6, 5))
+        for engine in ("exact", "faiss")
+    )
+    assert torch.equal(exact.k_effective, indexed.k_effective)
+    torch.testing.assert_close(
+        exact.embeddings, indexed.embeddings, atol=0 if whole else 2e-3, rtol=0
+    )
+
+
+def test_cells_of_a_large_bank_find_most_of_the_most_similar():
+    draw = torch.Generator().manual_seed(0)
+    people = F.normalize(torch.randn(300, 32, generator=draw), dim=1)
+    noise = 0.1 * torch.randn(12_000, 32, generator=draw)
+    embeddings = F.normalize(people.repeat(40, 1) + noise, dim=1)
+    bank = sorted_bank(embeddings, torch.full((12_000,), 40.0), (), embedder="x", digest=None)
+    rows = age_index.AgeRows.of(bank, CPU, SemiHard().reach)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(age_index, "FROM", 1)
+        index = age_index.AgeIndex.of(rows)
+    assert index.bins[4][1] is not None
+    anchors = people[:8]
+    found = index.search(anchors, rows.within(torch.full((8,), 40.0), 0), 64, 1.0)
+    best = (anchors @ bank.embeddings.T).topk(64, dim=1).indices
+    recall = [
+        len({*a} & {*b}) / 64 for a, b in zip(best.tolist(), found.places.tolist(), strict=True)
+    ]
+    assert sum(recall) / len(recall) > 0.9
