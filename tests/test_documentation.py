@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from engine.losses.face.base import FACE_LOSSES
+from tm import VERSION
 from tm.cli import build
 
 ROOT = Path(__file__).parents[1]
@@ -51,8 +53,28 @@ def test_links_lead_to_files(page):
         assert place.exists() or inside in GENERATED, target
 
 
+def test_the_losses_of_the_concepts_are_those_of_recipes():
+    text = (ROOT / "docs" / "concepts" / "losses.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {kind for row in rows for kind in re.findall(r"`(\w+)`", row)}
+    assert named - {"kind"} <= set(FACE_LOSSES)
+
+
+def test_every_concept_has_one_picture():
+    for page in sorted((ROOT / "docs" / "concepts").glob("*.md")):
+        pictures = re.findall(r"^!\[.+\]\(", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(pictures) == (page.stem != "index"), page.name
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 160
+
+
+def test_changes_and_citation_name_this_version():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    numbers = re.findall(r"^## (\d\S+) - \d{4}-\d\d-\d\d$", changes, re.MULTILINE)
+    assert numbers[0] == VERSION
+    assert f"version: {VERSION}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tm import VERSION
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("tm", "commands", "engine", "recipes", "pyproject.toml", "README.md", "LICENSE")
 
@@ -45,6 +47,12 @@ def installed(tmp_path_factory):
 def test_the_wheel_brings_its_own_code(installed, tmp_path):
     where = run(installed / "python", "-c", "import engine; print(engine.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)
+
+
+def test_the_wheel_says_its_version(installed, tmp_path):
+    assert run(installed / "tm", "--version", cwd=tmp_path).strip() == VERSION
+    listed = run(installed / "python", "-m", "pip", "list", "--format=freeze", cwd=tmp_path)
+    assert f"tm-toolkit=={VERSION}" in listed
 
 
 def test_the_wheel_lists_its_recipes(installed, tmp_path):
