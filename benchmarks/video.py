@@ -43,7 +43,8 @@ from engine.nets.named import load_age_estimator
 from engine.worlds.portraits import Identity, Scene, identity, render, scene
 from engine.worlds.portraits.motion import LIVELY, flow, scene_at
 
-FIRST = 903_001
+FIRST = 903_101
+"""Of people who were in no choice of how clips are made; 903,001 and 400,001 on were."""
 RATE, SIZE, TARGET = 24, 256, 70.0
 SOURCES = (30.0, 42.0, 36.0, 50.0, 45.0)
 EVERY = 4
@@ -64,9 +65,9 @@ class Take:
     points: list[NDArray[np.float32]]
 
 
-def taken(number: int, seconds: float) -> Take:
+def taken(number: int, seconds: float, first: int = FIRST) -> Take:
     """Render a clip."""
-    person, view = identity(FIRST + number), scene(FIRST + number, pose=0.4)
+    person, view = identity(first + number), scene(first + number, pose=0.4)
     age = SOURCES[number % len(SOURCES)]
     scenes = [scene_at(view, LIVELY, n / RATE) for n in range(round(seconds * RATE))]
     drawn = [render(person, age, one, SIZE) for one in scenes]
@@ -256,6 +257,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--first", type=int, default=FIRST, help="number of the first person")
     parser.add_argument("--models", default="nano,photo")
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -266,7 +268,9 @@ def main() -> None:
         return
     rows: list[Mapping[str, Any]] = []
     for number in range(options.clips):
-        rows += rows_of(taken(number, options.seconds), options.out, options.models.split(","))
+        rows += rows_of(
+            taken(number, options.seconds, options.first), options.out, options.models.split(",")
+        )
     if options.json:
         print(json.dumps(rows, indent=2))
     else:

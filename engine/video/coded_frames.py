@@ -1,9 +1,8 @@
 """Frames at other ages by a model of latent codes, pasted into the clip.
 
-As in Tzaban et al. (2022, "Stitch it in Time") each frame is inverted, and the inversions are made
-steady over time, so that pose and expression move and nothing else does. The edit, from the code as
-it is to the code at an age, is averaged over more frames: not over the whole shot, since that of a
-turned head is another one.
+As in Tzaban et al. (2022, "Stitch it in Time") each frame has a code, and codes are made steady over
+time, so that pose and expression move and nothing else does. They hold one edit for a whole clip;
+here it is the mean of the frames nearby, since in small models that of a turned head is another one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +35,7 @@ class CodedFrames:
     """Ages frames by a `Reager`: codes averaged over time, colours over the shot."""
 
     stride = 1
-    look_spreads: Mapping[str, float] = {"inverted": 0.06, "edits": 0.15}
+    look_spreads: Mapping[str, float] = {"targets": 0.08}
     change_spreads: Mapping[str, float] = {}
 
     def __init__(
@@ -67,12 +66,11 @@ class CodedFrames:
     def look(self, pixels: Pixels, face: Face) -> Measures:
         aligned = self._face(pixels, quad_of(face.landmarks))
         codes = self.ager.codes(aligned, self.plan.ages, self.method.other)
-        edits = codes.targets - codes.inverted
-        return {"inverted": codes.inverted.cpu().numpy(), "edits": edits.cpu().numpy()}
+        return {"targets": codes.targets.cpu().numpy()}
 
     def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
         quad = quad_of(face.landmarks)
-        codes = torch.from_numpy(np.asarray(look["inverted"] + look["edits"], np.float32))
+        codes = torch.from_numpy(np.asarray(look["targets"], np.float32))
         portraits = self.ager.pictures(codes.to(self.ager.compute.device), self.content)
         return Change({}, _Own(quad, [to_pixels(one) for one in portraits], shot["gains"]))
 
