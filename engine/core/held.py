@@ -302,7 +302,7 @@ def temporary_name(path: Path) -> Path:
 def _read(record: Path, start: int) -> tuple[list[tuple[str, str | None]], int]:
     """The entries of a record from a byte on, and the byte after them; none where it is absent."""
     try:
-        with record.open("rb") as file:
+        with open_regular(record) as file:
             file.seek(start)
             content = file.read()
     except FileNotFoundError:
