@@ -33,6 +33,9 @@ HAIRLINE, INSIDE, OUTSIDE = 1.3, 3.0, 6.0
 """Sigmas in frame pixels of a soft hairline, and of the hair and the skin about a pixel of it."""
 TINT = (8.0, 16.0)
 """Levels of a and b by which hair and skin differ from which that tells them apart, and surely."""
+AS_SKIN, AS_LIT_SKIN = (0.6, 1.0), (0.3, 0.55)
+"""From which place on the way from the tint of hair to that of skin a pixel is skin, and surely:
+beside dark hair, and beside white hair, which is as light as a highlight."""
 BROWN = (4.0, 12.0)
 """a and b that grey hair takes when it becomes dark again."""
 
@@ -62,7 +65,7 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
     step = float(np.clip(asked * room, -MOST_YOUNGER, MOST))
     if asked > 0:
         skin = subject.view.masks.skin_colour
-        apart = blurred(_unlike_skin(lab, colour, skin), 0.7 * work.per_frame)
+        apart = blurred(_unlike_skin(lab, colour, skin, AS_SKIN), 0.7 * work.per_frame)
         apart = np.maximum(apart, np.clip(5 * share - 3.7, 0, 1))  # a brown fringe is hair
         share = np.maximum(share * apart, brows) * _among_skin(plane, mean, float(skin[0]))
         lighter = share * _whitened(plane, mean, step, work.per_frame)
@@ -73,6 +76,8 @@ def hair_change(subject: PhotoSubject, ages: tuple[float, float], gain: float) -
         return change
     # Thin hair over a scalp does not grow back: only what is surely hair becomes dark again.
     share = share * np.clip((share - 0.1) / 0.4, 0, 1)
+    apart = _unlike_skin(lab, colour, subject.view.masks.skin_colour, AS_LIT_SKIN)
+    share = np.maximum(share * blurred(apart, 0.7 * work.per_frame), np.minimum(share, brows))
     share = _softened(share, layers.skin, work.per_frame)
     own = _darkened(plane, mean, step, work.per_frame)
     change[..., 0] = share * _as_inside(own, share, work.per_frame)
@@ -128,18 +133,22 @@ def _darkened(light: Floats, mean: float, step: float, per_frame: float) -> Floa
     return np.asarray(goal - soft + np.clip(light - soft, -STRAND, STRAND) * less, np.float32)
 
 
-def _unlike_skin(lab: Floats, hair: Floats | None, skin: Floats) -> Floats:
+def _unlike_skin(
+    lab: Floats, hair: Floats | None, skin: Floats, like: tuple[float, float]
+) -> Floats:
     """How far each pixel (h, w) is hair by its a and b: skin in the shade of hair is as dark as it
-    but keeps its tint. 1 where hair has the tint of skin, too.
+    but keeps its tint, and a highlight keeps some of it. 1 where hair has the tint of skin, too.
+
+    like: from which place on the way from the tint of hair to that of skin it is skin, and surely.
     """
     if hair is None:
         return np.ones(lab.shape[:2], np.float32)
-    shade = np.clip(lab[..., :1] / max(float(skin[0]), 1.0), 0.2, 1.2)
+    shade = np.clip(lab[..., :1] / max(float(skin[0]), 1.0), 0.2, 1.0)
     line = shade * skin[1:] - hair[1:]
     length = np.sqrt((line * line).sum(axis=-1))
     place = ((lab[..., 1:] - hair[1:]) * line).sum(axis=-1) / np.maximum(length, 1.0) ** 2
     trust = np.clip((length - TINT[0]) / (TINT[1] - TINT[0]), 0, 1)
-    return 1 - trust * np.clip((place - 0.6) / 0.4, 0, 1)
+    return 1 - trust * np.clip((place - like[0]) / (like[1] - like[0]), 0, 1)
 
 
 def _between(

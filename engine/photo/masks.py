@@ -210,7 +210,7 @@ def _hair(
     limit_small = cv2.resize(limit * fall, size, interpolation=cv2.INTER_AREA)
     seeds = top & (shine < 0.3)
     seeds = cv2.resize(seeds.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    followed = _reconstructed(np.minimum(seeds, limit_small), limit_small)
+    followed = reconstructed(np.minimum(seeds, limit_small), limit_small)
     hair = cv2.resize(followed, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     # Between brows and chin the inside of the face is skin or beard, however deep the shadow.
     inner = polygon(points[FACE], 0.9, 3.0) * _sigmoid((y - points[27, 1]) / (EYE_DISTANCE * 0.08))
@@ -246,7 +246,7 @@ def _apart(colour: Floats, reference: Floats, strands: float) -> float:
     return float(np.clip((1 - near - 0.15) / 0.5, 0, 1))
 
 
-def _reconstructed(seeds: Floats, limit: Floats) -> Floats:
+def reconstructed(seeds: Floats, limit: Floats) -> Floats:
     """Grey-scale reconstruction (Vincent 1993): seeds grown as far as the limit stays high."""
     kernel = np.ones((3, 3), np.uint8)
     grown = seeds
@@ -304,7 +304,7 @@ def _connected_skin(like: Floats, points: Floats) -> Floats:
     seed = cv2.resize(
         polygon(points[FACE], 0.9, 1.0), small.shape[::-1], interpolation=cv2.INTER_AREA
     )
-    whole = _reconstructed(np.minimum(seed, small), small)
+    whole = reconstructed(np.minimum(seed, small), small)
     whole = cv2.resize(whole, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     y = np.mgrid[0:HEIGHT, 0:WIDTH][0].astype(np.float32)
     down = float(points[8, 1] - points[27, 1])

@@ -17,7 +17,7 @@ from engine.photo.frame import (
     coordinate_map,
     sampled,
 )
-from engine.photo.masks import guided
+from engine.photo.masks import guided, reconstructed
 from engine.photo.model import PhotoModel
 from engine.photo.wrinkles import pattern_of
 
@@ -25,6 +25,16 @@ WORKING_SCALE = 2.4
 """Most pixels of the working copy per frame pixel: 130 px to the eye distance."""
 RIM = 14.0
 """Frame pixels over which every change fades out at the rim of the frame."""
+STRANDS = 2.0
+"""Mean detail of L under which a surface of the lower face is no hair."""
+LOWER = 12.0
+"""Frame pixels under the eyes at which the lower face begins in full."""
+CORE = 13
+"""Frame pixels by which the forehead is narrower than to the hairline."""
+FRINGE = 0.25
+"""Share of the height of the forehead that white hair may cover and yet be smooth."""
+ALIKE = (0.3, 0.6)
+"""How much of a beard one side has for the other's, from which it is one, and surely."""
 RIM_OF_HAIR = 3.0
 """Frame pixels that thin locks reach beyond the mask of the hair."""
 BLOTCH = 4.0
@@ -215,6 +225,7 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
         guided(light, np.ascontiguousarray(plane), radius)
         for plane in (planes[..., 0], planes[..., 1], others[..., 3])
     )
+    hair = hair * (1 - _bare_skin(view, to_frame, lab, hair, planes[..., 3], per_frame))
     behind = (np.maximum(person, skin) < 0.08) & (hair < 0.08)
     beside = (skin > 0.6) & (hair < 0.3)
     for other in (behind, beside):
@@ -233,6 +244,53 @@ def _layers(view: FaceView, to_frame: Similarity, lab: Floats, per_frame: float)
         face=planes[..., 3],
         fixed=fixed,
     )
+
+
+def _bare_skin(
+    view: FaceView, to_frame: Similarity, lab: Floats, hair: Floats, face: Floats, per_frame: float
+) -> Floats:
+    """Where what passes for hair on the face (h, w) is skin, 0..1.
+
+    A highlight on the forehead is as light as white hair, and the side that light leaves out as
+    dark as a beard; but skin is smooth, and beards grow on both sides.
+    """
+    light, points = np.ascontiguousarray(lab[..., 0]), view.points
+    strands = blurred(np.abs(light - blurred(light, 2.0 * per_frame)), 3.0 * per_frame)
+    smooth = np.exp(-((strands / STRANDS) ** 4))
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    below = np.clip((y - points[36:48, 1].max()) / LOWER, 0, 1) * (y < points[8, 1] + LOWER)
+    side = np.where(x < np.interp(y, points[[27, 30, 8], 1], points[[27, 30, 8], 0]), 1.0, 0.0)
+    planes = np.dstack([below, below * side]).astype(np.float32)
+    lower, left = np.moveaxis(frame_to_work(planes, to_frame, light.shape[::-1]), -1, 0)
+    shares = [
+        float((hair * face * half).sum() / max(float(half.sum()), 1.0))
+        for half in (left, lower - left)
+    ]
+    low, high = ALIKE
+    alike = np.clip((min(shares) / max(max(shares), 1e-3) - low) / (high - low), 0, 1)
+    beard = lower * np.maximum(smooth * face, 1 - float(alike))
+    forehead = _forehead(view)
+    top, brows = float(points[68:73, 1].min()), float(points[17:27, 1].min())
+    fringe = np.clip((y - top) / (brows - top) / FRINGE - 1, 0, 1)
+    planes = np.dstack([_islands(view, forehead), blurred(forehead * fringe, CORE / 2)])
+    islands, core = np.moveaxis(frame_to_work(planes, to_frame, light.shape[::-1]), -1, 0)
+    core = np.clip(2 * core - 1, 0, 1) * smooth
+    return np.maximum(beard, np.maximum(islands, core)).astype(np.float32)
+
+
+def _forehead(view: FaceView) -> Floats:
+    """1 on the forehead (320, 256), well within the hairline."""
+    face = (view.masks.face > 0.5).astype(np.float32)
+    face[round(float(view.points[27, 1])) :] = 0
+    return cv2.erode(face, np.ones((CORE, CORE), np.uint8), borderValue=0)
+
+
+def _islands(view: FaceView, forehead: Floats) -> Floats:
+    """Share of the hair on the forehead (320, 256) that stands out there, apart from all other."""
+    hair = view.masks.hair
+    grown = reconstructed(np.where(forehead > 0, 0, hair).astype(np.float32), hair)
+    apart = 1 - grown / np.maximum(hair, 1e-3)
+    return np.where(hair > 0.05, np.clip(apart, 0, 1), 0).astype(np.float32)
 
 
 def _beyond(hair: Floats, per_frame: float) -> Floats:

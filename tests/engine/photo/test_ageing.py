@@ -7,7 +7,13 @@ import pytest
 from engine.photo.ageing import _with_folds, age_photo, age_subject
 from engine.photo.features import lab_of
 from engine.photo.frame import aligned
-from engine.photo.subject import prepare_subject
+from engine.photo.subject import (
+    _bare_skin,
+    _forehead,
+    _islands,
+    frame_to_work,
+    prepare_subject,
+)
 
 
 def skin_lightness(pixels, points):
@@ -303,4 +309,33 @@ def test_no_halo_lies_between_grey_hair_and_shaded_skin(portrait, model):
     change = lab_of(age_photo(shaded, points, 40, 80, still).astype(np.float32)) - before
     hair = change[66:80, 115:145, 0].mean()
     assert hair > 10
-    assert change[80:92, 115:145, 0].mean(axis=1).max() < 1.6 * hair
+    assert change[80:92, 115:145, 0].mean(axis=1).max() < 1.8 * hair
+
+
+@pytest.mark.parametrize(("sides", "grain", "least", "most"), [
+    ("left", 12.0, 0.9, 1.0), ("both", 12.0, 0.0, 0.2), ("both", 0.0, 0.9, 1.0),
+])  # fmt: skip
+def test_a_beard_has_two_sides_and_strands(portrait, model, sides, grain, least, most):
+    subject = prepare_subject(*portrait, model)
+    work, view = subject.work, subject.view
+    x, y = (round(float(v)) for v in view.points[57])
+    lower = np.zeros(view.lab.shape[:2], np.float32)
+    lower[y + 4 : y + 24, x - 40 : x + (40 if sides == "both" else 0)] = 1
+    lower = frame_to_work(lower, work.to_frame, work.size)
+    lab = work.lab.copy()
+    lab[..., 0] = 20 + np.random.default_rng(0).normal(0, grain, lab.shape[:2])
+    bare = _bare_skin(view, work.to_frame, lab, lower, work.layers.face, work.per_frame)
+    assert least <= bare[lower > 0.9].mean() <= most
+
+
+def test_islands_of_hair_on_the_forehead_are_highlights(portrait, model):
+    view = prepare_subject(*portrait, model).view
+    brow, top = round(float(view.points[19:25, 1].mean())), round(float(view.points[70, 1]))
+    spot = np.s_[brow - 24 : brow - 14, 120:136]
+    hair = np.zeros(view.lab.shape[:2], np.float32)
+    hair[: top + 12] = 1
+    hair[spot] = 0.9
+    marked = dataclasses.replace(view, masks=dataclasses.replace(view.masks, hair=hair))
+    islands = _islands(marked, _forehead(marked))
+    assert islands[spot].min() > 0.95
+    assert islands[: top + 12].max() < 0.05
