@@ -13,7 +13,7 @@ from engine.weights.native import read_card
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
-NUMBER = r"(-?\d+(?:\.\d+)?)"
+NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 
 
 def report(name):
@@ -116,6 +116,15 @@ def landscapes():
     )
 
 
+def enlarger():
+    """`python benchmarks/enlarger.py`: gain over bicubic, by damage and world."""
+    found = report("enlarger")
+    for damage in ("blur 2", "blur 1, JPEG 60", "noise 4", "halved"):
+        gains = [found[w][damage]["gain"] for w in ("portraits", "landscapes", "photographs")]
+        text = f"| {damage} | " + " | ".join(["# (# to #)"] * 3)
+        yield text, [value for gain in gains for value in gain]
+
+
 def cards():
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
@@ -124,7 +133,7 @@ def cards():
         yield text, [women]
 
 
-@pytest.mark.parametrize("source", [photo, networks, ten_ages, landscapes, cards])
+@pytest.mark.parametrize("source", [photo, networks, ten_ages, landscapes, enlarger, cards])
 def test_figures_are_those_of_the_source(source):
     for text, values in source():
         pattern = re.escape(text).replace(r"\#", NUMBER)
@@ -143,6 +152,6 @@ def test_the_reports_are_of_the_weights_in_the_package():
         role: file_sha256(shipped_weights()[name]) for role, name in files.items()
     }
     ten = report("ten-ages")
-    scenes = report("landscapes")["weights_sha256"]
-    assert scenes == file_sha256(shipped_weights()["landscapes"])
+    for name, weights in (("landscapes", "landscapes"), ("enlarger", "nano-x2")):
+        assert report(name)["weights_sha256"] == file_sha256(shipped_weights()[weights])
     assert ten["sha256"] == file_sha256(shipped_weights()[ten["weights"]])
