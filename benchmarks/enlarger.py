@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.core.digest import file_sha256
 from engine.core.progress import Silence
 from engine.data.landscapes import WorldPlan
 from engine.data.landscapes import rendered as rendered_landscapes
@@ -115,7 +116,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net = read_model(find_weights(options.weights)).net
+    file = find_weights(options.weights)
+    net = read_model(file).net
     people = PortraitPlan(
         first=FIRST_PERSON, people=options.people, scenes=1, ages=1, size=options.side
     )
@@ -129,7 +131,8 @@ def main() -> None:
     else:
         print("photographs skipped: no `--portraits`", file=sys.stderr)
     result = {name: gains(net, pictures) for name, pictures in worlds.items()}
-    print(json.dumps({"people": options.people, "side": options.side, **result}, indent=1))
+    facts = {"weights_sha256": file_sha256(file), "people": options.people, "side": options.side}
+    print(json.dumps({**facts, **result}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,42 @@
 """How much of a figure is the size of the picture: the drawn world's own detail, and the networks.
 
-    world     ink of the lines of age and strength of the textures by the size that is drawn
-    networks  age, identity and landmarks of the same faces drawn at several sizes, and of one
-              drawing resized to them: errors by size, and how far single faces move
+    world        ink of the lines of age and strength of the textures by the size that is drawn
+    networks     age, identity and landmarks of the same faces drawn at several sizes, and of one
+                 drawing resized to them: errors by size, and how far single faces move
+    photographs  age, identity and domain of aligned portraits resized, blurred, sharpened, as JPEG
 
     python benchmarks/sizes.py world
     python benchmarks/sizes.py networks [--people 40] [--age NAME ...] [--identity NAME]
+    python benchmarks/sizes.py photographs --portraits DIR [--people 40]
 
 Errors are means with 95 % intervals over people; `moved` compares each face with its drawing at
-512 px: the quantile of 95 %, and the share within 1.5 years.
+512 px, each photograph (of `test` people of 2023, at 256 px) with itself as it is: the quantile of
+95 %, and the share within 1.5 years.
 """
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from engine.core.errors import MissingWeightsError
 from engine.core.jsontext import to_json
 from engine.core.progress import Silence
 from engine.core.table import Table
 from engine.data.portraits import PortraitPlan, PortraitSet, rendered
-from engine.images.ranges import to_tensors
+from engine.enhance.faces import cut_face, find_faces
+from engine.evaluators.drawn import domain_of
+from engine.faces.descriptor import describe_aligned
+from engine.faces.detect import Detection
+from engine.images.ranges import to_tensor, to_tensors
+from engine.images.raster import Raster
 from engine.metrics.bootstrap import mean_interval
 from engine.nets.named import load_identity_network, load_landmark_detector
 from engine.nets.protocols import AgeEstimator
@@ -40,7 +52,8 @@ from engine.worlds.portraits.textures import patch
 FIRST, SCENES, REFERENCE = 987_123, 5, 512
 DRAWN, FILES = (96, 128, 192, 256, 512, 1024), (96, 128, 192, 256, 384, 1024)
 AGES = ("nano-age", "nano-age-evaluator", "nano-age-ordinal", "nano-age-tokens")
-NEAR, BATCH = 1.5, 50
+NEAR, BATCH, SIDE = 1.5, 50, 256
+PHOTO_AGES = ("age-cc0", "dlib-age", "face-api", "faceres")
 CPU = torch.device("cpu")
 
 
@@ -137,16 +150,89 @@ def _off(points: NDArray[Any], truth: NDArray[Any], size: int) -> float:
     return float(np.linalg.norm(apart, axis=2).mean())
 
 
+def variants(face: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """An aligned portrait (256, 256, 3) as files show it."""
+    side = face.shape[0]
+
+    def resized(size: int) -> NDArray[np.uint8]:
+        way = cv2.INTER_AREA if size < side else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(face, (size, size), interpolation=way), np.uint8)
+
+    def jpeg(quality: int) -> NDArray[np.uint8]:
+        _, file = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.ascontiguousarray(np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1])
+
+    soft = cv2.GaussianBlur(face, (0, 0), 1.5)
+    return {
+        "as it is": face,
+        **{f"resized to {size}": resized(size) for size in (96, 128, 512, 1024)},
+        "blurred, 1.5 px": np.asarray(soft, np.uint8),
+        "sharpened": np.asarray(cv2.addWeighted(face, 1.8, soft, -0.8, 0), np.uint8),
+        **{f"JPEG {quality}": jpeg(quality) for quality in (75, 30)},
+    }
+
+
+@torch.inference_mode()
+def photographs(portraits: Path, people: int) -> dict[str, Any]:
+    """How far ages, identity and domain of portraits move, by the networks that are here."""
+    with (portraits / "people.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    paths = sorted(row["path"] for row in rows if row["path"].startswith("2023/"))
+    shown: dict[str, list[NDArray[np.uint8]]] = {}
+    for path in [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[:people]]:
+        picture = Raster(np.asarray(Image.open(portraits / path).convert("RGB")))
+        for quad in find_faces(picture, Detection())[:1]:
+            for name, face in variants(cut_face(picture, quad, SIDE)).items():
+                shown.setdefault(name, []).append(face)
+    described = {n: np.stack([describe_aligned(f) for f in own]) for n, own in shown.items()}
+    result: dict[str, Any] = {"faces": len(shown["as it is"])}
+    for name in PHOTO_AGES:
+        try:
+            estimator = load_age_evaluator(name, networks=Table(), device=CPU)
+        except MissingWeightsError:
+            continue
+        assert estimator is not None
+        years = {
+            n: np.array([float(estimator.years(to_tensor(f))) for f in own])
+            for n, own in shown.items()
+        }
+        result[name] = {n: _apart(own, years["as it is"]) for n, own in years.items()}
+    away = {n: np.linalg.norm(v - described["as it is"], axis=1) for n, v in described.items()}
+    result["dlib distance to itself, 95 % quantile"] = {
+        n: round(float(np.quantile(values, 0.95)), 3) for n, values in away.items()
+    }
+    result["taken for a drawing"] = {
+        n: sum(domain_of(one) == "portraits" for one in values) for n, values in described.items()
+    }
+    return result
+
+
+def _apart(years: NDArray[Any], own: NDArray[Any]) -> dict[str, Any]:
+    moved = years - own
+    mean = mean_interval(moved, groups=range(len(moved)))
+    return {
+        "mean": [round(x, 2) for x in mean],
+        "moved_95": round(float(np.quantile(np.abs(moved), 0.95)), 2),
+        "within": round(float((np.abs(moved) <= NEAR).mean()), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("part", choices=["world", "networks"])
+    parser.add_argument("part", choices=["world", "networks", "photographs"])
     parser.add_argument("--people", type=int, default=40)
     parser.add_argument("--age", nargs="+", default=AGES)
+    parser.add_argument("--portraits", type=Path)
     parser.add_argument("--identity", default="nano-identity")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.part == "world":
         print(to_json(world(), indent=1))
+        return
+    if options.part == "photographs":
+        if options.portraits is None:
+            parser.error("photographs needs `--portraits DIR`")
+        print(to_json(photographs(options.portraits, options.people), indent=1))
         return
     print(to_json(networks(options.people, options.age, options.identity), indent=1))
 

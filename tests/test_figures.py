@@ -13,7 +13,7 @@ from engine.weights.native import read_card
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
-NUMBER = r"(-?\d+(?:\.\d+)?)"
+NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 
 
 def report(name):
@@ -86,6 +86,45 @@ def ten_ages():
     assert 0.2 < worst["blur"] / gap < 0.3
 
 
+def landscapes():
+    """`python benchmarks/landscapes.py`: the generator beside recoloured scenes."""
+    found = report("landscapes")
+    names = ("landscapes", "one scene recoloured", "scenes recoloured")
+    pairs = "# / #"
+
+    def both(figure, axes=("valence", "arousal")):
+        rows = [[found[name]["rows"][f"{figure}_{axis}"][0] for axis in axes] for name in names]
+        return [value for row in rows for value in row]
+
+    yield (
+        f"concordance by colours, valence / arousal | {pairs} | {pairs} | {pairs} | 0.80",
+        both("ccc"),
+    )
+    ceiling = [found["ceiling"][f"structure_ccc_{axis}"] for axis in ("valence", "arousal")]
+    yield (
+        f"**by structure**, valence / arousal | {pairs} | {pairs} | {pairs} | half of the real"
+        f" | {pairs} |",
+        both("structure_ccc") + ceiling,
+    )
+    yield (
+        "variety of structure at one mood | # | # | # |",
+        [found[name]["rows"]["structure_diversity"][0] for name in names],
+    )
+    yield (
+        "measures failed | # of # | # of # | # of # |",
+        [found[name][key] for name in names for key in ("failed", "measured")],
+    )
+
+
+def enlarger():
+    """`python benchmarks/enlarger.py`: gain over bicubic, by damage and world."""
+    found = report("enlarger")
+    for damage in ("blur 2", "blur 1, JPEG 60", "noise 4", "halved"):
+        gains = [found[w][damage]["gain"] for w in ("portraits", "landscapes", "photographs")]
+        text = f"| {damage} | " + " | ".join(["# (# to #)"] * 3)
+        yield text, [value for gain in gains for value in gain]
+
+
 def cards():
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
@@ -94,7 +133,7 @@ def cards():
         yield text, [women]
 
 
-@pytest.mark.parametrize("source", [photo, networks, ten_ages, cards])
+@pytest.mark.parametrize("source", [photo, networks, ten_ages, landscapes, enlarger, cards])
 def test_figures_are_those_of_the_source(source):
     for text, values in source():
         pattern = re.escape(text).replace(r"\#", NUMBER)
@@ -113,4 +152,6 @@ def test_the_reports_are_of_the_weights_in_the_package():
         role: file_sha256(shipped_weights()[name]) for role, name in files.items()
     }
     ten = report("ten-ages")
+    for name, weights in (("landscapes", "landscapes"), ("enlarger", "nano-x2")):
+        assert report(name)["weights_sha256"] == file_sha256(shipped_weights()[weights])
     assert ten["sha256"] == file_sha256(shipped_weights()[ten["weights"]])

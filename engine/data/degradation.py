@@ -65,6 +65,9 @@ class Degradation(Table):
     """Share of the others that pass both orders; the rest pass the first."""
     saved: float = Field(default=0.0, ge=0, le=1)
     """Share whose last JPEG has the final size, as a file that nobody resized since."""
+    grainy: float = Field(default=0.0, ge=0, le=1)
+    """Share of those that are noisy at their final size, as by the second order: no resize has
+    averaged such noise."""
     last_sinc: float = Field(default=0.8, ge=0, le=1)
     gray: float = Field(default=0.0, ge=0, le=1)
     """Share of the pictures that lose their colours."""
@@ -82,6 +85,8 @@ class Degradation(Table):
         if _happens(self.saved, random) or first:
             picture = _sized(picture, size, random)
             picture = _filtered(picture, _sinc(random)) if ring else picture
+            if _happens(self.grainy, random):
+                picture = self._noisy(picture, self.second, random)
             picture = self._coded(picture, self.second, random)
         else:
             picture = self._coded(picture, self.second, random)

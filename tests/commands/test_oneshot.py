@@ -1,6 +1,7 @@
 """`tm oneshot`, and the errors of personal trainings, by the command line."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import person
@@ -10,7 +11,8 @@ import torch
 from engine.config.load import load_recipe_as
 from engine.metrics.bootstrap import Interval
 from engine.nets.assemble import time_machine
-from engine.trainings.personal.gain import Gain, read_gain
+from engine.training.loop import Outcome
+from engine.trainings.personal import gain
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -55,19 +57,42 @@ def run(tm, world):
     return Path("runs/stage")
 
 
-def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run, small, world):
+def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(
+    tm, run, small, world, monkeypatch
+):
     assert tm("train", "--recipe", "mined.toml", "--out", "runs/newer", *STEPS).code == 0
     shutil.rmtree("runs/newer/checkpoints/step_2")
     assert Path("runs/_latest").resolve().name == "newer"
+    measured = gain.measured
+
+    def by(interval):
+        replaced = lambda *inputs: replace(measured(*inputs), gained=interval, age=None)  # noqa: E731
+        monkeypatch.setattr(gain, "measured", replaced)
+        monkeypatch.setattr(gain, "FEWEST", 1)
+
+    by(Interval(0.1, 0.01, 0.2))
     result = tm("oneshot", "--age", 40, "--jitter", 2, "--json")
     assert result.code == 0, result.err
     assert f"refines `{run}`, the newest run of two stages" in words(result)
     assert result.json["ended"] == "finished"
     folder = Path(result.json["run"])
-    gain = result.json["gain"]
-    assert gain == read_gain(folder)
-    assert gain["photos"] >= 1
-    assert 0 < gain["identity_base"] < 2
+    says = gain.read_gain(folder)
+    assert result.json["gain"] == says
+    assert (says["kept"], says["photos"] >= 1, 0 < says["identity_base"] < 2) == (
+        "refinement", True, True,
+    )  # fmt: skip
+    assert "-10.0 % (-20.0 to -1.0)" in words(result)
+    assert read_checkpoint(find_weights(str(folder))).step == 2
+    # Where nothing was gained, the run delivers what it began from.
+    by(Interval(0.1, -0.01, 0.2))
+    assert not gain.settle(folder, Outcome(2, "finished", None, 1.0)).helped
+    base, delivered = (read_checkpoint(find_weights(str(one))) for one in (run, folder))
+    assert delivered.step == 0
+    for part, state in base.parts.items():
+        assert all(torch.equal(tensor, delivered.parts[part][key]) for key, tensor in state.items())
+    assert time_machine(delivered).adapter is not None
+    assert gain.read_gain(folder)["kept"] == "base"
+    assert gain.settle(folder, Outcome(1, "stopped", None, 1.0)) is None
     recipe = load_recipe_as(PersonalRecipe, folder / "recipe.toml")
     assert (recipe.start, recipe.photos) == (str(run), str(world / "photos"))
     assert (str(recipe.targets.age), str(recipe.miner.ages)) == ("40±2", "38..42")
@@ -82,29 +107,6 @@ def test_the_newest_finished_personal_run_is_refined_with_its_own_photos(tm, run
     assert f"`--from {folder}` refines it all the same" in words(alone)
     assert Path("runs/_latest").resolve() == folder.resolve()
     assert "oneshot" in (folder / "checkpoints" / "timestamp.txt").read_text()
-
-
-def test_a_refinement_that_gained_nothing_is_not_delivered(tm, run, small, monkeypatch):
-    base = read_checkpoint(find_weights(str(run)))
-    for low, kept in ((-0.01, "base"), (0.01, "refinement")):
-        gain = Gain(5, "held-out", 0.5, 0.45, Interval(0.1, low, 0.2), 6.0, 5.0)
-        monkeypatch.setattr("engine.trainings.personal.gain.measured", lambda *_, g=gain: g)
-        result = tm("oneshot", "--age", 40, "--from", run, "--out", f"runs/{kept}", "--json")
-        assert result.code == 0, result.err
-        assert result.json["gain"]["kept"] == kept
-        assert "-10.0 % (-20.0 to" in words(result)
-        assert ("nothing was gained" in words(result)) == (kept == "base")
-        delivered = read_checkpoint(find_weights(f"runs/{kept}"))
-        same = [
-            torch.equal(tensor, delivered.parts[part][key])
-            for part, state in base.parts.items()
-            for key, tensor in state.items()
-        ]
-        assert all(same) == (kept == "base")
-        assert delivered.step == (0 if kept == "base" else 2)
-        assert time_machine(delivered).adapter is not None
-    Path("runs/base/gain.json").write_text("[")
-    assert read_gain(Path("runs/base")) is None
 
 
 def test_a_dry_run_touches_nothing(tm, run, small):

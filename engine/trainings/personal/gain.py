@@ -19,7 +19,7 @@ from engine.nets.loading import frozen
 from engine.nets.named import load_identity_network
 from engine.nets.protocols import AgeEstimator, IdentityNetwork
 from engine.nets.timemachine import TimeMachine
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import NETS, Checkpoints, read_delivered
 from engine.training.launcher import is_child
 from engine.training.loop import Outcome
 from engine.training.photos import Photos, SplitPhotos, read_photos
@@ -28,7 +28,7 @@ from engine.trainings.age_evaluators import load_age_evaluator
 from engine.trainings.personal.oneshot import is_oneshot
 from engine.trainings.personal.recipe import PersonalRecipe
 from engine.trainings.personal.validation import SAME_AGE, pooled
-from engine.weights.find import find_weights
+from engine.weights.find import LATEST, find_weights
 from engine.weights.load import read_checkpoint
 
 CPU = torch.device("cpu")
@@ -119,8 +119,11 @@ def settle(run: Path, outcome: Outcome) -> Gain | None:
     recipe = load_recipe(run / RECIPE)
     if not isinstance(recipe, PersonalRecipe) or not is_oneshot(recipe):
         return None
-    start = find_weights(recipe.require("start"))
-    base, refined = read_checkpoint(start), read_checkpoint(find_weights(str(run)))
+    start, delivered = find_weights(recipe.require("start")), find_weights(str(run))
+    latest = run / "checkpoints" / LATEST / NETS
+    # A base that was delivered before: what was trained on since, where that has no best.
+    anew = read_delivered(delivered).chosen_by == METRIC and latest.is_file()
+    base, refined = read_checkpoint(start), read_checkpoint(latest if anew else delivered)
     machine = frozen(time_machine(refined))
     split = read_photos(Path(recipe.require("photos")), machine.psp.shape.size, Silence())
     ages = recipe.validation.at
@@ -136,9 +139,13 @@ def settle(run: Path, outcome: Outcome) -> Gain | None:
         load_age_evaluator(named.age_evaluator, networks=named, device=CPU),
     )
     write_json(run / GAIN, gain.dump())
+    checkpoints = Checkpoints(run / "checkpoints")
+    if gain.helped and anew:
+        metrics = {METRIC: gain.gained.mean}
+        checkpoints.save_delivered(refined.step or 0, refined, metrics, chosen_by=METRIC)
     if not gain.helped:
         facts = {**base.facts, **{key: refined.facts[key] for key in ("task", "prior", "domain")}}
-        Checkpoints(run / "checkpoints").save_delivered(
+        checkpoints.save_delivered(
             0, replace(base, facts=facts), {METRIC: gain.gained.mean}, chosen_by=METRIC
         )
     return gain

@@ -58,6 +58,8 @@ def test_what_has_no_share_changes_nothing():
     assert (degrade(how, size=64) - CLEAN).abs().max() < 1e-6
     untouched = degrade(Degradation(untouched=1.0), size=64)
     assert (untouched - CLEAN).abs().max() < 1e-6
+    grainy = how.model_copy(update={"grainy": 1.0})
+    assert 0.001 < (degrade(grainy, size=64) - CLEAN).std() < 0.3
 
 
 def test_a_saved_picture_has_the_blocks_of_its_file():
