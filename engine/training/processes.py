@@ -14,10 +14,9 @@ from engine.core.dry_run import is_dry
 from engine.core.errors import UsageError
 from engine.runtime.device import Device, Precision, choose
 from engine.runtime.orphans import die_with_parent
-from engine.runtime.pool import cores
+from engine.runtime.pool import require_cores
 
 Shared = TypeVar("Shared")
-PROCESSES_A_CORE = 4
 STARTED_BY = "TM_STARTED_BY"
 """The process id of the first process, in the environment of those that it starts."""
 
@@ -37,8 +36,8 @@ class Processes:
         kind = compute.device.type
         if kind == "cuda" and devices > torch.cuda.device_count():
             raise UsageError(f"there are {torch.cuda.device_count()} GPUs here, not {devices}")
-        if kind == "cpu" and devices > PROCESSES_A_CORE * cores():
-            raise UsageError(f"there are {cores()} cores here, too few for {devices} processes")
+        if kind == "cpu":
+            require_cores(devices)
         if kind == "mps" and devices > 1:
             raise UsageError("there is one Apple GPU, and `devices` is more")
         # Its messages at the start are in the run folder already.
