@@ -6,6 +6,18 @@ import typer
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+MOST_WORKERS = 64
+"""What may be asked for anywhere: workers need not be on this machine."""
+
+
+def _can_be_shared(workers: int | None) -> int | None:
+    if workers is not None:
+        from engine.runtime.pool import require_cores
+
+        require_cores(workers, at_least=MOST_WORKERS)
+    return workers
+
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout.", rich_help_panel="Common")
 ]
@@ -28,7 +40,10 @@ Settings = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes to use.", show_default="one per core")
+    int | None,
+    typer.Option(
+        min=1, help="Processes to use.", show_default="one per core", callback=_can_be_shared
+    ),
 ]
 Devices = Annotated[
     int | None,

@@ -8,8 +8,8 @@ import typer
 from commands._console import emit_json, emit_table, escape, say
 from commands._options import AsJson, DryRun, OnDevice
 
-HELP = "Find the faces of a bank most similar to that of a photo, and draw them in a strip."
-EXAMPLE = "tm bank search bank.safetensors photo.jpg -k 10 --ages 38..42"
+HELP = "Find the faces of a bank most similar to that of a photo; with `--out` also as a strip."
+EXAMPLE = "tm bank search bank.safetensors photo.jpg -k 10 --ages 38..42 --out nearest.png"
 WRITES = True
 
 
@@ -21,7 +21,7 @@ def run(
         str | None, typer.Option(metavar="LOW..HIGH", help="Faces of these ages alone.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The strip.", show_default="PHOTO-nearest.png here")
+        Path | None, typer.Option(help="Draw them in a strip.", show_default="none")
     ] = None,
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photo is an aligned face already.")
@@ -51,18 +51,21 @@ def run(
         device=device,
         dry_run=dry_run,
     )
-    nearest, path = report.nearest, escape(str(report.strip))
+    nearest = report.nearest
     if as_json:
         rows = [
             {"similarity": one.similarity, "age": one.age, "source": one.source} for one in nearest
         ]
-        strip = None if dry_run else str(report.strip)
+        strip = None if dry_run or report.strip is None else str(report.strip)
         emit_json({"strip": strip, "dry_run": dry_run, "nearest": rows, "absent": report.absent})
         return
     emit_table(
         ("similarity", "age", "picture"),
         [(f"{one.similarity:.4f}", f"{one.age:g}", one.source or "-") for one in nearest],
     )
+    if report.strip is None:
+        return
+    path = escape(str(report.strip))
     if dry_run:
         say(f"would draw them in `{path}`")
         return

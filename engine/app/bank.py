@@ -54,7 +54,7 @@ class SearchReport:
     """The most similar faces, the path of their strip, and how many pictures of it were missing."""
 
     nearest: list[Impostor]
-    strip: Path
+    strip: Path | None
     absent: int
 
 
@@ -211,8 +211,8 @@ def search(
 ) -> SearchReport:
     """Find the `k` faces of a bank most similar to that of a photo, and draw them in a strip.
 
-    ages: `LOW..HIGH`, faces of these ages alone; out: the strip, PHOTO-nearest.png in the working
-    folder by default, not drawn in a dry run; aligned: the photo is an aligned face; embedder: the
+    ages: `LOW..HIGH`, faces of these ages alone; out: the strip, drawn only if it is named, and
+    not in a dry run; aligned: the photo is an aligned face; embedder: the
     network, by default the one that the bank names. InputError if there is no face to search for or
     none of these ages, WeightsError if bank and network do not match.
     """
@@ -224,14 +224,13 @@ def search(
             hint="write it as `20..50`",
         )
     bank, identity_net = read_bank_for(file, embedder, where)
-    strip = out if out is not None else Path(f"{photo.stem}-nearest.png")
-    require_free([strip], inputs=[file, photo])
+    require_free([] if out is None else [out], inputs=[file, photo])
     face = aligned_face(photo, aligned=aligned)
     nearest = impostors_of(bank, face, identity_net, k=k, ages=span, device=where, engine=engine)
     absent = 0
-    if not dry_run:
-        absent = draw_strip(strip, face, nearest, folder=file.parent, name=photo.name)
-    return SearchReport(nearest, strip, absent)
+    if not dry_run and out is not None:
+        absent = draw_strip(out, face, nearest, folder=file.parent, name=photo.name)
+    return SearchReport(nearest, out, absent)
 
 
 def anchors(

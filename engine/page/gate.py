@@ -132,9 +132,12 @@ class Gate:
         Names other than loopback's may be those of a hostile page that points at this machine.
         """
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self.token is None and urlsplit(f"//{host}").hostname not in LOOPBACK:
+        try:
+            if self.token is None and urlsplit(f"//{host}").hostname not in LOOPBACK:
+                return False
+            return origin is None or urlsplit(origin).netloc == host
+        except ValueError:  # `[`, no address at all
             return False
-        return origin is None or urlsplit(origin).netloc == host
 
     def _set(self, suffix: str, value: str) -> str:
         return f"{self.cookie}{suffix}={value}; Path=/; HttpOnly; SameSite=Strict"

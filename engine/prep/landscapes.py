@@ -15,7 +15,7 @@ from engine.core.progress import Progress
 from engine.data.csv_table import csv_text
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.prep.rendering import render_missing, require_own_pictures
+from engine.prep.rendering import render_missing, require_own_pictures, require_reasonable
 from engine.worlds.landscapes import VERSION, render, scene_va
 
 SMALLEST, LARGEST = 16, 1024
@@ -35,8 +35,7 @@ class LandscapePlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.scenes < 1 or self.per_scene < 1:
-            raise UsageError("at least one scene and one picture of each are needed")
+        require_reasonable(self.scenes, self.per_scene)
         if not SMALLEST <= self.size <= LARGEST:
             raise UsageError(f"the size {self.size} is outside {SMALLEST}..{LARGEST} pixels")
         if self.seed < 0:

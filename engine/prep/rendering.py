@@ -13,6 +13,7 @@ from engine.data.manifest import Row
 from engine.images.reading import find_pictures
 from engine.runtime.pool import in_processes
 
+MOST = 1_000_000
 WORTH_PROCESSES = 8
 """Pictures up to which starting other processes takes longer than rendering."""
 
@@ -41,6 +42,17 @@ class Rendering(Protocol):
 
 
 Picture = TypeVar("Picture", bound=Rendering)
+
+
+def require_reasonable(many: int, each: int) -> None:
+    """UsageError unless there is at least one picture of each, and not more than any disk holds."""
+    if many < 1 or each < 1:
+        raise UsageError("at least one person or scene and one picture of each are needed")
+    if many * each > MOST:
+        raise UsageError(
+            f"{many * each:,} pictures are more than {MOST:,}",
+            hint="ask for fewer, or for several folders by other seeds",
+        )
 
 
 def require_own_pictures(out: Path, held: HeldFolder, *names: str) -> None:

@@ -12,7 +12,7 @@ from engine.core.numbers import Span, parse_number
 from engine.core.progress import Progress
 from engine.data.manifest import Row, ledger_of
 from engine.images.saving import save_png
-from engine.prep.rendering import render_missing, require_own_pictures
+from engine.prep.rendering import render_missing, require_own_pictures, require_reasonable
 from engine.worlds.portraits import VERSION, identity, render, scene
 from engine.worlds.portraits.seeds import SHARED_PHOTO, scene_seed
 
@@ -42,8 +42,7 @@ class SynthPlan:
     """Years from one age to the next one that may be drawn, from the lowest on; 0: any."""
 
     def __post_init__(self) -> None:
-        if self.people < 1 or self.per_person < 1:
-            raise UsageError("at least one person and one picture of each are needed")
+        require_reasonable(self.people, self.per_person)
         if not 0 <= self.ages.low <= self.ages.high <= OLDEST_RENDERED:
             raise UsageError(f"the ages {self.ages} are outside 0..{OLDEST_RENDERED}")
         if not SMALLEST <= self.size <= LARGEST:

@@ -21,6 +21,7 @@ from itertools import islice
 from types import FrameType
 from typing import Generic, Protocol, TypeVar
 
+from engine.core.errors import UsageError
 from engine.core.held import HeldFolder, held_folders, take_over
 from engine.runtime.orphans import die_with_parent
 
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 
 PICTURE_LIMIT = 600.0
 """Seconds without a result after which a batch of pictures ends the processes that are busy."""
+PROCESSES_A_CORE = 4
 AHEAD = 4
 """Items handed out per worker before their results are taken: bounds what waits in memory."""
 
@@ -46,6 +48,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def require_cores(processes: int, *, at_least: int = 0) -> None:
+    """UsageError for more processes than the cores here can share; `at_least` are allowed."""
+    if processes > max(PROCESSES_A_CORE * cores(), at_least):
+        raise UsageError(f"there are {cores()} cores here, too few for {processes} processes")
 
 
 def siblings() -> int:

@@ -16,7 +16,7 @@ from engine.core.dry_run import is_dry
 from engine.core.errors import TmError, UsageError
 from engine.runtime.device import Device, Precision, choose
 from engine.runtime.orphans import die_with_parent
-from engine.runtime.pool import cores
+from engine.runtime.pool import require_cores
 from engine.training.launcher import (
     STARTED_BY,
     environment,
@@ -27,7 +27,6 @@ from engine.training.launcher import (
 )
 
 Shared = TypeVar("Shared")
-PROCESSES_A_CORE = 4
 LOST = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
 """What torch's errors of a connection to another process say; some have no class of their own."""
 
@@ -66,10 +65,8 @@ class Processes:
             raise UsageError(
                 f"there are {torch.cuda.device_count()} GPUs here, not {devices}", hint=fewer
             )
-        if kind == "cpu" and devices > PROCESSES_A_CORE * cores():
-            raise UsageError(
-                f"there are {cores()} cores here, too few for {devices} processes", hint=fewer
-            )
+        if kind == "cpu":
+            require_cores(devices)
         if kind == "mps" and devices * nodes > 1:
             raise UsageError("there is one Apple GPU, and `devices` is more")
         # Its messages at the start are in the run folder already.

@@ -1,6 +1,7 @@
 """`tm bank`: build, describe and search banks; anchors."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +145,13 @@ def test_search_keeps_to_a_window_of_ages(tm, bank, faces, tmp_path, engine):
         *("--ages", "19..21", "--engine", engine, "--out", tmp_path / "s.png"),
     )
     assert sorted(row["age"] for row in result.json["nearest"]) == [19, 21]
+
+
+def test_search_leaves_nothing_that_was_not_asked_for(tm, bank, faces, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert tm("bank", "search", bank, faces / "22_2.png", "--aligned").code == 0
+    assert not list(Path.cwd().iterdir())
 
 
 def test_search_reports_missing_pictures(tm, bank, faces, tmp_path):

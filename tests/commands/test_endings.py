@@ -141,3 +141,6 @@ def test_more_processes_than_cores_can_share_are_refused(tm, tmp_path):
                 "--out", tmp_path / "run")  # fmt: skip
     assert (result.code, (tmp_path / "run").exists()) == (2, False)
     assert "too few" in result.err
+    for argv in (("prep", "align", "a", "b"), ("enhance", "a", "b"), ("eval", "a", "--dry-run")):
+        result = tm(*argv, "--workers", 1_000_000)
+        assert (result.code, "too few for 1000000 processes" in result.err) == (2, True)

@@ -80,6 +80,7 @@ def test_one_scene_shows_the_same_photograph_at_every_age(tm, tmp_path):
         ("--size", 5_000),
         ("--unaligned", 2),
         ("--people", 0),
+        ("--people", 10**12),
         ("--seed", -1),
     ],
 )

@@ -54,17 +54,17 @@ def forked(argv: Sequence[object], out: Path, log: Path) -> ForkServerProcess:
 
 
 def _run(argv: Sequence[str], log: Path, environment: dict[str, str]) -> None:
-    os.setsid()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
     os.environ.update(environment)
     with log.open("ab") as file:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(file.fileno(), stream.fileno())
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["tm", *argv]
     from tm.cli import main
 
+    os.setsid()  # from here on it may be ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 0
     try:
         main()
@@ -72,6 +72,14 @@ def _run(argv: Sequence[str], log: Path, environment: dict[str, str]) -> None:
         code = ending.code if isinstance(ending.code, int) else 0
     sys.stderr.flush()
     os._exit(code)  # a signal at the end of this module's own work is none of the run
+
+
+def has_begun(pid: int) -> bool:
+    """Whether a forked process leads its group, or is gone already."""
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return True
 
 
 def end_group(pid: int, number: int) -> None:

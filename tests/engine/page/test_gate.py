@@ -76,7 +76,9 @@ def test_the_page_gives_a_session_and_forbids_other_hosts(behind, sessions):
     [
         {"host": "evil.example"},
         {"host": "127.0.0.1.evil.example:7860"},
+        {"host": "["},
         {},
+        {**HERE, "origin": "http://["},
         {**HERE, "origin": "http://evil.example"},
         {**HERE, "origin": "null"},
         {**HERE, "origin": "http://127.0.0.1:8000"},
