@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import emit_json, escape, say
+from commands._console import emit_json, escape, say, say_compute
 from commands._options import AsJson, Device, Devices, DryRun, Settings
 from commands._training import make_callback, print_outcome
 from commands.train import FROM_NOTHING as FROM_A_PERSON
@@ -41,6 +41,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_compute
     from engine.app.oneshot import NoRunError, plan_oneshot
 
     on_device = [] if device is None else [f"device='{device}'"]
@@ -63,6 +64,7 @@ def run(
             emit_json({"dry_run": True, "start": str(plan.start), "recipe": plan.recipe.dump()})
         say(f"would refine `{start_name}` for {plan.window} in {steps} steps")
         return
+    say_compute(describe_compute(plan.recipe.device, plan.recipe.precision))
     if start is None:
         say(f"refines `{start_name}`, the newest run of {plan.kind_of_start}")
     folder, outcome = plan.train(out=out, devices=devices, callback=make_callback)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import emit_json, escape, say
+from commands._console import emit_json, escape, say, say_compute
 from commands._options import AsJson, Device, Devices, DryRun, Nodes
 from commands._training import make_callback, print_outcome
 
@@ -36,7 +36,13 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.resume import best_so_far, forecast_resume, resume, steps_done
+    from engine.app.resume import (
+        best_so_far,
+        compute_of_run,
+        forecast_resume,
+        resume,
+        steps_done,
+    )
 
     if dry_run:
         forecast = forecast_resume(
@@ -57,6 +63,7 @@ def run(
             say(f"`{name}` would continue at step {row['step']} of {row['steps']}")
         return
     forecast = steps_done(folder)
+    say_compute(compute_of_run(folder, device))
     for name, done, total in forecast:
         if (done and done < total) or steps is not None:
             place = escape(name)

@@ -1,7 +1,10 @@
 """`tm resume`: continue a run where it stopped."""
 
 from pathlib import Path
+from typing import cast
 
+from engine.app.compute import describe_compute
+from engine.config.load import load_recipe
 from engine.core.dry_run import checks_only
 from engine.runtime.device import Device
 from engine.training.callbacks import SilentCallback
@@ -9,8 +12,9 @@ from engine.training.checkpoint import best_of
 from engine.training.extension import Extension
 from engine.training.launch import MakeCallback
 from engine.training.loop import Outcome
+from engine.training.run_folder import RECIPE, RunFolder
 from engine.trainings.personal.gain import settle
-from engine.trainings.series.runs import resume_any, run_progress
+from engine.trainings.series.runs import is_series, resume_any, run_progress
 
 __all__ = ["best_so_far", "forecast_resume", "resume", "steps_done"]
 
@@ -59,6 +63,17 @@ def best_so_far(run: Path) -> tuple[str, float, int] | None:
 def steps_done(run: Path) -> list[tuple[str, int, int]]:
     """Name, steps done and steps in all of a run, or of every run of a series."""
     return run_progress(run)
+
+
+def compute_of_run(run: Path, device: Device | None = None) -> str:
+    """What a run, or a series, goes on upon, in one line; device: another one than before."""
+    recipe = load_recipe(run / RECIPE)
+    before: Device = getattr(recipe, "device", None) or "auto"
+    if device is None and not is_series(run):
+        before = cast("Device", RunFolder(run).environment().device)
+    return describe_compute(
+        before if device is None else device, getattr(recipe, "precision", "auto")
+    )
 
 
 def forecast_resume(
