@@ -1,9 +1,10 @@
-"""Memory of a step of `mytm/stage1` at 1024 px: whole batches, `accumulate`, `recompute`.
+"""Memory of a step of `mytm/stage1`: whole batches, `accumulate`, `recompute`.
 
-`python benchmarks/training_memory.py [--pictures 2] [--size 1024] [--json FILE]` computes one step
-of each kind in a process of its own, on the networks as published with random weights (encoder,
-adapter and decoder trained, without the networks of losses), float32 on the processor: peak of the
-process, what of it came with the step, the estimate of `tm train --dry-run`, and seconds.
+`python benchmarks/training_memory.py [--pictures 2] [--size 1024] [--json FILE]`, else at 256 px;
+1024 px take 10 GB. One step of each kind in a process of its own, on the networks as published with
+random weights (encoder, adapter and decoder trained, without the networks of losses), float32 on
+the processor: peak of the process, what of it came with the step, the estimate of
+`tm train --dry-run`, and seconds.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def one(size: int, pictures: int, parts: int, again: bool) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--pictures", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", nargs=2, type=int, metavar=("PARTS", "AGAIN"))
