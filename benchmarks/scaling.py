@@ -184,7 +184,8 @@ def miner(faces: int) -> None:
         busy = 1000 * (time.process_time() - busy) / rounds
         print(
             f"{name}: {1000 * statistics.median(times):.1f} ms a step of {BATCH} faces"
-            f" ({1000 * max(times):.1f} at most; {busy:.1f} CPU ms), k {float(mined.metrics['k_effective']):.1f},"
+            f" ({1000 * max(times):.1f} at most; {busy:.1f} CPU ms),"
+            f" k {float(mined.metrics['k_effective']):.1f},"
             f" mean cosine {float(mined.metrics['sim_mean']):.3f},"
             f" {torch.get_num_threads()} threads"
         )
