@@ -47,6 +47,12 @@ def run(
     ] = None,
     devices: Devices = None,
     nodes: Nodes = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="With --dry-run: what of the recipe fits into `8GB`, and how."
+        ),
+    ] = None,
     list_recipes: Annotated[
         bool, typer.Option("--list", help="List the recipes that can be trained.")
     ] = False,
@@ -57,7 +63,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    from engine.app.train import compute_of, forecast_training, is_child, train
+    from engine.app.train import compute_of, forecast_training, is_child, parse_memory, train
     from engine.core.errors import MissingWeightsError, RecipeError, UsageError
 
     if list_recipes:
@@ -74,11 +80,14 @@ def run(
         if value is not None
     ]
     overrides = [*(settings or ()), *options]
+    if memory is not None and not dry_run:
+        raise UsageError("`--memory` asks for an estimate", hint="add `--dry-run`")
+    limit = None if memory is None else parse_memory(memory)
     if dry_run:
         forecast = forecast_training(recipe, overrides, out=out, devices=devices, nodes=nodes)
         if isinstance(forecast.fault, MissingWeightsError | RecipeError):
             _explain(forecast.fault, recipe, overrides)
-        _print_forecast(forecast, as_json)
+        _print_forecast(forecast, as_json, limit)
         if forecast.fault is not None:
             raise forecast.fault
         return
@@ -123,7 +132,9 @@ def _list(as_json: bool) -> None:
         emit_table(("recipe", "kind", "about"), rows)
 
 
-def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool) -> None:
+def _print_forecast(
+    forecast: "TrainingForecast | SeriesForecast", as_json: bool, limit: int | None
+) -> None:
     from engine.app.train import SeriesForecast
 
     if isinstance(forecast, SeriesForecast):
@@ -137,7 +148,7 @@ def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool
             emit_table(("run", "kind", "steps"), forecast.runs, title=forecast.recipe)
         return
     if as_json:
-        emit_json(_record(forecast))
+        emit_json(_record(forecast, limit))
         return
     cost = forecast.cost
     rows = [
@@ -152,12 +163,37 @@ def _print_forecast(forecast: "TrainingForecast | SeriesForecast", as_json: bool
         f"memory: {cost.memory / MEBIBYTE:,.0f} MiB for weights, gradients, optimizer and averages,"
         f" and activations of a batch of {forecast.batch}; disk: {cost.disk / MEBIBYTE:,.0f} MiB"
     )
+    _print_peak(forecast, limit)
     for line in (*cost.remarks, *cost.data, *([forecast.about] if forecast.about else [])):
         say(escape(line))
 
 
-def _record(forecast: "TrainingForecast") -> dict[str, Any]:
+def _print_peak(forecast: "TrainingForecast", limit: int | None) -> None:
+    """The estimated peak, and what fits into the limit."""
+    from engine.app.train import recipes_within
+
+    if not forecast.ways:
+        if limit is not None:
+            say(f"trainings of kind `{forecast.kind}` do not say what their activations take")
+        return
+    say(f"peak: about {forecast.ways[0].peak / MEBIBYTE:,.0f} MiB")
+    if limit is None:
+        return
+    size = f"{limit / MEBIBYTE:,.0f} MiB"
+    if (way := forecast.within(limit)) is None:
+        say(f"no setting of this recipe fits into {size}")
+        for name, peak in recipes_within(limit, forecast.kind):
+            say(f"  `{name}` does: about {peak / MEBIBYTE:,.0f} MiB")
+    elif not way.settings:
+        say(f"it fits into {size} as it is")
+    else:
+        line = " ".join(f"--set {setting}" for setting in way.settings)
+        say(f"it fits into {size} by `{line}`: about {way.peak / MEBIBYTE:,.0f} MiB")
+
+
+def _record(forecast: "TrainingForecast", limit: int | None) -> dict[str, Any]:
     cost = forecast.cost
+    way = None if limit is None else forecast.within(limit)
     return {
         "dry_run": True,
         "recipe": forecast.recipe,
@@ -173,6 +209,8 @@ def _record(forecast: "TrainingForecast") -> dict[str, Any]:
         ],
         "schedules": {name: list(values) for name, values in cost.schedules.items()},
         "memory_bytes": cost.memory,
+        "peak_bytes": forecast.ways[0].peak if forecast.ways else None,
+        "fits": None if way is None else {"set": list(way.settings), "peak_bytes": way.peak},
         "disk_bytes": cost.disk,
         "remarks": list(cost.remarks),
         **error_record(forecast.fault),

@@ -16,6 +16,7 @@ from engine.training.identity_trend import identity_trend
 from engine.training.launch import MakeCallback
 from engine.training.launcher import is_child
 from engine.training.loop import Outcome
+from engine.training.memory_fit import Fit, fits, parse_memory, peak_of
 from engine.training.recipe import TrainingRecipe
 from engine.trainings.personal.gain import read_gain
 from engine.trainings.series.recipe import SeriesRecipe
@@ -32,7 +33,9 @@ __all__ = [
     "forecast_training",
     "identity_trend",
     "is_child",
+    "parse_memory",
     "read_gain",
+    "recipes_within",
     "train",
     "trainable_recipes",
 ]
@@ -43,10 +46,17 @@ class TrainingForecast:
     """The cost of one training; batch: pictures of a step; fault: what would end it at once."""
 
     recipe: str
+    kind: str
     about: str
     batch: int
     cost: Forecast
     fault: TmError | None
+    ways: Sequence[Fit]
+    """The recipe as it is, then settings with which it takes less memory; empty if unknown."""
+
+    def within(self, memory: int) -> Fit | None:
+        """The first of the ways that fits into so many bytes."""
+        return next((way for way in self.ways if way.peak <= memory), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,21 @@ def forecast_training(
     if not isinstance(loaded, TrainingRecipe):
         raise RecipeError(f"a recipe of kind `{loaded.kind}` trains nothing")
     cost, fault = forecast(loaded), _fault(loaded, out, devices, nodes)
-    return TrainingForecast(loaded.name, loaded.about, loaded.batch, cost, fault)
+    ways = fits(cost, batch=loaded.batch, accumulate=loaded.accumulate, recompute=loaded.recompute)
+    return TrainingForecast(loaded.name, loaded.kind, loaded.about, loaded.batch, cost, fault, ways)
+
+
+def recipes_within(memory: int, kind: str) -> list[tuple[str, int]]:
+    """The shipped recipes of a kind that fit into so many bytes as they are, with their peaks."""
+    fitting: list[tuple[str, int]] = []
+    for name, recipe in trainable_recipes().items():
+        if isinstance(recipe, TrainingRecipe) and recipe.kind == kind:
+            peak = peak_of(
+                forecast(recipe), batch=recipe.batch, of=recipe.batch, recompute=recipe.recompute
+            )
+            if peak is not None and peak <= memory:
+                fitting.append((name, peak))
+    return fitting
 
 
 def _fault(

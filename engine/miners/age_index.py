@@ -14,7 +14,7 @@ FROM = 200_000
 """Rows of a bank from which a search looks at a part of each bin only."""
 WHOLE = 4_096
 """Bins of fewer rows are always searched as a whole."""
-LISTS_PER_ROOT, PROBED = 2, 24
+LISTS_PER_ROOT, PROBED = 2, 48
 """Cells of a bin, in square roots of its rows, and how many of them a search looks into."""
 SPARE = 64
 """Faces that are looked for beyond those that are needed: some are of the same person."""

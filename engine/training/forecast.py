@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from engine.core.errors import UsageError
+from engine.training.activations import Activations
 from engine.training.phases import parameters_of
 from engine.training.recipe import TrainingRecipe
 
@@ -31,13 +32,15 @@ class Forecast:
     """The phases of a run, its schedules, and its memory and disk space in bytes.
 
     schedules: by name, the values at 0, 1/4, 1/2, 3/4 and the end of the phase or of the run;
-    memory: weights, gradients, optimizer and averages, without activations; data: what the recipe
-    reports of its data; remarks: what is missing, and what the figures therefore leave out.
+    memory: weights, gradients, optimizer and averages; activations: what a batch keeps beside them,
+    None for a kind of training that does not say; data: what the recipe reports of its data;
+    remarks: what is missing, and what the figures therefore leave out.
     """
 
     phases: tuple[PhaseForecast, ...]
     schedules: dict[str, tuple[float, ...]]
     memory: int
+    activations: Activations | None
     disk: int
     data: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -69,6 +72,7 @@ def forecast(recipe: TrainingRecipe) -> Forecast:
             for name, (schedule, steps) in recipe.schedules().items()
         },
         memory=BYTES_PER_NUMBER * (parts + kept + most + updated),
+        activations=recipe.activations(networks),
         disk=_disk(parts, updated, recipe),
         data=tuple(recipe.preview()),
         remarks=(*networks.remarks, *([f"the training needs {missing}"] if missing else [])),

@@ -17,12 +17,12 @@ from engine.core.errors import PictureError
 from engine.images.saving import save_png
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws, seed_torch
-from engine.runtime.memory import peak_memory
 from engine.runtime.shared import share_batch_norms
+from engine.training.accumulation import recompute_parts, require_separable
 from engine.training.callbacks import Callback, TrainProgress
 from engine.training.checkpoint import Snapshot, misfit
 from engine.training.journal import Journal, validation_of
-from engine.training.means import Means
+from engine.training.means import Means, run_metrics
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
 from engine.training.processes import Processes, on_device, to_device
 from engine.training.recipe import TrainingRecipe
@@ -30,7 +30,7 @@ from engine.training.run_folder import RunFolder
 from engine.training.state import State
 from engine.training.status_log import StatusEntry, StatusLog
 from engine.training.stopping import StopRequest, stop_requests
-from engine.training.task import Batch, Nets, StepContext, Task
+from engine.training.task import Batches, Nets, StepContext, Task
 from engine.training.watch import Watch
 
 UNCHOSEN = (
@@ -88,13 +88,17 @@ class Trainer:
         self.processes, self.callback = processes, callback
         self.phases, self.steps = recipe.phases, recipe.total_steps
         self.device = processes.device
-        self.positions = processes.positions(recipe.batch)
+        self.positions = processes.positions(recipe.batch, recipe.accumulate)
+        if recipe.accumulate > 1:
+            require_separable(task, self.phases)
         self.checkpoints = recipe.checkpoints_in(run.checkpoints)
         self.best = task.best if recipe.best is None else recipe.best
         to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
         if processes.count > 1:
             for part in task.parts.values():
                 share_batch_norms(part)
+        if recipe.recompute:
+            recompute_parts(task)
         self.state = State.fresh(recipe, task.parts, task.optimizer_steps)
         task.precompute(self.device, callback)
         self.phase: Phase | None = None
@@ -134,15 +138,16 @@ class Trainer:
         while state.step < last:
             assert upcoming is not None
             started = time.perf_counter()
-            context, batch = upcoming.result()
+            batches = upcoming.result()
+            context = batches[0][0]
             waited = time.perf_counter() - started
             upcoming = self._fetch(loader, state.step + 1) if state.step + 1 < last else None
             self._enter(context)
-            self._step(context, on_device(batch, self.device))
+            self._step([(own, on_device(batch, self.device)) for own, batch in batches])
             state.step += 1
             spent = time.perf_counter() - started
             state.seconds += spent
-            self.means.time(spent, waited, recipe.batch)
+            self.means.time(spent, waited, recipe.step_pictures)
             self.callback.on_step(self._progress(context))
             stop = self.processes.any(request.made)
             validated = self._record(context, final=state.step == self.steps)
@@ -170,15 +175,18 @@ class Trainer:
             step -= phase.steps
         raise ValueError("the step lies behind the last phase")
 
-    def _context(self, step: int) -> StepContext:
+    def _contexts(self, step: int) -> list[StepContext]:
         index, phase_step = self._phase_at(step)
         phase = self.phases[index]
-        draws = Draws(self.recipe.seed, step, self.positions)
-        return StepContext(step, phase.name, phase_step, draws, self.recipe.objective_of(phase))
+        objective = self.recipe.objective_of(phase)
+        return [
+            StepContext(step, phase.name, phase_step, Draws(self.recipe.seed, step, own), objective)
+            for own in self.positions
+        ]
 
-    def _fetch(self, loader: ThreadPoolExecutor, step: int) -> "Future[tuple[StepContext, Batch]]":
-        context = self._context(step)
-        return loader.submit(lambda: (context, self.task.batch(context, self.recipe.batch)))
+    def _fetch(self, loader: ThreadPoolExecutor, step: int) -> "Future[Batches]":
+        contexts, whole = self._contexts(step), self.recipe.step_pictures
+        return loader.submit(lambda: [(own, self.task.batch(own, whole)) for own in contexts])
 
     def _enter(self, context: StepContext) -> None:
         """Set the rates; at the first step of a phase also what is trained, by fresh optimizers."""
@@ -202,13 +210,13 @@ class Trainer:
         if phase.keep_optimizers and before:
             self.state.load_optimizers({name: o.state_dict() for name, o in before.items()})
 
-    def _step(self, context: StepContext, batch: Batch) -> None:
-        seed_torch(self.recipe.seed, context.step, self.processes.rank)
+    def _step(self, batches: Batches) -> None:
+        seed_torch(self.recipe.seed, self.state.step, self.processes.rank)
         for optimizer_step, optimizer in self.state.optimizers.items():
             own = [p for group in optimizer.param_groups for p in group["params"]]
             for p in own:
                 p.requires_grad_(True)
-            self._optimizer_step(optimizer_step, optimizer, own, batch, context)
+            self._optimizer_step(optimizer_step, optimizer, own, batches)
             for p in own:
                 p.requires_grad_(False)
         for name, average in self.state.averages.items():
@@ -220,25 +228,27 @@ class Trainer:
         name: str,
         optimizer: Optimizer,
         parameters: list[nn.Parameter],
-        batch: Batch,
-        context: StepContext,
+        batches: Batches,
     ) -> None:
         optimizer.zero_grad(set_to_none=True)
         values: dict[str, Tensor] = {}
         totals: list[Tensor] = []
-        backward_passes = self.task.backward_passes(name, batch, context)
-        while True:
-            with self.processes.autocast():
-                terms = next(backward_passes, None)
-                if terms is None:
-                    break
-                weighted = [t.value.float() * t.weight for t in terms.values() if t.weight]
-            values |= {key: term.value.detach() for key, term in terms.items()}
-            if weighted:
-                total = torch.stack(weighted).sum()
-                total.backward()
-                totals.append(total.detach())
-        self.means.add({f"loss/{key}": value for key, value in values.items()})
+        for context, batch in batches:
+            own: dict[str, Tensor] = {}
+            backward_passes = self.task.backward_passes(name, batch, context)
+            while True:
+                with self.processes.autocast():
+                    terms = next(backward_passes, None)
+                    if terms is None:
+                        break
+                    weighted = [t.value.float() * t.weight for t in terms.values() if t.weight]
+                own |= {key: term.value.detach() for key, term in terms.items()}
+                if weighted:
+                    total = torch.stack(weighted).sum() / len(batches)
+                    total.backward()
+                    totals.append(total.detach())
+            self.means.add({f"loss/{key}": value for key, value in own.items()})
+            values |= {key: values.get(key, 0) + value for key, value in own.items()}
         if not totals:  # no term has weight at this step
             return
         total = torch.stack(totals).sum()
@@ -246,7 +256,7 @@ class Trainer:
         clip = self.phase.clip if self.phase is not None else None
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients, foreach=True)
-        if self.state.guards[name].allows(context.step, values, norm):
+        if self.state.guards[name].allows(self.state.step, values, norm):
             if clip is not None:
                 nn.utils.clip_grads_with_norm_(parameters, clip, norm, foreach=True)
             optimizer.step()
@@ -265,7 +275,8 @@ class Trainer:
         progress = self._progress(context)
         metrics: dict[str, float] = {}
         if step % recipe.log_every == 0 or final:
-            metrics = {**self.processes.average(self.means.values()), **self._run_metrics()}
+            metrics = self.processes.average(self.means.values())
+            metrics |= run_metrics(self.means, self.state, self.device)
             self.latest = {**metrics}
             self.means = Means()
             self.callback.on_log(progress, metrics)
@@ -327,18 +338,6 @@ class Trainer:
         """The trends of the watched curves, with a remark when they become flat."""
         trends, self.state.flat = self.watch.follow(self.state, metrics)
         return trends
-
-    def _run_metrics(self) -> dict[str, float]:
-        """The columns of a journal row beside the losses."""
-        metrics = {"images_per_second": self.means.speed, "waiting": self.means.waiting}
-        for optimizer in self.state.optimizers.values():
-            for group in optimizer.param_groups:
-                metrics[f"lr/{group['name']}"] = group["lr"]
-        skipped = sum(guard.skipped for guard in self.state.guards.values())
-        memory = peak_memory(self.device)
-        if memory is not None:
-            metrics["memory_mib"] = round(memory / 2**20, 1)
-        return metrics | {"skipped": float(skipped), "seconds": self.state.seconds}
 
     def _validate(self, nets: Mapping[str, nn.Module], progress: TrainProgress) -> dict[str, float]:
         with torch.no_grad():

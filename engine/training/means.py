@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
+
+from engine.runtime.memory import peak_memory
+from engine.training.state import State
 
 
 class Means:
@@ -39,3 +43,16 @@ class Means:
     def waiting(self) -> float:
         """Share of the time spent waiting for data."""
         return self._waited / self._seconds if self._seconds else 0.0
+
+
+def run_metrics(means: Means, state: State, device: torch.device) -> dict[str, float]:
+    """The columns of a journal row beside the losses."""
+    metrics = {"images_per_second": means.speed, "waiting": means.waiting}
+    for optimizer in state.optimizers.values():
+        for group in optimizer.param_groups:
+            metrics[f"lr/{group['name']}"] = group["lr"]
+    skipped = sum(guard.skipped for guard in state.guards.values())
+    memory = peak_memory(device)
+    if memory is not None:
+        metrics["memory_mib"] = round(memory / 2**20, 1)
+    return metrics | {"skipped": float(skipped), "seconds": state.seconds}

@@ -123,12 +123,16 @@ class Processes:
         """The device of this process."""
         return self._fabric.device
 
-    def positions(self, batch: int) -> range:
-        """This process's positions in the batch; UsageError if the batch does not divide."""
+    def positions(self, batch: int, parts: int = 1) -> list[range]:
+        """This process's positions in `parts` batches that are one step, batch by batch.
+
+        UsageError if a batch does not divide.
+        """
         if batch % self.count:
             raise UsageError(f"a batch of {batch} cannot be shared by {self.count} processes")
         each = batch // self.count
-        return range(self.rank * each, (self.rank + 1) * each)
+        first = self.rank * each * parts
+        return [range(first + part * each, first + (part + 1) * each) for part in range(parts)]
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of the forward pass."""

@@ -17,6 +17,7 @@ from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
+from engine.training.activations import Activations
 from engine.training.checkpoint import Checkpoints
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase, largest
@@ -77,7 +78,12 @@ class TrainingRecipe(Recipe, ABC):
     steps: Count | None = Field(default=None, gt=0)
     """Length of a training of one phase; with phases, each has its own."""
     batch: int = Field(default=16, ge=1)
-    """Pictures of a step, over all processes."""
+    """Pictures that are computed at once, over all processes."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches of a step: their gradients add up to that of one batch so many times the size."""
+    recompute: bool = False
+    """Compute the activations of encoder and decoder anew in the backward pass: much less memory,
+    the same numbers, about a third slower."""
     rate: ScheduleValue | None = None
     """Learning rate of a training of one phase: a number or a schedule."""
     optimizer: OptimizerValue | None = None
@@ -191,6 +197,11 @@ class TrainingRecipe(Recipe, ABC):
         return (Phase(**{key: value for key, value in values.items() if value is not None}),)
 
     @property
+    def step_pictures(self) -> int:
+        """Pictures of a step, over all processes and micro-batches."""
+        return self.batch * self.accumulate
+
+    @property
     def total_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
@@ -203,6 +214,10 @@ class TrainingRecipe(Recipe, ABC):
     def checkpoints_in(self, folder: Path) -> Checkpoints:
         """The checkpoints of a run of this recipe."""
         return Checkpoints(folder, keep=self.keep, milestones=self.milestones)
+
+    def activations(self, networks: TrainingNetworks) -> Activations | None:
+        """What the largest forward pass of a batch keeps; None for a kind that does not say."""
+        return None
 
     def opening(self) -> str:
         """The first line of `checkpoints/timestamp.txt`: what is trained, from what, at what rates.

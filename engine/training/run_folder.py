@@ -35,7 +35,7 @@ PERSONAL_FILES = """This run learned from photographs. Personal data of the peop
 metrics.jsonl, tensorboard/ and curves.svg hold numbers alone. `tm weights export` writes a file
 without folders and photographs, and says what of it identifies a person.
 """
-OF_MACHINE = {"device", "threads", "timeout", "workers"}
+OF_MACHINE = {"device", "recompute", "threads", "timeout", "workers"}
 """Keys of a recipe that may change from one machine to the next."""
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
 

@@ -35,6 +35,10 @@ class StepContext:
     objective: str = ""
 
 
+Batches = list[tuple[StepContext, Batch]]
+"""The micro-batches of a step, each with its positions in the whole."""
+
+
 class Best(Table):
     """The validation metric that picks the delivered weights."""
 
@@ -72,6 +76,10 @@ class Task(ABC):
 
     def precompute(self, device: torch.device, progress: Progress) -> None:  # noqa: B027
         """Compute what never changes, such as codes of photos; the networks are on the device."""
+
+    def coupling(self) -> str | None:
+        """Why the gradient of a batch is not the mean of those of its samples; None if it is."""
+        return None
 
     @abstractmethod
     def batch(self, context: StepContext, batch: int) -> Batch:

@@ -16,6 +16,9 @@ from engine.nets.encoders.gradual import with_age_plane
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.training.task import StepContext, Term
 
+REUSED = "the discriminator reuses what the generator made of the whole batch"
+"""Why a batch of such a training cannot be computed part by part."""
+
 
 class AdversarialLoss(Table):
     """Weights of the adversarial losses; 0 leaves a loss out."""

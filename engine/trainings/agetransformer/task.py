@@ -26,6 +26,7 @@ from engine.losses.soft_labels import soft_cross_entropy
 from engine.losses.texture import texture_l1
 from engine.nets.protocols import AgeEstimator, Distance, IdentityNetwork, ImageTower
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.trainings.adversarial import REUSED
 from engine.trainings.agetransformer.captions import find_captions
 from engine.trainings.agetransformer.guidance import TowerLoss, VlmGuidance
 from engine.trainings.agetransformer.loss import AgeTransformerLoss
@@ -112,6 +113,10 @@ class AgeTransformerTask(Task):
         if self.tower_loss is not None:
             batches = self.batches
             self.tower_loss.precompute(batches.faces, batches.labels, device, progress)
+
+    def coupling(self) -> str:
+        """The discriminator comes second, and sees the generator's outputs of the batch."""
+        return REUSED
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Faces, target ages and labels (`AgeBatches`)."""

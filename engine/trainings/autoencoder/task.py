@@ -22,7 +22,7 @@ from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
-from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
+from engine.trainings.adversarial import REUSED, AdversarialLoss, PortraitAdversary
 from engine.trainings.predictions import predict
 from engine.weights.checkpoint import Checkpoint
 
@@ -92,6 +92,10 @@ class AutoencoderTask(Task):
         if not self.fitted:
             fit_bases(self.nets, self.train)
             self.fitted = True
+
+    def coupling(self) -> str:
+        """The discriminator comes second, and sees the generator's outputs of the batch."""
+        return REUSED
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, and noise for the generator."""

@@ -78,6 +78,10 @@ class IdentityTask(Task):
         self.train = rendered(self.data.train, progress)
         self.validation = rendered(self.data.validation, progress)
 
+    def coupling(self) -> str:
+        """Every person is compared with all others of the batch."""
+        return "the loss compares every person with all others of the batch"
+
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, person by person; a mirrored person is another person."""
         draws, each, plan = context.draws, self.loss.photographs, self.data.train

@@ -1,8 +1,9 @@
 """Recipes for learning how one person ages."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import ValidationInfo, field_validator, model_validator
@@ -31,13 +32,16 @@ from engine.nets.named import (
     load_landmark_detector,
 )
 from engine.nets.protocols import AgeEstimator
+from engine.nets.style import StyleEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.schedules import Schedule
 from engine.schedules.constant import Constant
+from engine.training.activations import Activations, count_activations
 from engine.training.photos import require_photos
 from engine.training.recipe import TrainingNetworks, TrainingRecipe, placed
 from engine.trainings.age_evaluators import load_age_evaluator
 from engine.trainings.networks import modules_of, network_files
+from engine.trainings.personal.memory import forward_pass
 from engine.trainings.personal.task import PersonalSettings, PersonalTask, trained_parts
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -138,6 +142,12 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         except MissingWeightsError as error:
             remarks.append(f"{error}; the networks of the losses are not counted")
         return TrainingNetworks(trained_parts(machine), frozen, remarks)
+
+    def activations(self, networks: TrainingNetworks) -> Activations:
+        """Of encoder, adapter and decoder; the networks of the losses keep little beside them."""
+        encoder = cast("StyleEncoder", networks.frozen["psp"])
+        forward = partial(forward_pass, batch=self.batch, side=encoder.shape.size)
+        return count_activations(forward, networks.parts)
 
     def opening(self) -> str:
         """With the target ages, and the jitter of a one-shot."""

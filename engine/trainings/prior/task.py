@@ -28,7 +28,7 @@ from engine.nets.nano.generator import NanoGenerator
 from engine.nets.nano.identity import NanoIdentity
 from engine.nets.protocols import AgeEstimator
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
-from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
+from engine.trainings.adversarial import REUSED, AdversarialLoss, PortraitAdversary
 from engine.trainings.autoencoder.task import side_by_side
 from engine.trainings.networks import modules_of
 from engine.trainings.predictions import BATCH
@@ -107,6 +107,10 @@ class PriorTask(Task):
         """Render both sets, or read them from the cache."""
         self.train = rendered(self.data.train, progress)
         self.validation = rendered(self.data.validation, progress)
+
+    def coupling(self) -> str:
+        """The discriminator comes second, and sees the generator's outputs of the batch."""
+        return REUSED
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Photographs, their truth at the target age, both ages, and noise."""

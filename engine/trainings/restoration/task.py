@@ -22,7 +22,7 @@ from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.protocols import AgeEstimator, Distance
 from engine.runtime.draws import Draws
 from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
-from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
+from engine.trainings.adversarial import REUSED, AdversarialLoss, PortraitAdversary
 from engine.trainings.networks import modules_of
 from engine.weights.checkpoint import Checkpoint
 
@@ -108,6 +108,10 @@ class RestorationTask(Task):
         if self.upscaler is not None:
             small = degraded(clean, self.degradation, side // 2, draws)
             self.degraded = self._half_upscaled(self.degraded, small)
+
+    def coupling(self) -> str | None:
+        """The discriminator comes second, and sees the generator's outputs of the batch."""
+        return REUSED if self.adversary is not None else None
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Clean patches and their degradations, `small` ones for the upscaler."""

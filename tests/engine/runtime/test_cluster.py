@@ -125,6 +125,7 @@ def three_nodes():
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_raylet_start_wait_time_s": "240"}  # beside other work
     small = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
     nodes = Cluster(initialize_head=True, head_node_args=small)
     nodes.workers = [nodes.add_node(**small) for _ in range(2)]

@@ -169,9 +169,10 @@ def test_non_finite_steps_end_the_run_and_name_their_term(tmp_path):
 
 def test_a_batch_that_processes_cannot_share_is_refused():
     processes = toy.Processes("cpu")
-    assert processes.positions(7) == range(7)
+    assert processes.positions(7) == [range(7)]
     processes.__class__ = type("Three", (toy.Processes,), {"count": 3, "rank": 1})
-    assert processes.positions(9) == range(3, 6)
+    assert processes.positions(9) == [range(3, 6)]
+    assert processes.positions(3, 2) == [range(2, 3), range(3, 4)]
     with pytest.raises(UsageError, match="a batch of 8 cannot be shared by 3 processes"):
         processes.positions(8)
 

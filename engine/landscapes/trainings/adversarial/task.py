@@ -16,6 +16,7 @@ from engine.landscapes.losses.base import (
     discriminator_terms,
     generator_terms,
 )
+from engine.landscapes.losses.diversity import Diversity
 from engine.landscapes.losses.inputs import LandscapeLossInputs, LandscapeNetworks
 from engine.landscapes.metrics.evaluation import LandscapeMetrics, fixed_noise
 from engine.landscapes.metrics.red_flags import CAUSES
@@ -94,6 +95,19 @@ class LandscapeTask(Task):
         net = self.frozen.get(VA_EVALUATOR)
         predictor = None if net is None else lambda x: in_batches(net, device, x)
         self.metrics = LandscapeMetrics.of(self.sets.train, self.sets.validation, predictor)
+
+    def coupling(self) -> str | None:
+        """Statistics of the batch: of the discriminator, of latents, of the augmentation."""
+        settings = self.settings
+        if self.discriminator.spec.minibatch_std:
+            return "the discriminator sees the deviation of the batch (`minibatch_std`)"
+        if settings.adaptive or settings.latents == "fitted":
+            return "the augmentation or the latents follow the statistics of the whole batch"
+        if settings.target_sampling == "shuffled":
+            return "targets are shuffled within the batch (`target_sampling`)"
+        if any(isinstance(loss, Diversity) for loss in self.losses):
+            return "the loss `diversity` compares the pictures of a batch"
+        return None
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Real images and the random numbers of a step: conditions, latents, augmentations."""
