@@ -83,9 +83,18 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture
-def reader(drawn, tmp_path, monkeypatch):
+def reader(request, tmp_path, monkeypatch):
     """The folder of somebody who reads a page, with all that its examples take."""
     monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    Path("my.toml").write_text(recipe, encoding="utf-8")
+    if request.node.callspec.params["page"].stem not in QUICK:
+        furnish(request.getfixturevalue("drawn"))
+
+
+def furnish(drawn):
+    """Photographs, faces and tables in the folder where one stands."""
     for name in ("photo.jpg", "me.jpg", "new.jpg"):
         photograph().save(name)
     for name in ("photos", "old", "faces", "better", "ffhq", "runs", "data/raw/caf/p1"):
@@ -111,10 +120,6 @@ def reader(drawn, tmp_path, monkeypatch):
         "head_roll,head_yaw,left_eye_occluded,right_eye_occluded,glasses\n"
         "0,10-14,0.9,male,0.9,0,0,0,0,0,None\n1,30-39,0.9,male,0.9,0,0,0,0,0,None\n"
     )
-    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    Path("my.toml").write_text(recipe, encoding="utf-8")
-    return tmp_path
 
 
 @pytest.fixture
