@@ -145,6 +145,20 @@ def test_hostile_uploads_are_refused_and_the_page_lives(client, page):
 
 
 @pytest.mark.slow
+def test_hostile_photographs_of_a_person_are_told_one_by_one(client, page):
+    pictures = {name: one for name, one in hostile_pictures().items() if "good" not in name}
+    names = sorted(pictures)[:: len(pictures) // 12]
+    for name in names:
+        assert client.upload(pictures[name], name, of="person").status_code == 200
+    shown, _ = client.call("prepare", "")
+    assert shown.count("<figure") == len(names)
+    assert "tm-kept" not in shown
+    assert "<img src=x>" not in shown
+    assert page[1].poll() is None
+    client.call("clear")
+
+
+@pytest.mark.slow
 def test_fifty_browsers_get_their_own_pictures(page, support):
     def visit(mark):
         client = support.Client(page[0])
