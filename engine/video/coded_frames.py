@@ -1,8 +1,9 @@
 """Frames at other ages by a model of latent codes, pasted into the clip.
 
-As in Tzaban et al. (2022, "Stitch it in Time") each frame has a code, and codes are made steady over
-time, so that pose and expression move and nothing else does. They hold one edit for a whole clip;
-here it is the mean of the frames nearby, since in small models that of a turned head is another one.
+As in Tzaban et al. (2022, "Stitch it in Time") each frame has a code, and codes are made steady
+over time, so that pose and expression move and nothing else does. They hold one edit for a whole
+clip; here it is the mean of the frames nearby, since in small models that of a turned head is
+another one.
 """
 
 from collections.abc import Mapping, Sequence
