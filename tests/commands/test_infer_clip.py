@@ -103,7 +103,8 @@ def test_a_phone_clip_keeps_its_turn_and_is_aged_upright(tm, tmp_path):
 def test_a_preview_is_a_strip_of_frames(tm, clip, tmp_path):
     out = tmp_path / "out"
     assert tm("infer", clip, "--ages", "70", "--out", out, *PHOTO, "--preview", 3).code == 0
-    assert Image.open(out / "a_preview.png").width > 3 * 384
+    with Image.open(out / "a_preview.png") as strip:
+        assert strip.width > 3 * 384
     assert not list(out.glob("*.mp4"))
 
 
