@@ -16,6 +16,7 @@ import io
 import json
 import pstats
 import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -268,6 +269,7 @@ def main() -> None:
         return
     rows: list[Mapping[str, Any]] = []
     for number in range(options.clips):
+        print(f"clip {number + 1} of {options.clips}", file=sys.stderr, flush=True)
         rows += rows_of(
             taken(number, options.seconds, options.first), options.out, options.models.split(",")
         )

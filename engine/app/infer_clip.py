@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from engine.core.errors import UsageError
+from engine.core.errors import PictureError, UsageError
 from engine.data.domains import Domain
 from engine.inference.aligned_method import AlignedMethod
 from engine.inference.by_kind import MethodByKind
@@ -46,6 +46,11 @@ def frame_methods(models: Models, plan: InferPlan, strength: float) -> MethodMak
         if isinstance(method, MethodByKind):
             method = method.makers[domain]()
         if isinstance(method, PhotoMethod):
+            if domain == "portraits" and method.refuse_drawn and not plan.force:
+                raise PictureError(
+                    "shows a drawn portrait: age it with `--weights nano`", status="skipped"
+                )
+            method.refuse_drawn = False  # a clip is no picture that could be asked
             return PhotoFrames(method, subject, plan)
         assert isinstance(method, AlignedMethod)
         if not isinstance(method.ager, Reager):

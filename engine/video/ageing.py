@@ -21,6 +21,7 @@ from engine.images.plausible import require_plausible
 from engine.runtime.pool import cores
 from engine.video.clip import Clip, Frame, frames_of, pixels_of
 from engine.video.follow import face_of
+from engine.video.marks import is_mark
 from engine.video.method import Change, FrameMethod, Measures
 from engine.video.planes import Painter
 from engine.video.segments import encoder
@@ -61,7 +62,7 @@ class Work:
 
     def is_whole(self, segment: int) -> bool:
         """Whether an earlier run finished a segment."""
-        return self.mark(segment).is_file() and all(
+        return is_mark(self.mark(segment)) and all(
             self.part(segment, age).is_file() for age in self.ages
         )
 

@@ -30,7 +30,9 @@ CONTAINERS = (
 )
 SUFFIXES = frozenset((*FILMS, ".mpg", ".mpeg", ".ts", ".m2ts", ".flv", ".ogv", ".wmv", ".mxf"))
 SMALLEST, MOST_PIXELS = 32, 64_000_000
-NO_CLIP = "is no clip that PyAV reads"
+NO_CLIP = "is no clip that PyAV reads, or its index is missing"
+DAMAGES = 20
+"""Damaged places in a row after which a clip is taken to end."""
 BT709, BT601, BT2020 = 1, 5, 9
 
 
@@ -163,7 +165,7 @@ def opened(path: Path) -> "Generator[tuple[InputContainer, VideoStream]]":
     with file:
         try:
             container = av.open(file, options={"format_whitelist": CONTAINERS})
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, OSError) as error:
             empty = path.stat().st_size == 0
             why = "is an empty file" if empty else f"{NO_CLIP}: {_words(error)}"
             raise PictureError(why) from None
@@ -191,18 +193,21 @@ def pyav() -> Any:
 def _decoded(container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
     """The frames that can be decoded; damaged packets give none, and a cut file ends."""
     av = pyav()
-    packets = container.demux(stream)
-    while True:
+    packets, damages = container.demux(stream), 0
+    while damages < DAMAGES:
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:
-            packet = None
+            packets, damages = container.demux(stream), damages + 1
+            continue
         if packet is None:
             break
         try:
             yield from packet.decode()
         except av.error.FFmpegError:
-            continue
+            damages += 1
+        else:
+            damages = 0
 
 
 def _first_frames(container: "InputContainer", stream: "VideoStream") -> "list[VideoFrame]":

@@ -39,6 +39,8 @@ from engine.video.survey import Track, load_track, save_track, survey
 VERSION = 1
 """Of how clips are made: segments of another one are made anew."""
 CRF = 18
+WHOLE = 0.9
+"""Share of the frames that a clip says it has, under which the rest is missed."""
 
 MethodMaker = Callable[[Subject, Domain], FrameMethod]
 """Makes what ages the frames, for a person and whether they are drawn; PictureError refuses."""
@@ -109,6 +111,11 @@ def _aged(
         if stale != folder:
             clear(held, stale)
     track, method = _surveyed(work, follower, method_of, progress)
+    if len(track.ticks) < WHOLE * clip.frames:
+        progress.remark(
+            f"the clip is damaged or cut short: {len(track.ticks)} of about {clip.frames} frames "
+            "could be read"
+        )
     method.settle(track.whole())
     seconds = seconds_of(clip, track)
     points = track.steady_points(seconds)
@@ -154,9 +161,14 @@ def _surveyed(
         return track, made[0]
     for frame in frames_of(work.clip):
         if frame.number == track.first:
+            pixels = pixels_of(frame.picture, work.clip)
             face = face_of(track.points[track.first], follower.source.detection.profile_yaw)
-            return track, make(pixels_of(frame.picture, work.clip), face, frame.number)
-    raise PictureError("ends before the frame by which an earlier run knew the person")
+            method = make(pixels, face, frame.number)
+            if track.fits(method.measure(pixels, face)):
+                return track, method
+            break
+    place.unlink()  # of another clip or version, or edited: look again
+    return _surveyed(work, follower, make, progress)
 
 
 def _joined(work: Work, outputs: dict[float, Path], timing: Timing, track: Track) -> list[str]:

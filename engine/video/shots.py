@@ -20,6 +20,8 @@ STEP = 0.35
 OVER_BEFORE = 3.0
 """How much larger the step is than the largest one of the last frames: a fade or a flash has
 others like it."""
+SURELY = 0.8
+"""Step that is a cut whatever came before it."""
 BEFORE = 8
 """Frames that are looked back on."""
 LAYOUT = 0.08
@@ -51,6 +53,7 @@ class CutFinder:
         moved = float(np.abs(grey - self._small).mean()) / 2
         self._histogram, self._small = histogram, grey
         largest = max(self._steps, default=0.0)
-        cut = step > max(STEP, OVER_BEFORE * largest) and moved > LAYOUT
+        enough = max(STEP, min(OVER_BEFORE * largest, SURELY))
+        cut = step > enough and moved > LAYOUT
         self._steps.append(0.0 if cut else step)
         return cut

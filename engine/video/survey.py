@@ -47,6 +47,14 @@ class Track:
         """The points (n, 68, 2) for the second pass; NaN in frames that stay as they are."""
         return steady(self.points.astype(np.float64), seconds, self.shots, LONGEST_LOSS)
 
+    def fits(self, measures: Measures) -> bool:
+        """Whether its means are of the kind of a frame's measures."""
+        shapes = {name: value.shape for name, value in measures.items()}
+        return all(
+            {name: value.shape for name, value in means.items()} == shapes
+            for means in self.means.values()
+        )
+
     def whole(self) -> Measures:
         """The means over all shots, each counting once for each of its measured frames."""
         means = Means()
@@ -124,5 +132,8 @@ def load_track(path: Path) -> Track | None:
             )
     except (ValueError, KeyError, OSError, EOFError, BadZipFile):
         return None
-    fits = track.points.shape == (len(track.ticks), 68, 2) and len(track.shots) == len(track.ticks)
-    return track if fits and track.means else None
+    count = len(track.ticks)
+    fits = track.points.shape == (count, 68, 2) and len(track.shots) == count
+    fits = fits and 0 <= track.first < count and bool(np.isfinite(track.points[track.first]).all())
+    whole = all(array.dtype.kind == "i" for array in (track.ticks, track.shots))
+    return track if fits and whole and bool((np.diff(track.ticks) > 0).all()) and means else None

@@ -1,0 +1,72 @@
+"""What a file says of its clip, and what it says of files that are none."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from engine.core.errors import PictureError
+from engine.video.clip import frames_of, pixels_of, read_clip
+from tests.support.clips import RATE, faces, walls, write_clip
+
+
+def sound(path):
+    write_clip(path, [], sound="aac")
+
+
+def no_index(path):
+    write_clip(path, walls(8))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_bytes(b""), "is an empty file"),
+        (lambda path: path.write_text("a letter, and no clip"), "is no clip that PyAV reads"),
+        (lambda path: path.write_text("ffconcat version 1.0\nfile /etc/hostname\n"), "is no clip"),
+        (no_index, "its index is missing"),
+        (sound, "holds only sound"),
+        (lambda path: write_clip(path, walls(1)), "holds a single frame"),
+        (lambda path: write_clip(path, walls(3, 24, 24)), "too small for a face"),
+        (lambda path: path.mkdir(), "cannot be read"),
+    ],
+    ids=["empty", "text", "list of files", "cut", "sound", "one frame", "tiny", "folder"],
+)
+def test_what_is_no_clip_is_refused_with_its_reason(tmp_path, make, reason):
+    make(tmp_path / "a.mp4")
+    with pytest.raises(PictureError) as caught:
+        read_clip(tmp_path / "a.mp4")
+    assert reason in caught.value.reason
+
+
+def test_a_turned_clip_is_read_upright_and_remembers_its_turn(tmp_path):
+    upright = list(faces(3))
+    turned = [np.rot90(frame) for frame in upright]
+    path = write_clip(tmp_path / "a.mp4", turned, rotation=-90, aspect=Fraction(4, 3))
+    clip = read_clip(path)
+    assert (clip.width, clip.height, clip.turns, clip.aspect) == (128, 160, 3, Fraction(4, 3))
+    assert clip.display is not None
+    pixels = pixels_of(next(frames_of(clip)).picture, clip)
+    assert np.abs(pixels.astype(int) - upright[0]).mean() < 6
+
+
+def test_time_stamps_are_those_of_the_file(tmp_path):
+    ticks = [0, 40, 90, 100, 170]
+    clip = read_clip(write_clip(tmp_path / "a.mkv", walls(5), ticks=ticks))
+    stamps = [frame.ticks * clip.time_base * 1000 for frame in frames_of(clip)]
+    assert stamps == ticks
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+def test_what_is_left_of_a_damaged_clip_is_read(tmp_path, damage):
+    path = write_clip(tmp_path / "a.mkv", walls(4 * RATE))
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    if damage == "cut":
+        del content[half:]
+    else:
+        content[half : half + 60] = b"\xff" * 60
+    path.write_bytes(content)
+    assert 2 < len(list(frames_of(read_clip(path)))) < 4 * RATE
