@@ -1,7 +1,6 @@
 """`tm serve`: a local page over the other commands."""
 
 import importlib.util
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from engine.app.prep import AlignRequest, FilterRequest, align, filter_pictures
 from engine.app.train import train
 from engine.app.weights import export_weights
 from engine.core.errors import InputError, UsageError
+from engine.core.jsontext import to_json
 from engine.core.places import CACHE, weights_folder
 from engine.core.progress import Progress
 from engine.data.manifest import Row
@@ -137,7 +137,7 @@ def learn_person(
     For a process of its own: what is measured is kept in `cache`, and nowhere else.
     """
     os.environ[CACHE] = str(cache)
-    folder = json.dumps(str(photos))
+    folder = to_json(str(photos))
     callback = _Training(progress)
     train("photo/personal", [f"photos={folder}"], out=run, callback=lambda first: callback)
     report = evaluate(EvalRequest(folders=[run], command="tm eval runs/me"), progress)

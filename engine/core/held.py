@@ -146,7 +146,8 @@ class HeldFolder:
             return
         self._gather()
         self._read_to = {}
-        for _, temporary in self._entries():
+        for own, temporary in self._entries():
+            self._own.add(own)
             if temporary is not None:
                 self._remove(temporary)
         if self.is_new and not self.guarded:
