@@ -61,7 +61,7 @@ def table(report: dict[str, Any]) -> dict[str, Any]:
                 "failed": result["failed"],
                 "measured": sum(row["passed"] is not None for row in result["acceptance"]),
                 "rows": {
-                    row["measure"]: [row["value"], row["limit"], row["passed"]]
+                    row["measure"]: {key: row[key] for key in ("value", "limit", "passed")}
                     for row in result["acceptance"]
                 },
             }

@@ -93,7 +93,9 @@ def landscapes():
     pairs = "# / #"
 
     def both(figure, axes=("valence", "arousal")):
-        rows = [[found[name]["rows"][f"{figure}_{axis}"][0] for axis in axes] for name in names]
+        rows = [
+            [found[name]["rows"][f"{figure}_{axis}"]["value"] for axis in axes] for name in names
+        ]
         return [value for row in rows for value in row]
 
     yield (
@@ -108,7 +110,7 @@ def landscapes():
     )
     yield (
         "variety of structure at one mood | # | # | # |",
-        [found[name]["rows"]["structure_diversity"][0] for name in names],
+        [found[name]["rows"]["structure_diversity"]["value"] for name in names],
     )
     yield (
         "measures failed | # of # | # of # | # of # |",

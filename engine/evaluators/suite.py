@@ -29,13 +29,18 @@ from engine.faces.rotation import Pixels
 from engine.images.ranges import to_tensors
 from engine.metrics.gradients import gradient_distance
 from engine.metrics.set_distances import INCEPTION
+from engine.nets.loading import frozen
 from engine.nets.named import (
     ARCFACE,
+    NANO_AGE_ORDINAL,
     NANO_IDENTITY,
     load_age_estimator,
     load_distance,
     load_identity_network,
+    state_of,
 )
+from engine.nets.nano.age_ordinal import NanoAgeOrdinal, ordinal_age
+from engine.nets.nano.trunk import resized
 from engine.weights.load import read_known
 
 PairDistance = Callable[[Tensor, Tensor], Tensor]
@@ -125,6 +130,7 @@ class EvaluatorSuite:
         self.distances["gradients"] = gradient_distance
         self._photo_ages = None if drawn else ages
         self._ages = _age_estimator(domain, device)
+        self._luma = _luma_ages(device) if drawn else None
         self.extractor, self._features = _extractor(drawn, device)
         if self._features is None and self._faceres is not None:
             self.extractor = FACERES
@@ -144,6 +150,8 @@ class EvaluatorSuite:
     def ages_by(self) -> list[str]:
         """Names of all age evaluators."""
         names = [] if self._ages[0] is None else [self._ages[0]]
+        if self._luma is not None:
+            names.append(NANO_AGE_ORDINAL)
         if self._photo_ages is not None:
             names += [self._photo_ages.name, *self._photo_ages.experts]
         return list(dict.fromkeys(names))
@@ -209,6 +217,8 @@ class EvaluatorSuite:
         name, estimate, _ = self._ages
         if name is not None and estimate is not None:
             columns[AGE + name] = in_batches(estimate, pictures, self.device)
+        if self._luma is not None:
+            columns[AGE + NANO_AGE_ORDINAL] = in_batches(self._luma, pictures, self.device)
         if self._features is not None:
             columns["features"] = in_batches(self._features, pictures, self.device)
         if self._traits is not None:
@@ -247,6 +257,15 @@ def _extractor(
         return None, None
     net: Any = getattr(load_age_estimator(NANO, device), "net")  # noqa: B009 - hidden by the protocol
     return NANO, lambda pictures: net.features(pictures)[-1].mean(dim=(2, 3))
+
+
+def _luma_ages(device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Ages of drawn portraits by another family of networks: luma alone, ordinal.
+
+    It is in no loss and chooses no checkpoint, and sees other faults than the first evaluator.
+    """
+    net = frozen(NanoAgeOrdinal.from_state(state_of(NANO_AGE_ORDINAL, "age"))).to(device)
+    return lambda pictures: ordinal_age(net(resized(pictures, net.spec.size)))
 
 
 def _age_estimator(

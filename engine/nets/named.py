@@ -36,6 +36,7 @@ from engine.weights.load import read_checkpoint, read_known
 ARCFACE, NANO_IDENTITY = "ir-se50", "nano-identity"
 DEX, NANO_AGE = "dex", "nano-age"
 NANO_LANDMARKS, NANO_AGE_EVALUATOR = "nano-landmarks", "nano-age-evaluator"
+NANO_AGE_ORDINAL = "nano-age-ordinal"
 LPIPS = "lpips-alex"
 DISTANCES: Mapping[str, tuple[str, ...]] = {
     LPIPS: (LPIPS,),

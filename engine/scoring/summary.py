@@ -65,7 +65,8 @@ def figures(rows: Sequence[Row], suite: EvaluatorSuite) -> dict[str, Any]:
     for name in ("identity_to_photos", "identity_to_photo"):
         values |= _mean(name, rows, unit, lambda row, name=name: row[name])
     if suite.domain == "photos":
-        values |= _of_photographs(rows, unit, suite)
+        values |= _of_photographs(rows, unit)
+    values |= _other_ages(rows, unit, suite)
     values["red_flags"] = red_flags(rows, suite)
     for evaluator in suite.identities[1:]:
         key = f"identity by {evaluator.name}"
@@ -80,14 +81,21 @@ def figures(rows: Sequence[Row], suite: EvaluatorSuite) -> dict[str, Any]:
     return values
 
 
-def _of_photographs(rows: Sequence[Row], unit: Unit, suite: EvaluatorSuite) -> dict[str, Any]:
-    """Ages by every network, gender, and whose d0 identity is scaled by."""
+def _of_photographs(rows: Sequence[Row], unit: Unit) -> dict[str, Any]:
+    """Gender, and whose d0 identity is scaled by."""
     values: dict[str, Any] = {
         "impostor_cells": dict(Counter(row["impostor_cell"] for row in rows).most_common()),
         "sex_by": dict(Counter(row["sex_by"] for row in rows).most_common()),
     }
     values |= _mean("gender_kept", rows, unit, lambda row: row["gender_kept"])
-    values |= _mean("perceptual_to_photo", rows, unit, lambda row: row.get("perceptual_to_photo"))
+    return values | _mean(
+        "perceptual_to_photo", rows, unit, lambda row: row.get("perceptual_to_photo")
+    )
+
+
+def _other_ages(rows: Sequence[Row], unit: Unit, suite: EvaluatorSuite) -> dict[str, Any]:
+    """Age errors by every evaluator but the first."""
+    values: dict[str, Any] = {}
     for name in suite.ages_by[1:]:
         key = f"age by {name}"
         error = f"age_mae by {name}"

@@ -10,6 +10,7 @@ from engine.scoring.recognition import verification
 from engine.scoring.summary import by_gap, figures, red_flags, resampling_unit
 
 SUITE = SimpleNamespace(
+    ages_by=["independent"],
     domain="portraits",
     perceptual="net",
     distances={"net": None},
@@ -65,7 +66,7 @@ def test_monotonicity_needs_photos_with_three_targets():
 
 
 PHOTOS = SimpleNamespace(
-    **{**vars(SUITE), "domain": "photos"}, ages_by=["mixture", "one"], gender_by="a network"
+    **{**vars(SUITE), "domain": "photos", "ages_by": ["mixture", "one"]}, gender_by="a network"
 )
 
 
@@ -81,6 +82,9 @@ def test_photographs_have_ages_by_every_network_and_the_cells_of_their_impostors
     assert (result["impostor_cells"], result["sex_by"]) == ({"male": 2}, {"a network": 2})
     drawn = figures(ROWS, SUITE)
     assert not {"gender_kept", "impostor_cells", "age_mae by one"} & drawn.keys()
+    two = SimpleNamespace(**{**vars(SUITE), "ages_by": ["independent", "luma"]})
+    rows = [row("a", 40, 41, **{"age by luma": 30.0}), row("b", 40, 41, **{"age by luma": 44.0})]
+    assert figures(rows, two)["age_mae by luma"] == 7
 
 
 @pytest.mark.parametrize(
