@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from engine.core.atomic import write_bytes
 from engine.core.errors import UsageError, WeightsError
 from engine.core.regular import read_bytes
+from engine.images.saving import tool_version
 from engine.inference.anchored import anchors_of, is_agetransformer, transformer_of
 from engine.landscapes.inference.render import generator_of, latent_noise
 from engine.nets.assemble import time_machine
@@ -24,6 +25,8 @@ from engine.weights.load import read_checkpoint
 
 SUFFIX = ".onnx"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+MAKER = "tm-toolkit"
+"""By which a rerun knows its own file."""
 TOLERANCE = 1e-3
 """Largest difference to torch, as a share of the largest value that torch gives (or of 1)."""
 SIDE = 128
@@ -84,6 +87,7 @@ def export_onnx(weights: Path, file: Path) -> OnnxExport:
                 module, values, input_names=list(inputs), dynamo=True, verbose=False
             )
             assert program is not None
+            program.model.producer_name, program.model.producer_version = MAKER, tool_version()
             program.save(str(graph))
         except RuntimeError as error:
             reason = str(error.__cause__ or error).strip().split("\n")[-1][:160]

@@ -90,8 +90,8 @@ def _require_ours(lock: Path, owner: Path, record: Path) -> None:
         if not os.path.lexists(path):
             continue
         ours = path.is_file() and not path.is_symlink()
-        if ours and path == lock:  # always empty
-            ours = path.stat().st_size == 0
+        if ours and path == lock:
+            ours = _is_lock(path)
         elif ours and path == owner:
             ours = _holder(path) is not None
         elif ours:
@@ -101,6 +101,13 @@ def _require_ours(lock: Path, owner: Path, record: Path) -> None:
                 f"`{path}` was not made by tm, which keeps a file of its own there",
                 hint="remove it, or name another folder",
             )
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether a file is empty, or names process and host as `filelock` does on disks without locks
+    of their own."""
+    process, *host = read_bytes(path).split(b"\n")
+    return not process if not any(host) else process.isdigit()
 
 
 def _holder(owner: Path) -> str | None:

@@ -15,6 +15,7 @@ MARKS = {
     ".png": (b"iTXttm\0",),
     ".safetensors": (b'"tm":', b'"tm_bank":'),
     ".json": (b'"tool": "tm ', b'"tool_version":', b'"made_by": "tm '),
+    ".onnx": (b"tm-toolkit",),
     ".html": (b'<meta name="generator" content="tm',),
 }
 """By suffix, what one of must stand at the beginning of a file that tm has made."""

@@ -7,6 +7,7 @@ import pytest
 
 from engine.app.onnx_export import export_onnx, require_onnx
 from engine.core.errors import UsageError
+from engine.core.single import require_free
 from engine.weights.find import shipped_weights
 
 
@@ -34,6 +35,7 @@ def test_the_graph_of_an_age_network_gives_its_years(tm, tmp_path):
     session = session_of(str(file), providers=["CPUExecutionProvider"])
     (years,) = session.run(None, {"photo": np.zeros((1, 3, 128, 128), np.float32)})
     assert 0 < float(years[0]) < 100
+    require_free([file])  # its own, which a rerun may replace
 
 
 @pytest.mark.slow
