@@ -1,8 +1,10 @@
 """`tm infer`: photos at other ages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from engine.app.infer_grid import folder_of, save_grids
 from engine.core.batch import BatchReport
@@ -23,6 +25,9 @@ from engine.runtime.device import Compute, Device, choose
 from engine.runtime.pool import cores
 
 __all__ = ["InferForecast", "InferRequest", "InferResult", "forecast_infer", "infer", "parse_ages"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,20 @@ class InferResult:
     """Whether no photo could be aged, with weights that refuse what they were not trained on."""
 
 
+def _by_licences(
+    work: Callable[Concatenate[InferRequest, P], R],
+) -> Callable[Concatenate[InferRequest, P], R]:
+    """The same with the weights alone that the recipe's `licences` accept."""
+
+    @wraps(work)
+    def limited(request: InferRequest, *args: P.args, **options: P.kwargs) -> R:
+        with licensed(load_infer(request.recipe, request.settings).licences):
+            return work(request, *args, **options)
+
+    return limited
+
+
+@_by_licences
 def infer(request: InferRequest, progress: Progress | None = None) -> InferResult:
     """Age every face of a folder to every target age, and write the portraits.
 
@@ -106,11 +125,10 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Once(Silence() if progress is None else progress)
-    recipe = load_infer(request.recipe, request.settings)
-    with licensed(recipe.licences):
-        if recipe.strengths:
-            return _at_strengths(request, recipe.strengths, progress)
-        return _aged(request, _prepared(request, progress), progress)
+    strengths = load_infer(request.recipe, request.settings).strengths
+    if strengths:
+        return _at_strengths(request, strengths, progress)
+    return _aged(request, _prepared(request, progress), progress)
 
 
 def _aged(request: InferRequest, models: Models, progress: Progress) -> InferResult:
@@ -159,14 +177,14 @@ def _anchors(request: InferRequest, progress: Progress) -> tuple[float, ...]:
     return _prepared(request, progress).ages(None)
 
 
+@_by_licences
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
     progress = Silence() if progress is None else progress
-    with licensed(load_infer(request.recipe, request.settings).licences):
-        models = _prepared(request, progress)
-        models.require_readable()
-        with checks_only():
-            _aged(request, models, progress)
+    models = _prepared(request, progress)
+    models.require_readable()
+    with checks_only():
+        _aged(request, models, progress)
     ages = models.ages(request.ages)
     photos = len(photos_of(_plan(request, models.recipe, ages)))
     return InferForecast(photos, ages, models.compute, tuple(models.forecast()))

@@ -17,7 +17,6 @@ from engine.core.numbers import Count, Real
 from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
-from engine.training.checkpoint import Checkpoints
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase, largest
 from engine.training.plateau import ANCESTOR, PlateauRule
@@ -193,15 +192,6 @@ class TrainingRecipe(Recipe, ABC):
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def saves_at(self, step: int) -> bool:
-        """Whether a checkpoint is due after a step: also early in a run that saves seldom."""
-        early = step == FIRST_SAVE and self.save_every >= SELDOM
-        return early or step % self.save_every == 0 or step in self.milestones
-
-    def checkpoints_in(self, folder: Path) -> Checkpoints:
-        """The checkpoints of a run of this recipe."""
-        return Checkpoints(folder, keep=self.keep, milestones=self.milestones)
-
     def opening(self) -> str:
         """The first line of `checkpoints/timestamp.txt`: what is trained, from what, at what rates.
 
@@ -219,6 +209,11 @@ class TrainingRecipe(Recipe, ABC):
         if phase.objective is not None:
             return phase.objective
         return self.objectives[0] if self.objectives else ""
+
+    def saves_at(self, step: int) -> bool:
+        """Whether a checkpoint is due after a step: also early in a run that saves seldom."""
+        early = step == FIRST_SAVE and self.save_every >= SELDOM
+        return early or step % self.save_every == 0 or step in self.milestones
 
     @abstractmethod
     def task(self) -> Task:
