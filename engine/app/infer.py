@@ -1,8 +1,10 @@
 """`tm infer`: photos at other ages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from engine.app.infer_clip import frame_methods, require_clip_options
 from engine.app.infer_grid import folder_of, save_grids
@@ -27,6 +29,9 @@ from engine.video.preview import preview_clip
 from engine.video.run import CRF, ClipPlan, age_clip
 
 __all__ = ["InferForecast", "InferRequest", "InferResult", "forecast_infer", "infer", "parse_ages"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,20 @@ class InferResult:
     """Whether no photo could be aged, with weights that refuse what they were not trained on."""
 
 
+def _by_licences(
+    work: Callable[Concatenate[InferRequest, P], R],
+) -> Callable[Concatenate[InferRequest, P], R]:
+    """The same with the weights alone that the recipe's `licences` accept."""
+
+    @wraps(work)
+    def limited(request: InferRequest, *args: P.args, **options: P.kwargs) -> R:
+        with licensed(load_infer(request.recipe, request.settings).licences):
+            return work(request, *args, **options)
+
+    return limited
+
+
+@_by_licences
 def infer(request: InferRequest, progress: Progress | None = None) -> InferResult:
     """Age every face of a folder to every target age, and write the portraits.
 
@@ -116,14 +135,13 @@ def infer(request: InferRequest, progress: Progress | None = None) -> InferResul
     without pictures, WeightsError for weights that cannot be used.
     """
     progress = Once(Silence() if progress is None else progress)
-    recipe = load_infer(request.recipe, request.settings)
-    with licensed(recipe.licences):
-        if is_clip(request.source):
-            return _clip(request, progress)
-        _require_no_clip(request)
-        if recipe.strengths:
-            return _at_strengths(request, recipe.strengths, progress)
-        return _aged(request, _prepared(request, progress), progress)
+    if is_clip(request.source):
+        return _clip(request, progress)
+    _require_no_clip(request)
+    strengths = load_infer(request.recipe, request.settings).strengths
+    if strengths:
+        return _at_strengths(request, strengths, progress)
+    return _aged(request, _prepared(request, progress), progress)
 
 
 def _aged(request: InferRequest, models: Models, progress: Progress) -> InferResult:
@@ -186,20 +204,20 @@ def _anchors(request: InferRequest, progress: Progress) -> tuple[float, ...]:
     return _prepared(request, progress).ages(None)
 
 
+@_by_licences
 def forecast_infer(request: InferRequest, progress: Progress | None = None) -> InferForecast:
     """Check a request and count its photos; nothing is written. Raises as `infer` does."""
     progress = Silence() if progress is None else progress
     clip = is_clip(request.source)
     if not clip:
         _require_no_clip(request)
-    with licensed(load_infer(request.recipe, request.settings).licences):
-        models = _prepared(request, progress)
-        models.require_readable()
-        with checks_only():
-            if clip:
-                _clip(request, progress)
-            else:
-                _aged(request, models, progress)
+    models = _prepared(request, progress)
+    models.require_readable()
+    with checks_only():
+        if clip:
+            _clip(request, progress)
+        else:
+            _aged(request, models, progress)
     ages = models.ages(request.ages)
     photos = 1 if clip else len(photos_of(_plan(request, models.recipe, ages)))
     return InferForecast(photos, ages, models.compute, tuple(models.forecast()))

@@ -61,7 +61,8 @@ def age_held_out(run: Path, compute: Compute, progress: Progress) -> HeldOut:
     """Age the held-out photos of a run by its best weights, in a cache below the run.
 
     Held out of a personal run: its photos on the test side; of an AgeTransformer: faces on the test
-    side; of a run on drawn people: people of its validation, with their truth.
+    side; of a prior on photographs: those held out; of a run on drawn people: people of its
+    validation, with their truth.
     """
     recipe = load_recipe(run / RECIPE)
     file = find_weights(str(run))
@@ -118,7 +119,10 @@ def _of_many(
     ages = ager.anchors.years if isinstance(ager, AnchorAger) else AGES
     stamp = settings_digest({"weights": file_sha256(file), "ages": ages, "faces": MAX_HELD_OUT})
     folder, truth = run / CACHE / stamp, None
-    if recipe.data is not None:
+    if isinstance(recipe, PriorRecipe) and recipe.photos is not None:
+        sides = read_photos(Path(recipe.photos), ager.input_size, progress)
+        faces = _write_held_out(folder / "photos", sides)
+    elif recipe.data is not None:
         truth = folder / "truth"
         plan = SynthPlan(
             truth,

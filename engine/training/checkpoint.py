@@ -72,21 +72,21 @@ class Snapshot:
 class Checkpoints:
     """The folder `checkpoints` of a run: `step_{N}` for the last few, and what it delivers."""
 
-    def __init__(self, folder: Path, *, keep: int = 2, milestones: Collection[int] = ()) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2) -> None:
         if keep < 1:
             raise ValueError("at least the last checkpoint must be kept")
         self.folder = folder
-        self.keep, self.milestones = keep, milestones
+        self.keep = keep
 
-    def save(self, snapshot: Snapshot) -> Path:
-        """Write `step_{N}` and drop the oldest beyond those to keep.
+    def save(self, snapshot: Snapshot, milestones: Collection[int] = ()) -> Path:
+        """Write `step_{N}` and drop the oldest beyond those to keep and the milestones.
 
         Weights that are not finite displace none: a run that diverges keeps what it had before.
         """
         path = self.folder / f"step_{snapshot.step}"
         _write(path, lambda folder: _fill(folder, snapshot))
         if _is_finite(snapshot):
-            passing = [step for step in self.steps() if _step_of(step) not in self.milestones]
+            passing = [step for step in self.steps() if _step_of(step) not in milestones]
             for old in passing[: -self.keep]:
                 shutil.rmtree(old)
         return path

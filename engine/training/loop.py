@@ -20,7 +20,7 @@ from engine.runtime.draws import Draws, seed_torch
 from engine.runtime.shared import share_batch_norms
 from engine.training.accumulation import recompute_parts, require_separable
 from engine.training.callbacks import Callback, TrainProgress
-from engine.training.checkpoint import Snapshot, misfit
+from engine.training.checkpoint import Checkpoints, Snapshot, misfit
 from engine.training.journal import Journal, validation_of
 from engine.training.means import Means, run_metrics
 from engine.training.phases import Phase, build_optimizer, parameters_of, set_trainable
@@ -91,7 +91,7 @@ class Trainer:
         self.positions = processes.positions(recipe.batch, recipe.accumulate)
         if recipe.accumulate > 1:
             require_separable(task, self.phases)
-        self.checkpoints = recipe.checkpoints_in(run.checkpoints)
+        self.checkpoints = Checkpoints(run.checkpoints, keep=recipe.keep)
         self.best = task.best if recipe.best is None else recipe.best
         to_device([*task.parts.values(), *map(frozen, task.frozen.values())], self.device)
         if processes.count > 1:
@@ -368,7 +368,7 @@ class Trainer:
         if self._first:
             kept = self.state.state_dict(self._phase_at(context.step)[0])
             nets = {name: part.state_dict() for name, part in self.task.parts.items()}
-            self.checkpoints.save(Snapshot(self.state.step, nets, kept))
+            self.checkpoints.save(Snapshot(self.state.step, nets, kept), self.recipe.milestones)
             if self.best is None:
                 self._deliver(self.delivered(), validation_of(self.latest), None)
         self.processes.wait()

@@ -18,7 +18,6 @@ from engine.core.table import Table, fault_of
 from engine.runtime.device import Device, Precision
 from engine.schedules import Schedule, ScheduleValue
 from engine.training.activations import Activations
-from engine.training.checkpoint import Checkpoints
 from engine.training.optimizers.base import OptimizerValue
 from engine.training.phases import Phase, largest
 from engine.training.plateau import ANCESTOR, PlateauRule
@@ -206,15 +205,6 @@ class TrainingRecipe(Recipe, ABC):
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
-    def saves_at(self, step: int) -> bool:
-        """Whether a checkpoint is due after a step: also early in a run that saves seldom."""
-        early = step == FIRST_SAVE and self.save_every >= SELDOM
-        return early or step % self.save_every == 0 or step in self.milestones
-
-    def checkpoints_in(self, folder: Path) -> Checkpoints:
-        """The checkpoints of a run of this recipe."""
-        return Checkpoints(folder, keep=self.keep, milestones=self.milestones)
-
     def activations(self, networks: TrainingNetworks) -> Activations | None:
         """What the largest forward pass of a batch keeps; None for a kind that does not say."""
         return None
@@ -236,6 +226,11 @@ class TrainingRecipe(Recipe, ABC):
         if phase.objective is not None:
             return phase.objective
         return self.objectives[0] if self.objectives else ""
+
+    def saves_at(self, step: int) -> bool:
+        """Whether a checkpoint is due after a step: also early in a run that saves seldom."""
+        early = step == FIRST_SAVE and self.save_every >= SELDOM
+        return early or step % self.save_every == 0 or step in self.milestones
 
     @abstractmethod
     def task(self) -> Task:

@@ -7,7 +7,6 @@ from engine.config.load import load_recipe, load_recipe_as
 from engine.config.write import recipe_toml
 from engine.core.atomic import write_text
 from engine.core.errors import RecipeError, UsageError
-from engine.core.licences import licensed
 from engine.runtime.device import Device
 from engine.training.extension import Extension
 from engine.training.latest import link_latest
@@ -33,9 +32,7 @@ def is_series(folder: Path) -> bool:
 
 def members(series: SeriesRecipe, folder: Path) -> list[tuple[Path, TrainingRecipe]]:
     """The folder and the recipe of every training; RecipeError lists the faults of the first."""
-    return [
-        (folder / member.folder, _recipe_of(member, folder, series.device)) for member in series.run
-    ]
+    return [(folder / member.folder, _recipe_of(member, folder, series)) for member in series.run]
 
 
 def run_progress(folder: Path) -> list[tuple[str, int, int]]:
@@ -118,17 +115,17 @@ def _train_members(
     runs = members(series, folder)
     outcome = Outcome(runs[-1][1].total_steps, "finished", None, 0.0)
     for path, recipe in runs:
-        with licensed(series.licences):
-            if not holds_run(path):
-                _, outcome = start_run(recipe, path, callback=callback)
-            elif last_step(path) < recipe.total_steps:
-                outcome = resume_run(path, until=None, callback=callback, device=device)
+        if not holds_run(path):
+            _, outcome = start_run(recipe, path, callback=callback)
+        elif last_step(path) < recipe.total_steps:
+            outcome = resume_run(path, until=None, callback=callback, device=device)
         if outcome.ended != "finished":
             break
     return outcome
 
 
-def _recipe_of(member: Member, folder: Path, device: str | None) -> TrainingRecipe:
+def _recipe_of(member: Member, folder: Path, series: SeriesRecipe) -> TrainingRecipe:
     settings = [setting.replace(SERIES_FOLDER, folder.as_posix()) for setting in member.set]
-    settings += [f"device='{device}'"] if device is not None else []
+    settings += [f"device='{series.device}'"] if series.device is not None else []
+    settings += [f"licences='{series.licences}'"] if series.licences != "any" else []
     return load_recipe_as(TrainingRecipe, member.recipe, settings)

@@ -30,9 +30,9 @@ def test_a_run_that_saves_seldom_saves_early_and_at_its_milestones(settings, ste
 
 
 def test_milestones_stay_beside_the_last_checkpoints(tmp_path):
-    kept = Checkpoints(tmp_path, keep=2, milestones=(2,))
+    kept = Checkpoints(tmp_path, keep=2)
     for step in range(1, 7):
-        kept.save(Snapshot(step, {"net": {"a": torch.zeros(1)}}, {}))
+        kept.save(Snapshot(step, {"net": {"a": torch.zeros(1)}}, {}), (2,))
     assert [path.name for path in kept.steps()] == ["step_2", "step_5", "step_6"]
 
 

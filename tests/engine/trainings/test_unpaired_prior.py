@@ -9,7 +9,9 @@ from engine.core.errors import RecipeError
 from engine.core.progress import Silence
 from engine.nets.assemble import time_machine
 from engine.nets.encoders.gradual import EncoderSpec, GradualStyleEncoder
+from engine.runtime.device import choose
 from engine.runtime.draws import Draws
+from engine.scoring.held_out import age_held_out
 from engine.training.callbacks import SilentCallback
 from engine.training.journal import read_journal
 from engine.training.launch import build_task, start_run
@@ -115,6 +117,11 @@ def test_a_prior_goes_on_from_another_on_photographs_and_is_a_whole_model(world,
     assert {"loss/real/ageing", "loss/cycle/identity", "loss/adversarial"} <= rows[-1].keys()
     assert rows[-1]["val/age_error_unchanged"] > 0
     assert (run / "personal.json").exists() or (run / ".gitignore").exists()
+
+    held_out = age_held_out(run, choose("cpu"), Silence())
+    assert held_out.truth is None
+    rows = (held_out.results / "results.jsonl").read_text().splitlines()
+    assert len(rows) == 10 * len(list((held_out.results.parent / "photos").rglob("*.png"))) > 0
 
 
 def test_a_new_prior_on_drawn_people_changes_nothing_at_first_and_learns(world):
