@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,8 +18,12 @@ from engine.weights.signature import form_of
 from engine.weights.tensors import read_safetensors, write_safetensors
 
 HEADER = "tm_bank"
-SCHEMA = 1
+SCHEMA, BANK_SCHEMA = 1, 2
+"""Layouts; a bank of layout 1 has its sources in the header, which holds 100 MB at most."""
 SUFFIX = ".safetensors"
+NUL = "\0"
+BLOCK = 1 << 16
+"""Rows that are checked at once."""
 TOLERANCE = 1e-2
 """How far the length of a row may be from 1; half precision is off by a thousandth."""
 
@@ -29,10 +34,14 @@ def save_bank(path: Path, bank: Bank) -> None:
         "embedder": bank.embedder,
         "digest": bank.digest,
         "bin_size": bank.bin_size,
-        "sources": list(bank.sources),
         "facts": dict(bank.facts),
+        "schema": BANK_SCHEMA,
     }
-    save_table(path, "bank", facts, {"embeddings": bank.embeddings, "ages": bank.ages})
+    tensors = {"embeddings": bank.embeddings, "ages": bank.ages}
+    if bank.sources:
+        text = NUL.join(bank.sources).encode("utf-8", "surrogateescape")
+        tensors["sources"] = torch.from_numpy(np.frombuffer(text, np.uint8).copy())
+    save_table(path, "bank", facts, tensors)
 
 
 def read_bank(path: Path, *, embedder: str | None = None) -> Bank:
@@ -53,7 +62,7 @@ def read_bank(path: Path, *, embedder: str | None = None) -> Bank:
         return Bank(
             embeddings,
             ages,
-            tuple(facts["sources"]),
+            _sources(facts, tensors),
             facts["embedder"],
             facts["digest"],
             facts["bin_size"],
@@ -108,9 +117,10 @@ def read_table(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]
     if facts is None or facts.get("kind") != kind:
         content = "other tensors" if facts is None else f"`{facts.get('kind')}`"
         raise WeightsError(f"`{path}` holds {content}, not `{kind}`")
-    if facts["schema"] != SCHEMA:
+    newest = BANK_SCHEMA if kind == "bank" else SCHEMA
+    if facts["schema"] not in (SCHEMA, newest):
         raise WeightsError(
-            f"`{path}` has layout {facts['schema']}, not {SCHEMA}",
+            f"`{path}` has layout {facts['schema']}, not {newest}",
             hint="use the version of tm that wrote it, or a newer one",
         )
     return facts, tensors
@@ -157,6 +167,15 @@ def _published(path: Path, embedder: str | None) -> Bank:
     )
 
 
+def _sources(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    if facts["schema"] == SCHEMA:
+        return tuple(facts["sources"])
+    if "sources" not in tensors:
+        return ()
+    text = tensors["sources"].numpy().tobytes().decode("utf-8", "surrogateescape")
+    return tuple(text.split(NUL))
+
+
 def _tensors(content: Any, key: str) -> dict[str, Tensor] | None:
     """The tensors by bin under a key of a published bank; None if there are none."""
     value = content.get(key) if isinstance(content, Mapping) else None
@@ -169,13 +188,14 @@ def _require_rows(path: Path, embeddings: Tensor, ages: Tensor) -> None:
     """WeightsError for rows that are not finite or not of length 1, with their number."""
     if not len(embeddings):
         raise WeightsError(f"`{path}` holds no face")
-    fine = embeddings.isfinite().all(dim=1)
+    fine = torch.cat([block.isfinite().all(dim=1) for block in embeddings.split(BLOCK)])
     broken = int((~(fine & ages.isfinite())).sum()) if len(fine) == len(ages) else 0
     if broken:
         raise WeightsError(
             f"{broken} of {len(fine)} rows of `{path}` are not numbers (NaN or infinite)",
             hint="build the bank again; with such rows every loss would be NaN",
         )
-    off = int(((embeddings.float().norm(dim=1) - 1).abs() > TOLERANCE).sum())
+    lengths = torch.cat([block.float().norm(dim=1) for block in embeddings.split(BLOCK)])
+    off = int(((lengths - 1).abs() > TOLERANCE).sum())
     if off:
         raise WeightsError(f"{off} of {len(fine)} rows of `{path}` are not of length 1")

@@ -27,7 +27,7 @@ from engine.runtime.pool import Item, Outcome, Result, cores, elsewhere, share_m
 EXTRA = "pip install 'tm-toolkit[cluster]'"
 TRIES = 3
 """Workers that an item may cost before it is given up."""
-START, REACH = 90.0, 5.0
+START, REACH = 300.0, 5.0
 """Seconds in which a first worker has to start, and in which an address has to answer."""
 KEPT = ("TM_",)
 """Beginnings of the environment variables that workers take over."""

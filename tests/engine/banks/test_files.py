@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.banks.bank import sorted_bank
-from engine.banks.files import read_bank, read_bank_for, save_bank
+from engine.banks.files import read_bank, read_bank_for, save_bank, save_table
 from engine.core.errors import UsageError, WeightsError
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import save_native
@@ -138,3 +138,21 @@ def test_a_bank_names_its_network(tmp_path, bank, identity_net, other, monkeypat
     assert len(read) == 40
     with pytest.raises(WeightsError, match=other.digest):
         read_bank_for(tmp_path / "b.safetensors", "mine", torch.device("cpu"))
+
+
+def test_a_bank_of_the_first_layout_is_still_read(tmp_path):
+    bank = sorted_bank(
+        F.normalize(torch.randn(3, 4), dim=1),
+        torch.tensor([20.0, 30.0, 40.0]),
+        ("a.png", "b/ü.png", "c.png"),
+        embedder="x",
+        digest=None,
+    )
+    save_bank(tmp_path / "new.safetensors", bank)
+    facts = {"embedder": "x", "digest": None, "bin_size": 5, "sources": list(bank.sources)}
+    tensors = {"embeddings": bank.embeddings, "ages": bank.ages}
+    save_table(tmp_path / "old.safetensors", "bank", facts | {"facts": {}}, tensors)
+    for name in ("new", "old"):
+        read = read_bank(tmp_path / f"{name}.safetensors")
+        assert read.sources == bank.sources
+        assert torch.equal(read.embeddings, bank.embeddings)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from engine.app.train import forecast_training
 from engine.core.errors import UsageError
 from engine.training.activations import Activations, count_activations
 from engine.training.forecast import Forecast
@@ -67,3 +68,13 @@ def test_kept_activations_are_counted_without_values_and_without_weights():
     row = 16 * 8 * 4
     # Each block keeps its input and its tanh; recomputed, all inputs and one block.
     assert kept == Activations(plain=4 * 2 * row, recomputed=4 * row + 2 * row)
+
+
+def test_a_shipped_recipe_says_what_it_takes_and_what_fits():
+    forecast = forecast_training("nano/stage2")
+    whole, smallest = forecast.ways[0], min(forecast.ways, key=lambda way: way.peak)
+    assert forecast.within(whole.peak) is whole
+    assert forecast.within(smallest.peak) == smallest
+    assert "recompute=true" in smallest.settings
+    assert forecast.within(PROCESS) is None
+    assert forecast_training("nano/identity").ways == []
