@@ -93,6 +93,7 @@ class InferForecast:
     compute: Compute
     models: tuple[str, ...]
     """Which models it may use, a line for each kind of picture."""
+    what: str = "photos"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def _clip(request: InferRequest, progress: Progress) -> InferResult:
     """The clip of a request at its ages."""
     require_clip_options(request)
     models = _prepared(request, progress)
+    if models.recipe.strengths:
+        raise UsageError("several strengths are for photos", hint="`--strength 0.5` for a clip")
     plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
     how = ClipPlan(request.crf, request.watermark)
     make = frame_methods(models, plan, request.strength)
@@ -192,7 +195,8 @@ def forecast_infer(request: InferRequest, progress: Progress | None = None) -> I
         models.require_readable()
         with checks_only():
             _clip(request, progress)
-        return InferForecast(1, models.ages(request.ages), models.compute, tuple(models.forecast()))
+        lines = tuple(models.forecast())
+        return InferForecast(1, models.ages(request.ages), models.compute, lines, "clips")
     _require_no_clip(request)
     models = _prepared(request, progress)
     models.require_readable()
