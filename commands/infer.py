@@ -135,7 +135,7 @@ def run(
             )
         for line in forecast.models:
             say(escape(line))
-        count = f"{forecast.photos} photos to {len(forecast.ages)} ages"
+        count = f"{forecast.photos} {forecast.what} to {len(forecast.ages)} ages"
         say(f"would age {count} on {forecast.compute}")
         return
     say_compute(
@@ -150,8 +150,9 @@ def run(
         emit_json({"out": str(out), **counts, "models": result.models})
     for line in result.models:
         say(escape(line))
-    before = f", {report.kept} photos kept from an earlier run" if report.kept else ""
-    say(f"[green]{done} portraits[/] in `{escape(str(out))}`{before}")
+    clip = any("frames" in row for row in report.rows)
+    before = f", {report.kept} kept from an earlier run" if report.kept else ""
+    say(f"[green]{done} {'clips' if clip else 'portraits'}[/] in `{escape(str(out))}`{before}")
     for row in report.rows:
         if row["status"] == "done":
             detail(f"  {escape(str(row['output']))}: {escape(_described(row))}")
@@ -190,4 +191,7 @@ def _described(row: dict[str, Any]) -> str:
     if "source_age" in row:
         source = f"from {row['source_age']:g} ({row['age_source']}), "
     looks = "" if row["predicted_age"] is None else f"looks {row['predicted_age']:.0f}, "
-    return f"{source}{looks}identity {row['identity']}"
+    frames = ""
+    if "frames" in row:
+        frames = f", {row['frames_unchanged']} of {row['frames']} frames without the face"
+    return f"{source}{looks}identity {row['identity']}{frames}"

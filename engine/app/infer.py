@@ -99,6 +99,7 @@ class InferForecast:
     compute: Compute
     models: tuple[str, ...]
     """Which models it may use, a line for each kind of picture."""
+    what: str = "photos"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,8 @@ def _clip(request: InferRequest, progress: Progress) -> InferResult:
     """The clip of a request at its ages."""
     require_clip_options(request)
     models = _prepared(request, progress)
+    if models.recipe.strengths:
+        raise UsageError("several strengths are for photos", hint="`--strength 0.5` for a clip")
     plan = _plan(request, models.recipe, models.ages(request.ages), models.stamp)
     how = ClipPlan(request.crf, request.watermark)
     make = frame_methods(models, plan, request.strength)
@@ -219,8 +222,11 @@ def forecast_infer(request: InferRequest, progress: Progress | None = None) -> I
         else:
             _aged(request, models, progress)
     ages = models.ages(request.ages)
-    photos = 1 if clip else len(photos_of(_plan(request, models.recipe, ages)))
-    return InferForecast(photos, ages, models.compute, tuple(models.forecast()))
+    lines = tuple(models.forecast())
+    if clip:
+        return InferForecast(1, ages, models.compute, lines, "clips")
+    photos = len(photos_of(_plan(request, models.recipe, ages)))
+    return InferForecast(photos, ages, models.compute, lines)
 
 
 def _prepared(request: InferRequest, progress: Progress) -> Models:

@@ -6,6 +6,7 @@ from engine.core.errors import PictureError, UsageError
 from engine.data.domains import Domain
 from engine.inference.aligned_method import AlignedMethod
 from engine.inference.by_kind import MethodByKind
+from engine.inference.folder import Method
 from engine.inference.models import Models
 from engine.inference.photo_method import PhotoMethod
 from engine.inference.plan import InferPlan
@@ -41,10 +42,16 @@ def require_clip_options(request: "InferRequest") -> None:
 def frame_methods(models: Models, plan: InferPlan, strength: float) -> MethodMaker:
     """What makes the method for the frames of a clip."""
 
+    made: dict[Domain, Method] = {}
+
+    def method_for(domain: Domain) -> Method:
+        if domain not in made:
+            method = models.method(plan, strength)
+            made[domain] = method.makers[domain]() if isinstance(method, MethodByKind) else method
+        return made[domain]
+
     def make(subject: Subject, domain: Domain) -> FrameMethod:
-        method = models.method(plan, strength)
-        if isinstance(method, MethodByKind):
-            method = method.makers[domain]()
+        method = method_for(domain)
         if isinstance(method, PhotoMethod):
             if domain == "portraits" and method.refuse_drawn and not plan.force:
                 raise PictureError(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from engine.core.batch import INPUT_FAULTS, BatchReport, fault_row, is_current
 from engine.core.digest import settings_digest
+from engine.core.dry_run import end_of_checks
 from engine.core.errors import PictureError, UsageError
 from engine.core.held import HeldFolder
 from engine.core.jsontext import from_json
@@ -107,7 +109,8 @@ def _aged(
         subject = Subject(clip.path, clip.sha256, pixels, quad_of(face.landmarks), face, None)
         return make(subject, domain_of(describe_face(pixels, face)))
 
-    for stale in plan.out.glob(f".{plan.source.stem}.*.parts"):
+    end_of_checks()
+    for stale in plan.out.glob(f".{escape(plan.source.stem)}.*.parts"):
         if stale != folder:
             clear(held, stale)
     track, method = _surveyed(work, follower, method_of, progress)

@@ -16,7 +16,7 @@ from engine.core.atomic import written
 from engine.core.errors import PictureError
 from engine.core.regular import open_regular
 from engine.images.saving import tool_version
-from engine.video.clip import Clip, pyav
+from engine.video.clip import CONTAINERS, Clip, pyav
 from engine.video.planes import stored_format
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def join(path: Path, clip: Clip, parts: Iterable[tuple[Path, int]], note: str) -
 
 @contextmanager
 def _source(clip: Clip) -> "Generator[InputContainer]":
-    with open_regular(clip.path) as file, pyav().open(file) as container:
+    options = {"format_whitelist": CONTAINERS}
+    with open_regular(clip.path) as file, pyav().open(file, options=options) as container:
         yield container
 
 

@@ -52,6 +52,7 @@ def test_a_clip_is_aged_with_its_time_stamps_and_its_sound(tm, clip, tmp_path):
     assert (again.json["done"], again.json["kept"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_at_its_segment(tm, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(ageing, "SEGMENT", 0.4)
     out, whole = tmp_path / "out", tmp_path / "whole"
@@ -108,6 +109,7 @@ def test_a_preview_is_a_strip_of_frames(tm, clip, tmp_path):
     assert not list(out.glob("*.mp4"))
 
 
+@pytest.mark.slow
 def test_drawn_clips_are_aged_by_nano(tm, tmp_path):
     from engine.worlds.portraits import identity, render, scene
     from engine.worlds.portraits.motion import LIVELY, scene_at
