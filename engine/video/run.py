@@ -1,7 +1,7 @@
 """A clip to clips at other ages: two passes, resumable by segments, rows for the ledger."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -74,6 +74,7 @@ def age_clip(plan: InferPlan, how: ClipPlan, make: MethodMaker, progress: Progre
         locked(plan.out, guarded=True, inputs=[plan.source]) as held,
         Ledger(plan.out / RESULTS, key=_key) as ledger,
     ):
+        _require_names(plan, [row for row in ledger.rows.values() if row["source"] != source])
         old = [row for row in ledger.rows.values() if row["source"] == source]
         wanted = [row for row in old if row["target_age"] in plan.ages]
         if len(wanted) == len(plan.ages) and is_current(plan.source, wanted, plan.out, digest):
@@ -87,13 +88,28 @@ def age_clip(plan: InferPlan, how: ClipPlan, make: MethodMaker, progress: Progre
     return BatchReport(tuple(rows), 0)
 
 
+def _outputs(plan: InferPlan) -> dict[float, Path]:
+    return {age: plan.out / f"{plan.source.stem}_age{age:g}.mp4" for age in plan.ages}
+
+
+def _require_names(plan: InferPlan, others: Sequence[Row]) -> None:
+    """UsageError where the clip would take the name of what was made of another one."""
+    made = {row["output"] for row in others}
+    for path in _outputs(plan).values():
+        if path.name in made:
+            raise UsageError(
+                f"`{path}` was made of another clip of that name",
+                hint="choose another folder by `--out`, or rename the clip",
+            )
+
+
 def _aged(
     plan: InferPlan, how: ClipPlan, make: MethodMaker, progress: Progress, held: HeldFolder
 ) -> list[Row]:
     started = time.perf_counter()
     clip = read_clip(plan.source)
     follower = Follower(plan.choice, plan.faces)
-    outputs = {age: plan.out / f"{plan.source.stem}_age{age:g}.mp4" for age in plan.ages}
+    outputs = _outputs(plan)
     held.require_own(*(path.name for path in outputs.values()))
     names = {name: str(getattr(plan, name)) for name in ("ages", "digest")}
     key = settings_digest({**names, "clip": clip.sha256, "how": str(how), "version": VERSION})

@@ -50,6 +50,12 @@ def test_a_clip_is_aged_with_its_time_stamps_and_its_sound(tm, clip, tmp_path):
     assert not list(out.glob(".a.*"))
     again = tm("infer", clip, "--ages", "70", "--out", out, *PHOTO, "--json")
     assert (again.json["done"], again.json["kept"]) == (0, 1)
+    namesake = tmp_path / "other" / clip.name
+    namesake.parent.mkdir()
+    namesake.write_bytes(clip.read_bytes())
+    refused = tm("infer", namesake, "--ages", "70", "--out", out, *PHOTO)
+    assert refused.code == 2
+    assert "was made of another clip" in refused.err
 
 
 @pytest.mark.slow
