@@ -12,7 +12,7 @@ LEVELS = 255
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """uint8 RGB (h, w, 3) to float32 (1, 3, h, w) in [-1, 1]."""
-    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+    planes = torch.from_numpy(np.require(pixels.transpose(2, 0, 1), requirements=("C", "W")))[None]
     return planes.to(torch.float32) * (2 / LEVELS) - 1
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 VARIES = ("manifest.jsonl", "metrics.jsonl", "results.jsonl", "environment.json", "command.txt",
           "state.json", "timestamp.txt")  # fmt: skip
 
-SECONDS = re.compile(rb'"seconds": [\d.e-]+')
+SECONDS = re.compile(rb'"seconds": [\d.e-]+|"created": "[^"]*"')
 
 
 def started(

@@ -15,3 +15,9 @@ def test_every_level_survives_the_round_trip():
 def test_what_is_out_of_range_is_clipped_not_wrapped():
     wild = torch.tensor([-3.0, 3.0]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
     assert to_pixels(wild).tolist() == [[[0] * 3, [255] * 3]]
+
+
+def test_a_picture_that_may_not_be_written_to_becomes_a_tensor():
+    """One pixel wide it is contiguous already, and would not be copied."""
+    pixels = np.frombuffer(bytes(5), np.uint8).reshape(5, 1, 1)
+    assert to_tensor(pixels).shape == (1, 1, 5, 1)
