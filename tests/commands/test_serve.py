@@ -1,7 +1,6 @@
 """`tm serve`: the page as a command, in a browser, and under hostile and many clients."""
 
 import importlib.util
-import random
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +59,7 @@ def hostile_pictures():
     spec = importlib.util.spec_from_file_location("hostile_pictures", place)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.hostile(random.Random(3))
+    return module.hostile("page", few=True, side=96)
 
 
 def portrait(mark=0):
