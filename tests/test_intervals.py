@@ -91,7 +91,7 @@ def edges(text):
 
 
 def of_personal(copies):
-    return edges(personal.gains(table(copies), "own", "base", (25.0,)))
+    return personal.gains(table(copies), "own", "base", (25.0,))["gradients"][1:]
 
 
 def of_personal_photos(copies):

@@ -170,6 +170,20 @@ def _embedded_here(
 def _embedded_elsewhere(
     work: "_Embedding", missing: Sequence[tuple[Face, str]], batch: int, progress: Progress
 ) -> Iterator[Row]:
+    """The rows in the order of the pictures, however the workers of a cluster end."""
+    places = {digest: place for place, (_, digest) in enumerate(missing)}
+    ready: dict[int, Row] = {}
+    expected = 0
+    for row in _as_they_end(work, missing, batch):
+        ready[places[row["sha256"]]] = row
+        while expected in ready:
+            yield ready.pop(expected)
+            expected += 1
+
+
+def _as_they_end(
+    work: "_Embedding", missing: Sequence[tuple[Face, str]], batch: int
+) -> Iterator[Row]:
     """Batch by batch on the workers of a cluster; where one dies of a batch, picture by picture."""
     batches = [missing[at : at + batch] for at in range(0, len(missing), batch)]
     lost: list[tuple[Face, str]] = []

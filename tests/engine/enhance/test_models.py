@@ -11,6 +11,7 @@ from engine.images.raster import Raster
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.formats.spandrel import spandrel
 from engine.weights.native import read_native, save_native
+from engine.weights.terms import OURS, UNKNOWN
 from tests.engine.enhance.conftest import compact
 
 CPU = torch.device("cpu")
@@ -99,7 +100,7 @@ def test_our_own_compact_is_read_by_everybody(tmp_path):
     theirs = spandrel().ModelLoader("cpu").load_from_file(path)
     assert (theirs.architecture.id, theirs.scale) == ("Compact", 2)
     ours = read_model(path)
-    assert ours.licence == models.OURS
+    assert ours.licence == OURS
     picture = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         assert torch.equal(ours.net(picture), theirs(picture))
@@ -176,7 +177,7 @@ def test_published_weights_go_before_the_shipped_ones(tmp_path, monkeypatch):
 def test_the_licence_is_that_of_the_manifest(tmp_path):
     known = saved(tmp_path, compact().state_dict(), "RealESRGAN_x2plus.pth")
     assert "BSD" in read_model(known).licence
-    assert read_model(saved(tmp_path, compact().state_dict(), "mine.pth")).licence == models.UNKNOWN
+    assert read_model(saved(tmp_path, compact().state_dict(), "mine.pth")).licence == UNKNOWN
 
 
 def test_a_network_for_another_step_is_refused(tmp_path, compact_file, face_file):
