@@ -7,6 +7,7 @@ weighs as much as the others.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -79,7 +80,7 @@ class Calibration(Table):
     """Number of faces it was fitted on."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """The fused ages of n faces; NaN where no expert has a prediction.
 
@@ -94,12 +95,12 @@ class Mixture:
     weights: Numbers
     ages: Numbers
 
-    @property
+    @cached_property
     def present(self) -> NDArray[np.int64]:
         """Number of experts with a prediction (n,)."""
         return np.isfinite(self.ages).sum(axis=1)
 
-    @property
+    @cached_property
     def range(self) -> Numbers:
         """Years between the oldest and the youngest prediction (n,)."""
         known = np.isfinite(self.ages)

@@ -120,3 +120,9 @@ def test_the_gate_ignores_missing_predictions(tmp_path):
 def test_a_gate_without_weights_is_refused():
     with pytest.raises(UsageError, match="needs `fusion.gate`"):
         fuse_by_gate(predictions([1, 2, 3]), {}, Fusion(rule="gate"))
+
+
+def test_sums_over_all_faces_are_computed_once_however_many_rows_ask_for_them():
+    mixture = fuse(predictions([[20.0, 30.0]]))
+    assert mixture.range is mixture.range
+    assert mixture.present is mixture.present
