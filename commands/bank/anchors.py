@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, say
+from commands._console import detail, emit_json, escape, say, say_compute
 from commands._options import AsJson, DryRun, OnDevice
 from commands._progress import LiveProgress
 
@@ -34,6 +34,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.app.bank import anchors, count_anchors
+    from engine.app.compute import describe_compute
 
     if dry_run:
         counts = count_anchors(
@@ -45,6 +46,7 @@ def run(
             emit_json({"dry_run": True, "kind": counts.kind, **photos})
         say(f"would make {counts.kind} of {aged} photos, {counts.without_age} have no age")
         return
+    say_compute(describe_compute(device))
     report = anchors(
         source,
         out,

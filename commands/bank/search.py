@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from commands._console import emit_json, emit_table, escape, say
+from commands._console import emit_json, emit_table, escape, say, say_compute
 from commands._options import AsJson, DryRun, OnDevice
 
 HELP = "Find the faces of a bank most similar to that of a photo; with `--out` also as a strip."
@@ -38,7 +38,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from engine.app.bank import search
+    from engine.app.compute import describe_compute
 
+    if not dry_run:
+        say_compute(describe_compute(device, faces=not aligned))
     report = search(
         file,
         photo,

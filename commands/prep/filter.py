@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from commands._console import detail, emit_json, escape, from_here, say, say_biometric, warn
+from commands._console import (
+    detail,
+    emit_json,
+    escape,
+    from_here,
+    say,
+    say_biometric,
+    say_compute,
+    warn,
+)
 from commands._options import AsJson, DryRun, IncludeSynthetic, Settings, Workers
 from commands._progress import LiveProgress
 
@@ -28,6 +37,7 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
+    from engine.app.compute import describe_recipe_compute
     from engine.app.prep import FilterRequest, filter_pictures, forecast_filter
 
     request = FilterRequest(
@@ -44,6 +54,8 @@ def run(
             emit_json({"dry_run": True, "pictures": count})
         say(f"would filter {count} pictures in `{escape(str(folder))}`")
         return
+    forecast_filter(request)  # a faulty request is refused before anything is printed
+    say_compute(describe_recipe_compute(recipe, settings or (), "cpu"))
     result = filter_pictures(request, LiveProgress())
     verdicts = Counter(row.verdict for row in result.rows)
     reasons = Counter(text.partition(":")[0] for row in result.rows for text in row.reasons or ())
