@@ -179,11 +179,14 @@ def without_seconds(path):
     return [timeless(row) for row in rows]
 
 
+TIMES = ("seconds", "created")
+
+
 def timeless(value):
     if isinstance(value, list):
         return [timeless(one) for one in value]
     if isinstance(value, dict):
-        return {key: timeless(one) for key, one in value.items() if key != "seconds"}
+        return {key: timeless(one) for key, one in value.items() if key not in TIMES}
     return value
 
 
