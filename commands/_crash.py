@@ -3,11 +3,12 @@
 import errno
 import os
 import signal
+import sys
 import tempfile
 import threading
 import traceback
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,6 +29,20 @@ def require_arguments(arguments: Sequence[str]) -> None:
                 f"the argument `{argument}` is empty",
                 hint="an unset variable of a script? write `.` for the current folder",
             )
+
+
+def keep_code(code: int) -> None:
+    """Let a signal that comes while the interpreter shuts down end the process by `code`.
+
+    The work is done and said; by default it would end as one that was killed in the middle.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: os._exit(code))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from commands._cluster import with_cluster
 from commands._console import Verbosity, emit_json, error_record, out, print_error
-from commands._crash import interrupted, require_arguments, terminated, unexpected
+from commands._crash import interrupted, keep_code, require_arguments, terminated, unexpected
 from commands._missing import missing_arguments
 from commands._overwrite import with_overwrite
 from commands._verbosity import with_verbosity
@@ -47,6 +47,18 @@ def build() -> typer.Typer:
     for name in COMMANDS:
         _add(app, name, import_module(f"commands.{name}"))
     return app
+
+
+def program() -> None:
+    """`tm` as a process of its own: after `main` a signal ends it by the code that it has."""
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+        raise
+    finally:
+        keep_code(code if isinstance(code, int) else int(code is not None))
 
 
 def main() -> None:

@@ -125,6 +125,29 @@ def test_an_interrupt_inside_a_text_of_code_ends_by_our_exit_code(tmp_path):
     assert (ended.returncode, "error: interrupted" in ended.stderr) == (130, True)
 
 
+@pytest.mark.parametrize(
+    ("number", "argument", "code"),
+    [
+        (signal.SIGTERM, "--version", 0),
+        (signal.SIGHUP, "--version", 0),
+        (signal.SIGINT, "--no-such", 2),
+    ],
+)
+def test_a_signal_after_the_work_changes_no_exit_code(number, argument, code):
+    text = (
+        "import atexit, os, sys, tm.cli\n"
+        f"sys.argv = ['tm', {argument!r}]\n"
+        f"atexit.register(os.kill, os.getpid(), {int(number)})\n"
+        "tm.cli.program()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert ended.returncode == code
+    assert ended.stdout + ended.stderr
+
+
 def test_a_bank_that_is_being_built_is_locked(tm, tmp_path):
     from engine.core.lock import locked
 
