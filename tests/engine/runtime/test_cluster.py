@@ -179,7 +179,8 @@ def without_seconds(path):
     return [timeless(row) for row in rows]
 
 
-TIMES = ("seconds", "created")
+TIMES = ("seconds", "created", "sidecar_sha256")
+"""Keys that hold a time, or the digest of what holds one."""
 
 
 def timeless(value):
