@@ -39,6 +39,13 @@ def photo():
     yield "takes # % of them for the same person (distance #; 0.6", alike
     yield "background moves by # levels", found["background_levels"][:1]
     yield "the estimated sex stays in # %", [100 * found["gender_kept"][0]]
+    folds = report("photo-judged-folds")["networks"]
+    shares = {name: one["share_of_own_slope"] for name, one in folds.items()}
+    yield "the shares are # by `age-cc0` (# to #)", shares["age-cc0"]
+    yield "# by FaceRes (# to #) and", shares["faceres"]
+    yield "# by face-api (# to #), and women", shares["face-api"]
+    women = folds["faceres"]["groups"]["women"]["of_mean"]
+    yield "as men do but by FaceRes (# of the mean)", [women]
 
 
 def networks():
