@@ -1,5 +1,6 @@
 """How a run ends that does not end by itself: signals, limits of the machine, our own mistakes."""
 
+import atexit
 import errno
 import os
 import signal
@@ -39,10 +40,20 @@ def keep_code(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os._exit(code)
+
+    _handle(end)
+    # The interpreter takes handlers of its own away before it takes the modules down, but not this.
+    atexit.register(_handle, signal.SIG_IGN)
+
+
+def _handle(handler: Any) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: os._exit(code))
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -135,9 +135,12 @@ def test_an_interrupt_inside_a_text_of_code_ends_by_our_exit_code(tmp_path):
 )
 def test_a_signal_after_the_work_changes_no_exit_code(number, argument, code):
     text = (
-        "import atexit, os, sys, tm.cli\n"
+        "import os, sys, tm.cli\n"
         f"sys.argv = ['tm', {argument!r}]\n"
-        f"atexit.register(os.kill, os.getpid(), {int(number)})\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, process=os.getpid()):\n"
+        f"        kill(process, {int(number)})\n"
+        "late = Late()  # goes when the modules go\n"
         "tm.cli.program()\n"
     )
     ended = subprocess.run(
