@@ -49,24 +49,27 @@ class EmbeddingRows:
             handle = os.open(path, flags, 0o666)
         except OSError as error:
             raise disk_error(error, path) from error
-        with os.fdopen(handle, "r+b") as file:
-            if not same:
-                file.truncate(0)
-                text = to_json({MARK: 1, "embedder": embedder, "width": width})
-                file.write(text.encode("utf-8").ljust(HEADER))
-            file.truncate(HEADER + count * NUMBER * width)
-            file.seek(0, os.SEEK_END)
+        file = os.fdopen(handle, "r+b")
+        try:
+            with _on_disk(path):
+                if not same:
+                    file.truncate(0)
+                    text = to_json({MARK: 1, "embedder": embedder, "width": width})
+                    file.write(text.encode("utf-8").ljust(HEADER))
+                file.truncate(HEADER + count * NUMBER * width)
+                file.seek(0, os.SEEK_END)
             yield cls(path, width, count, file)
+        finally:
+            with _on_disk(path):  # it writes what a full disk has left in the buffer
+                file.close()
 
     def append(self, row: NDArray[np.float32]) -> int:
         """Write a row (width,); returns its number. DiskError if that fails."""
         if self.file is None:
             raise ValueError("the rows are not open")
-        try:
+        with _on_disk(self.path):
             self.file.write(np.ascontiguousarray(row, "<f4").tobytes())
             self.file.flush()
-        except OSError as error:
-            raise disk_error(error, self.path) from error
         self.count += 1
         return self.count - 1
 
@@ -76,6 +79,14 @@ class EmbeddingRows:
             return np.empty((0, self.width), np.float32)
         shape = (self.count, self.width)
         return np.memmap(self.path, "<f4", "r", offset=HEADER, shape=shape)[list(numbers)]
+
+
+@contextmanager
+def _on_disk(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 def holds_rows(path: Path) -> bool:

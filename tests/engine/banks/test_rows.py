@@ -1,7 +1,10 @@
 """The rows of a bank in the making: torn rows, other embedders, ledgers of earlier versions."""
 
 import base64
+import errno
 import json
+import os
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from engine.banks.build import BankPlan, build_bank
 from engine.banks.files import read_bank
 from engine.banks.rows import HEADER, EmbeddingRows, holds_rows
+from engine.core.errors import DiskError
 from engine.core.progress import Silence
 from engine.prep.forget import forget
 
@@ -94,3 +98,12 @@ def test_forgetting_removes_the_rows(faces, identity_net):
     assert plan.rows in removed
     assert not plan.rows.exists()
     assert (plan.out.parent / "mine.ledger.f32").exists()
+
+
+def test_what_a_full_disk_has_left_in_the_buffer_is_one_sentence_at_the_end(tmp_path, monkeypatch):
+    file = Mock()
+    file.close.side_effect = OSError(errno.EFBIG, "File too large")
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode: os.close(handle) or file)
+    path = tmp_path / "a.ledger.f32"
+    with pytest.raises(DiskError, match="cannot be written"), EmbeddingRows.of(path, "x", 4):
+        pass
