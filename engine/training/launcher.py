@@ -41,26 +41,38 @@ def launcher(environ: Mapping[str, str] = os.environ) -> Launcher | None:
     """The program that started this process as one of several; None if tm is to start them.
 
     torchrun and `srun` say so in the environment. UsageError where machines run different numbers
-    of processes, or where SLURM does not say how many.
+    of processes, or where a number is missing or is none.
     """
     if "TORCHELASTIC_RUN_ID" in environ:
-        each, nodes = int(environ["LOCAL_WORLD_SIZE"]), int(environ["GROUP_WORLD_SIZE"])
-        if each * nodes != (count := int(environ["WORLD_SIZE"])):
+        each, nodes = _number(environ, "LOCAL_WORLD_SIZE"), _number(environ, "GROUP_WORLD_SIZE")
+        if each * nodes != (count := _number(environ, "WORLD_SIZE")):
             raise UsageError(
                 f"{nodes} machines run {count} processes, and this one {each} of them",
                 hint="give every machine the same `--nproc-per-node`",
             )
-        return Launcher("torchrun", nodes, each, int(environ["RANK"]))
-    count = int(environ.get("SLURM_NTASKS", "1"))
-    if count == 1 or environ.get("SLURM_JOB_NAME") in INTERACTIVE:
+        return Launcher("torchrun", nodes, each, _number(environ, "RANK", least=0))
+    if "SLURM_NTASKS" not in environ or environ.get("SLURM_JOB_NAME") in INTERACTIVE:
         return None
-    nodes = int(environ.get("SLURM_NNODES", "1"))
+    count = _number(environ, "SLURM_NTASKS")
+    if count == 1:
+        return None
+    nodes = _number(environ, "SLURM_NNODES")
     if environ.get("SLURM_NTASKS_PER_NODE", "") != str(count // nodes) or count % nodes:
         raise UsageError(
             f"SLURM has {count} tasks on {nodes} machines, and not as many on each",
             hint=f"`srun --nodes {nodes} --ntasks-per-node {-(-count // nodes)} tm train ...`",
         )
-    return Launcher("SLURM", nodes, count // nodes, int(environ["SLURM_PROCID"]))
+    return Launcher("SLURM", nodes, count // nodes, _number(environ, "SLURM_PROCID", least=0))
+
+
+def _number(environ: Mapping[str, str], name: str, *, least: int = 1) -> int:
+    text = environ.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= least):
+        raise UsageError(
+            f"{name} is `{text}` in the environment, and no number of at least {least}",
+            hint="torchrun and `srun` set it; start `tm` by them, or without their variables",
+        )
+    return int(text)
 
 
 def shape(devices: int | None, nodes: int | None) -> tuple[int, int]:

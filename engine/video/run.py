@@ -148,8 +148,8 @@ def _aged(
         with reported(progress, "Ageing the clip", left):
             Second(work, track, method, timing, points).run(progress, begun)
     lost = _joined(work, outputs, timing, track)
-    for name in lost:
-        progress.remark(f"its sound is `{name}`, which MP4 does not hold: it is left out")
+    for text in lost:
+        progress.remark(text)
     rows = [
         _row(work, method, plan, path, timing, age)
         | {"seconds": round(time.perf_counter() - started, 1)}
@@ -191,7 +191,7 @@ def _surveyed(
 
 
 def _joined(work: Work, outputs: dict[float, Path], timing: Timing, track: Track) -> list[str]:
-    """Write the outputs; the codecs of sound that they lack."""
+    """Write the outputs; what is left out of their sound."""
     segments = np.unique(timing.segments).tolist()
     starts = [int(track.ticks[np.searchsorted(timing.segments, n)]) for n in segments]
     lost: list[str] = []

@@ -82,7 +82,7 @@ def encoder(path: Path, clip: Clip, crf: int) -> Generator[Encoder]:
 def join(path: Path, clip: Clip, parts: Iterable[tuple[Path, int]], note: str) -> list[str]:
     """Join segments, each with the time stamp of its first frame, with the sound of the clip.
 
-    note: what the file says of itself. Returns the codecs of sound that MP4 does not hold.
+    note: what the file says of itself. Returns what is left out of the sound, a sentence each.
     """
     av = pyav()
     segments = list(parts)
@@ -100,7 +100,7 @@ def join(path: Path, clip: Clip, parts: Iterable[tuple[Path, int]], note: str) -
             pictures = chain.from_iterable(
                 _packets(place, start, clip, stream) for place, start in segments
             )
-            waiting = [pictures] + ([_sound(source, sounds)] if sounds else [])
+            waiting = [pictures] + ([_sound(source, sounds, lost)] if sounds else [])
             for packet in heapq.merge(*waiting, key=_seconds):
                 output.mux(packet)
     return lost
@@ -122,7 +122,7 @@ def _sounds(output: Any, source: "InputContainer") -> tuple[dict[int, Any], list
         if name in output.supported_codecs:
             sounds[audio.index] = output.add_stream_from_template(audio)
         else:
-            lost.append(name)
+            lost.append(f"its sound is `{name}`, which MP4 does not hold: it is left out")
     return sounds, lost
 
 
@@ -143,8 +143,10 @@ def _packets(path: Path, start: int, clip: Clip, stream: Any) -> "Iterator[Packe
             yield packet
 
 
-def _sound(source: "InputContainer", sounds: dict[int, Any]) -> "Iterator[Packet[Any]]":
-    """The packets of all sound, as they come; damaged ones are left out."""
+def _sound(
+    source: "InputContainer", sounds: dict[int, Any], lost: list[str]
+) -> "Iterator[Packet[Any]]":
+    """The packets of all sound, as they come, up to where the file is damaged."""
     av = pyav()
     streams = [source.streams[index] for index in sounds]
     packets = source.demux(*streams)
@@ -152,7 +154,8 @@ def _sound(source: "InputContainer", sounds: dict[int, Any]) -> "Iterator[Packet
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:
-            packet = None
+            lost.append("its sound is damaged: what follows is left out")
+            return
         if packet is None:
             return
         if packet.dts is None:

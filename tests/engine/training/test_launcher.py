@@ -61,6 +61,15 @@ def test_machines_with_different_numbers_of_processes_are_refused(environ, fault
         launcher(environ)
 
 
+@pytest.mark.parametrize("environ", [TORCHRUN, SLURM])
+@pytest.mark.parametrize("text", [None, "", "x", "-1", "1e9", "٣", "9" * 5000])
+def test_what_is_no_number_in_the_environment_is_refused(environ, text):
+    for name in environ.keys() & {"WORLD_SIZE", "RANK", "SLURM_NNODES", "SLURM_PROCID"}:
+        broken = {key: value for key, value in environ.items() if key != name}
+        with pytest.raises(UsageError, match=f"{name} is"):
+            launcher(broken if text is None else broken | {name: text})
+
+
 def test_torchrun_says_how_many_processes_there_are(monkeypatch):
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)

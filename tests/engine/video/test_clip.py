@@ -1,12 +1,15 @@
 """What a file says of its clip, and what it says of files that are none."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
 from engine.core.errors import PictureError
 from engine.video.clip import frames_of, pixels_of, read_clip
+from engine.video.segments import _sound
 from tests.support.clips import RATE, faces, walls, write_clip
 
 
@@ -70,3 +73,14 @@ def test_what_is_left_of_a_damaged_clip_is_read(tmp_path, damage):
         content[half : half + 60] = b"\xff" * 60
     path.write_bytes(content)
     assert 2 < len(list(frames_of(read_clip(path)))) < 4 * RATE
+
+
+def test_sound_that_is_damaged_ends_there_and_that_is_said():
+    def packets(*streams):
+        yield SimpleNamespace(dts=1, stream=streams[0])
+        raise av.error.InvalidDataError(1, "damaged")
+
+    source = SimpleNamespace(streams=[SimpleNamespace(index=0)], demux=packets)
+    said: list[str] = []
+    assert len(list(_sound(source, {0: "output"}, said))) == 1
+    assert said == ["its sound is damaged: what follows is left out"]
