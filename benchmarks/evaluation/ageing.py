@@ -280,6 +280,7 @@ def evaluate_identity(
             "ageing: verification rate at the equal-error threshold of the truth"
         ),
         detected,
+        *_gains(aged, scores, verified),
     ]
     if ages is not None:
         metrics.append(_age_and_identity(aged, ages, verified))
@@ -303,6 +304,35 @@ def _aucs(scores: list[Floats], similar: NDArray[np.bool_]) -> Floats:
 def _verified(scores: list[Floats], thresholds: Sequence[float]) -> Floats:
     rows = [np.diag(at) >= threshold for at, threshold in zip(scores, thresholds, strict=True)]
     return np.stack(rows, axis=1).astype(np.float64)
+
+
+def _gains(
+    aged: AgedAlbum, scores: dict[str, list[Floats]], verified: dict[str, Floats]
+) -> list[Metric]:
+    """What ageing gains over doing nothing, at every target but the age of the input, paired."""
+    changed = aged.gaps != 0
+    people = np.nonzero(changed)[0]
+    nearer = np.stack([np.diag(at) for at in scores["output"]], axis=1) - np.stack(
+        [np.diag(at) for at in scores["unchanged"]], axis=1
+    )
+    found = {
+        "dlib verification rate": verified["output"] - verified["unchanged"],
+        "dlib distance to another photograph at the target age, less": nearer,
+    }
+    metrics: list[Metric] = []
+    for name, values in found.items():
+        interval = mean_interval(values[changed], groups=people)
+        metrics.append(
+            Metric(
+                f"ageing: gain over doing nothing, {name}",
+                interval.mean,
+                goal="> 0, interval over people",
+                passed=interval.low > 0,
+                unchanged=0.0,
+                interval=interval,
+            )
+        )
+    return metrics
 
 
 def _age_and_identity(aged: AgedAlbum, ages: Comparison, verified: dict[str, Floats]) -> Metric:

@@ -153,6 +153,24 @@ def test_the_identity_of_the_truth_is_the_reference(perfect, descriptions):
     assert right.value == right.truth > 0.5
 
 
+def test_gains_over_doing_nothing_leave_out_the_age_of_the_input(perfect, descriptions):
+    result = metrics(evaluate_identity(perfect, descriptions[0], *descriptions))
+    nothing = Described(
+        perfect.unchanged(descriptions[0].vectors.reshape(6, 3, -1)).reshape(18, -1),
+        descriptions[0].detected,
+    )
+    without = metrics(evaluate_identity(perfect, nothing, *descriptions))
+    for name in (
+        "dlib verification rate",
+        "dlib distance to another photograph at the target age, less",
+    ):
+        gain, none = (one[f"gain over doing nothing, {name}"] for one in (result, without))
+        assert gain.value > 0
+        assert gain.interval.low <= gain.value <= gain.interval.high
+        assert none.value == none.interval.low == 0
+        assert none.passed is False
+
+
 def test_age_and_identity_count_together(perfect, descriptions):
     targets = np.broadcast_to(perfect.truth.ages.astype(float), (6, 3))
     half = np.where(np.arange(6)[:, None] < 3, targets, targets + 9)
