@@ -41,19 +41,31 @@ class AdversarialLoss(Table):
 
 
 class PortraitAdversary:
-    """The adversarial terms of both optimizer steps; ages (b,), if given, are an input plane."""
+    """The adversarial terms of both optimizer steps.
+
+    ages (b,), if given, are an input plane. beside: the photographs (b, 3, s, s) that the pictures
+    were made from, as conditions after it (Isola et al. 2017, equation 1).
+    """
 
     def __init__(self, discriminator: NanoDiscriminator, loss: AdversarialLoss) -> None:
         self.discriminator, self.loss = discriminator, loss
 
     def generator_terms(
-        self, generated: Tensor, real: Tensor, context: StepContext, ages: Tensor | None = None
+        self,
+        generated: Tensor,
+        real: Tensor,
+        context: StepContext,
+        ages: Tensor | None = None,
+        *,
+        beside: Tensor | None = None,
     ) -> dict[str, Term]:
         """Generator loss and feature matching for pictures (b, 3, s, s) and their targets."""
         loss = self.loss
         if not loss.needs_discriminator:
             return {}
-        fake, target = (self.discriminator(_with_ages(x, ages)) for x in (generated, real))
+        fake, target = (
+            self.discriminator(_conditioned(x, ages, beside)) for x in (generated, real)
+        )
         weight = loss.adversarial * min(1.0, context.phase_step / max(loss.warm_up, 1))
         return {
             "adversarial": Term(generator_loss(fake.logits), weight),
@@ -68,6 +80,7 @@ class PortraitAdversary:
         ages: Tensor | None = None,
         *,
         generated_ages: Tensor | None = None,
+        beside: Tensor | None = None,
     ) -> dict[str, Term]:
         """Discriminator loss, and the gradient penalty at its steps; `generated` is detached.
 
@@ -75,19 +88,21 @@ class PortraitAdversary:
         """
         theirs = ages if generated_ages is None else generated_ages
         pairs = ((real, ages), (generated, theirs))
-        logits = [self.discriminator(_with_ages(x, years)).logits for x, years in pairs]
+        logits = [self.discriminator(_conditioned(x, years, beside)).logits for x, years in pairs]
         terms = {"discriminator": Term(discriminator_loss(*logits))}
         if context.step % self.loss.r1_every == 0:
             count = self.loss.r1_pictures
             own_ages = None if ages is None else ages[:count]
+            own_beside = None if beside is None else beside[:count]
             with torch.autocast(real.device.type, enabled=False):
                 penalty = r1_penalty(
-                    lambda x: self.discriminator(_with_ages(x, own_ages)).logits,
+                    lambda x: self.discriminator(_conditioned(x, own_ages, own_beside)).logits,
                     real[:count].float(),
                 )
             terms["r1"] = Term(penalty, self.loss.r1 / 2 * self.loss.r1_every)
         return terms
 
 
-def _with_ages(pictures: Tensor, ages: Tensor | None) -> Tensor:
-    return pictures if ages is None else with_age_plane(pictures, ages)
+def _conditioned(pictures: Tensor, ages: Tensor | None, beside: Tensor | None) -> Tensor:
+    planes = pictures if ages is None else with_age_plane(pictures, ages)
+    return planes if beside is None else torch.cat([planes, beside.to(planes)], dim=1)

@@ -27,6 +27,7 @@ class NanoDiscriminator(nn.Module):
 
     def __init__(self, planes: int = 3, widths: tuple[int, ...] = (32, 64, 96, 128)) -> None:
         super().__init__()
+        self.planes = planes
         self.stem = Stem(planes, widths[0])
         self.stages = nn.ModuleList(Fold(*pair) for pair in pairwise(widths))
         self.scales = (0, len(widths) // 2, len(widths) - 1)

@@ -21,7 +21,7 @@ from engine.nets.named import (
     load_identity_network,
 )
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.ageing import PLANES, NanoAgeing, NanoAgeingSpec
+from engine.nets.nano.ageing import PLANES, RGB, NanoAgeing, NanoAgeingSpec
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
@@ -45,6 +45,9 @@ class PriorNet(Table):
     widths: tuple[int, ...] = (32, 64, 96, 96, 96)
     summary: int = Field(default=192, ge=1)
     discriminator: tuple[int, ...] = (32, 64, 96, 128)
+    conditional: bool = False
+    """Whether the discriminator also sees the photograph, so that hair and sex stay the
+    person's where the truth cannot be known; with pairs only."""
 
 
 class PriorNetworks(Table):
@@ -89,6 +92,10 @@ class PriorRecipe(TrainingRecipe):
         if not self.without_truth and self.data is None:
             raise fault_of("`data` is required, or `photos`")
         if self.without_truth:
+            if self.net.conditional:
+                raise fault_of(
+                    "`net.conditional` needs pairs; without truth it has nothing to compare"
+                )
             if any(phase.objective == OUTLINE for phase in self.phase):
                 raise fault_of("the objective `outline` needs the truth: leave its phase out")
             return self
@@ -195,7 +202,9 @@ class PriorRecipe(TrainingRecipe):
         ageing.base.load_state_dict(encoder.base.state_dict())
         nets = PriorNets(
             ageing=ageing,
-            discriminator=NanoDiscriminator(PLANES, net.discriminator),
+            discriminator=NanoDiscriminator(
+                PLANES + RGB if net.conditional else PLANES, net.discriminator
+            ),
             encoder=encoder,
             decoder=decoder,
             identity=frozen_net(NanoIdentity.from_state, networks.identity, "identity"),

@@ -21,7 +21,7 @@ from engine.metrics.gradients import gradient_distance
 from engine.metrics.pixels import psnr
 from engine.nets.encoders.gradual import with_age_plane
 from engine.nets.nano.age import NanoAge
-from engine.nets.nano.ageing import NanoAgeing
+from engine.nets.nano.ageing import PLANES, NanoAgeing
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.encoder import OOD_THRESHOLD, NanoEncoder
 from engine.nets.nano.generator import NanoGenerator
@@ -101,6 +101,7 @@ class PriorTask(Task):
         self.best = Best(metric="feature_distance", goal="min")
         self.data, self.loss = data, loss
         self.adversary = PortraitAdversary(nets.discriminator, loss)
+        self.sees_photo = nets.discriminator.planes > PLANES
         self.last_output: tuple[int, Tensor] | None = None
 
     def prepare(self, progress: Progress) -> None:
@@ -140,11 +141,13 @@ class PriorTask(Task):
             return self._outline_terms(photo, truth, batch["target_age"])
         if optimizer_step == "discriminator":
             output = self._output_of_step(batch, context)
-            return self.adversary.discriminator_terms(truth, output, context, batch["target_age"])
+            return self.adversary.discriminator_terms(
+                truth, output, context, batch["target_age"], beside=self._beside(photo)
+            )
         codes, inverted = self._aged(photo, batch["target_age"])
         output = self.nets.decoder(codes, noise=[batch["noise"]])
         self.last_output = (context.step, output.detach())
-        terms = self._truth_terms(output, truth, batch, context)
+        terms = self._truth_terms(output, photo, truth, batch, context)
         terms |= self._network_terms(output, photo, truth, batch)
         terms["w_norm"] = Term(w_norm(codes, inverted.mean(dim=0)), self.loss.w_norm)
         if self.loss.cycle and context.step % self.loss.cycle_every == 0:
@@ -237,7 +240,7 @@ class PriorTask(Task):
             }
 
     def _truth_terms(
-        self, output: Tensor, truth: Tensor, batch: Batch, context: StepContext
+        self, output: Tensor, photo: Tensor, truth: Tensor, batch: Batch, context: StepContext
     ) -> dict[str, Term]:
         """Errors against the truth, and the adversarial terms, conditioned on the age."""
         loss = self.loss
@@ -247,7 +250,12 @@ class PriorTask(Task):
                 "gradient": Term(gradient_l1(output, truth), loss.gradient),
                 "texture": Term(texture_l1(output, truth), loss.texture),
             }
-        return terms | self.adversary.generator_terms(output, truth, context, batch["target_age"])
+        return terms | self.adversary.generator_terms(
+            output, truth, context, batch["target_age"], beside=self._beside(photo)
+        )
+
+    def _beside(self, photo: Tensor) -> Tensor | None:
+        return photo if self.sees_photo else None
 
     def _network_terms(
         self, output: Tensor, photo: Tensor, truth: Tensor, batch: Batch

@@ -52,13 +52,13 @@ def autoencoder(loss=AutoencoderLoss(r1_every=2), *, fitted=False):
     return task
 
 
-def prior(loss=PriorLoss(cycle_every=2, r1_every=2)):
+def prior(loss=PriorLoss(cycle_every=2, r1_every=2), *, planes=4):
     inversion = autoencoder().nets
     ageing = NanoAgeing(NanoAgeingSpec(BASE, 8, WIDTHS, 6))
     ageing.base.load_state_dict(inversion.encoder.base.state_dict())
     nets = PriorNets(
         ageing,
-        NanoDiscriminator(4, WIDTHS),
+        NanoDiscriminator(planes, WIDTHS),
         frozen(inversion.encoder),
         frozen(inversion.decoder),
         identity_net(),
@@ -69,7 +69,11 @@ def prior(loss=PriorLoss(cycle_every=2, r1_every=2)):
     return task
 
 
-MAKERS = {"autoencoder": autoencoder, "prior": prior}
+MAKERS = {
+    "autoencoder": autoencoder,
+    "prior": prior,
+    "prior whose discriminator sees the photograph": lambda: prior(planes=7),
+}
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -130,6 +134,20 @@ def test_the_discriminator_uses_the_output_of_its_step_or_computes_it(task):
     torch.testing.assert_close(task.terms("discriminator", batch, at)["discriminator"].value, alone)
     task.last_output = (at.step, torch.zeros_like(task.last_output[1]))
     assert task.terms("discriminator", batch, at)["discriminator"].value != alone
+
+
+def test_a_conditional_discriminator_judges_the_picture_beside_its_photograph():
+    task, at = prior(planes=7), context(2)
+    batch = task.batch(at, 4)
+    output = batch["truth"].flip(0)
+    own = task.adversary.discriminator_terms(
+        batch["truth"], output, at, batch["target_age"], beside=batch["photo"]
+    )
+    others = task.adversary.discriminator_terms(
+        batch["truth"], output, at, batch["target_age"], beside=batch["photo"].flip(0)
+    )
+    assert own["discriminator"].value != others["discriminator"].value
+    assert task.terms("discriminator", batch, at)["r1"].value.isfinite()
 
 
 def test_the_adversary_gains_weight_step_by_step(task):
