@@ -120,3 +120,21 @@ class Task(ABC):
     @abstractmethod
     def checkpoint(self, nets: Nets) -> Checkpoint:
         """The delivered file: the networks as `tm` loads them, with their facts."""
+
+
+class TaskInPasses(Task):
+    """A task whose loss comes in parts, each with its own backward pass."""
+
+    @abstractmethod
+    def backward_passes(
+        self, optimizer_step: str, batch: Batch, context: StepContext
+    ) -> Iterator[dict[str, Term]]:
+        """The loss in parts whose gradients add up; the graph of each is freed before the next."""
+
+    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
+        """All parts; `backward_passes` yields them one by one, in less memory."""
+        return {
+            name: term
+            for terms in self.backward_passes(optimizer_step, batch, context)
+            for name, term in terms.items()
+        }

@@ -29,10 +29,11 @@ from engine.nets.style import StyleDecoder, StyleEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.schedules import ScheduleValue, parse_schedule
 from engine.training.photos import Photos, SplitPhotos, read_photos
-from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, TaskInPasses, Term
 from engine.trainings.personal.prior_codes import PriorCodes
 from engine.trainings.personal.status import miner_warnings, status_groups
 from engine.trainings.personal.validation import ValidationSettings, evaluate, sheet
+from engine.trainings.targeted import targeted_batch
 from engine.weights.checkpoint import Checkpoint
 
 TRAINED = ("trained_encoder", "adapter", "decoder")
@@ -58,7 +59,7 @@ class PersonalSettings(Table):
     validation: ValidationSettings = ValidationSettings()
 
 
-class PersonalTask(Task):
+class PersonalTask(TaskInPasses):
     """The trained parts are `trained_encoder` (where the model has one), `adapter`, `decoder`.
 
     left_out: losses of the recipe that cannot be computed without a distance; impostors: miner and
@@ -154,26 +155,11 @@ class PersonalTask(Task):
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Photos, flipped or not, their ages and their target ages."""
-        photos, draws = self.split.train, context.draws
-        rows = self.rows[draws.shuffled(len(self.rows), batch=batch)]
-        mirrored = draws.uniform("mirrored") < (0.5 if self.settings.mirror else 0.0)
-        ages = torch.from_numpy(photos.ages)[rows]
-        targets = self.settings.targets.sample(ages, draws, step=context.step, known=self.age_range)
-        return {
-            "photo": photos.tensor(rows, mirrored),
-            "row": 2 * rows + mirrored.long(),
-            "age": ages,
-            "target": targets.ages,
-            "same": targets.same,
-        }
-
-    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
-        """Both directions; `backward_passes` yields them one by one, in half the memory."""
-        return {
-            name: term
-            for terms in self.backward_passes(optimizer_step, batch, context)
-            for name, term in terms.items()
-        }
+        photos, settings = self.split.train, self.settings
+        rows = self.rows[context.draws.shuffled(len(self.rows), batch=batch)]
+        return targeted_batch(
+            photos, rows, context, settings.targets, mirror=settings.mirror, known=self.age_range
+        )
 
     def backward_passes(
         self, optimizer_step: str, batch: Batch, context: StepContext

@@ -92,12 +92,12 @@ class PriorRecipe(TrainingRecipe):
         if not self.without_truth and self.data is None:
             raise fault_of("`data` is required, or `photos`")
         if self.without_truth:
+            if any(phase.objective == OUTLINE for phase in self.phase):
+                raise fault_of("the objective `outline` needs the truth: leave its phase out")
             if self.net.conditional:
                 raise fault_of(
                     "`net.conditional` needs pairs; without truth it has nothing to compare"
                 )
-            if any(phase.objective == OUTLINE for phase in self.phase):
-                raise fault_of("the objective `outline` needs the truth: leave its phase out")
             return self
         if self.start is not None:
             raise fault_of("`start`: only a prior without truth begins from another one")

@@ -36,8 +36,9 @@ from engine.nets.style import StyleEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.schedules import ScheduleValue, parse_schedule
 from engine.training.photos import Photos, SplitPhotos
-from engine.training.task import Batch, Best, Nets, StepContext, Task, Term
+from engine.training.task import Batch, Best, Nets, StepContext, TaskInPasses, Term
 from engine.trainings.adversarial import AdversarialLoss, PortraitAdversary
+from engine.trainings.targeted import targeted_batch
 from engine.weights.checkpoint import Checkpoint
 
 SHOWN = 6
@@ -114,7 +115,7 @@ class UnpairedTable(Table):
         return self.model_copy(update={"loss": losses, "cycle": self.cycle.placed(phases)})
 
 
-class UnpairedPriorTask(Task):
+class UnpairedPriorTask(TaskInPasses):
     """The trained parts are `ageing`, the prior's encoder, and `discriminator`, if it has weight.
 
     load: reads the pictures; left_out: losses that need a distance which the recipe does not name;
@@ -187,25 +188,11 @@ class UnpairedPriorTask(Task):
 
     def batch(self, context: StepContext, batch: int) -> Batch:
         """Pictures, flipped or not, their ages and their target ages."""
-        photos, draws = self.split.train, context.draws
-        rows = draws.shuffled(len(photos), batch=batch)
-        mirrored = draws.uniform("mirrored") < (0.5 if self.settings.mirror else 0.0)
-        ages = torch.from_numpy(photos.ages)[rows]
-        targets = self.settings.targets.sample(ages, draws, step=context.step, known=self.age_range)
-        return {
-            "photo": photos.tensor(rows, mirrored),
-            "age": ages,
-            "target": targets.ages,
-            "same": targets.same,
-        }
-
-    def terms(self, optimizer_step: str, batch: Batch, context: StepContext) -> dict[str, Term]:
-        """Both directions; `backward_passes` yields them one by one, in half the memory."""
-        return {
-            name: term
-            for terms in self.backward_passes(optimizer_step, batch, context)
-            for name, term in terms.items()
-        }
+        photos, settings = self.split.train, self.settings
+        rows = context.draws.shuffled(len(photos), batch=batch)
+        return targeted_batch(
+            photos, rows, context, settings.targets, mirror=settings.mirror, known=self.age_range
+        )
 
     def backward_passes(
         self, optimizer_step: str, batch: Batch, context: StepContext

@@ -1,5 +1,7 @@
 """Train the inversion of degradations: upscaling of patches, or restoration of whole faces."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -194,12 +196,17 @@ class RestorationTask(Task):
         return contact_sheet(pictures, names, columns=len(rows), cell=size)
 
     def checkpoint(self, nets: Nets) -> Checkpoint:
-        """The network alone, with the keys of its published family."""
-        facts = {"task": "restoration", "scale": self.scale, "domain": "portraits"}
+        """The network alone, with the keys of its published family.
+
+        The facts say how many photographs it learned from.
+        """
+        facts: dict[str, Any] = {"task": "restoration", "scale": self.scale, "domain": "portraits"}
         if self.part == "face":
             facts["size"] = self.validation.plan.size
         else:
             facts["bare"] = True
+        if self.train.photographs is not None:
+            facts["photographs"] = len(self.train.photographs)
         state = getattr(nets[self.part], "net", nets[self.part]).state_dict()
         return Checkpoint("native", {self.part: state}, facts=facts)
 

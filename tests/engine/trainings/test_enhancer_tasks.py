@@ -47,9 +47,9 @@ def upscaling():
                            scale=2, patch=24)  # fmt: skip
 
 
-def restoration():
+def restoration(data=PORTRAITS):
     net = seeded(lambda: NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS))), 0)
-    return RestorationTask(net, "face", PORTRAITS, Degradation(severity=0.3), RestorationLoss(),
+    return RestorationTask(net, "face", data, Degradation(severity=0.3), RestorationLoss(),
                            scale=1, patch=32)  # fmt: skip
 
 
@@ -121,6 +121,9 @@ def test_a_share_of_the_pictures_are_photographs_at_their_own_size(tmp_path):
     batch = clean.batch(Draws(1, 0, range(200)), batch=200)
     flat = (batch.amax((1, 2, 3)) - batch.amin((1, 2, 3)) < 1e-6).float().mean()
     assert 0.35 < flat < 0.65
+    task = restoration(data)
+    task.prepare(Silence())
+    assert task.checkpoint(task.parts).facts["photographs"] == 3
     (tmp_path / "empty").mkdir()
     empty = PhotographShare(folder=str(tmp_path / "empty"))
     with pytest.raises(InputError, match="has no photograph"):

@@ -158,6 +158,7 @@ def test_without_truth_there_are_no_outlines_pairs_or_missing_pictures(world):
     for name, settings, fault in (
         ("drawn", ["unpaired.adversarial.matching=1"], "less than or equal to 0"),
         ("drawn", ["unpaired.ages=[]"], "at least one age"),
+        ("drawn", ["net.conditional=true"], "`net.conditional` needs pairs"),
     ):
         with pytest.raises(RecipeError) as caught:
             recipe(world, name, *settings)
