@@ -63,7 +63,7 @@ PARTS = {
 """Networks by option, and their shipped weights."""
 STAND_INS = ("truth", "unchanged", "blur")
 BLUR = 1.5
-SHOWN = 4
+SHOWN = 12
 
 Reage = Callable[[Tensor, Tensor], Tensor]
 
