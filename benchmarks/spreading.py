@@ -35,13 +35,19 @@ WARM_UP = 10
 
 
 class Watch(Silence):
-    """Notes when each face was done."""
+    """Notes when the first and the last face were done, and what they had cost."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.total, self.done = 0, 0
+        self.ends: list[tuple[float, float]] = []
+
+    def begin(self, task: str, total: int) -> None:
+        self.total = total
 
     def advance(self, note: str = "") -> None:
-        self.times.append(time.perf_counter())
+        self.done += 1
+        if self.done in (1, self.total):
+            self.ends.append((time.perf_counter(), spent()))
 
 
 def spent() -> float:
@@ -55,12 +61,13 @@ def spent() -> float:
 
 
 def aligned(photos: Path, out: Path, address: str | None) -> tuple[float, float, float]:
-    """Seconds to the first face, seconds of a face after it, and processor seconds of all."""
-    watch, started, before = Watch(), time.perf_counter(), spent()
+    """Seconds to the first face, and seconds and processor seconds of each one after it."""
+    watch, started = Watch(), time.perf_counter()
     with on_cluster(address):
         align(AlignRequest(source=photos, out=out, size=128, workers=2), watch)
-    first, last = watch.times[0], watch.times[-1]
-    return first - started, (last - first) / (len(watch.times) - 1), spent() - before
+    (first, cpu_first), (last, cpu_last) = watch.ends
+    later = watch.total - 1
+    return first - started, (last - first) / later, (cpu_last - cpu_first) / later
 
 
 def compare_ray(faces: int, rounds: int) -> None:
@@ -84,8 +91,8 @@ def compare_ray(faces: int, rounds: int) -> None:
     report({name: [1000 * each for _, each, _ in own] for name, own in rows.items()}, "ms a face")
     for name, own in rows.items():
         first = statistics.median(one for one, _, _ in own)
-        cpu = 1000 * statistics.median(one for _, _, one in own) / faces
-        print(f"  {name}: first face after {first:.1f} s, {cpu:.1f} processor ms a face in all")
+        cpu = 1000 * statistics.median(each for _, _, each in own)
+        print(f"  {name}: first face after {first:.1f} s, {cpu:.1f} processor ms a face")
 
 
 def trained(out: Path, steps: int, agents: bool) -> float:

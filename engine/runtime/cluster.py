@@ -101,7 +101,8 @@ def _answering(address: str) -> str:
     try:
         socket.create_connection((host, int(port)), timeout=REACH).close()
     except (OSError, OverflowError) as error:
-        raise refused(address, str(error)) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise refused(address, reason) from None
     return address
 
 
