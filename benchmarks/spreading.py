@@ -17,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from engine.app.prep import AlignRequest, SynthRequest, align, synth
 from engine.core.progress import Silence
@@ -32,22 +35,39 @@ WARM_UP = 10
 
 
 class Watch(Silence):
-    """Notes when each face was done."""
+    """Notes when the first and the last face were done, and what they had cost."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.total, self.done = 0, 0
+        self.ends: list[tuple[float, float]] = []
+
+    def begin(self, task: str, total: int) -> None:
+        self.total = total
 
     def advance(self, note: str = "") -> None:
-        self.times.append(time.perf_counter())
+        self.done += 1
+        if self.done in (1, self.total):
+            self.ends.append((time.perf_counter(), spent()))
 
 
-def aligned(photos: Path, out: Path, address: str | None) -> tuple[float, float]:
-    """Seconds to the first face, and seconds of a face after it."""
+def spent() -> float:
+    """Processor seconds of this process and all below it, those that have ended included."""
+    mine = psutil.Process()
+    seconds = 0.0
+    for process in (mine, *mine.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:4])
+    return seconds
+
+
+def aligned(photos: Path, out: Path, address: str | None) -> tuple[float, float, float]:
+    """Seconds to the first face, and seconds and processor seconds of each one after it."""
     watch, started = Watch(), time.perf_counter()
     with on_cluster(address):
         align(AlignRequest(source=photos, out=out, size=128, workers=2), watch)
-    first, last = watch.times[0], watch.times[-1]
-    return first - started, (last - first) / (len(watch.times) - 1)
+    (first, cpu_first), (last, cpu_last) = watch.ends
+    later = watch.total - 1
+    return first - started, (last - first) / later, (cpu_last - cpu_first) / later
 
 
 def compare_ray(faces: int, rounds: int) -> None:
@@ -62,15 +82,17 @@ def compare_ray(faces: int, rounds: int) -> None:
             out=photos, people=faces // 10, per_person=10, seed=450_000, size=256, unaligned=1.0
         )
         synth(people)
-        rows: dict[str, list[tuple[float, float]]] = {"pool": [], "ray": []}
+        rows: dict[str, list[tuple[float, float, float]]] = {"pool": [], "ray": []}
         for number in range(rounds):
             for name, address in (("pool", None), ("ray", cluster.address)):
                 out = Path(folder) / f"{name}-{number}"
                 rows[name].append(aligned(photos, out, address))
     cluster.shutdown()
-    report({name: [1000 * each for _, each in own] for name, own in rows.items()}, "ms a face")
+    report({name: [1000 * each for _, each, _ in own] for name, own in rows.items()}, "ms a face")
     for name, own in rows.items():
-        print(f"  {name}: first face after {statistics.median(one for one, _ in own):.1f} s")
+        first = statistics.median(one for one, _, _ in own)
+        cpu = 1000 * statistics.median(each for _, _, each in own)
+        print(f"  {name}: first face after {first:.1f} s, {cpu:.1f} processor ms a face")
 
 
 def trained(out: Path, steps: int, agents: bool) -> float:

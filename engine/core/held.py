@@ -51,7 +51,7 @@ class HeldFolder:
         self.overwrite = overwrite
         self.inputs = frozenset(self._inside(inputs))
         self.record = self.root / record
-        self.read = [self.record]
+        self.folder_record = self.record
         self.is_new = not os.path.lexists(self.record)
         self._own: set[str] = set()
         self._read_to: dict[Path, int] = {}
@@ -64,9 +64,9 @@ class HeldFolder:
         """
         copy = HeldFolder(self.root, guarded=self.guarded, overwrite=self.overwrite)
         copy.path, copy.inputs, copy.record = self.path, self.inputs, self.record
+        copy.folder_record = self.record
         if apart:
             copy.record = self.record.with_name(f"{self.record.name}.{apart}")
-        copy.read = [self.record, copy.record] if apart else [self.record]
         return copy
 
     def holds(self, path: Path) -> bool:
@@ -98,8 +98,10 @@ class HeldFolder:
     def owns(self, name: str) -> bool:
         """Whether the record names a file, by its path in the folder."""
         if name not in self._own:
-            for own, _ in self._entries():
-                self._own.add(own)
+            self._own |= {own for own, _ in self._entries([self.folder_record])}
+        if name not in self._own and self.record != self.folder_record:
+            # Another worker may have died between writing it and saying so.
+            self._own |= {own for own, _ in self._entries(self._apart())}
         return name in self._own
 
     def require_own(self, *names: str) -> None:
@@ -129,7 +131,7 @@ class HeldFolder:
     def sweep(self) -> None:
         """Remove what died runs left unfinished, and forget what is gone; the lock is held."""
         self._gather()
-        entries = self._entries()
+        entries = self._entries([self.record])
         for _, temporary in entries:
             if temporary is not None:
                 self._remove(temporary)
@@ -146,7 +148,7 @@ class HeldFolder:
             return
         self._gather()
         self._read_to = {}
-        for own, temporary in self._entries():
+        for own, temporary in self._entries([self.record]):
             self._own.add(own)
             if temporary is not None:
                 self._remove(temporary)
@@ -155,13 +157,15 @@ class HeldFolder:
 
     def _gather(self) -> None:
         """Put what workers of other machines have entered into the record of the folder."""
-        named = re.compile(re.escape(self.record.name) + r"\.[0-9a-f]{8}")
-        for name in sorted(os.listdir(self.root) if self.root.is_dir() else ()):
-            if named.fullmatch(name) is None:
-                continue
-            other = self.root / name
+        for other in self._apart():
             self._append([[own, temporary] for own, temporary in _read(other, 0)[0]])
             other.unlink(missing_ok=True)
+
+    def _apart(self) -> list[Path]:
+        """The records of workers of other machines."""
+        named = re.compile(re.escape(self.folder_record.name) + r"\.[0-9a-f]{8}")
+        names = sorted(os.listdir(self.root)) if self.root.is_dir() else []
+        return [self.root / name for name in names if named.fullmatch(name) is not None]
 
     def _resolved(self, path: Path) -> Path:
         try:
@@ -192,10 +196,10 @@ class HeldFolder:
         finally:
             os.close(handle)
 
-    def _entries(self) -> list[tuple[str, str | None]]:
-        """What other processes and runs have entered since this was read last."""
+    def _entries(self, records: Iterable[Path]) -> list[tuple[str, str | None]]:
+        """What processes and runs have entered into records since these were read last."""
         fresh: list[tuple[str, str | None]] = []
-        for record in self.read:
+        for record in records:
             entries, self._read_to[record] = _read(record, self._read_to.get(record, 0))
             fresh += entries
         return fresh

@@ -20,25 +20,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from engine.core.errors import DiskError, MemoryLimitError, TmError, UsageError
+from engine.core.errors import UsageError
 from engine.core.held import HeldFolder, held_folders, take_over
+from engine.runtime.cluster_faults import EXTRA, LACKING, STARTED, refused, translated, unusable
 from engine.runtime.pool import Item, Outcome, Result, cores, elsewhere, share_machine
 
-EXTRA = "pip install 'tm-toolkit[cluster]'"
 TRIES = 3
 """Workers that an item may cost before it is given up."""
 START, REACH = 300.0, 5.0
 """Seconds in which a first worker has to start, and in which an address has to answer."""
+AHEAD, QUICK = 2, 1.0
+"""Items that lie with a worker at once, where one takes it less than so many seconds."""
 KEPT = ("TM_",)
 """Beginnings of the environment variables that workers take over."""
-LACKING = ("ModuleNotFoundError", "ImportError")
 
 
 @contextmanager
 def on_cluster(address: str | None) -> Generator[None]:
     """Let `in_processes` use the Ray cluster at `HOST:PORT`, or with `auto` the one that is found.
 
-    None: this machine alone. UsageError where Ray is missing here or no such cluster answers.
+    It is joined when there is work for it. None: this machine alone. UsageError where Ray is
+    missing here or nothing answers there.
     """
     if address is None:
         yield
@@ -48,13 +50,14 @@ def on_cluster(address: str | None) -> Generator[None]:
         with elsewhere(RayWorkers()):
             yield
         return
+    workers = RayWorkers(_answering(address))
     with redirect_stdout(cast(TextIO, _WithoutRay(sys.stdout))):
-        _connect(ray, address)
         try:
-            with elsewhere(RayWorkers()):
+            with elsewhere(workers):
                 yield
         finally:
-            ray.shutdown()
+            if ray.is_initialized():
+                ray.shutdown()
 
 
 class _WithoutRay:
@@ -83,39 +86,38 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str) -> None:
+def _answering(address: str) -> str:
+    """`HOST:PORT` of a cluster where something answers; UsageError where nothing does."""
+    if address == "auto":
+        from ray._private.services import canonicalize_bootstrap_address_or_die
+
+        try:
+            address = canonicalize_bootstrap_address_or_die(address)
+        except (OSError, ValueError) as error:
+            raise UsageError("no Ray cluster is found on this machine", hint=STARTED) from error
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise UsageError(f"`{address}` is no address of a cluster", hint="write HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise refused(address, reason) from None
+    return address
+
+
+def _join(ray: Any, address: str) -> None:
     import signal
 
-    where = "no Ray cluster is found" if address == "auto" else f"no Ray cluster is at `{address}`"
-    hint = "start one by `ray start --head`, and give its HOST:PORT, or `auto` on its machines"
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or "/" in host or not port.isdecimal():
-            raise UsageError(f"`{address}` is no address of a cluster", hint="write HOST:PORT")
-        try:
-            socket.create_connection((host, int(port)), timeout=REACH).close()
-        except (OSError, OverflowError) as error:
-            raise UsageError(f"{where}: {error}", hint=hint) from None
     ended = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level="error", log_to_driver=False)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
-        raise refused(where, str(error), hint) from None
+        raise refused(address, str(error)) from None
     finally:
         if ended is not None and signal.getsignal(signal.SIGTERM) is not ended:
             signal.signal(signal.SIGTERM, ended)  # Ray's own would skip the ledger
-
-
-def refused(where: str, reason: str, hint: str) -> UsageError:
-    """The error for a cluster that cannot be joined, from what Ray says."""
-    text = " ".join(reason.split())
-    if "ersion mismatch" in text:
-        return UsageError(
-            f"the cluster runs other versions: {text[:300]}",
-            hint="install the same Python and the same `ray` on all machines",
-        )
-    return UsageError(f"{where}: {text[:300]}", hint=hint)
 
 
 @dataclass(slots=True)
@@ -124,17 +126,32 @@ class _Job:
     tries: int = 0
 
 
-@dataclass(slots=True)
-class _Call:
-    """What a worker does: its start, or an item, since when."""
+@dataclass(slots=True, eq=False)
+class _Hand:
+    """A worker, and the calls that lie with it in their order: its start (no job), or items.
+
+    since: when it began the first of them; quick: whether it took little for the last item.
+    """
 
     worker: Any
-    job: _Job | None
+    calls: deque[tuple[Any, _Job | None]] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
+    quick: bool = False
+    lives: bool = True
+
+    def take_off(self) -> _Job | None:
+        """The job of the first call, which has ended."""
+        _, job = self.calls.popleft()
+        now = time.monotonic()
+        self.quick, self.since = job is not None and now - self.since < QUICK, now
+        return job
 
 
 class RayWorkers:
-    """The workers of the cluster that this process is connected to."""
+    """The workers of the cluster at `HOST:PORT`; None: of the one that this process is in."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self.address = address
 
     def outcomes(
         self, work: Callable[[Item], Result], items: Iterable[Item], *, limit: float | None
@@ -144,12 +161,14 @@ class RayWorkers:
         An item whose worker or machine dies is tried again; the third time it has no result.
         UsageError where the workers cannot run tm, MemoryLimitError for a full object store.
         """
+        if isinstance(items, Sized) and not len(items):
+            return
         ray = _ray()
+        if self.address is not None and not ray.is_initialized():
+            _join(ray, self.address)
         count = int(ray.cluster_resources().get("CPU", 1)) or 1
         if isinstance(items, Sized):
             count = min(count, len(items))
-        if not count:
-            return
         with _run(ray, work, count) as run:
             yield from run.outcomes(iter(items), limit)
 
@@ -167,31 +186,17 @@ def _run(ray: Any, work: Callable[..., Any], count: int) -> "Generator[_Run]":
             run.stop()
 
 
-def translated(error: Exception) -> Exception:
-    """An error of ours for what Ray says of memory and disk; the error itself else."""
-    name = type(getattr(error, "cause", None) or error).__name__
-    if "ObjectStoreFullError" in name or "ObjectStoreFullError" in str(error):
-        return MemoryLimitError(
-            "the object store of the cluster is full",
-            hint="start Ray with a larger `--object-store-memory`, or give it fewer processors",
-        )
-    if "OutOfDiskError" in name or "OutOfDiskError" in str(error):
-        return DiskError(
-            "a machine of the cluster has no disk left for what its object store holds",
-            hint="free its temporary folder, or start Ray with a larger `--object-store-memory`",
-        )
-    return error
-
-
 class _Run:
     """The workers of one batch."""
 
     def __init__(self, ray: Any, work: Any, count: int) -> None:
         self.ray, self.work, self.count = ray, work, count
         self.kind = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
-        self.calls: dict[Any, _Call] = {}
-        self.idle: list[Any] = []
+        self.hands: dict[Any, _Hand] = {}
+        """By the call that each is at."""
+        self.idle: list[_Hand] = []
         self.workers: list[Any] = []
+        self.again, self.exhausted, self.held = deque[_Job](), False, 0
         self.began, self.unstarted = time.monotonic(), 0
         self.ready = False
 
@@ -207,46 +212,77 @@ class _Run:
             self.work, held_folders(apart), os.getcwd(), environment, self.count
         )
         self.workers.append(worker)
-        self.calls[worker.describe.remote()] = _Call(worker, None)
+        self.call(_Hand(worker), worker.describe.remote(), None)
 
     def outcomes(self, items: Iterator[Any], limit: float | None) -> Iterator[Outcome[Any, Any]]:
-        again = deque[_Job]()
-        exhausted = False
         for _ in range(self.count):
             self.start()
-        while not exhausted or again or any(call.job is not None for call in self.calls.values()):
-            done, _ = self.ray.wait(list(self.calls), timeout=1.0)
+        while not self.exhausted or self.again or self.held:
+            done, _ = self.ray.wait(list(self.hands), timeout=1.0)
             for ref in done:
-                call = self.calls.pop(ref)
-                answer = self.answer(ref, call)
-                if answer is not None:
-                    self.idle.append(call.worker)
-                if call.job is None:
-                    if answer is not None:
-                        self.require_same(answer)
-                        self.ready = True
-                elif answer is not None:
-                    yield Outcome(call.job.item, _value(answer))
-                elif call.job.tries < TRIES:
-                    again.append(call.job)
-                else:
-                    yield Outcome(call.job.item, None)
-            while self.idle and (again or not exhausted):
-                job = again.popleft() if again else next(map(_Job, items), None)
-                if job is None:
-                    exhausted = True
-                    break
-                worker = self.idle.pop()
-                self.calls[worker.run.remote(job.item)] = _Call(worker, job)
-            yield from self.overdue(limit)
+                hand = self.hands.pop(ref)
+                job = hand.take_off()
+                self.held -= job is not None
+                answer = self.answer(ref, job)
+                if answer is None:
+                    self.replace(hand, job)
+                elif job is None:
+                    self.require_same(answer)
+                    self.ready = True
+                self.go_on(hand, items)  # before anybody looks at the result
+                if job is not None and answer is not None:
+                    yield Outcome(job.item, _value(answer))
+                elif job is not None and job.tries >= TRIES:
+                    yield Outcome(job.item, None)
+            yield from self.overdue(limit, items)
             if not self.ready and time.monotonic() - self.began > START:
                 raise UsageError(
                     f"no processor of the cluster was free for {START:.0f} seconds",
                     hint="wait for other work on it, or start more machines: `ray status`",
                 )
 
-    def answer(self, ref: Any, call: _Call) -> Any:
-        """What a worker says; None where it or its machine died, and another one is started."""
+    def call(self, hand: _Hand, ref: Any, job: _Job | None) -> None:
+        hand.calls.append((ref, job))
+        if len(hand.calls) == 1:
+            hand.since = time.monotonic()
+            self.hands[ref] = hand
+
+    def replace(self, hand: _Hand, job: _Job | None) -> None:
+        """Start a worker for one that died of a job; what lay with it unbegun is not to blame."""
+        if job is not None and job.tries < TRIES:
+            self.again.append(job)
+        self.again.extend(unbegun for _, unbegun in hand.calls if unbegun is not None)
+        self.held -= len(hand.calls)
+        hand.calls.clear()
+        hand.lives = False
+        self.start()
+
+    def go_on(self, hand: _Hand, items: Iterator[Any]) -> None:
+        """Items for whoever is idle, and the next one for a worker that does not take long."""
+        if hand.calls:
+            self.hands[hand.calls[0][0]] = hand
+        elif hand.lives:
+            self.idle.append(hand)
+        while self.idle and (job := self.next_job(items)) is not None:
+            self.send(self.idle.pop(), job)
+        while hand.quick and 0 < len(hand.calls) < AHEAD:
+            if (job := self.next_job(items)) is None:
+                return
+            self.send(hand, job)
+
+    def next_job(self, items: Iterator[Any]) -> _Job | None:
+        if self.again:
+            return self.again.popleft()
+        job = next(map(_Job, items), None)
+        self.exhausted = job is None
+        return job
+
+    def send(self, hand: _Hand, job: _Job) -> None:
+        self.held += 1
+        self.call(hand, hand.worker.run.remote(job.item), job)
+
+    def answer(self, ref: Any, job: _Job | None) -> Any:
+        """What a worker says; None where it or its machine died."""
         try:
             return self.ray.get(ref)
         except self.ray.exceptions.RayTaskError as error:
@@ -254,26 +290,29 @@ class _Run:
         except self.ray.exceptions.RayError as error:
             if translated(error) is not error:
                 raise
-            if call.job is not None:
-                call.job.tries += 1
+            if job is not None:
+                job.tries += 1
             else:
                 self.unstarted += 1
                 if self.unstarted >= TRIES * self.count or any(n in str(error) for n in LACKING):
                     raise unusable(str(error)) from None
-            self.start()
             return None
 
-    def overdue(self, limit: float | None) -> Iterator[Outcome[Any, Any]]:
+    def overdue(self, limit: float | None, items: Iterator[Any]) -> Iterator[Outcome[Any, Any]]:
         """End the workers that hold one item for longer than `limit` seconds."""
         if limit is None:
             return
         now = time.monotonic()
-        for ref, call in list(self.calls.items()):
-            if call.job is not None and now - call.since > limit:
-                del self.calls[ref]
-                self.ray.kill(call.worker)
-                self.start()
-                yield Outcome(call.job.item, None)
+        for ref, hand in list(self.hands.items()):
+            _, job = hand.calls[0]
+            if job is not None and now - hand.since > limit:
+                del self.hands[ref]
+                self.ray.kill(hand.worker)
+                hand.take_off()
+                self.held -= 1
+                self.replace(hand, None)
+                self.go_on(hand, items)
+                yield Outcome(job.item, None)
 
     def require_same(self, facts: Mapping[str, str]) -> None:
         """UsageError for a worker of another version, or one that does not see this folder."""
@@ -290,20 +329,6 @@ class _Run:
                 f"a worker on {facts['node']} does not see `{facts['lacks']}`",
                 hint="work in a folder that all machines share under the same path",
             )
-
-
-def unusable(reason: str) -> TmError:
-    """The error for workers that do not start."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if any(n in line for n in LACKING)), "")
-    if last:
-        return UsageError(
-            f"a worker of the cluster cannot run tm: {last}", hint=f"on its machine, {EXTRA}"
-        )
-    return UsageError(
-        f"the workers of the cluster do not start: {' '.join(lines)[:300]}",
-        hint="`ray status`, and the logs of its machines, say more",
-    )
 
 
 def describe() -> dict[str, str]:

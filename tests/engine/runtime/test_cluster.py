@@ -3,18 +3,21 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import ray.exceptions
 
+from engine.core.atomic import written
 from engine.core.errors import DiskError, MemoryLimitError, UsageError
-from engine.core.held import HeldFolder
+from engine.core.held import HeldFolder, TakenError
+from engine.core.lock import locked
 from engine.runtime import cluster
-from engine.runtime.cluster import RayWorkers, on_cluster, refused, translated, unusable
+from engine.runtime.cluster import RayWorkers, on_cluster
+from engine.runtime.cluster_faults import refused, translated, unusable
 from engine.runtime.pool import Outcome, elsewhere, in_processes, is_elsewhere
 
 MISMATCH = """Version mismatch: The cluster was started with:
@@ -42,6 +45,30 @@ def test_an_address_where_no_cluster_is_is_refused_with_a_hint(address, fault):
     assert caught.value.hint is not None
 
 
+@pytest.mark.parametrize("stale", [None, "nowhere.invalid:1"])
+def test_auto_without_a_cluster_ends_at_once_even_where_one_was(monkeypatch, tmp_path, stale):
+    from ray._private import services
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_gcs_addresses", set)
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: stale)
+    fault = "on this machine" if stale is None else f"at `{stale}`: "
+    with pytest.raises(UsageError, match=f"no Ray cluster is .*{fault}"), on_cluster("auto"):
+        pass
+
+
+def test_a_cluster_is_not_joined_before_there_is_work(tmp_path, tm):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:  # of no cluster: joining would wait
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        told = tm("prep", "align", empty, tmp_path / "out", "--cluster", where)
+        with on_cluster(where):
+            assert list(in_processes(abs, [], workers=1)) == []
+    assert told.code == 3
+    assert "nothing to align" in told.err
+
+
 def test_without_an_address_the_work_stays_here():
     with on_cluster(None):
         assert not is_elsewhere()
@@ -57,8 +84,8 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        (refused("there", MISMATCH, ""), UsageError, "other versions.*Ray: 2.9.0"),
-        (refused("no cluster", "timed  out", "start one"), UsageError, "no cluster: timed out"),
+        (refused("a:1", MISMATCH), UsageError, "other versions.*Ray: 2.9.0"),
+        (refused("a:1", "timed  out"), UsageError, "no Ray cluster is at `a:1`: timed out"),
         (unusable(CREATION), UsageError, "cannot run tm: .*No module named 'engine'"),
         (unusable("it was killed"), UsageError, "do not start: it was killed"),
         (
@@ -119,6 +146,21 @@ def test_a_folder_owns_what_workers_of_other_machines_wrote(tmp_path):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_what_a_worker_wrote_before_it_died_is_replaced_by_the_next_one(tmp_path):
+    folder = HeldFolder(tmp_path, guarded=True)
+    (tmp_path / "theirs.png").write_text("")
+    written = folder.for_worker("00c0ffee").begin(tmp_path / "a.png")
+    written.write_text("")
+    written.rename(tmp_path / "a.png")
+    second = folder.for_worker("0badcafe")
+    second.begin(tmp_path / "a.png")
+    with pytest.raises(TakenError, match="is there already"):
+        second.begin(tmp_path / "theirs.png")
+
+
+SMALL = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+
+
 @pytest.fixture(scope="module")
 def three_nodes():
     """A cluster of three nodes of one processor each on this machine."""
@@ -126,9 +168,8 @@ def three_nodes():
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ |= {"RAY_raylet_start_wait_time_s": "240"}  # beside other work
-    small = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=small)
-    nodes.workers = [nodes.add_node(**small) for _ in range(2)]
+    nodes = Cluster(initialize_head=True, head_node_args=SMALL)
+    nodes.workers = [nodes.add_node(**SMALL) for _ in range(2)]
     yield nodes
     nodes.shutdown()
 
@@ -139,6 +180,24 @@ def poisoned(item):
     if item == 5:
         raise ValueError("of the work")
     return item, os.environ.get("TM_TOLD"), os.getpid()
+
+
+def dying_after_it_wrote(path):
+    with written(path) as file:
+        file.write(b"whole")
+    if not (mark := path.with_suffix(".died")).exists():
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+@pytest.mark.slow
+def test_an_item_whose_worker_died_after_it_wrote_is_done_by_another(three_nodes, tmp_path):
+    names = [f"{number}.txt" for number in range(6)]
+    with locked(tmp_path, guarded=True), on_cluster(three_nodes.address):
+        items = [tmp_path / name for name in names]
+        outcomes = list(in_processes(dying_after_it_wrote, items, workers=1))
+    assert sorted(str(one.result) for one in outcomes) == names
 
 
 @pytest.mark.slow
@@ -207,47 +266,83 @@ def assert_same_files(one, other):
 COUNT = int(os.environ.get("CLUSTER_FACES", "60"))
 
 
-@pytest.mark.slow
-def test_a_cluster_that_loses_a_node_gives_the_files_of_the_pool(three_nodes, tmp_path):
-    photos = tmp_path / "photos"
-    drawn = ("--per-person", "10", "--ages", "10..80", "--unaligned", "1", "--size", "256")
-    finished("prep", "synth", photos, "--people", str(COUNT // 10), "--seed", "450000", *drawn)
-    here, there = tmp_path / "here", tmp_path / "there"
-    finished("prep", "align", photos, here / "faces", "--size", "128", "--workers", "2")
-    run = tm(
-        *("prep", "align", photos, there / "faces", "--size", "128"),
-        *("--cluster", three_nodes.address),
-    )
-    while len(list((there / "faces").glob("**/*.png"))) < COUNT // 2:
+def align(photos, to):
+    return "prep", "align", photos, to / "faces", "--size", "128"
+
+
+def relabel(photos, to):
+    return "relabel", photos, "--set", "batch=8", "--out", to / "labels.json"
+
+
+def aligned(folder):
+    return len(list((folder / "faces").glob("**/*.png")))
+
+
+def relabelled(folder):
+    journals = (folder / "labels_files").glob(".*.journal")
+    return sum(len(path.read_text().splitlines()) for path in journals)
+
+
+def loses_a_node(nodes, line, done):
+    """Run a line of tm, kill a node once half of the faces are done, and give it back."""
+    run = tm(*line, "--cluster", nodes.address)
+    while done() < COUNT // 2:
         assert run.poll() is None, run.stderr.read()
-        time.sleep(0.1)
-    three_nodes.remove_node(three_nodes.workers.pop(), allow_graceful=False)
+        time.sleep(0.05)
+    assert run.poll() is None
+    nodes.remove_node(nodes.workers.pop(), allow_graceful=False)
+    assert done() < COUNT
     _, errors = run.communicate(timeout=1200)
     assert run.returncode == 0, errors
-    assert_same_files(here / "faces", there / "faces")
-    for verb in (
-        lambda to: ("relabel", photos, "--out", to / "labels.json"),
-        lambda to: ("prep", "filter", to / "faces"),
-        lambda to: ("bank", "build", to / "faces", to / "bank.safetensors"),
-    ):
-        finished(*verb(here))
-        finished(*verb(there), "--cluster", three_nodes.address)
-    for folder in (here, there):
-        labels = Path(folder / "labels.json")
-        labels.write_text(labels.read_text().replace(str(folder), ""))
+    nodes.workers.append(nodes.add_node(**SMALL))
+
+
+def drawn_photos(folder, count):
+    drawn = ("--per-person", "10", "--ages", "10..80", "--unaligned", "1", "--size", "256")
+    finished("prep", "synth", folder, "--people", str(count // 10), "--seed", "450000", *drawn)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verb", "done", "ledger"),
+    [
+        (align, aligned, "faces/manifest.jsonl"),
+        (relabel, relabelled, "labels_files/predictions.jsonl"),
+    ],
+)
+def test_a_cluster_that_loses_a_node_gives_the_files_of_the_pool(
+    three_nodes, tmp_path, verb, done, ledger
+):
+    photos = drawn_photos(tmp_path / "photos", COUNT)
+    here, there = tmp_path / "here", tmp_path / "there"
+    finished(*verb(photos, here))
+    loses_a_node(three_nodes, verb(photos, there), lambda: done(there))
+    for labels in tmp_path.glob("*/labels.json"):
+        labels.write_text(labels.read_text().replace(str(labels.parent), ""))
     assert_same_files(here, there)
+    rows = without_seconds(there / ledger)
+    assert [row["status"] for row in rows] == ["done"] * COUNT
+
+
+@pytest.mark.slow
+def test_every_other_verb_on_a_cluster_gives_the_files_of_the_pool(three_nodes, tmp_path):
+    photos = drawn_photos(tmp_path / "photos", 20)
     few = tmp_path / "few"
     few.mkdir()
     for path in sorted(photos.rglob("*.png"))[:4]:
         (few / path.name).write_bytes(path.read_bytes())
+    here, there = tmp_path / "here", tmp_path / "there"
     for verb in (
+        lambda to: align(photos, to),
+        lambda to: ("prep", "filter", to / "faces"),
+        lambda to: ("bank", "build", to / "faces", to / "bank.safetensors"),
         lambda to: ("infer", few, "--ages", "30", "--out", to / "aged"),
         lambda to: ("enhance", few, to / "enhanced", "--steps", "esrgan"),
     ):
         finished(*verb(here))
         finished(*verb(there), "--cluster", three_nodes.address)
-    assert_same_files(here / "aged", there / "aged")
-    assert_same_files(here / "enhanced", there / "enhanced")
+    assert_same_files(here, there)
 
 
 @pytest.mark.slow
