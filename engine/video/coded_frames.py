@@ -106,8 +106,8 @@ class CodedFrames:
             "identity_by": identity.evaluator,
         }
 
-    def facts(self) -> dict[str, Any]:
-        return {}
+    def facts(self, age: float) -> dict[str, Any]:
+        return {"extrapolated_years": self.ager.training_domain.beyond(age)}
 
     def _face(self, pixels: Pixels, quad: Quad) -> torch.Tensor:
         return to_tensor(crop_face(pixels, quad, self.ager.input_size))

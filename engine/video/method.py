@@ -70,8 +70,8 @@ class FrameMethod(Protocol):
         """`predicted_age`, `identity` and by whom, of an aged frame."""
         ...
 
-    def facts(self) -> dict[str, Any]:
-        """What a row of the ledger says of the person."""
+    def facts(self, age: float) -> dict[str, Any]:
+        """What the row of a target age says of the person: `extrapolated_years` and more."""
         ...
 
 

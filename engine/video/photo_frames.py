@@ -8,7 +8,7 @@ import numpy as np
 from engine.core.errors import PictureError
 from engine.faces.detect import Face
 from engine.faces.rotation import Pixels
-from engine.inference.photo_method import ADULT, PhotoMethod, person_mask
+from engine.inference.photo_method import ADULT, PhotoMethod, flags_of_target, person_mask
 from engine.inference.plan import InferPlan
 from engine.inference.source_age import SourceAge
 from engine.inference.subject import Subject
@@ -100,9 +100,10 @@ class PhotoFrames:
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
         return self.method.evaluated(picture, face, self.sitter, age)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, age: float) -> dict[str, Any]:
         return {
+            "extrapolated_years": self.method.own.beyond(age),
             "source_age": round(self.source.years, 2),
             "age_source": self.source.source,
-            "flags": self.sitter.flags,
+            "flags": [*flags_of_target(age), *self.sitter.flags],
         }

@@ -222,13 +222,12 @@ def _row(
         "identity": round(fmean(same), 4) if same else None,
         "identity_reconstruction": None,
         **{name: first.get(name) for name in shared if name in first or name != "identity_d0_of"},
-        "extrapolated_years": None,
         "sha256": work.clip.sha256,
         "model": method.name,
         "frames": len(timing.runs),
         "frames_unchanged": int((timing.runs < 0).sum()),
         "frames_evaluated": len(estimates),
-        **method.facts(),
+        **method.facts(age),
     }
 
 
