@@ -110,10 +110,18 @@ def age_change(
     ages = source_age, target_age
     gains = subject.model.gains(target_age > source_age, subject.code)
     change, factor = _changes(subject, ages, gains)
-    moved = _displacement(subject, ages, gains["shape"])
+    moved = age_offsets(subject, source_age, target_age, strength=strength)
     if strength != 1:
-        change, factor, moved = change * strength, factor**strength, moved * strength
+        change, factor = change * strength, factor**strength
     return AgeChange(change, factor, moved)
+
+
+def age_offsets(
+    subject: PhotoSubject, source_age: float, target_age: float, *, strength: float = 1.0
+) -> Floats:
+    """The offsets of `age_change` alone, which need little of the working copy."""
+    gains = subject.model.gains(target_age > source_age, subject.code)
+    return _displacement(subject, (source_age, target_age), gains["shape"]) * np.float32(strength)
 
 
 def changed(subject: PhotoSubject, change: AgeChange) -> Pixels:
@@ -166,7 +174,8 @@ def _changes(
         blurred(np.ascontiguousarray(lab[..., 0]), 2.0 * work.per_frame), 0.5
     )
     result[..., 0] += deepest * np.tanh(lines / deepest)
-    blotches = np.exp(np.clip(BLOTCHES * logs[..., :2].mean(axis=-1), *BLOTCH_BOUNDS)) - 1
+    finest_logs = (logs[..., 0] + logs[..., 1]) / 2
+    blotches = np.exp(np.clip(BLOTCHES * finest_logs, *BLOTCH_BOUNDS)) - 1
     result[..., 1:] += blotches[..., None] * work.blotches
     if older:  # age lightens nobody's skin, taken over all parts of the change
         lift = float(((result[..., 0] - lab[..., 0]) * skin).sum() / max(float(skin.sum()), 1.0))
@@ -198,7 +207,7 @@ def _skin_change(
     field = broad * gains["colour"] + fine * folds
     change = _at_work(subject, field)
     skin = np.maximum(layers.skin, IN_BROWS * layers.brows) * (1 - layers.fixed)
-    mean = (change * skin[..., None]).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
+    mean = np.einsum("hwc,hw->c", change, skin) / max(float(skin.sum()), 1.0)
     change = change - np.array(COMPLEXION, np.float32) * mean
     change = change * skin[..., None] * (BEYOND_FACE + (1 - BEYOND_FACE) * layers.face)[..., None]
     change *= min(float(subject.view.masks.skin_colour[0]) / REFERENCE_SKIN, 1.1)

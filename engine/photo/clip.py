@@ -33,7 +33,6 @@ from engine.photo.outlines import feature_planes
 from engine.photo.subject import (
     WORKING_SCALE,
     PhotoSubject,
-    crease_level,
     movable,
     prepare_subject,
     working_copy,
@@ -106,7 +105,7 @@ def measured(
         "glasses": masks.glasses,
         "per_frame": work.per_frame,
         "colourful": work.colourful,
-        "crease_level": np.nan if (level := crease_level(work)) is None else level,
+        "crease_level": np.nan if (level := work.crease_level) is None else level,
     }
     return {name: np.array(value, np.float32) for name, value in numbers.items()} | {
         "points": subject.view.points,
@@ -197,14 +196,12 @@ def shared_change(subject: PhotoSubject, change: AgeChange, scale: float) -> Flo
     return sampled(both, where).astype(np.float16)
 
 
-def averaged_change(subject: PhotoSubject, change: AgeChange, shared: Floats) -> AgeChange:
-    """A frame's change with its levels and finer detail from a mean of `shared_change`s."""
+def averaged_change(subject: PhotoSubject, offsets: Floats, shared: Floats) -> AgeChange:
+    """A frame's change by its offsets of `age_offsets` and a mean of `shared_change`s."""
     scale = shared.shape[1] / WIDTH
     own = sampled(shared, (subject.work.to_mean + 0.5) * scale - 0.5)
     finer = 1 + FINER * (own[..., 3] - 1)
-    return AgeChange(
-        np.ascontiguousarray(own[..., :3]), np.ascontiguousarray(finer), change.offsets
-    )
+    return AgeChange(np.ascontiguousarray(own[..., :3]), np.ascontiguousarray(finer), offsets)
 
 
 def shared_scale(measures: Measures) -> float:

@@ -1,5 +1,7 @@
 """Laying the change of a working copy into the photograph, at the photograph's own resolution."""
 
+from functools import reduce
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,27 +25,29 @@ def compose(part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Fl
     factor (h', w') of detail that is finer than it; moved: whence each pixel comes, offsets
     (h', w', 2) in pixels of the photograph. Only the rectangle that changes visibly is computed.
     """
-    levels = np.maximum(np.abs(change).max(axis=-1), FINEST * np.abs(factor - 1))
-    seen = (levels > UNSEEN) | (np.abs(moved).max(axis=-1) > UNSEEN)
+    most = np.maximum(_largest(change), FINEST * np.abs(factor - 1))
+    seen: Floats = np.maximum(most, _largest(moved)) > UNSEEN
     if not seen.any():
         return
     size, reach = part.shape[:2], int(np.ceil(np.abs(moved).max())) + BORDER
     rows, columns = (
-        _span(seen.any(axis=1 - axis), size[axis] / seen.shape[axis], reach, size[axis])
+        _span(np.asarray(seen.any(axis=1 - axis)), size[axis] / seen.shape[axis], reach, size[axis])
         for axis in (0, 1)
     )
     window = part[rows, columns]
     # part + change + (part - rgb) (factor - 1), of which all but `part` is smooth.
     finer = np.zeros_like(factor) if seen.shape == size else factor - 1
-    smooth = np.dstack([change - rgb * finer[..., None], finer])
+    smooth = cv2.merge(
+        [own - level * finer for own, level in zip(cv2.split(change), cv2.split(rgb), strict=True)]
+    )
     height, width = window.shape[:2]
     edited = np.empty_like(window)
     strips = [slice(start, min(start + STRIP, height)) for start in range(0, height, STRIP)]
     for strip in strips:
         field = _enlarged(smooth, size, rows.start, strip, columns)
-        finest = np.repeat(field[..., 3:] + 1, 3, axis=-1)
-        kept = cv2.multiply(window[strip], finest, dtype=cv2.CV_32F)
-        edited[strip] = cv2.add(kept, np.ascontiguousarray(field[..., :3]), dtype=cv2.CV_8U)
+        finest = _enlarged(finer, size, rows.start, strip, columns) + 1
+        kept = cv2.multiply(window[strip], cv2.merge([finest] * 3), dtype=cv2.CV_32F)
+        edited[strip] = cv2.add(kept, np.ascontiguousarray(field), dtype=cv2.CV_8U)
     x = np.arange(width, dtype=np.float32)[None]
     for strip in strips:
         offset = _enlarged(moved, size, rows.start, strip, columns)
@@ -55,6 +59,11 @@ def compose(part: Pixels, rgb: Floats, change: Floats, factor: Floats, moved: Fl
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
+
+
+def _largest(field: Floats) -> Floats:
+    """The largest magnitude (h, w) over the last axis of a field."""
+    return np.asarray(reduce(np.maximum, cv2.split(np.abs(field))), np.float32)
 
 
 def _span(seen: NDArray[np.bool_], scale: float, reach: int, length: int) -> slice:

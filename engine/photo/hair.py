@@ -145,8 +145,8 @@ def _unlike_skin(
         return np.ones(lab.shape[:2], np.float32)
     shade = np.clip(lab[..., :1] / max(float(skin[0]), 1.0), 0.2, 1.0)
     line = shade * skin[1:] - hair[1:]
-    length = np.sqrt((line * line).sum(axis=-1))
-    place = ((lab[..., 1:] - hair[1:]) * line).sum(axis=-1) / np.maximum(length, 1.0) ** 2
+    length = np.sqrt(np.einsum("hwc,hwc->hw", line, line))
+    place = np.einsum("hwc,hwc->hw", lab[..., 1:] - hair[1:], line) / np.maximum(length, 1.0) ** 2
     trust = np.clip((length - TINT[0]) / (TINT[1] - TINT[0]), 0, 1)
     return 1 - trust * np.clip((place - like[0]) / (like[1] - like[0]), 0, 1)
 

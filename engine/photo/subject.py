@@ -1,12 +1,14 @@
 """What is computed once per photograph, whatever the number of target ages."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.photo.bands import CELL, blurred, detail_bands, log_energy
+from engine.photo.creases import creases, level_of
 from engine.photo.features import FaceView, code_inputs, lab_of, view_of
 from engine.photo.frame import (
     HEIGHT,
@@ -54,29 +56,66 @@ class Layers:
     fixed: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class WorkingCopy:
     """The part of the photograph that may change, at up to WORKING_SCALE.
 
     box: left, top, right, bottom in the photograph; size: width, height here; per_frame: pixels
     here per frame pixel; to_frame: from here to the aligned frame; to_mean: (h, w, 2), where each
-    pixel lies in the mean frame; rgb, lab, bands: the picture and its detail; creases: (h, w) thin
-    dark lines, 0..1; blotches: (h, w, 2) uneven a and b of the skin; colourful: 0 for a grey
-    or toned picture, 1 for one in colour.
+    pixel lies in the mean frame; rgb: the picture. What else a change is computed from is measured
+    when it is first asked for: many frames of a clip need none of it. known_level,
+    known_colourful: as measured of a whole shot, for a frame of a clip.
     """
 
+    view: FaceView
     box: tuple[int, int, int, int]
     size: tuple[int, int]
     per_frame: float
     to_frame: Similarity
     to_mean: Floats
     rgb: Floats
-    lab: Floats
-    bands: list[Floats]
-    creases: Floats
-    blotches: Floats
-    layers: Layers
-    colourful: float
+    known_level: float | None = None
+    known_colourful: float | None = None
+
+    @cached_property
+    def lab(self) -> Floats:
+        """The picture in Lab."""
+        return lab_of(self.rgb)
+
+    @cached_property
+    def bands(self) -> list[Floats]:
+        """Its detail, finest first."""
+        return detail_bands(self._light, self.per_frame)[0]
+
+    @cached_property
+    def layers(self) -> Layers:
+        """Its masks."""
+        return _layers(self.view, self.to_frame, self.lab, self.per_frame)
+
+    @cached_property
+    def creases(self) -> Floats:
+        """Thin dark lines (h, w), 0..1."""
+        return creases(self._light, self.per_frame, self.layers.skin, level=self.known_level)
+
+    @cached_property
+    def blotches(self) -> Floats:
+        """Uneven a and b of the skin (h, w, 2)."""
+        return _blotches(self.lab, self.layers.skin * (1 - self.layers.fixed), self.per_frame)
+
+    @cached_property
+    def colourful(self) -> float:
+        """0 for a grey or toned picture, 1 for one in colour."""
+        known = self.known_colourful
+        return _colourful(self.lab, self.layers.skin) if known is None else known
+
+    @property
+    def crease_level(self) -> float | None:
+        """How deep the lines of its skin typically are; None where it has no skin."""
+        return level_of(self._light, self.per_frame, self.layers.skin)
+
+    @property
+    def _light(self) -> Floats:
+        return np.ascontiguousarray(self.lab[..., 0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,26 +203,16 @@ def working_copy(
         [[1 / x, 0, (1 / x - 1) / 2 + left], [0, 1 / y, (1 / y - 1) / 2 + top], [0, 0, 1]]
     )
     to_frame = Similarity((view.to_frame.matrix.astype(np.float64) @ grow).astype(np.float32))
-    rgb = small.astype(np.float32)
-    lab = lab_of(rgb)
-    per_frame = 1 / to_frame.scale
-    bands, _ = detail_bands(np.ascontiguousarray(lab[..., 0]), per_frame)
-    layers = _layers(view, to_frame, lab, per_frame)
     return WorkingCopy(
+        view=view,
         box=(int(left), int(top), int(right), int(bottom)),
         size=size,
-        per_frame=per_frame,
+        per_frame=1 / to_frame.scale,
         to_frame=to_frame,
         to_mean=frame_to_work(from_mean, to_frame, size),
-        rgb=rgb,
-        lab=lab,
-        bands=bands,
-        creases=creases(
-            np.ascontiguousarray(lab[..., 0]), per_frame, layers.skin, level=crease_level
-        ),
-        blotches=_blotches(lab, layers.skin * (1 - layers.fixed), per_frame),
-        layers=layers,
-        colourful=_colourful(lab, layers.skin) if colourful is None else colourful,
+        rgb=small.astype(np.float32),
+        known_level=crease_level,
+        known_colourful=colourful,
     )
 
 
@@ -312,8 +341,9 @@ def _matte(lab: Floats, hair: Floats, other: Floats, per_frame: float) -> tuple[
     back, back_weight = _local_mean(light, other, sigma)
     front, front_weight = _local_mean(light, (hair > 0.9).astype(np.float32), sigma)
     line = front - back
-    length = (line * line).sum(axis=-1)
-    share = np.clip(((light - back) * line).sum(axis=-1) / np.maximum(length, 1.0), 0, 1)
+    length = np.einsum("hwc,hwc->hw", line, line)
+    share = np.einsum("hwc,hwc->hw", light - back, line) / np.maximum(length, 1.0)
+    share = np.clip(share, 0, 1)
     # Trust it near both, and where they differ by more than noise.
     trust = np.clip(back_weight * 20, 0, 1) * np.clip(front_weight * 20, 0, 1)
     trust = trust * np.clip((np.sqrt(length) - 8) / 10, 0, 1)
@@ -336,40 +366,6 @@ def _colourful(lab: Floats, skin: Floats) -> float:
     spread = float(np.hypot(a, b)[where].mean())
     low, high = GREY_CHROMA
     return float(np.clip((spread - low) / (high - low), 0, 1))
-
-
-def creases(light: Floats, per_frame: float, skin: Floats, *, level: float | None = None) -> Floats:
-    """Thin dark lines of L (h, w), 0..1: by the Hessian, as vessels are found (Frangi 1998).
-
-    level: of `crease_level`, where it is known.
-    """
-    valley = _valleys(light, per_frame)
-    typical = _level_of(valley, skin) if level is None else level
-    if typical is None:
-        return np.zeros_like(light)
-    line = np.clip(valley / max(2 * typical, 1e-3), 0, 1)
-    return np.clip(cv2.GaussianBlur(line, (0, 0), 1.0 * per_frame) * 1.5, 0, 1).astype(np.float32)
-
-
-def crease_level(work: WorkingCopy) -> float | None:
-    """How deep the lines of a working copy's skin typically are; None where it has no skin."""
-    light = np.ascontiguousarray(work.lab[..., 0])
-    return _level_of(_valleys(light, work.per_frame), work.layers.skin)
-
-
-def _level_of(valley: Floats, skin: Floats) -> float | None:
-    where = skin > 0.5
-    return float(np.percentile(valley[where], 85)) if where.any() else None
-
-
-def _valleys(light: Floats, per_frame: float) -> Floats:
-    """How dark and narrow the valleys of L (h, w) are."""
-    soft = cv2.GaussianBlur(light, (0, 0), 1.3 * per_frame)
-    xx, yy = cv2.Sobel(soft, cv2.CV_32F, 2, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 2)
-    xy = cv2.Sobel(soft, cv2.CV_32F, 1, 1)
-    root = np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    across, along = (xx + yy) / 2 + root, np.abs((xx + yy) / 2 - root)
-    return np.maximum(across, 0) * np.clip(1 - along / np.maximum(across, 1e-6), 0, 1)
 
 
 def _blotches(lab: Floats, skin: Floats, per_frame: float) -> Floats:

@@ -22,12 +22,12 @@ from engine.runtime.pool import cores
 from engine.video.clip import Clip, Frame, frames_of, pixels_of
 from engine.video.follow import face_of
 from engine.video.marks import is_mark
-from engine.video.method import Change, FrameMethod, Measures
+from engine.video.method import FrameMethod, Measures
 from engine.video.planes import Painter
 from engine.video.segments import encoder
 from engine.video.survey import Track
 from engine.video.watermark import Watermark
-from engine.video.window import Seen, Times, averaged, reach_of
+from engine.video.window import Seen, Times, averaged, reach_of, stride_of
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -106,6 +106,7 @@ class Second:
         self.painter = Painter(work.clip)
         self.watermark = Watermark(work.clip, self.painter, LABEL) if work.watermark else None
         self.whole = track.whole()
+        self.change_stride = stride_of(method.change_apart, float(work.clip.rate))
         runs = timing.runs
         self._starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
         seen = np.flatnonzero(timing.runs >= 0)
@@ -151,7 +152,8 @@ class Second:
                 if frame.number >= len(self.timing.runs):
                     return
                 if frame.number >= start - reach - self._change_reach:
-                    look = partial(self._look, frame) if self._is_looked_at(frame.number) else None
+                    due = self._is_due(frame.number, self.method.stride)
+                    look = partial(self._look, frame) if due else None
                     yield Seen(frame.number, frame, look)
 
         yield from averaged(seen(), self._times, spreads, reach)
@@ -168,11 +170,18 @@ class Second:
                     continue
                 pixels = pixels_of(frame.picture, self.work.clip)
                 shot = self.track.means.get(int(self.track.shots[number]), self.whole)
-                future = pool.submit(self.method.change, pixels, self.face(number), look, shot)
-                changing = _Changing(frame, pixels, future)
-                yield Seen(number, changing, lambda own=future: own.result().shared)
+                due = self._is_due(number, self.change_stride)
+                future = pool.submit(self._begun, pixels, number, look, shot, due)
+                change = (lambda own=future: own.result().change) if due else None
+                yield Seen(number, _Changing(frame, pixels, future), change)
 
         yield from averaged(seen(), self._times, self.method.change_spreads, self._change_reach)
+
+    def _begun(
+        self, pixels: Pixels, number: int, look: Measures, shot: Measures, due: bool
+    ) -> "_Begun":
+        prepared = self.method.prepared(pixels, self.face(number), look, shot)
+        return _Begun(prepared, self.method.change(prepared) if due else {})
 
     @property
     def _times(self) -> Times:
@@ -180,20 +189,20 @@ class Second:
 
     @property
     def _change_reach(self) -> int:
-        return reach_of(self.method.change_spreads, 1, float(self.work.clip.rate))
+        return reach_of(self.method.change_spreads, self.change_stride, float(self.work.clip.rate))
 
     def _look(self, frame: Frame) -> Measures:
         pixels = pixels_of(frame.picture, self.work.clip)
         return self.method.look(pixels, self.face(frame.number))
 
-    def _is_looked_at(self, number: int) -> bool:
-        """Every so many frames of a run, and its last one."""
+    def _is_due(self, number: int, stride: int) -> bool:
+        """Whether a frame is one of every so many of a run, or its last one."""
         runs = self.timing.runs
         if runs[number] < 0:
             return False
         begin = int(self._starts[np.searchsorted(self._starts, number, "right") - 1])
         last = number + 1 == len(runs) or runs[number + 1] != runs[number]
-        return (number - begin) % self.method.stride == 0 or last
+        return (number - begin) % stride == 0 or last
 
     def _aged(self, changing: "_Changing", means: Measures | None) -> _Aged:
         """A frame at every age, ready to be encoded."""
@@ -201,9 +210,9 @@ class Second:
         planes = painter.planes(frame.picture)
         estimates: list[dict[str, Any]] = []
         made = [planes] * len(work.ages)
-        if means is not None and changing.pixels is not None and changing.change is not None:
+        if means is not None and changing.pixels is not None and changing.begun is not None:
             pixels, face = changing.pixels, self.face(frame.number)
-            pictures = self.method.pictures(pixels, changing.change.result(), means)
+            pictures = self.method.pictures(changing.begun.result().prepared, means)
             made = [[plane.copy() for plane in planes] for _ in pictures]
             for own, age, picture in zip(made, work.ages, pictures, strict=True):
                 painter.change(own, pixels, picture)
@@ -219,12 +228,19 @@ class Second:
         return _Aged([painter.frame(own, frame.ticks) for own in made], estimates)
 
 
+class _Begun(NamedTuple):
+    """A frame that is prepared, and its change where that is asked for."""
+
+    prepared: Any
+    change: Measures
+
+
 class _Changing(NamedTuple):
     """A frame whose change is being computed; None for one without the face."""
 
     frame: Frame
     pixels: Pixels | None
-    change: "Future[Change] | None"
+    begun: "Future[_Begun] | None"
 
 
 class _Writer:

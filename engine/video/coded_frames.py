@@ -23,10 +23,11 @@ from engine.inference.aligned_method import AlignedMethod
 from engine.inference.plan import InferPlan
 from engine.inference.reage import Reager
 from engine.inference.subject import Subject
-from engine.video.method import Change, Measures
+from engine.video.method import Measures
 
 
 class _Own(NamedTuple):
+    pixels: Pixels
     quad: Quad
     portraits: list[Pixels]
     gains: NDArray[np.floating]
@@ -38,6 +39,7 @@ class CodedFrames:
     stride = 1
     look_spreads: Mapping[str, float] = {"targets": 0.08}
     change_spreads: Mapping[str, float] = {}
+    change_apart = 0.0
 
     def __init__(
         self, ager: Reager, method: AlignedMethod, subject: Subject, plan: InferPlan
@@ -69,17 +71,20 @@ class CodedFrames:
         codes = self.ager.codes(aligned, self.plan.ages, self.method.other)
         return {"targets": codes.targets.cpu().numpy()}
 
-    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
+    def prepared(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> _Own:
         quad = quad_of(face.landmarks)
         codes = torch.from_numpy(np.asarray(look["targets"], np.float32))
         portraits = self.ager.pictures(codes.to(self.ager.compute.device), self.content)
-        return Change({}, _Own(quad, [to_pixels(one) for one in portraits], shot["gains"]))
+        return _Own(pixels, quad, [to_pixels(one) for one in portraits], shot["gains"])
 
-    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
-        own: _Own = change.own
+    def change(self, prepared: _Own) -> Measures:
+        return {}
+
+    def pictures(self, prepared: _Own, means: Measures) -> Sequence[Pixels]:
+        pixels, quad, portraits, gains = prepared
         return [
-            paste_face(pixels, portrait, own.quad, gain=gain, enlarge=False)
-            for portrait, gain in zip(own.portraits, own.gains, strict=True)
+            paste_face(pixels, portrait, quad, gain=gain, enlarge=False)
+            for portrait, gain in zip(portraits, gains, strict=True)
         ]
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
@@ -101,8 +106,8 @@ class CodedFrames:
             "identity_by": identity.evaluator,
         }
 
-    def facts(self) -> dict[str, Any]:
-        return {}
+    def facts(self, age: float) -> dict[str, Any]:
+        return {"extrapolated_years": self.ager.training_domain.beyond(age)}
 
     def _face(self, pixels: Pixels, quad: Quad) -> torch.Tensor:
         return to_tensor(crop_face(pixels, quad, self.ager.input_size))

@@ -1,7 +1,7 @@
 """The interface of what ages the frames of a clip: it knows faces, and nothing of time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,6 @@ from engine.faces.rotation import Pixels
 
 Measures = Mapping[str, NDArray[np.floating]]
 """Arrays by name, NaN where a frame says nothing; they can be averaged over frames."""
-
-
-class Change(NamedTuple):
-    """What changes in one frame: a part that is averaged with the frames nearby, and its own."""
-
-    shared: Measures
-    own: Any
 
 
 class FrameMethod(Protocol):
@@ -40,7 +33,12 @@ class FrameMethod(Protocol):
 
     @property
     def change_spreads(self) -> Mapping[str, float]:
-        """Sigma in seconds over which each shared array of `change` is averaged."""
+        """Sigma in seconds over which each array of `change` is averaged."""
+        ...
+
+    @property
+    def change_apart(self) -> float:
+        """Seconds between the frames in which `change` is called; 0 for every frame."""
         ...
 
     def measure(self, pixels: Pixels, face: Face) -> Measures:
@@ -55,20 +53,25 @@ class FrameMethod(Protocol):
         """What is averaged with the frames nearby."""
         ...
 
-    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
-        """What changes in the frame, given the means of the looks nearby and of its shot."""
+    def prepared(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Any:
+        """What the next two need of a frame, given the means of the looks nearby and of its
+        shot."""
         ...
 
-    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
-        """The frame at each age, given the means of the shared parts of the changes nearby."""
+    def change(self, prepared: Any) -> Measures:
+        """What changes in a frame, to be averaged with the frames nearby."""
+        ...
+
+    def pictures(self, prepared: Any, means: Measures) -> Sequence[Pixels]:
+        """The frame at each age, given the means of the changes nearby."""
         ...
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
         """`predicted_age`, `identity` and by whom, of an aged frame."""
         ...
 
-    def facts(self) -> dict[str, Any]:
-        """What a row of the ledger says of the person."""
+    def facts(self, age: float) -> dict[str, Any]:
+        """What the row of a target age says of the person: `extrapolated_years` and more."""
         ...
 
 

@@ -1,18 +1,18 @@
 """Frames at other ages by the photo model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from engine.core.errors import PictureError
 from engine.faces.detect import Face
 from engine.faces.rotation import Pixels
-from engine.inference.photo_method import ADULT, PhotoMethod, person_mask
+from engine.inference.photo_method import ADULT, PhotoMethod, flags_of_target, person_mask
 from engine.inference.plan import InferPlan
 from engine.inference.source_age import SourceAge
 from engine.inference.subject import Subject
-from engine.photo.ageing import AgeChange, age_change, changed
+from engine.photo.ageing import age_change, age_offsets, changed
 from engine.photo.clip import (
     ShotLook,
     averaged_change,
@@ -23,12 +23,7 @@ from engine.photo.clip import (
     shared_scale,
 )
 from engine.photo.subject import PhotoSubject
-from engine.video.method import Change, Measures
-
-
-class _Own(NamedTuple):
-    subject: PhotoSubject
-    changes: list[AgeChange]
+from engine.video.method import Measures
 
 
 class PhotoFrames:
@@ -37,7 +32,8 @@ class PhotoFrames:
     name = "photo"
     stride = 3
     look_spreads: Mapping[str, float] = {"planes": 0.1}
-    change_spreads: Mapping[str, float] = {"levels": 0.05}
+    change_spreads: Mapping[str, float] = {"levels": 0.06}
+    change_apart = 0.084
 
     def __init__(self, method: PhotoMethod, subject: Subject, plan: InferPlan) -> None:
         """PictureError for a frame that the model is not made for."""
@@ -71,38 +67,43 @@ class PhotoFrames:
         person = person_mask(method.person, pixels, face.box)
         return {"planes": seen_planes(pixels, face.landmarks, method.model, person)}
 
-    def change(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> Change:
+    def prepared(self, pixels: Pixels, face: Face, look: Measures, shot: Measures) -> PhotoSubject:
         assert self._whole is not None
         # The person is one in all shots; light, sharpness and hair are those of the shot.
         of_person = {name: self._whole[name] for name in ("code", "points", "glasses")}
-        prepared = prepare_frame(
+        return prepare_frame(
             pixels,
             face.landmarks,
             self.method.model,
             look["planes"],
             ShotLook.of({**shot, **of_person}),
         )
-        changes = [
-            age_change(prepared, self.source.years, age, strength=self.plan.strength)
-            for age in self.plan.ages
-        ]
-        scale = shared_scale(self._whole)
-        levels = np.stack([shared_change(prepared, change, scale) for change in changes])
-        return Change({"levels": levels}, _Own(prepared, changes))
 
-    def pictures(self, pixels: Pixels, change: Change, means: Measures) -> Sequence[Pixels]:
-        own: _Own = change.own
+    def change(self, prepared: PhotoSubject) -> Measures:
+        assert self._whole is not None
+        scale, years, plan = shared_scale(self._whole), self.source.years, self.plan
+        changes = [age_change(prepared, years, age, strength=plan.strength) for age in plan.ages]
+        return {"levels": np.stack([shared_change(prepared, one, scale) for one in changes])}
+
+    def pictures(self, prepared: PhotoSubject, means: Measures) -> Sequence[Pixels]:
+        years, strength = self.source.years, self.plan.strength
         return [
-            changed(own.subject, averaged_change(own.subject, one, shared))
-            for one, shared in zip(own.changes, means["levels"], strict=True)
+            changed(
+                prepared,
+                averaged_change(
+                    prepared, age_offsets(prepared, years, age, strength=strength), shared
+                ),
+            )
+            for age, shared in zip(self.plan.ages, means["levels"], strict=True)
         ]
 
     def evaluated(self, picture: Pixels, face: Face, age: float) -> dict[str, Any]:
         return self.method.evaluated(picture, face, self.sitter, age)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, age: float) -> dict[str, Any]:
         return {
+            "extrapolated_years": self.method.own.beyond(age),
             "source_age": round(self.source.years, 2),
             "age_source": self.source.source,
-            "flags": self.sitter.flags,
+            "flags": [*flags_of_target(age), *self.sitter.flags],
         }

@@ -86,14 +86,17 @@ class Painter:
     def change(self, planes: list[Plane], before: Pixels, after: Pixels) -> None:
         """Add to planes what differs between two upright RGB pictures (h, w, 3) of the frame."""
         one, other = (np.rot90(picture, -self.clip.turns) for picture in (before, after))
-        differs = (one != other).any(axis=2)
-        rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+        differs = one != other
+        height, width = differs.shape[:2]
+        flat = differs.reshape(height, -1)  # numpy is slow along axes as short as the colours
+        rows = np.flatnonzero(flat.any(axis=1))
+        columns = np.flatnonzero(flat.any(axis=0).reshape(width, -1).any(axis=1))
         if not len(rows):
             return
         across, down = self.layout.across, self.layout.down
         top, left = rows[0] // down * down, columns[0] // across * across
-        bottom = min(-(-(rows[-1] + 1) // down) * down, differs.shape[0])
-        right = min(-(-(columns[-1] + 1) // across) * across, differs.shape[1])
+        bottom = min(-(-(rows[-1] + 1) // down) * down, height)
+        right = min(-(-(columns[-1] + 1) // across) * across, width)
         box = np.s_[top:bottom, left:right]
         change = np.ascontiguousarray(other[box], np.float32) - one[box]
         luma, blue, red = self._matrix

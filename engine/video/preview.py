@@ -77,8 +77,8 @@ def _sheet(
                 method = make(subject, domain_of(describe_face(pixels, face)))
             means = method.measure(pixels, face)
             method.settle(means)
-            change = method.change(pixels, face, method.look(pixels, face), means)
-            aged = method.pictures(pixels, change, change.shared)
+            prepared = method.prepared(pixels, face, method.look(pixels, face), means)
+            aged = method.pictures(prepared, method.change(prepared))
         for row, picture in zip(rows, [pixels, *aged], strict=True):
             row.append(picture)
         captions.append(f"{seconds:.1f} s")

@@ -38,7 +38,7 @@ from engine.video.method import FrameMethod
 from engine.video.segments import join, require_parts
 from engine.video.survey import Track, load_track, save_track, survey
 
-VERSION = 1
+VERSION = 2
 """Of how clips are made: segments of another one are made anew."""
 CRF = 18
 WHOLE = 0.9
@@ -222,13 +222,12 @@ def _row(
         "identity": round(fmean(same), 4) if same else None,
         "identity_reconstruction": None,
         **{name: first.get(name) for name in shared if name in first or name != "identity_d0_of"},
-        "extrapolated_years": None,
         "sha256": work.clip.sha256,
         "model": method.name,
         "frames": len(timing.runs),
         "frames_unchanged": int((timing.runs < 0).sum()),
         "frames_evaluated": len(estimates),
-        **method.facts(),
+        **method.facts(age),
     }
 
 

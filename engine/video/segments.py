@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENCODERS = {"hevc": "libx265"}
 """What a clip of a codec is written with; any other with H.264."""
 H264 = "libx264"
-PRESET = "fast"
+PRESET = "faster"
 
 
 class Encoder:

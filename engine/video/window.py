@@ -37,6 +37,11 @@ def reach_of(spreads: Mapping[str, float], stride: int, rate: float) -> int:
     return stride - 1 + int(np.ceil(REACH * max(spreads.values()) * rate))
 
 
+def stride_of(apart: float, rate: float) -> int:
+    """Every how many frames lie up to `apart` seconds between them, at a rate a second."""
+    return max(int(apart * rate), 1)
+
+
 def averaged(
     frames: Iterable[Seen[Item]], times: Times, spreads: Mapping[str, float], reach: int
 ) -> Iterator[tuple[int, Item, Measures | None]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.photo.ageing import age_change, age_subject, changed
+from engine.photo.ageing import age_change, age_offsets, age_subject, changed
 from engine.photo.clip import (
     ShotLook,
     averaged_change,
@@ -52,13 +52,26 @@ def test_a_frame_of_a_shot_is_aged_as_its_photograph_is(model, portrait):
     subject, measures = framed(model, portrait.picture, portrait.landmarks)
     change = age_change(subject, 40.0, 70.0)
     shared = shared_change(subject, change, shared_scale(measures)).astype(np.float32)
-    as_clip = changed(subject, averaged_change(subject, change, shared)).astype(int)
+    as_clip = changed(subject, averaged_change(subject, change.offsets, shared)).astype(int)
     person = np.ones(portrait.picture.shape[:2], np.float32)
     photo = prepare_subject(portrait.picture, portrait.landmarks, model, person=person)
     as_photo = age_subject(photo, 40.0, 70.0).astype(int)
     step = np.abs(as_photo - portrait.picture).mean()
     assert step > 1
     assert np.abs(as_clip - as_photo).mean() < 0.1 * step
+
+
+def test_a_frame_takes_a_change_that_was_measured_beside_it(model, portrait):
+    subject, measures = framed(model, portrait.picture, portrait.landmarks)
+    change = age_change(subject, 40.0, 70.0)
+    shared = shared_change(subject, change, shared_scale(measures))
+    beside, _ = framed(model, portrait.picture, portrait.landmarks)
+    offsets = age_offsets(beside, 40.0, 70.0)
+    assert np.array_equal(offsets, change.offsets)
+    made = changed(beside, averaged_change(beside, offsets, shared))
+    assert np.array_equal(made, changed(subject, averaged_change(subject, offsets, shared)))
+    measured_anew = {"lab", "bands", "layers", "creases", "blotches"} & set(vars(beside.work))
+    assert not measured_anew
 
 
 def test_grain_averages_out_of_what_changes(model, portrait):

@@ -8,7 +8,7 @@ from engine.video.planes import Painter
 from engine.video.shots import CutFinder
 from engine.video.smoothing import steady
 from engine.video.watermark import Watermark
-from engine.video.window import Seen, Times, averaged, reach_of
+from engine.video.window import Seen, Times, averaged, reach_of, stride_of
 from tests.support.clips import faces, walls, write_clip
 
 SECONDS = np.arange(60) / 25
@@ -72,6 +72,14 @@ def test_means_stay_in_their_run_and_frames_outside_have_none():
     ]
     assert [mean for *_, mean in means] == pytest.approx([1, 1, 1, None, 5, 5])
     assert [item for _, item, _ in means] == list("012345")
+
+
+@pytest.mark.parametrize(
+    ("apart", "rate", "stride"),
+    [(0.084, 24, 2), (0.084, 24000 / 1001, 2), (0.084, 60, 5), (0.084, 8, 1), (0.0, 60, 1)],
+)
+def test_changes_are_looked_at_as_often_in_a_second_at_any_rate(apart, rate, stride):
+    assert stride_of(apart, rate) == stride
 
 
 @pytest.mark.parametrize(
