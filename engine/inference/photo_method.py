@@ -1,9 +1,8 @@
 """Photographs at other ages by the photo model: the whole picture, at its own resolution."""
 
 import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,8 @@ TURNED = 20.0
 """Degrees of yaw from which a row is flagged."""
 SMALL_FACE = 20.0
 """Pixels between the eyes under which a row is flagged: the portraits of the fit have 50."""
-FINISHERS = 2
-"""Pictures that are packed and evaluated at once, beside the one that is made."""
+AT_ONCE = 2
+"""Ages at which a photograph is made, written and evaluated at the same time."""
 LARGEST_EVALUATED = 512.0
 """Box width in px to which larger faces are shrunk before they are evaluated."""
 STRIP_CELL = 256
@@ -108,8 +107,8 @@ class PhotoMethod:
         self.ages = AgeEstimates()
         self.person = frozen(load_selfie())
         self.traits = TraitEstimator(torch.device("cpu"))
-        # Packing and evaluating a picture takes longer than making it: done while others are made.
-        self._finisher = ThreadPoolExecutor(max_workers=FINISHERS)
+        # What takes long in it leaves Python free for others.
+        self._workers = ThreadPoolExecutor(max_workers=AT_ONCE)
         if any(flags_of_target(age) for age in plan.ages):
             progress.remark(EXTRAPOLATES)
         if plan.paste:
@@ -122,46 +121,43 @@ class PhotoMethod:
         """Write a photograph at every age; PictureError for one that the model is not made for."""
         started = time.perf_counter()
         sitter = self.sitter(subject, plan)
-        source = sitter.source
         prepared = self.prepared(subject.photo, sitter.face)
-        rows: list[Row] = []
-        heads: list[Pixels] = []
-        pending: deque[Future[Row]] = deque()
-        for age in plan.ages:
-            picture = age_subject(prepared, source.years, age, strength=plan.strength)
-            require_plausible(picture, subject.photo, same=True)
-            if len(pending) == FINISHERS:
-                rows.append(pending.popleft().result())
-            path = stem.with_name(f"{stem.name}_age{age:g}.png")
-            spent = time.perf_counter() - started
-            pending.append(
-                self._finisher.submit(
-                    self._finished, path, picture, subject, plan, age, sitter, spent
-                )
-            )
-            if plan.strip:
-                heads.append(replace(subject, photo=picture).face(STRIP_CELL))
-            started = time.perf_counter()
-        rows += [one.result() for one in pending]
+        spent = time.perf_counter() - started
+        jobs = [
+            self._workers.submit(self._at_age, prepared, subject, stem, plan, age, sitter)
+            for age in plan.ages
+        ]
+        try:
+            made = [job.result() for job in jobs]
+        except BaseException:
+            for job in jobs:
+                job.cancel()
+            wait(jobs)  # nothing is written behind the back of who hears of the failure
+            raise
+        rows = [row for row, _ in made]
+        rows[0]["seconds"] = round(rows[0]["seconds"] + spent, 3)
         if plan.strip:
+            heads = [head for _, head in made if head is not None]
             save_strip(stem, subject, heads, plan, rows, {})
         if plan.film is not None:
-            self._save_film(stem, subject, sitter.face, source, plan)
+            self._save_film(stem, subject, sitter.face, sitter.source, plan)
         return rows
 
-    def _finished(
+    def _at_age(
         self,
-        path: Path,
-        picture: Pixels,
+        prepared: PhotoSubject,
         subject: Subject,
+        stem: Path,
         plan: InferPlan,
         age: float,
         sitter: Sitter,
-        spent: float,
-    ) -> Row:
-        """Write and evaluate a picture that took `spent` seconds to make; its row."""
+    ) -> tuple[Row, Pixels | None]:
+        """Make, write and evaluate the picture at one age; its row, and its head for a strip."""
         started = time.perf_counter()
         source = sitter.source
+        picture = age_subject(prepared, source.years, age, strength=plan.strength)
+        require_plausible(picture, subject.photo, same=True)
+        path = stem.with_name(f"{stem.name}_age{age:g}.png")
         self._save(path, picture, subject, plan, age, source)
         row: dict[str, Any] = {
             "output": seen_from(plan.out, path),
@@ -173,14 +169,16 @@ class PhotoMethod:
             "apparent_age": round(sitter.apparent_age, 2),
         }
         row |= self.evaluated(picture, sitter.face, sitter, age)
-        return row | {
+        row |= {
             "extrapolated_years": self.own.beyond(age),
             "sha256": subject.sha256,
             "quad": subject.quad.corners.round(3).tolist(),
             "model": MODEL,
             "flags": [*flags_of_target(age), *sitter.flags],
-            "seconds": round(spent + time.perf_counter() - started, 3),
+            "seconds": round(time.perf_counter() - started, 3),
         }
+        head = replace(subject, photo=picture).face(STRIP_CELL) if plan.strip else None
+        return row, head
 
     def sitter(self, subject: Subject, plan: InferPlan) -> Sitter:
         """Measure the person in a photo; PictureError for one that the model is not made for."""
