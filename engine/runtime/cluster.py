@@ -6,6 +6,7 @@ machines see the same paths.
 """
 
 import os
+import pickle
 import platform
 import secrets
 import socket
@@ -191,7 +192,9 @@ class _Run:
 
     def __init__(self, ray: Any, work: Any, count: int) -> None:
         self.ray, self.work, self.count = ray, work, count
-        self.kind = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
+        self.kind = ray.remote(
+            num_cpus=1, max_restarts=0, max_task_retries=0, enable_task_events=False
+        )(Worker)
         self.hands: dict[Any, _Hand] = {}
         """By the call that each is at."""
         self.idle: list[_Hand] = []
@@ -368,16 +371,18 @@ class Worker:
         """What must be as where the batch was started."""
         return {**describe(), "lacks": self.lacks}
 
-    def run(self, item: Any) -> tuple[bool, Any]:
-        """Whether the work succeeded, and its result, or what it raised."""
+    def run(self, item: Any) -> bytes:
+        """Whether the work succeeded, and its result, or what it raised; pickled as the pool does,
+        since Ray's own pickling takes longer.
+        """
         try:
-            return True, self.work(item)
+            return pickle.dumps((True, self.work(item)))
         except Exception as error:
-            return False, error
+            return pickle.dumps((False, error))
 
 
-def _value(answer: tuple[bool, Any]) -> Any:
-    succeeded, value = answer
+def _value(answer: bytes) -> Any:
+    succeeded, value = pickle.loads(answer)  # from a worker of ours, as the pool's
     if not succeeded:
         raise value
     return value

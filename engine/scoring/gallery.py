@@ -6,7 +6,7 @@ from engine.scoring.evaluate import Evaluation
 from engine.scoring.markup import Html, joined, picture, scrolled, tag
 from engine.scoring.material import TRUTH, Method, Task
 from engine.scoring.rows import AGE_TOLERANCE, Row
-from engine.scoring.strip import Column, caption, columns_of, place_of, row_of, tasks_of
+from engine.scoring.strip import MOST_ROWS, Column, caption, columns_of, place_of, row_of, tasks_of
 from engine.scoring.words import number, title
 
 WORST = 8
@@ -27,7 +27,11 @@ def albums(evaluation: Evaluation) -> Html:
         shown = _photos(evaluation, first, sources[:MOST_PHOTOS])
     if len(sources) <= MOST_PHOTOS:
         return shown
-    left = tag("p", f"{len(sources) - MOST_PHOTOS} further photos are in the grid files.")
+    drawn = min(len(sources), MOST_ROWS) - MOST_PHOTOS
+    left = tag("p", f"{drawn} further photos are in the grid files.")
+    if len(sources) > MOST_ROWS:
+        words = f"The next {drawn} photos are in the grid files, the figures of all in report.json."
+        left = tag("p", words)
     return joined([shown, left])
 
 

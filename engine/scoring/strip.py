@@ -1,5 +1,6 @@
 """Contact sheets of an evaluation: one photo by all methods, and all photos by one method."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ EXTRAPOLATED_INK = (240, 190, 100)
 CELL, GAP, LABEL, HEAD, LINE = 192, 10, 108, 50, 17
 SMALL, LARGE = 13, 19
 MOST_ROWS = 40
+"""Photos on a sheet: all of 10,000 would be two million pixels high."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +64,9 @@ def strip(evaluation: Evaluation, source: str) -> Pixels:
 
 
 def grid(evaluation: Evaluation, method: Method) -> Pixels:
-    """One method: a row for each photo, a column for each age.
+    """One method: a row for each of the first 40 photos, a column for each age.
 
-    Of photographs of many ages, the first 40 stand beside their own portraits.
+    Photographs of many ages stand beside their own portraits.
     """
     material = evaluation.material
     if material.by_pairs:
@@ -79,7 +81,7 @@ def grid(evaluation: Evaluation, method: Method) -> Pixels:
                 material.sources[source].name,
                 [_cell(evaluation, method, Task(source, age)) for age in ages],
             )
-            for source in sources
+            for source in list(sources)[:MOST_ROWS]
         ],
     )
 
@@ -133,13 +135,8 @@ def row_of(evaluation: Evaluation, method: Method, task: Task) -> Row:
 def best_source(evaluation: Evaluation) -> str:
     """The photo with most portraits, the first of several."""
     material = evaluation.material
-    counts = {
-        source: sum(
-            task.source == source for method in material.methods for task in method.portraits
-        )
-        for source in dict.fromkeys(task.source for task in material.tasks)
-    }
-    return max(counts, key=lambda source: counts[source])
+    counts = Counter(task.source for method in material.methods for task in method.portraits)
+    return max((task.source for task in material.tasks), key=lambda source: counts[source])
 
 
 def draw_sheet(

@@ -34,7 +34,11 @@ class Launcher:
 
     def environment(self) -> ClusterEnvironment:
         """How Lightning Fabric finds the other processes."""
-        return TorchElasticEnvironment() if self.name == "torchrun" else SLURMEnvironment()
+        if self.name == "torchrun":
+            return TorchElasticEnvironment()
+        # Lightning looks for the first machine under the older name alone.
+        os.environ.setdefault("SLURM_NODELIST", os.environ.get("SLURM_JOB_NODELIST", "127.0.0.1"))
+        return SLURMEnvironment()
 
 
 def launcher(environ: Mapping[str, str] = os.environ) -> Launcher | None:
@@ -50,7 +54,8 @@ def launcher(environ: Mapping[str, str] = os.environ) -> Launcher | None:
                 f"{nodes} machines run {count} processes, and this one {each} of them",
                 hint="give every machine the same `--nproc-per-node`",
             )
-        return Launcher("torchrun", nodes, each, _number(environ, "RANK", least=0))
+        rank = _rank(environ, "RANK", "LOCAL_RANK", "GROUP_RANK")
+        return Launcher("torchrun", nodes, each, rank)
     if "SLURM_NTASKS" not in environ or environ.get("SLURM_JOB_NAME") in INTERACTIVE:
         return None
     count = _number(environ, "SLURM_NTASKS")
@@ -62,7 +67,15 @@ def launcher(environ: Mapping[str, str] = os.environ) -> Launcher | None:
             f"SLURM has {count} tasks on {nodes} machines, and not as many on each",
             hint=f"`srun --nodes {nodes} --ntasks-per-node {-(-count // nodes)} tm train ...`",
         )
-    return Launcher("SLURM", nodes, count // nodes, _number(environ, "SLURM_PROCID", least=0))
+    rank = _rank(environ, "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID")
+    return Launcher("SLURM", nodes, count // nodes, rank)
+
+
+def _rank(environ: Mapping[str, str], name: str, *others: str) -> int:
+    """The number of this process among all; Lightning reads the others where it meets them."""
+    for other in others:
+        _number(environ, other, least=0)
+    return _number(environ, name, least=0)
 
 
 def _number(environ: Mapping[str, str], name: str, *, least: int = 1) -> int:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from engine.scoring.page import page
-from engine.scoring.strip import best_source, columns_of, strip
+from engine.scoring.strip import best_source, columns_of, grid, strip
 
 VOID = {"meta", "img", "br"}
 
@@ -116,6 +116,16 @@ def test_the_strip_marks_extrapolated_ages(evaluation):
     sheet = strip(evaluation, source)
     corner = [tuple(sheet[-1, x]) for x in (120, sheet.shape[1] - 20)]
     assert corner[0] != corner[1]
+
+
+def test_sheets_hold_a_bounded_number_of_photos(evaluation, monkeypatch):
+    method = evaluation.material.methods[0]
+    height = grid(evaluation, method).shape[0]
+    monkeypatch.setattr("engine.scoring.strip.MOST_ROWS", 1)
+    monkeypatch.setattr("engine.scoring.gallery.MOST_ROWS", 1)
+    monkeypatch.setattr("engine.scoring.gallery.MOST_PHOTOS", 0)
+    assert grid(evaluation, method).shape[0] < height - 192
+    assert "The next 1 photos are in the grid files" in page(evaluation, "tm eval", "tm 1")
 
 
 MEASURE = """<script>onload = () => { document.title = [400, 1400].map(wide => {
