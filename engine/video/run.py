@@ -38,7 +38,7 @@ from engine.video.method import FrameMethod
 from engine.video.segments import join, require_parts
 from engine.video.survey import Track, load_track, save_track, survey
 
-VERSION = 2
+VERSION = 3
 """Of how clips are made: segments of another one are made anew."""
 CRF = 18
 WHOLE = 0.9
