@@ -3,24 +3,29 @@
 A drawn person turns, nods, smiles and blinks; every frame has its own grain. Each clip is aged by
 `tm infer`, and frame by frame as `tm infer` ages photos. Temporal error: mean absolute difference
 in levels between a frame and the next one brought back along the true flow, on the head without
-eyes and mouth, which move by themselves. Age by the independent age evaluator; identity by dlib to
-the truth of the same frame.
+eyes and mouth, which move by themselves. Its excess is what is over that of the truth, which no
+faithful clip is under. Age by three evaluators that are in no loss and differ in what they see;
+identity by dlib to the truth of the same frame.
+
+Frame by frame each picture has its own detection, quad, code, colours of the paste; noise is stored
+with the weights of `nano`, so that photos share it: "own noise" draws it anew for each. Both ways
+the photo model is told the age of a person, which it would otherwise estimate anew in each photo.
 
     python benchmarks/video.py --out DIR [--clips 5] [--seconds 5] [--models nano,photo] [--json]
-    python benchmarks/video.py --out DIR --speed CLIP      # frames a second, and where time goes
+    python benchmarks/video.py --table FILE       # means and pairs of rows that --json printed
+    python benchmarks/video.py --out DIR --speed CLIP [--age 75]  # frames a second, CPU by step
 """
 
 import argparse
-import cProfile
-import io
 import json
-import pstats
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import wraps
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,10 +33,12 @@ import av
 import cv2
 import numpy as np
 import torch
+from evaluation.families import FAMILIES
 from numpy.typing import NDArray
 
 from engine.app.infer import InferRequest, infer
-from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE, NANO
+from engine.core.table import Table
+from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.faces.crop import crop_face
 from engine.faces.descriptor import describe_aligned
 from engine.geometry.ffhq import quad_of
@@ -40,7 +47,11 @@ from engine.images.reading import read_picture
 from engine.images.saving import save_png
 from engine.images.srgb import Pixels
 from engine.metrics.bootstrap import Interval, mean_interval
-from engine.nets.named import load_age_estimator
+from engine.trainings.age_evaluators import load_age_evaluator
+from engine.video import ageing, photo_frames, run, survey
+from engine.video.follow import Follower
+from engine.video.planes import Painter
+from engine.video.segments import Encoder
 from engine.worlds.portraits import Identity, Scene, identity, render, scene
 from engine.worlds.portraits.motion import LIVELY, flow, scene_at
 
@@ -51,6 +62,8 @@ SOURCES = (30.0, 42.0, 36.0, 50.0, 45.0)
 EVERY = 4
 """Every how many frames age and identity are estimated."""
 CRF = 10
+SPREADS = ("age_spread", "age_spread_ordinal", "age_spread_tokens")
+"""Spread of the age over a clip by each of FAMILIES."""
 
 
 @dataclass(frozen=True)
@@ -118,40 +131,46 @@ class Evaluators:
     """Age and identity of frames."""
 
     def __init__(self) -> None:
-        self.ages = load_age_estimator(NANO, torch.device("cpu"))
+        cpu = torch.device("cpu")
+        self.ages = [load_age_evaluator(name, networks=Table(), device=cpu) for name in FAMILIES]
 
     @torch.inference_mode()
     def figures(self, take: Take, frames: list[Pixels]) -> dict[str, float]:
         """Age, its spread over time, its error, and identity to the truth."""
-        years: list[float] = []
+        years: list[list[float]] = []
         same: list[float] = []
         for number in range(0, len(frames), EVERY):
             quad = quad_of(take.points[number])
             face = crop_face(frames[number], quad, SIZE)
-            years.append(float(self.ages.years(to_tensor(face))))
+            seen = to_tensor(face)
+            years.append([float(one.years(seen)) for one in self.ages if one is not None])
             truth = describe_aligned(crop_face(take.truth[number], quad, SIZE))
             apart = float(np.linalg.norm(describe_aligned(face) - truth))
             same.append(1 - apart / DRAWN_IMPOSTOR_DISTANCE)
+        first, *others = np.array(years).T
+        spreads = zip(SPREADS, (first, *others), strict=True)
         return {
-            "age": float(np.mean(years)),
-            "age_spread": float(np.std(years)),
-            "age_error": float(np.abs(np.array(years) - TARGET).mean()),
+            "age": float(np.mean(first)),
+            **{name: float(np.std(own)) for name, own in spreads},
+            "age_error": float(np.abs(first - TARGET).mean()),
             "identity": float(np.mean(same)),
             "identity_spread": float(np.std(same)),
         }
 
 
-def one_by_one(take: Take, clip: Path, model: str, out: Path) -> list[Pixels]:
-    """The frames of a clip, each aged as a photo of its own."""
+def one_by_one(
+    take: Take, clip: Path, model: str, out: Path, *, own_noise: bool = False
+) -> list[Pixels]:
+    """The frames of a clip, each aged as a photo of its own; own_noise: with noise drawn anew."""
     folder = out / f"{clip.stem}_frames"
     folder.mkdir(exist_ok=True)
     for number, picture in enumerate(read_frames(clip)):
         path = folder / f"{number:04}.png"
         if not path.is_file():
             save_png(path, picture, {"made": "rendered"})
-    made = out / f"{clip.stem}_{model}_stills"
-    coded = model != "photo"
-    infer(_request(folder, made, take, model, paste=coded))
+    made = out / f"{clip.stem}_{model}_stills{'_noise' if own_noise else ''}"
+    coded, noise = model != "photo", ("noise='content'",) if own_noise else ()
+    infer(_request(folder, made, take, model, *noise, paste=coded))
     suffix = f"_age{TARGET:g}_pasted.png" if coded else f"_age{TARGET:g}.png"
     frames: list[Pixels] = []
     for number in range(len(take.pictures)):
@@ -169,7 +188,9 @@ def as_clip(take: Take, clip: Path, model: str, out: Path) -> list[Pixels]:
     return read_frames(made / f"{clip.stem}_age{TARGET:g}.mp4")
 
 
-def _request(source: Path, out: Path, take: Take, model: str, **more: Any) -> InferRequest:
+def _request(
+    source: Path, out: Path, take: Take, model: str, *settings: str, **more: Any
+) -> InferRequest:
     return InferRequest(
         source=source,
         out=out,
@@ -178,7 +199,7 @@ def _request(source: Path, out: Path, take: Take, model: str, **more: Any) -> In
         weights=model,
         force=True,
         workers=1,
-        settings=("evaluate=false",),
+        settings=("evaluate=false", *settings),
         **more,
     )
 
@@ -201,9 +222,13 @@ def rows_of(take: Take, out: Path, models: list[str]) -> Iterator[dict[str, Any]
     for model in models:
         yield row(f"{model}, as a clip", as_clip(take, clip, model, out), take.age)
         yield row(f"{model}, frame by frame", one_by_one(take, clip, model, out), take.age)
+        if model != "photo":
+            drawn = one_by_one(take, clip, model, out, own_noise=True)
+            yield row(f"{model}, frame by frame, own noise", drawn, take.age)
 
 
-NAMES = ("error", "ratio", "age", "age_error", "age_spread", "identity", "identity_spread")
+NAMES = ("error", "ratio", "age", "age_error", *SPREADS, "identity", "identity_spread")
+AS_CLIP, BY_FRAME = ", as a clip", ", frame by frame"
 
 
 def summary(rows: list[Mapping[str, Any]]) -> dict[str, dict[str, Interval]]:
@@ -216,67 +241,150 @@ def summary(rows: list[Mapping[str, Any]]) -> dict[str, dict[str, Interval]]:
                 groups=[row["clip"] for row in rows if row["what"] == kind],
             )
             for name in NAMES
+            if all(name in row for row in rows)
         }
         for kind in kinds
     }
 
 
+def pairs(rows: list[Mapping[str, Any]]) -> dict[str, dict[str, Interval]]:
+    """By model and way what is compared person by person, with its interval over people.
+
+    excess: of the ratio over the truth's; over_input: over the input's; beyond_half: a clip's
+    excess less half of that frame by frame, and so for over_input; identity: less that frame by
+    frame; spread: of the ages over the truth's, as variances, in years squared.
+    """
+    by = {(row["what"], row["clip"]): row for row in rows}
+    clips = sorted({row["clip"] for row in rows})
+
+    def mean(figure: Callable[[int], float]) -> Interval:
+        return mean_interval([figure(clip) for clip in clips], groups=clips)
+
+    def excess(kind: str, than: str) -> Callable[[int], float]:
+        return lambda clip: by[kind, clip]["ratio"] - by[than, clip]["ratio"]
+
+    def apart(kind: str, than: str, name: str, power: int = 1) -> Callable[[int], float]:
+        return lambda clip: by[kind, clip][name] ** power - by[than, clip][name] ** power
+
+    result: dict[str, dict[str, Interval]] = {}
+    for kind in dict.fromkeys(row["what"] for row in rows):
+        if kind in ("as it is", "truth"):
+            continue
+        own = {
+            "excess": mean(excess(kind, "truth")),
+            "over_input": mean(excess(kind, "as it is")),
+            **{name: mean(apart(kind, "truth", name, 2)) for name in SPREADS if name in rows[0]},
+        }
+        if kind.endswith(AS_CLIP):
+            still = kind.replace(AS_CLIP, BY_FRAME)
+            for name, than in (("beyond_half", "truth"), ("beyond_half_input", "as it is")):
+                clip_excess, by_frame = excess(kind, than), excess(still, than)
+                own[name] = mean(lambda n, a=clip_excess, b=by_frame: a(n) - b(n) / 2)
+            own["identity"] = mean(apart(kind, still, "identity"))
+        result[kind] = own
+    return result
+
+
 def print_table(figures: Mapping[str, Mapping[str, Interval]]) -> None:
     """Print means, with intervals of 95 % over people."""
-    print(f"{'':24}" + "".join(f"{name:>22}" for name in NAMES))
     for kind, own in figures.items():
-        cells = (f"{i.mean:.2f} ({i.low:.2f}, {i.high:.2f})" for i in own.values())
-        print(f"{kind:24}" + "".join(f"{cell:>22}" for cell in cells))
+        print(kind)
+        for name, (mean, low, high) in own.items():
+            print(f"    {name:20}{mean:8.3f} ({low:.3f}, {high:.3f})")
 
 
-def speed(clip: Path, out: Path) -> dict[str, float]:
-    """Age a clip by the photo model, and say how fast it went and where the time was spent."""
-    profile = cProfile.Profile()
+STEPS: tuple[tuple[str, Any, str], ...] = (
+    ("first pass", run, "survey"),
+    ("  the face in a frame", Follower, "step"),
+    ("  measures of a shot", photo_frames.PhotoFrames, "measure"),
+    ("second pass", ageing.Second, "run"),
+    ("  masks", photo_frames.PhotoFrames, "look"),
+    ("  a frame is prepared", photo_frames.PhotoFrames, "prepared"),
+    ("  change by age", photo_frames, "age_change"),
+    ("  change in the mean frame", photo_frames, "shared_change"),
+    ("  change brought back", photo_frames, "averaged_change"),
+    ("  laid into the frame", photo_frames, "changed"),
+    ("  planes", Painter, "change"),
+    ("pixels of a frame", ageing, "pixels_of"),
+    ("pixels of a frame", survey, "pixels_of"),
+    ("encoder is handed a frame", Encoder, "add"),
+)
+"""What `--speed` measures: a name, and the function; of those indented, in their own thread."""
+
+
+def _timed(spent: dict[str, float], name: str, whole: Any, function: str) -> None:
+    inner = getattr(whole, function)
+    clock = time.thread_time if name.startswith(" ") else time.process_time
+
+    @wraps(inner)
+    def timed(*given: Any, **named: Any) -> Any:
+        begun = clock()
+        try:
+            return inner(*given, **named)
+        finally:
+            spent[name] += clock() - begun
+
+    setattr(whole, function, timed)
+
+
+def speed(clip: Path, out: Path, age: float) -> dict[str, Any]:
+    """Age a clip by the photo model; frames a second, and the CPU that each step took."""
+    spent: dict[str, float] = defaultdict(float)
+    for step in STEPS:
+        _timed(spent, *step)
     request = InferRequest(
-        source=clip, out=out, ages=(TARGET,), weights="photo", settings=("evaluate=false",)
+        source=clip, out=out, ages=(age,), weights="photo", settings=("evaluate=false",)
     )
     wall, cpu = time.perf_counter(), time.process_time()
-    profile.enable()
     result = infer(request)
-    profile.disable()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    text = io.StringIO()
-    pstats.Stats(profile, stream=text).sort_stats("cumtime").print_stats(40)
-    print(text.getvalue())
     frames = result.report.rows[0]["frames"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    names = dict.fromkeys(name for name, *_ in STEPS)
     return {
         "frames": frames,
-        "frames_a_second": frames / wall,
-        "cpu_seconds_a_frame": cpu / frames,
-        "peak_megabytes": peak,
+        "frames_a_second": round(frames / wall, 2),
+        "cpu_seconds_a_frame": round(cpu / frames, 3),
+        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "cpu_milliseconds_a_frame": {
+            name: round(1000 * spent[name] / frames, 1) for name in names if name in spent
+        },
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first person")
     parser.add_argument("--models", default="nano,photo")
     parser.add_argument("--speed", type=Path)
+    parser.add_argument("--age", type=float, default=75.0, help="target age of --speed")
+    parser.add_argument("--table", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.table is not None:
+        rows = json.loads(options.table.read_text(encoding="utf-8"))
+        print_table(summary(rows))
+        print_table(pairs(rows))
+        return
+    if options.out is None:
+        parser.error("--out is missing")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.speed is not None:
-        print(json.dumps(speed(options.speed, options.out), indent=2))
+        print(json.dumps(speed(options.speed, options.out, options.age), indent=2))
         return
-    rows: list[Mapping[str, Any]] = []
+    measured: list[Mapping[str, Any]] = []
     for number in range(options.clips):
         print(f"clip {number + 1} of {options.clips}", file=sys.stderr, flush=True)
-        rows += rows_of(
+        measured += rows_of(
             taken(number, options.seconds, options.first), options.out, options.models.split(",")
         )
     if options.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(measured, indent=2))
     else:
-        print_table(summary(rows))
+        print_table(summary(measured))
+        print_table(pairs(measured))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.digest import file_sha256
+from engine.metrics.bootstrap import mean_interval
 from engine.weights.find import shipped_weights
 from engine.weights.native import read_card
 
@@ -134,6 +135,40 @@ def enlarger():
         yield text, [value for gain in gains for value in gain]
 
 
+def clips():
+    """`python benchmarks/video.py --json`: means over people, and of what people differ by."""
+    rows = {(row["what"], row["clip"]): row for row in report("clips")}
+    people = sorted({clip for _, clip in rows})
+
+    def over(figure):
+        return list(mean_interval([figure(n) for n in people], groups=people))
+
+    def of(kind, name):
+        return over(lambda n: rows[kind, n][name])
+
+    def excess(kind):
+        return lambda n: rows[kind, n]["ratio"] - rows["truth", n]["ratio"]
+
+    for model, text in (
+        ("nano", "flow is # (# to #) of the input's by `nano` and # (# to #) frame by frame"),
+        ("photo", "By the photo model, forced, it is # (# to #) against # (# to #)"),
+    ):
+        clip, still = f"{model}, as a clip", f"{model}, frame by frame"
+        yield text, of(clip, "ratio") + of(still, "ratio")
+        yield (
+            f"the truth's own `{model}` adds # (# to #) as a clip and # (# to #) frame by frame",
+            over(excess(clip)) + over(excess(still)),
+        )
+        half = over(lambda n, a=excess(clip), b=excess(still): a(n) - b(n) / 2)
+        yield f"beyond half of that `{model}` is # (# to #)", half
+        apart = over(lambda n, a=clip, b=still: rows[a, n]["identity"] - rows[b, n]["identity"])
+        yield f"as a clip less frame by frame, it is # (# to #) by `{model}`", apart
+        spreads = [of(kind, "age_spread")[0] for kind in (clip, still)]
+        yield f"# years within a clip by `{model}`, # frame by frame", spreads
+    yield "the truth itself has # (# to #)", of("truth", "ratio")
+    yield "and # years in the truth", of("truth", "age_spread")[:1]
+
+
 def cards():
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
@@ -142,7 +177,7 @@ def cards():
         yield text, [women]
 
 
-@pytest.mark.parametrize("source", [photo, networks, ten_ages, landscapes, enlarger, cards])
+@pytest.mark.parametrize("source", [photo, networks, ten_ages, landscapes, enlarger, clips, cards])
 def test_figures_are_those_of_the_source(source):
     for text, values in source():
         pattern = re.escape(text).replace(r"\#", NUMBER)

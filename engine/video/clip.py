@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from engine.core.digest import file_sha256
-from engine.core.errors import PictureError, UsageError
+from engine.core.errors import PictureError
 from engine.core.regular import open_regular
 from engine.faces.rotation import Pixels
 from engine.images.reading import FILMS
+from engine.video.pyav import pyav
+from engine.video.tones import HDR, MAPPED, Tones
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -33,7 +35,13 @@ SMALLEST, MOST_PIXELS = 32, 64_000_000
 NO_CLIP = "is no clip that PyAV reads, or its index is missing"
 DAMAGES = 20
 """Damaged places in a row after which a clip is taken to end."""
-BT709, BT601, BT2020 = 1, 5, 9
+BT709, FCC, BT601, SMPTE240M, BT2020 = 1, 4, 5, 7, 9
+UNSPECIFIED = 2
+MATRICES = {0: BT601, 1: BT709, 4: FCC, 5: BT601, 6: BT601, 7: SMPTE240M, 9: BT2020}
+"""By FFmpeg's number of a matrix the one that frames are read and written with; RGB is written as
+BT.601."""
+SDR = 1
+"""FFmpeg's number of BT.709 for a matrix, primaries and a transfer, and of limited range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,9 @@ class Clip:
 
     width, height: as stored, before the turn that a player makes; turns: quarter turns
     anticlockwise that put a frame upright; display: the display matrix (9 numbers), None for an
-    upright clip; frames: as noted, or estimated from the duration; aspect: of a stored pixel.
+    upright clip; frames: as noted, or estimated from the duration; aspect: of a stored pixel;
+    transfer: as stored, while pixel format and colours are those that the frames of HDR are mapped
+    to.
     """
 
     path: Path
@@ -69,7 +79,13 @@ class Clip:
     turns: int
     display: tuple[int, ...] | None
     colours: Colours
+    transfer: int
     has_sound: bool
+
+    @property
+    def hdr(self) -> str | None:
+        """The name of an HDR transfer; None for SDR."""
+        return HDR.get(self.transfer)
 
 
 class Frame(NamedTuple):
@@ -102,11 +118,18 @@ def read_clip(path: Path) -> Clip:
         base, rate = stream.time_base, stream.average_rate or stream.guessed_rate
         if base is None or rate is None or rate <= 0 or rate > 1000:
             raise PictureError("does not say how fast its frames follow one another")
+        transfer, matrix = int(first.color_trc), int(first.colorspace)
+        if matrix not in (*MATRICES, UNSPECIFIED):
+            raise PictureError(
+                f"stores its colours by a matrix (FFmpeg's number {matrix}) that is not known here"
+            )
+        Tones(transfer).require(first)
+        hdr = transfer in HDR
         return Clip(
             path=path,
             sha256=file_sha256(path),
             codec=stream.codec_context.name,
-            pixel_format=first.format.name,
+            pixel_format=MAPPED if hdr else first.format.name,
             width=width,
             height=height,
             time_base=base,
@@ -115,7 +138,8 @@ def read_clip(path: Path) -> Clip:
             aspect=stream.sample_aspect_ratio or None,
             turns=round(first.rotation / 90) % 4,
             display=_display_matrix(first),
-            colours=_colours(first),
+            colours=Colours(False, SDR, SDR, SDR, SDR) if hdr else _colours(first),
+            transfer=transfer,
             has_sound=bool(container.streams.audio),
         )
 
@@ -127,7 +151,7 @@ def frames_of(clip: Clip) -> Iterator[Frame]:
     """
     step = max(round(1 / (clip.rate * clip.time_base)), 1)
     last: int | None = None
-    number = 0
+    number, tones = 0, Tones(clip.transfer)
     with opened(clip.path) as (container, stream):
         for picture in _decoded(container, stream):
             if (picture.width, picture.height) != (clip.width, clip.height):
@@ -136,7 +160,7 @@ def frames_of(clip: Clip) -> Iterator[Frame]:
             if ticks is None or (last is not None and ticks <= last):
                 ticks = 0 if last is None else last + step
             last = ticks
-            yield Frame(number, ticks, picture)
+            yield Frame(number, ticks, tones(picture))
             number += 1
 
 
@@ -149,9 +173,9 @@ def pixels_of(picture: "VideoFrame", clip: Clip) -> Pixels:
 def matrix_of(clip: Clip) -> int:
     """FFmpeg's number of the matrix of the colours: as noted, else as players guess by the size."""
     noted = clip.colours.matrix
-    if noted == 2:
+    if noted == UNSPECIFIED:
         return BT709 if min(clip.width, clip.height) >= 720 else BT601
-    return {1: BT709, 9: BT2020, 10: BT2020}.get(noted, BT601)
+    return MATRICES[noted]
 
 
 @contextmanager
@@ -177,17 +201,6 @@ def opened(path: Path) -> "Generator[tuple[InputContainer, VideoStream]]":
                 raise PictureError("holds only sound, no frames" if sound else "holds no frames")
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
-
-
-def pyav() -> Any:
-    """The module `av`; UsageError where it is not installed."""
-    try:
-        import av
-        import av.error
-        import av.stream
-    except ModuleNotFoundError:
-        raise UsageError("clips need PyAV", hint="run `pip install 'tm-toolkit[video]'`") from None
-    return av
 
 
 def _decoded(container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
@@ -240,7 +253,7 @@ def _colours(picture: "VideoFrame") -> Colours:
     code = int(picture.color_range)
     return Colours(
         full_range=code == 2 or picture.format.name.startswith("yuvj"),
-        matrix=int(picture.colorspace),
+        matrix=int(picture.colorspace) or BT601,  # RGB is written as YUV
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
         range_code=code,

@@ -37,7 +37,7 @@ class CodedFrames:
     """Ages frames by a `Reager`: codes averaged over time, colours over the shot."""
 
     stride = 1
-    look_spreads: Mapping[str, float] = {"targets": 0.08}
+    look_spreads: Mapping[str, float] = {"targets": 0.04}
     change_spreads: Mapping[str, float] = {}
     change_apart = 0.0
 

@@ -1,6 +1,7 @@
 """Frames at other ages by the photo model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,10 @@ class PhotoFrames:
     def change(self, prepared: PhotoSubject) -> Measures:
         assert self._whole is not None
         scale, years, plan = shared_scale(self._whole), self.source.years, self.plan
-        changes = [age_change(prepared, years, age, strength=plan.strength) for age in plan.ages]
-        return {"levels": np.stack([shared_change(prepared, one, scale) for one in changes])}
+        # What is measured on the way is let go: the frame waits for those after it.
+        own = replace(prepared, work=replace(prepared.work))
+        changes = [age_change(own, years, age, strength=plan.strength) for age in plan.ages]
+        return {"levels": np.stack([shared_change(own, one, scale) for one in changes])}
 
     def pictures(self, prepared: PhotoSubject, means: Measures) -> Sequence[Pixels]:
         years, strength = self.source.years, self.plan.strength

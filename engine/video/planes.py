@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.faces.rotation import Pixels
-from engine.video.clip import BT601, BT709, BT2020, Clip, matrix_of, pyav
+from engine.video.clip import BT601, BT709, BT2020, FCC, SMPTE240M, Clip, matrix_of
+from engine.video.pyav import pyav
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -34,7 +35,13 @@ LAYOUTS = {
     "yuv422p10le": Layout(2, 1, 10),
     "yuv444p10le": Layout(1, 1, 10),
 }
-KR_KB = {BT601: (0.299, 0.114), BT709: (0.2126, 0.0722), BT2020: (0.2627, 0.0593)}
+KR_KB = {
+    BT601: (0.299, 0.114),
+    BT709: (0.2126, 0.0722),
+    BT2020: (0.2627, 0.0593),
+    FCC: (0.30, 0.11),
+    SMPTE240M: (0.212, 0.087),
+}
 
 Plane = NDArray[np.unsignedinteger]
 

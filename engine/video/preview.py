@@ -23,6 +23,7 @@ from engine.video.clip import Clip, opened, pixels_of, read_clip
 from engine.video.follow import Follower
 from engine.video.method import FrameMethod
 from engine.video.run import MethodMaker
+from engine.video.tones import Tones
 
 CELL = 384
 """Longer side in px of a frame in the strip."""
@@ -108,6 +109,7 @@ def _spaced(clip: Clip, count: int) -> list[tuple[float, Pixels]]:
     """Evenly spaced frames with their seconds, each the first one that can be sought."""
     length = clip.frames / float(clip.rate)
     frames: list[tuple[float, Pixels]] = []
+    tones = Tones(clip.transfer)
     for share in (np.arange(count) + 0.5) / count:
         with opened(clip.path) as (container, stream):
             start = stream.start_time or 0
@@ -115,7 +117,9 @@ def _spaced(clip: Clip, count: int) -> list[tuple[float, Pixels]]:
             container.seek(wanted, stream=stream, backward=True)
             pictures = container.decode(stream)
             later = (one for one in pictures if one.pts is None or one.pts >= wanted)
-            frames += [(length * float(share), pixels_of(one, clip)) for one in islice(later, 1)]
+            frames += [
+                (length * float(share), pixels_of(tones(one), clip)) for one in islice(later, 1)
+            ]
     if not frames:
         raise PictureError("holds no frame where its length says")
     return frames

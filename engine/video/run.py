@@ -38,7 +38,7 @@ from engine.video.method import FrameMethod
 from engine.video.segments import join, require_parts
 from engine.video.survey import Track, load_track, save_track, survey
 
-VERSION = 2
+VERSION = 3
 """Of how clips are made: segments of another one are made anew."""
 CRF = 18
 WHOLE = 0.9
@@ -115,6 +115,8 @@ def _aged(
     key = settings_digest({**names, "clip": clip.sha256, "how": str(how), "version": VERSION})
     folder = plan.out / f".{plan.source.stem}.{key[:12]}.parts"
     work = Work(clip, plan.ages, how.crf, how.watermark, folder, plan.evaluate)
+    if clip.hdr is not None:
+        progress.remark(f"the clip is HDR ({clip.hdr}): it is aged and written as SDR (BT.709)")
     if clip.width % 2 or clip.height % 2:
         progress.remark(
             f"the clip is {clip.width} x {clip.height} px: odd sides are written as H.264 4:4:4, "

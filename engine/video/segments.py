@@ -16,8 +16,9 @@ from engine.core.atomic import written
 from engine.core.errors import PictureError
 from engine.core.regular import open_regular
 from engine.images.saving import tool_version
-from engine.video.clip import CONTAINERS, Clip, pyav
+from engine.video.clip import CONTAINERS, Clip
 from engine.video.planes import stored_format
+from engine.video.pyav import pyav
 
 if TYPE_CHECKING:
     from av.container import InputContainer

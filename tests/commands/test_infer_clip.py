@@ -107,6 +107,22 @@ def test_a_phone_clip_keeps_its_turn_and_is_aged_upright(tm, tmp_path):
     assert row["frames_unchanged"] == 0
 
 
+@pytest.mark.slow
+def test_hdr_is_written_as_sdr_and_that_is_said(tm, tmp_path):
+    path, out = tmp_path / "a.mp4", tmp_path / "out"
+    write_clip(path, faces(4), pixels="yuv420p10le", colours=(9, 9, 18))
+    result = tm("infer", path, "--ages", "70", "--out", out, *PHOTO, *OFF)
+    assert result.code == 0
+    assert "the clip is HDR (HLG): it is aged and written as SDR" in " ".join(result.err.split())
+    with av.open(str(out / "a_age70.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.format.name, int(frame.color_trc), int(frame.colorspace)) == (
+            "yuv420p10le",
+            1,
+            1,
+        )
+
+
 def test_a_preview_is_a_strip_of_frames(tm, clip, tmp_path):
     out = tmp_path / "out"
     assert tm("infer", clip, "--ages", "70", "--out", out, *PHOTO, "--preview", 3).code == 0

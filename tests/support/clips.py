@@ -35,10 +35,12 @@ def write_clip(
     rotation=None,
     aspect=None,
     full_range=False,
+    colours=None,
     sound=None,
     rate=RATE,
 ):
-    """Write frames (h, w, 3) as a clip; ticks: its time stamps in thousandths of a second."""
+    """Write frames (h, w, 3) as a clip; ticks: its time stamps in thousandths of a second; colours:
+    FFmpeg's numbers of matrix, primaries and transfer that the file notes."""
     frames = list(frames)
     with av.open(str(path), "w") as container:
         if frames:
@@ -54,10 +56,15 @@ def write_clip(
                 video.codec_context.sample_aspect_ratio = aspect
             if full_range:
                 video.codec_context.color_range = 2
+            if colours is not None:
+                context = video.codec_context
+                context.colorspace, context.color_primaries, context.color_trc = colours
         audio = container.add_stream(sound, rate=44100) if sound else None
         for number, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame = frame.reformat(format=pixels, dst_color_range=2 if full_range else 1)
+            if colours is not None:
+                frame.colorspace, frame.color_primaries, frame.color_trc = colours
             frame.pts = number if ticks is None else ticks[number]
             frame.time_base = base
             container.mux(video.encode(frame))

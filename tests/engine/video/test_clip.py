@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import PictureError
-from engine.video.clip import frames_of, pixels_of, read_clip
+from engine.video.clip import BT601, frames_of, pixels_of, read_clip
 from engine.video.segments import _sound
 from tests.support.clips import RATE, faces, walls, write_clip
 
@@ -42,6 +42,51 @@ def test_what_is_no_clip_is_refused_with_its_reason(tmp_path, make, reason):
     with pytest.raises(PictureError) as caught:
         read_clip(tmp_path / "a.mp4")
     assert reason in caught.value.reason
+
+
+PQ, HLG, YCGCO = (9, 9, 16), (9, 9, 18), (8, 1, 1)
+
+
+def wide(path, colours):
+    return write_clip(path, walls(2), pixels="yuv420p10le", colours=colours)
+
+
+@pytest.mark.parametrize(("colours", "name"), [(PQ, "PQ"), (HLG, "HLG")])
+def test_hdr_is_read_as_sdr_of_ten_bits(tmp_path, colours, name):
+    clip = read_clip(wide(tmp_path / "a.mp4", colours))
+    assert (clip.hdr, clip.pixel_format, clip.colours.matrix) == (name, "yuv420p10le", 1)
+
+
+def test_hdr_is_refused_where_it_cannot_be_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.video.tones.SCALE", "no_such_option=1")
+    with pytest.raises(PictureError, match=r"is HDR \(HLG\).* update PyAV"):
+        read_clip(wide(tmp_path / "a.mp4", HLG))
+
+
+def test_a_matrix_that_is_not_known_is_refused(tmp_path):
+    with pytest.raises(PictureError, match="by a matrix .*8.* not known here"):
+        read_clip(wide(tmp_path / "a.mp4", YCGCO))
+
+
+def test_rgb_is_written_as_yuv_and_noted_so(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", walls(2), codec="libx264rgb", pixels="rgb24")
+    assert read_clip(path).colours.matrix == BT601
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("colours", "white"), [(PQ, 0.58), (HLG, 0.75)])
+def test_hdr_loses_light_and_keeps_hue(tmp_path, colours, white):
+    """white: the signal of 203 nits, by ITU-R BT.2408 the white of a page."""
+    levels = np.array([0.6, 0.8, 1.0]) * white
+    grey = np.repeat(np.round(levels * 255), 64).astype(np.uint8)
+    frames = [np.repeat(np.tile(grey, (64, 1))[..., None], 3, axis=2)] * 2
+    path = write_clip(tmp_path / "a.mp4", frames, pixels="yuv420p10le", colours=colours)
+    clip = read_clip(path)
+    shown = pixels_of(next(frames_of(clip)).picture, clip)[32, 32::64].astype(int)
+    assert np.ptp(shown, axis=1).max() <= 6
+    dark, middle, light = shown.mean(axis=1)
+    assert dark + 20 < middle < light - 20
+    assert 130 < light < 245
 
 
 def test_a_turned_clip_is_read_upright_and_remembers_its_turn(tmp_path):
