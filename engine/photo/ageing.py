@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.photo.bands import blurred
+from engine.photo.bands import CELL, blurred
 from engine.photo.composing import compose
 from engine.photo.features import rgb_of
 from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
@@ -34,25 +34,32 @@ IN_BROWS = 0.5
 """Share of it on brows: they grow thin and pale, too."""
 REFERENCE_SKIN = 66.0
 """L of the cheeks of the portraits: the changes of darker skin are smaller in proportion."""
-MOST_DETAIL = (2.4, 2.7, 2.3, 1.15)
+MOST_DETAIL = (2.4, 3.8, 3.8, 1.5)
 LEAST_DETAIL = (0.45, 0.28, 0.33, 0.92)
 """Bounds on the factors of the detail bands, finest first."""
 SHARPER = 1.0
 """How much smaller the factors are for each unit of log detail over the usual."""
-VALLEYS = 0.3
+VALLEYS = 0.1
 """Creases are dark: valleys deepen by this share more than ridges rise."""
 EDGE = 3.5
 """Levels of L from which detail is an edge, of a shadow or of the hair, that age leaves alone."""
 CREASE_EDGE = 8.0
 """How much more of a crease than of other edges goes as a face becomes younger."""
-BLOTCHES, BLOTCH_BOUNDS = 1.0, (-1.2, 0.6)
+BLOTCHES, BLOTCH_BOUNDS = 1.0, (-1.2, 0.2)
 """How skin's uneven colour follows the log factor of its fine detail, and the bounds of that."""
 DEEPEN, SOFTEN, MOST_DEEPER = 0.5, 0.5, 1.2
 """Share by which the person's own creases deepen or vanish where lines belong, and the most."""
 FADE = 0.5
 """Share by which creases anywhere on the skin fade in forty years."""
-CREASES = 0.35
+CREASES = 0.8
 """How much more of the detail's change falls on creases than on evenly grained skin."""
+ABOUT_EYES = 2.2
+"""Factor of the detail's change where networks see most of an age for the least change of the
+person."""
+ON_FOREHEAD = 0.35
+"""Share of it where they see nothing of an age, and the shade of a fringe soon looks scratched."""
+UNDER_EYES = 22.0
+"""Frame pixels that the skin about the eyes reaches below them."""
 HAIRY = 1.5
 """Mean L of the finest detail of hair over skin, such as a fringe or a beard, that hides lines."""
 GREY_NECK = 0.3
@@ -152,22 +159,21 @@ def _changes(
     amount = (skin * along * where)[..., None]
     logs = factors * amount
     pattern = subject.pattern
-    share = (
-        _at_work(subject, zone_share(subject.model.mean_points, ages, pattern=pattern))
-        * skin
-        * beside
-    )
+    points = subject.model.mean_points
+    near = zone_share(points, ages, pattern=pattern)
+    share = _at_work(subject, near) * skin * beside
     deeper = np.where(share > 0, DEEPEN, SOFTEN) * share
     if not older:  # a young face has no creases, wherever they are
         deeper -= FADE * work.creases * skin * min((ages[0] - ages[1]) / 40, 1)
     own = np.log1p(np.clip(gains["lines"] * deeper, -0.9, MOST_DEEPER))
     edge = EDGE if older else EDGE + CREASE_EDGE * work.creases
-    finest = np.exp(np.clip(logs[..., 0], np.log(LEAST_DETAIL[0]), np.log(MOST_DETAIL[0])))
+    calm = _at_work(subject, _on_forehead(points)) if older else np.ones_like(own)
+    finest = np.clip(logs[..., 0], np.log(LEAST_DETAIL[0]), np.log(MOST_DETAIL[0])) * calm
     for index, band in enumerate(work.bands):
         log = logs[..., index] * np.where(band < 0, 1 + VALLEYS, 1 - VALLEYS)
         if index < len(work.bands) - 1:
             log += np.where(band < 0, own, 0.5 * own)
-        bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index]))
+        bounded = np.clip(log, np.log(LEAST_DETAIL[index]), np.log(MOST_DETAIL[index])) * calm
         result[..., 0] += edge * np.tanh(band / edge) * (np.exp(bounded) - 1)
     lines = gains["lines"] * _line_change(subject, ages) * skin * beside
     deepest = DEEPEST * np.maximum(
@@ -185,7 +191,7 @@ def _changes(
     if work.colourful < 1:
         grey = change.mean(axis=-1, keepdims=True)
         change = grey + (change - grey) * work.colourful
-    return change, finest.astype(np.float32)
+    return change, np.exp(finest).astype(np.float32)
 
 
 def _skin_change(
@@ -227,7 +233,7 @@ def _with_folds(points: Floats, size: tuple[int, int]) -> Floats:
     """
     cell = HEIGHT / size[0]
     rows = (np.arange(size[0], dtype=np.float32) * cell)[:, None]
-    below = np.clip((rows - points[17:27, 1].min() + 4) / 8 + 0.5, 0, 1)
+    below = _under_brows(points, size)
     mouth = np.clip(np.minimum(rows - points[33, 1], points[57, 1] + 8 - rows) / 8, 0, 1)
     lips = points[[32, 33, 34, 52, 51, 50]], points[[59, 58, 57, 56, 55, 9, 8, 7]]
     nose = points[[39, 42, 35, 31]] + NOSE_REACH
@@ -282,7 +288,27 @@ def _detail_factors(subject: PhotoSubject, ages: tuple[float, float], gain: floa
         usual = np.tensordot(age_terms(ages[0], subject.code), model.detail, 1)
         excess = ((subject.own_detail - usual) * face).sum(axis=(0, 1)) / max(face.sum(), 1e-6)
         field = field / (1 + SHARPER * np.maximum(excess, 0))
-    return _at_work(subject, field.astype(np.float32))
+    return _at_work(subject, (field * _about_eyes(model.mean_points)).astype(np.float32))
+
+
+def _about_eyes(points: Floats) -> Floats:
+    """Factors of the detail's change by place: (80, 64, 1) of the mean frame."""
+    under = points[[45, 36]] + np.array([[6, UNDER_EYES], [-6, UNDER_EYES]], np.float32)
+    corners = np.vstack([points[[17, 19, 24, 26]], under])
+    zone = _zone(corners, (HEIGHT // CELL, WIDTH // CELL), LIP_RIM)
+    return (1 + (ABOUT_EYES - 1) * zone)[..., None]
+
+
+def _on_forehead(points: Floats) -> Floats:
+    """Shares of the detail's change by place: (80, 64) of the mean frame."""
+    below = _under_brows(points, (HEIGHT // CELL, WIDTH // CELL))
+    return np.repeat(ON_FOREHEAD + (1 - ON_FOREHEAD) * below, WIDTH // CELL, axis=1)
+
+
+def _under_brows(points: Floats, size: tuple[int, int]) -> Floats:
+    """1 below the forehead, falling to 0 on it: (height, 1) of the mean frame."""
+    rows = (np.arange(size[0], dtype=np.float32) * (HEIGHT / size[0]))[:, None]
+    return np.clip((rows - points[17:27, 1].min() + 4) / 8 + 0.5, 0, 1)
 
 
 def _at_work(subject: PhotoSubject, field: Floats) -> Floats:

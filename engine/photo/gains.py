@@ -24,15 +24,15 @@ PROBE = 4.0
 MOST = {
     "shape": (2.7, 3.0),
     "colour": (2.0, 2.5),
-    "folds": (24.0, 24.0),
+    "folds": (30.0, 24.0),
     "hair": (1.0, 1.0),
-    "detail": (8.0, 8.0),
-    "lines": (2.0, 3.0),
+    "detail": (16.0, 10.0),
+    "lines": (3.0, 3.0),
 }
 """The largest gain of each part, older and younger. Of shape, folds and hair: where dlib's distance
 to the photograph, over 35, 50, 65 and 80 years, nears .25 for `train` people. Of detail and lines,
-older: where smooth faces do not look scratched yet; pairs of photographs say that already this is
-too much."""
+older: where faces do not look scratched yet, to the eye; pairs of photographs say that already this
+is too much."""
 FIRST_PULL, MOST_PULL = 8.4, 30.0
 MOVED = 0.04
 """How much a shift of what is there counts beside a change of it, level for level."""

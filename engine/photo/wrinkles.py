@@ -3,8 +3,9 @@
 Each line is a curve fixed to landmarks of the mean shape with the profile of a crease: a dark
 valley between two faint ridges. Lines appear with age, by zone; order and places follow clinical
 descriptions (Lemperle and others 2001: forehead, glabella, periorbital, nasolabial, marionette,
-upper lip, neck). Where the person's own skin is already as creased as the age would make it, the
-lines stay away and the person's own creases deepen instead.
+upper lip, neck); those about mouth and jaw lie where valleys of L are deeper in the old faces of
+the fit than in the young ones. Where the person's own skin is already as creased as the age would
+make it, the lines stay away and the person's own creases deepen instead.
 """
 
 from collections.abc import Iterator
@@ -47,16 +48,20 @@ class Zone(NamedTuple):
 
 
 ZONES = {
-    "forehead": Zone(36.0, 7.0, 1.3, 0.5, 5, 2.6),
-    "glabella": Zone(40.0, 7.0, 1.5, 0.6, 1, 1.2),
-    "crow's feet": Zone(34.0, 7.0, 1.0, 0.5, 2, 1.8),
-    "under eyes": Zone(38.0, 6.0, 1.6, 0.9, 2, 1.8),
-    "nasolabial": Zone(34.0, 8.0, 2.1, 0.9, 1, 1.0),
-    "marionette": Zone(44.0, 5.5, 2.4, 1.0, 0, 0.0),
-    "cheeks": Zone(50.0, 4.0, 1.4, 0.5, 3, 3.0),
-    "upper lip": Zone(55.0, 4.0, 0.8, 0.2, 1, 1.2),
-    "neck": Zone(40.0, 7.0, 1.8, 0.6, 4, 3.0),
+    "forehead": Zone(36.0, 4.0, 1.8, 1.0, 1, 2.4),
+    "glabella": Zone(40.0, 4.5, 2.2, 1.0, 1, 1.5),
+    "crow's feet": Zone(34.0, 7.5, 1.2, 0.7, 2, 2.0),
+    "under eyes": Zone(38.0, 6.0, 1.7, 1.0, 2, 1.8),
+    "nasolabial": Zone(34.0, 8.0, 2.3, 1.0, 1, 1.0),
+    "marionette": Zone(42.0, 6.5, 2.4, 1.0, 1, 1.2),
+    "cheeks": Zone(44.0, 5.5, 1.8, 0.8, 2, 3.0),
+    "jowls": Zone(44.0, 6.0, 2.8, 1.0, 1, 2.0),
+    "chin": Zone(46.0, 4.5, 2.0, 0.8, 1, 2.0),
+    "upper lip": Zone(55.0, 4.0, 0.9, 0.3, 1, 1.2),
+    "neck": Zone(40.0, 8.0, 2.0, 0.7, 4, 3.0),
 }
+ON_NECK = ("jowls", "neck")
+"""Zones under the jaw, where lightness alone hardly tells skin from what is behind it."""
 SPOTS = Zone(55.0, 2.2, 1.6, 0.0, 36, 0.0)
 """Age spots (solar lentigines) of cheeks, temples and forehead: how many, how dark, how large."""
 Curve = NDArray[np.float64]
@@ -84,7 +89,7 @@ def line_field(
     """The change of L (640, 512) in the mean frame by the lines that appear between two ages.
 
     points: the mean shape (73, 2); room: (80, 64) in 0..1, how far the skin is from creased enough;
-    pattern: of `pattern_of`; neck: share of the lines of the neck.
+    pattern: of `pattern_of`; neck: share of the lines of the neck and under the jaw.
     Nothing for a younger goal: lines are then taken away by the detail bands, never drawn in white.
     """
     field = np.zeros((HEIGHT * SCALE, WIDTH * SCALE), np.float32)
@@ -94,7 +99,7 @@ def line_field(
     planes = _planes(points.tobytes(), pattern)
     for (name, zone), (lines, _) in zip(zones.items(), planes, strict=True):
         step = depth_at(zone, ages[1]) - depth_at(zone, ages[0])
-        field += (neck if name == "neck" else 1.0) * step * lines
+        field += (neck if name in ON_NECK else 1.0) * step * lines
     wide = cv2.resize(room, (WIDTH * SCALE, HEIGHT * SCALE), interpolation=cv2.INTER_LINEAR)
     return field * wide
 
@@ -203,7 +208,7 @@ def _strands(
         waves = sum(
             np.sin(length * generator.uniform(4, 22) + generator.uniform(0, 6)) for _ in range(3)
         )
-        uneven = np.clip(0.75 + 0.35 * waves, 0.1, 1.3)
+        uneven = np.clip(0.85 + 0.15 * waves, 0.3, 1.2)
         ends = np.sin(np.pi * np.clip(length, 0.02, 0.98)) ** 0.8
         height = 1.0 if number == 0 else generator.uniform(0.3, 0.75)
         yield strand, (uneven * ends * height).tolist()
@@ -250,39 +255,57 @@ def _curves(p: Curve, generator: np.random.Generator) -> dict[str, list[tuple[Cu
         )
         lines["crow's feet"] += _crows_feet(p[36] if side < 0 else p[45], side)
         lines["under eyes"] += _under_eye(p[36:42] if side < 0 else p[42:48], side)
-        wing, corner = (p[31], p[48]) if side < 0 else (p[35], p[54])
-        fold = np.array(
-            [
-                _shifted(wing, side * 4, -5),
-                _shifted(wing, side * 9, 3),
-                _shifted((wing + corner) / 2, side * 11, 0),
-                _shifted(corner, side * 9, 0),
-                _shifted(corner, side * 8, 9),
-            ]
-        )
-        lines["nasolabial"].append((fold, 1.0))
-        lines["marionette"].append(
-            (corner + np.array([[side * 2, 3], [side * 5, 10], [side * 7, 19]]), 1.0)
-        )
-        for shift, depth in ((7.0, 0.8), (13.0, 0.6)):
-            lines["cheeks"].append((_shifted(fold[1:], side * shift, 3.0 + shift * 0.4), depth))
+        _add_lower_face(lines, p, side)
     for share in np.linspace(-0.75, 0.75, 7):
         x = p[51, 0] + share * (p[54, 0] - p[48, 0]) / 2
         y = p[50:53, 1].mean() + 5 * share**2
         lean = share * 2.5
         lines["upper lip"].append((np.array([[x + lean, y - 9], [x, y - 2]]), 1 - 0.4 * abs(share)))
     chin, width = p[8], (p[12, 0] - p[4, 0]) / 2
-    for drop, reach, depth in ((17.0, 0.8, 1.0), (29.0, 0.75, 0.8), (42.0, 0.6, 0.6)):
+    for drop, reach, depth in ((29.0, 0.75, 1.0), (42.0, 0.6, 0.7)):
         x = np.linspace(-reach, reach, 7) * width
         sag = 5.0 * (1 - (x / width) ** 2)
         lines["neck"].append((np.column_stack([chin[0] + x, chin[1] + drop + sag]), depth))
     return lines
 
 
+def _add_lower_face(lines: dict[str, list[tuple[Curve, float]]], p: Curve, side: float) -> None:
+    """The folds about the mouth and the jaw, where valleys of old faces are deeper than of young
+    ones in the mean over the portraits of the fit; side is -1 for the left of the picture.
+    """
+    wing, corner = (p[31], p[48]) if side < 0 else (p[35], p[54])
+    jaw = p[[7, 6, 5, 4, 3]] if side < 0 else p[[9, 10, 11, 12, 13]]
+    lip, chin = p[57], p[8]
+
+    def beside(start: Curve, *steps: tuple[float, float]) -> Curve:
+        return np.array([_shifted(start, side * x, y) for x, y in steps])
+
+    ends = beside(corner, (3, -9), (9, -4), (12, 1))
+    lines["nasolabial"].append((np.vstack([beside(wing, (1, -11), (8, -4)), ends]), 1.0))
+    marionette = beside(corner, (2.5, 3), (4.5, 10), (3, 18), (-1, 25))
+    lines["marionette"].append((marionette, 1.0))
+    drape = np.vstack([beside(corner, (14, 9), (11, 18), (6, 27)), beside(jaw[0], (6, -2), (1, 3))])
+    lines["cheeks"].append((drape, 1.0))
+    for share, depth in ((0.35, 0.7), (0.65, 0.5)):
+        outer = jaw[[4, 3, 3, 2, 2]]
+        lines["cheeks"].append(((drape + share * (outer - drape))[:4], depth))
+    under = np.vstack(
+        [beside(jaw[2], (0, 9)), beside(jaw[0], (11, 5)), beside(chin, (10, 15), (0, 21))]
+    )
+    lines["jowls"].append((under, 1.0))
+    lines["chin"].append((beside(lip, (0, 10), (8, 8.5), (17, 2)), 1.0))
+
+
 def _crows_feet(corner: Curve, side: float) -> list[tuple[Curve, float]]:
     """A fan of lines from the outer corner of an eye; side is -1 for the left of the picture."""
     fan = []
-    for degrees, length, depth in ((-38, 13, 0.7), (-14, 17, 1.0), (10, 18, 1.0), (34, 16, 0.8)):
+    for degrees, length, depth in (
+        (-38, 13, 0.7),
+        (-14, 17, 1.0),
+        (10, 19, 1.0),
+        (34, 20, 0.9),
+        (56, 19, 0.7),
+    ):
         angle = np.radians(degrees)
         way = np.array([side * np.cos(angle), np.sin(angle)])
         across = np.array([-way[1], way[0]]) * side

@@ -7,6 +7,7 @@ import pytest
 from engine.photo.ageing import _with_folds, age_photo, age_subject
 from engine.photo.features import lab_of
 from engine.photo.frame import aligned
+from engine.photo.model import PARTS
 from engine.photo.subject import (
     _bare_skin,
     _forehead,
@@ -339,3 +340,22 @@ def test_islands_of_hair_on_the_forehead_are_highlights(portrait, model):
     islands = _islands(marked, _forehead(marked))
     assert islands[spot].min() > 0.95
     assert islands[: top + 12].max() < 0.05
+
+
+def test_detail_grows_most_about_the_eyes_and_least_on_the_forehead(portrait, model):
+    pixels, points = portrait
+    gain = np.zeros_like(model.gain)
+    gain[:, PARTS.index("detail")] = 1.5
+    rough = dataclasses.replace(model, gain=gain)
+    light = [
+        lab_of(picture.astype(np.float32))[..., 0]
+        for picture in (pixels, age_photo(pixels, points, 45, 80, rough))
+    ]
+    fine = [plane - cv2.GaussianBlur(plane, (0, 0), 2.0) for plane in light]
+    spots = points[19:25].mean(axis=0) - [0, 18], points[[3, 48]].mean(axis=0), points[41] + [0, 12]
+    forehead, cheek, eye = (
+        fine[1][place].std() / fine[0][place].std()
+        for x, y in np.round(spots).astype(int)
+        if (place := np.s_[y - 5 : y + 6, x - 7 : x + 8])
+    )
+    assert 1 < forehead < cheek < eye

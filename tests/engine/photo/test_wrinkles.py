@@ -88,4 +88,5 @@ def test_a_neck_of_no_share_has_no_lines(model):
     below = int(model.mean_points[8, 1] + 12) * 2
     assert usual[below:].min() < -3
     assert np.abs(bare[below:]).max() < 0.5
-    assert np.array_equal(bare[: below - 80], usual[: below - 80])
+    mouth = int(model.mean_points[48:60, 1].max()) * 2
+    assert np.abs(bare[:mouth] - usual[:mouth]).max() < 0.1
