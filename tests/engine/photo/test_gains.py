@@ -71,8 +71,9 @@ def test_an_estimator_that_sees_enough_asks_for_no_more(people, model, calibrate
     seen = calibrate_gains(model, people, AGES, estimator, targets=(30, 80), own=own)
     assert seen.gains(True, 0.0)["detail"] < calibrated.gains(True, 0.0)["detail"]
     if own is None:
-        # Even grain, all there is of detail here, hardly grows at a gain of 1.
-        assert seen.gain == pytest.approx(np.ones(SHAPES["gain"]), abs=1.3)
+        # Even grain, all there is of detail here, hardly grows at a gain of 1: it needs some more.
+        others = [PARTS.index(part) for part in PARTS if part != "detail"]
+        assert seen.gain[:, others] == pytest.approx(np.ones((2, len(others), 2)), abs=0.3)
 
 
 def test_the_same_people_give_the_same_gains(people, model, calibrated):
