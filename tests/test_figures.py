@@ -162,7 +162,7 @@ def clips():
         half = over(lambda n, a=excess(clip), b=excess(still): a(n) - b(n) / 2)
         yield f"beyond half of that `{model}` is # (# to #)", half
         apart = over(lambda n, a=clip, b=still: rows[a, n]["identity"] - rows[b, n]["identity"])
-        yield f"as a clip less frame by frame, it is # (# to #) by `{model}`", apart
+        yield f"as a clip less that of stills is # (# to #) by `{model}`", apart
         spreads = [of(kind, "age_spread")[0] for kind in (clip, still)]
         yield f"# years within a clip by `{model}`, # frame by frame", spreads
     yield "the truth itself has # (# to #)", of("truth", "ratio")
