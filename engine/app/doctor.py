@@ -86,11 +86,11 @@ def _torch() -> Iterator[Check]:
         memory = f"{properties.total_memory / GIGABYTE:.0f} GiB"
         yield Check("device", "ok", f"cuda: {properties.name}, {memory}, {torch.version.cuda}")
     elif torch.backends.mps.is_available():
-        from engine.runtime.self_test import agrees
+        from engine.runtime.self_test import disagreement
 
-        same = agrees(torch.device("mps"))
-        advice = "" if same else "it computes otherwise than the processor, which is used instead"
-        yield Check("device", "ok" if same else "note", "mps: Apple GPU", advice)
+        fault = disagreement(torch.device("mps"))
+        advice = "" if fault is None else f"it {fault}; the processor is used instead"
+        yield Check("device", "ok" if fault is None else "note", "mps: Apple GPU", advice)
     else:
         yield Check("device", "ok", f"cpu, {torch.get_num_threads()} threads; no GPU seen")
 

@@ -54,8 +54,8 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
     caveat = ""
     if name == "auto":
         name = next((kind for kind, available in there.items() if available), "cpu")
-        if name == "mps" and not _apple_gpu_agrees():
-            name, caveat = "cpu", "the Apple GPU computes otherwise and is left alone"
+        if name == "mps" and (fault := _fault_of_apple_gpu()) is not None:
+            name, caveat = "cpu", f"the Apple GPU is left alone: it {fault}"
     elif not there.get(name, True):
         raise UsageError(f"there is no `{name}` device here", hint="try `auto`, or see `tm doctor`")
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -64,9 +64,9 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
             description = f"cuda ({torch.cuda.get_device_name()})"
             return Compute(torch.device("cuda"), dtype, description)
         case "mps":
-            if not _apple_gpu_agrees():
+            if (fault := _fault_of_apple_gpu()) is not None:
                 raise UsageError(
-                    "the Apple GPU does not compute what the processor does",
+                    f"the Apple GPU {fault}",
                     hint="leave the device at `auto`, which then takes the processor",
                 )
             caveat = "an Apple GPU, whose operators agree with the processor's"
@@ -77,9 +77,9 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
 
 
 @cache
-def _apple_gpu_agrees() -> bool:
+def _fault_of_apple_gpu() -> str | None:
     import torch
 
-    from engine.runtime.self_test import agrees
+    from engine.runtime.self_test import disagreement
 
-    return agrees(torch.device("mps"))
+    return disagreement(torch.device("mps"))

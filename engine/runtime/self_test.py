@@ -9,19 +9,22 @@ TOLERANCE = 1e-3
 in another order, far below a step that is left out."""
 
 
-def agrees(device: torch.device) -> bool:
-    """Whether the operators of our networks give on the device what they give on the processor.
+def disagreement(device: torch.device) -> str | None:
+    """Why a device is not used: what its operators give beside the processor's; None if the same.
 
-    A small chain of them: strided and transposed convolution, instance norm, interpolation, warp,
-    softmax. False also where one of them is not implemented there.
+    A small chain of those of our networks: strided and transposed convolution, instance norm,
+    interpolation, warp, softmax. Torch raises RuntimeError for one that is not implemented there,
+    and for whatever else fails on the device: its first line is the reason.
     """
     want = _chain(torch.device("cpu"))
     try:
         got = _chain(device).cpu()
-    except (NotImplementedError, RuntimeError):
-        return False
+    except RuntimeError as error:
+        return f"fails in a test of its operators: {' '.join(str(error).split())[:200]}"
     difference = float((got - want).abs().max() / want.std())
-    return difference < TOLERANCE  # not where it is NaN
+    if difference < TOLERANCE:
+        return None
+    return f"differs from the processor by {difference:.2g} standard deviations"
 
 
 def _chain(device: torch.device) -> Tensor:
