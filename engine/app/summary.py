@@ -10,6 +10,8 @@ from engine.scoring.looks import looks_sentences
 from engine.scoring.material import COPIED
 from engine.scoring.words import (
     FIGURES,
+    against_nothing,
+    beside_nothing,
     format_difference,
     format_interval,
     headline,
@@ -36,15 +38,22 @@ def summarise(report: Mapping[str, Any]) -> Summary:
 def _portraits(report: Mapping[str, Any]) -> Summary:
     methods = {method: report[method] for method in report["methods"]}
     methods |= {name: report[name] for name in (COPIED,) if name in report} | report["controls"]
-    comparisons: list[str] = []
+    same = report["same_pictures"]
+    comparisons = [
+        f"{title(one)} made the same pictures as {title(of)}" for one, of in same.items()
+    ]
+    compared = set(report["methods"]) - same.keys()
     for row in report["paired"]:
-        if row["better"] is not None and {row["one"], row["other"]} <= set(report["methods"]):
+        if row["better"] is not None and {row["one"], row["other"]} <= compared:
             worse = row["other"] if row["better"] == row["one"] else row["one"]
             amount = format_difference(row["figure"], abs(row["difference"]))
             comparisons.append(
                 f"{title(row['better'])} is better than {title(worse)} in "
                 f"{FIGURES[row['figure']]}, by {amount}"
             )
+    comparisons += [
+        f"{title(row['one'])} is {against_nothing(row)}" for row in beside_nothing(report)
+    ]
     if "looks" in report:
         comparisons += looks_sentences(report["looks"])
     first, names = report[report["methods"][0]], headline(report)

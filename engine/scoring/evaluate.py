@@ -10,7 +10,7 @@ import numpy as np
 from engine.core.progress import Progress
 from engine.evaluators.suite import NO_FEATURES, EvaluatorSuite, Measurements
 from engine.metrics.set_distances import RealSet, set_distances
-from engine.scoring.material import COPIED, Material, Method, controls
+from engine.scoring.material import COPIED, NOTHING, Material, Method, controls
 from engine.scoring.paired import paired
 from engine.scoring.recognition import real_pairs, verification
 from engine.scoring.rows import References, Row, measure_method, measure_references
@@ -20,7 +20,7 @@ DIGITS = 6
 RESERVED = (
     "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
     "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
-    "targets_estimated", "unused", "reference", "made_by",
+    "targets_estimated", "unused", "reference", "made_by", "same_pictures",
 )  # fmt: skip
 """Keys of a report that no method may be named by."""
 
@@ -83,12 +83,31 @@ def evaluate_methods(
         "reference": material.reference,
         "targets_estimated": len(material.estimated),
         "evaluators": _evaluators(suite, material),
-        "paired": paired({name: rows[name] for name in top}, suite),
+        "same_pictures": same_pictures(material.methods),
+        "paired": paired({name: rows[name] for name in (*top, NOTHING)}, suite),
         "real_pairs": real_pairs(references, suite.identity),
         "controls": {name: value for name, value in by_method.items() if name not in top},
         "rows": rows,
     }
     return Evaluation(plain(report), material, (*material.methods, *controls(material)))
+
+
+def same_pictures(methods: Sequence[Method]) -> dict[str, str]:
+    """Methods whose every portrait is that of an earlier one: later name to earlier name.
+
+    Of two models that are one, such as a one-shot that gained nothing and delivers what it began
+    from, the second is no second result.
+    """
+    same: dict[str, str] = {}
+    for at, method in enumerate(methods):
+        for earlier in methods[:at]:
+            if earlier.portraits.keys() == method.portraits.keys() and all(
+                np.array_equal(pixels, earlier.portraits[task])
+                for task, pixels in method.portraits.items()
+            ):
+                same[method.name] = earlier.name
+                break
+    return same
 
 
 def _measure_all(

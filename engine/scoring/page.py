@@ -14,6 +14,8 @@ from engine.scoring.rows import AGE_TOLERANCE
 from engine.scoring.words import (
     FIGURES,
     SHARES,
+    against_nothing,
+    beside_nothing,
     format_difference,
     format_figure,
     headline,
@@ -56,8 +58,6 @@ PAIRED = (
     "Mean differences over the common photos and target ages, with 95 % bootstrap intervals. A "
     "difference whose interval includes 0 is not significant."
 )
-
-
 TRAINING = "Mean identity loss over consecutive windows of each run: it should never rise."
 
 
@@ -121,6 +121,8 @@ def _against(report: dict[str, Any], first: str, method: str) -> Html:
     """One sentence that compares a method to the first."""
     rows = [row for row in report["paired"] if (row["one"], row["other"]) == (first, method)]
     name, reference = _strong(title(method)[:1].upper() + title(method)[1:]), title(first)
+    if (same := report["same_pictures"].get(method)) is not None:
+        return joined([name, f" made the same pictures as {title(same)}. "])
     if not rows or all(row["too_few"] for row in rows):
         return joined([name, f" and {reference} have too few common portraits for a comparison. "])
     won = [FIGURES[row["figure"]] for row in rows if row["better"] == method]
@@ -130,7 +132,9 @@ def _against(report: dict[str, Any], first: str, method: str) -> Html:
     ]
     if not results:
         return joined([name, f" does not differ significantly from {reference}. "])
-    return joined([name, f" is {' and '.join(results)} than {reference}. "])
+    results[-1] += f" than {reference}"
+    results += [against_nothing(row) for row in beside_nothing(report) if row["one"] == method]
+    return joined([name, f" is {_listed(results)}. "])
 
 
 def _strong(words: str) -> Html:

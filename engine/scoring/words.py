@@ -44,6 +44,32 @@ def headline(report: Mapping[str, Any]) -> dict[str, str]:
     return PHOTO_FIGURES
 
 
+def beside_nothing(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The comparisons of identity with the unchanged photo, of methods that are one result each."""
+    return [
+        row
+        for row in report["paired"]
+        if row["other"] == "nothing"
+        and row["figure"] == "identity"
+        and row["one"] in report["methods"]
+        and row["one"] not in report["same_pictures"]
+        and not row["too_few"]
+    ]
+
+
+def against_nothing(row: Mapping[str, Any]) -> str:
+    """How near to the person, beside the unchanged photo.
+
+    >>> row = {"one": "sam", "better": None, "difference": 0.004, "interval": [-0.1, 0.1]}
+    >>> against_nothing(row)
+    'no nearer to the person than the unchanged photo: 0.00 (−0.10 to 0.10)'
+    """
+    words = {None: "no nearer to", row["one"]: "nearer to"}.get(row["better"], "farther from")
+    low, high = (number(edge) for edge in row["interval"])
+    difference = f"{number(row['difference'])} ({low} to {high})"
+    return f"{words} the person than the unchanged photo: {difference}"
+
+
 def number(value: Any, digits: int = 2) -> str:
     """A figure as text, a dash where there is none.
 

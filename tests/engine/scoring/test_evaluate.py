@@ -1,11 +1,14 @@
 """The figures of methods of known quality."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from engine.app.summary import summarise
 from engine.core.progress import Silence
-from engine.scoring.evaluate import RESERVED, evaluate_methods
+from engine.scoring.evaluate import RESERVED, evaluate_methods, same_pictures
+from engine.scoring.page import page
 
 
 def test_the_truth_is_itself_at_no_distance(evaluation):
@@ -17,7 +20,7 @@ def test_the_truth_is_itself_at_no_distance(evaluation):
 
 def test_a_blurred_truth_is_farther_off_than_the_truth(evaluation):
     report = evaluation.report
-    assert report["blurred"]["perceptual"] > 0.03
+    assert report["blurred"]["perceptual"] > 0.02
     assert report["blurred"]["distance by gradients"] > 0.005
     assert 0.3 < report["blurred"]["identity"] < 1
 
@@ -78,6 +81,43 @@ def test_paired_differences_have_intervals(evaluation):
     assert 0 < pair["interval"][0] <= pair["difference"] <= pair["interval"][1]
     assert pairs["perfect", "blurred", "perceptual"]["better"] == "perfect"
     assert pairs["blurred", "impostor", "age_mae"]["better"] is None
+
+
+def test_the_unchanged_photo_is_compared_with_every_method(evaluation):
+    pairs = {(p["one"], p["other"], p["figure"]): p for p in evaluation.report["paired"]}
+    assert pairs["impostor", "nothing", "identity"]["better"] == "nothing"
+    assert pairs["copy", "nothing", "identity"]["difference"] == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (("perfect", "blurred"), {}),
+        (("perfect", "again"), {"again": "perfect"}),
+        (("blurred", "perfect", "again", "twice"), {"again": "perfect", "twice": "perfect"}),
+    ],
+)
+def test_methods_that_made_the_same_pictures_are_one_result(world, order, expected):
+    methods = {method.name: method for method in world.known.methods}
+    methods |= {name: replace(methods["perfect"], name=name) for name in ("again", "twice")}
+    assert same_pictures([methods[name] for name in order]) == expected
+
+
+def test_one_of_the_same_pictures_wins_nothing(world):
+    methods = {method.name: method for method in world.known.methods}
+    chosen = [methods["impostor"], methods["perfect"], replace(methods["perfect"], name="again")]
+    material = replace(world.known, methods=tuple(chosen))
+    evaluation = evaluate_methods(material, world.suite, Silence(), subject=None, device="cpu")
+    said = summarise(evaluation.report).comparisons
+    assert said[0] == "again made the same pictures as perfect"
+    assert not any(line.startswith("again is") or "than again" in line for line in said)
+    assert any(
+        line.startswith("impostor is farther from the person than the unchanged photo: ")
+        for line in said
+    )
+    shown = page(evaluation, "tm eval", "tm 1")
+    assert "made the same pictures as perfect" in shown
+    assert "than the unchanged photo: " in shown
 
 
 def test_portraits_of_the_person_are_verified_against_impostors(evaluation):
