@@ -118,9 +118,25 @@ def photo() -> Iterator[Sentence]:
     shares = {name: one["share_of_own_slope"] for name, one in folds.items()}
     yield "the shares are # by `age-cc0` (# to #)", shares["age-cc0"]
     yield "# by FaceRes (# to #) and", shares["faceres"]
-    yield "# by face-api (# to #), and women", shares["face-api"]
+    yield "# by face-api (# to #), distance", shares["face-api"]
     women = folds["faceres"]["groups"]["women"]["of_mean"]
-    yield "as men do but by FaceRes (# of the mean)", [women]
+    near = report("photo-judged-folds")["distance"][0]
+    yield "by dlib in the folds #, and women follow as men do but by FaceRes (# of", [near, women]
+    pairs = report("photo-pairs")
+    gained, fitted = pairs["shipped gain"]["all"], pairs["gain 1"]["all"]
+    yield "(# people, each aged by a fit that saw none", [gained["pairs"]]
+    hair = gained["hair lightness"]["error_less_left"]
+    dlib, faceres = (gained[name]["aged_less_left"] for name in ("dlib", "faceres"))
+    yield "hair lightness # levels (# to #), distance by dlib", hair
+    yield "distance by dlib # (# to #), by FaceRes # (# to #);", dlib + faceres
+    wrong = [-gained[name]["aged_less_wrong"][0] for name in ("dlib", "faceres")]
+    yield "the wrong way is farther still, by # and #.", wrong
+    detail = gained["band 0"]
+    yield "detail grows by #, in truth by #.", [detail["made"][0], detail["true"][0]]
+    nearer = [fitted["hair lightness"]["error_less_left"][0], *fitted["band 0"]["error_less_left"]]
+    yield "nearer in hair (#) and in the finest detail (#, # to #)", nearer
+    alike = [*fitted["dlib"]["aged_less_left"], *fitted["faceres"]["aged_less_left"]]
+    yield "as near by dlib (#, # to #) and FaceRes (#, # to #)", alike
 
 
 def networks() -> Iterator[Sentence]:
