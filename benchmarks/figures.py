@@ -269,7 +269,7 @@ def landscapes() -> Iterator[Sentence]:
 def enlarger() -> Iterator[Sentence]:
     """`python benchmarks/enlarger.py`: gain over bicubic, by damage and world."""
     found = report("enlarger")
-    for damage in ("blur 2", "blur 1, JPEG 60", "noise 4", "halved"):
+    for damage in ("blur 2", "blur 1, JPEG 60", "noise 4", "noise 10", "halved"):
         gains = [found[w][damage]["gain"] for w in ("portraits", "landscapes", "photographs")]
         text = f"| {damage} | " + " | ".join(["# (# to #)"] * 3)
         yield text, [value for gain in gains for value in gain]

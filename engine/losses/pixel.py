@@ -18,6 +18,16 @@ def pyramid_l1(output: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:
 
 def gradient_l1(output: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute error of horizontal plus vertical finite differences (b, c, h, w): a scalar."""
+    return gradient_l1_of_each(output, truth).mean()
+
+
+def gradient_l1_of_each(output: Tensor, truth: Tensor) -> Tensor:
+    """`gradient_l1` of each sample: (b,)."""
     error = output - truth
-    across, down = error.diff(dim=3).abs().mean(), error.diff(dim=2).abs().mean()
+    across, down = (error.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (3, 2))
     return across + down
+
+
+def l1_of_each(output: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of each sample of (b, c, h, w): (b,)."""
+    return (output - truth).abs().mean(dim=(1, 2, 3))

@@ -16,6 +16,7 @@ from engine.enhance.models import read_model
 from engine.nets.named import load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.enhancers import NanoFace
+from engine.nets.nano.interpolating import SMALLEST_DEPTH, SMALLEST_WIDTH, begin_as_bicubic
 from engine.nets.nano.unet import NanoUNet, UNetSpec
 from engine.training.recipe import TrainingRecipe
 from engine.trainings.networks import network_files
@@ -35,6 +36,18 @@ class CompactNet(Table):
     width: int = Field(default=32, ge=1)
     depth: int = Field(default=8, ge=1)
     """Convolutions between the first and the last."""
+    begin: Literal["random", "bicubic"] = "random"
+    """`bicubic`: as bicubic interpolation to twice the size, from which training improves."""
+
+    @model_validator(mode="after")
+    def _holds_bicubic(self) -> Self:
+        small = self.width < SMALLEST_WIDTH or self.depth < SMALLEST_DEPTH
+        if self.begin == "bicubic" and (small or self.scale != 2):
+            raise fault_of(
+                f'`net.begin = "bicubic"` needs `scale = 2`, a `width` of {SMALLEST_WIDTH} and a '
+                f"`depth` of {SMALLEST_DEPTH}"
+            )
+        return self
 
     @property
     def part(self) -> str:
@@ -42,7 +55,8 @@ class CompactNet(Table):
 
     def build(self) -> nn.Module:
         compact = spandrel().architectures.Compact.Compact
-        return compact(num_feat=self.width, num_conv=self.depth, upscale=self.scale)
+        net = compact(num_feat=self.width, num_conv=self.depth, upscale=self.scale)
+        return begin_as_bicubic(net) if self.begin == "bicubic" else net
 
 
 class FaceNet(Table):

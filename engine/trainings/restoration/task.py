@@ -1,5 +1,6 @@
 """Train the inversion of degradations: upscaling of patches, or restoration of whole faces."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from engine.data.mixed_worlds import CleanPictures, MixedData
 from engine.data.portraits import rendered
 from engine.images.ranges import to_pixels
 from engine.images.sheet import contact_sheet
-from engine.losses.pixel import gradient_l1
+from engine.losses.pixel import gradient_l1_of_each, l1_of_each
 from engine.losses.texture import texture_l1, texture_strength
 from engine.metrics.pixels import psnr
 from engine.nets.nano.discriminator import NanoDiscriminator
@@ -28,6 +29,8 @@ from engine.trainings.adversarial import REUSED, AdversarialLoss, PortraitAdvers
 from engine.trainings.networks import modules_of
 from engine.weights.checkpoint import Checkpoint
 
+Measure = Callable[[Tensor, Tensor], Tensor]
+
 SHOWN, BATCH = 5, 16
 VALIDATION_SEED = 11
 """Seed of the degradations of the validation: the same at every one."""
@@ -37,6 +40,10 @@ class RestorationLoss(AdversarialLoss):
     """Weights of the losses beside the pixel error, which has 1; 0 leaves a loss out."""
 
     edges: Real = Field(default=0.5, ge=0)
+    relative: Real = Field(default=0.0, ge=0)
+    """If above 0: pixel and edge errors of a sample are divided by those of its input, enlarged by
+    bicubic interpolation, plus this (2 is the range of the pictures). A sample that interpolation
+    enlarges well then weighs as much as a spoilt one: the loss is about dB gained."""
     texture: Real = Field(default=0.02, ge=0)
     perceptual: Real = Field(default=0.0, ge=0)
     age: Real = Field(default=0.0, ge=0)
@@ -135,11 +142,12 @@ class RestorationTask(Task):
             assert self.adversary is not None
             output = self._output_of_step(batch, context)
             return self.adversary.discriminator_terms(clean, output, context)
-        output = self._restored(batch)
+        inputs = self._inputs(batch)
+        output = self._restored(inputs)
         self.last_output = (context.step, output.detach())
         terms = {
-            "l1": Term((output - clean).abs().mean()),
-            "edges": Term(gradient_l1(output, clean), loss.edges),
+            "l1": Term(self._error(l1_of_each, output, inputs, clean)),
+            "edges": Term(self._error(gradient_l1_of_each, output, inputs, clean), loss.edges),
             "texture": Term(texture_l1(output, clean), loss.texture),
         }
         if self.perceptual is not None:
@@ -210,17 +218,25 @@ class RestorationTask(Task):
         state = getattr(nets[self.part], "net", nets[self.part]).state_dict()
         return Checkpoint("native", {self.part: state}, facts=facts)
 
-    def _restored(self, batch: Batch) -> Tensor:
+    def _inputs(self, batch: Batch) -> Tensor:
         inputs = batch["degraded"]
-        if self.upscaler is not None:
-            inputs = self._half_upscaled(inputs, batch["small"])
+        return inputs if self.upscaler is None else self._half_upscaled(inputs, batch["small"])
+
+    def _restored(self, inputs: Tensor) -> Tensor:
         return from_net_range(self.net(to_net_range(inputs, self.part)).float(), self.part)
 
     def _output_of_step(self, batch: Batch, context: StepContext) -> Tensor:
         if self.last_output is not None and self.last_output[0] == context.step:
             return self.last_output[1]
         with torch.no_grad():
-            return self._restored(batch)
+            return self._restored(self._inputs(batch))
+
+    def _error(self, of_each: Measure, output: Tensor, inputs: Tensor, clean: Tensor) -> Tensor:
+        """The mean over the samples, relative to interpolation if the recipe says so."""
+        error = of_each(output, clean)
+        if self.loss.relative:
+            error = error / (of_each(upscaled(inputs, self.patch), clean) + self.loss.relative)
+        return error.mean()
 
     @torch.no_grad()
     def _half_upscaled(self, pictures: Tensor, small: Tensor) -> Tensor:

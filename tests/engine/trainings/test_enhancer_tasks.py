@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
+from pydantic import ValidationError
 
 from engine.core.errors import InputError
 from engine.core.progress import Silence
@@ -16,6 +18,7 @@ from engine.data.mixed_worlds import (
     PhotographShare,
 )
 from engine.data.portraits import PortraitPlan
+from engine.losses.pixel import l1_of_each
 from engine.nets.named import load_age_estimator, load_distance
 from engine.nets.nano.discriminator import NanoDiscriminator
 from engine.nets.nano.enhancers import NanoColour, NanoFace
@@ -207,6 +210,36 @@ def test_a_task_resumed_between_its_optimizer_steps_computes_the_same_output_aga
 def test_an_untrained_restoration_network_is_the_identity():
     face = torch.rand(1, 3, 32, 32) * 2 - 1
     assert torch.equal(NanoFace(NanoUNet(UNetSpec(3, 3, 4, WIDTHS)))(face), face)
+
+
+def test_a_net_that_begins_as_bicubic_enlarges_like_it_and_can_learn():
+    net = seeded(CompactNet(width=20, depth=3, begin="bicubic").build, 0)
+    small = torch.rand(2, 3, 12, 14)
+    with torch.no_grad():
+        made, truth = (
+            picture[..., 6:-6, 6:-6]
+            for picture in (net(small), F.interpolate(small, scale_factor=2, mode="bicubic"))
+        )
+    assert torch.allclose(made, truth, atol=1e-6)
+    net(small).square().mean().backward()
+    assert net.body[-1].weight.grad[:, 15:].abs().sum() > 0
+
+
+@pytest.mark.parametrize("wrong", [{"scale": 4}, {"width": 12}, {"depth": 1}])
+def test_a_net_too_small_for_bicubic_is_refused(wrong):
+    with pytest.raises(ValidationError, match=r"needs `scale = 2`, a `width` of 16"):
+        CompactNet(begin="bicubic", **wrong)
+
+
+def test_relative_errors_weigh_samples_by_what_interpolation_leaves():
+    task = upscaling()
+    task.loss = RestorationLoss(relative=0.25)
+    clean = torch.zeros(2, 3, 24, 24)
+    inputs = torch.stack([torch.full((3, 12, 12), level) for level in (0.25, 0.75)])
+    error = task._error(l1_of_each, clean + 0.5, inputs, clean)
+    assert error.item() == pytest.approx((0.5 / 0.5 + 0.5 / 1.0) / 2, rel=1e-5)
+    task.loss = RestorationLoss()
+    assert task._error(l1_of_each, clean + 0.5, inputs, clean).item() == pytest.approx(0.5)
 
 
 def test_the_shape_of_a_u_net_is_read_off_its_state():
