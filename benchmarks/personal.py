@@ -84,6 +84,11 @@ ABLATIONS = {
     "no-contrastive": ["loss.contrastive_id.weight=0"],
     "no-roi": ["loss.roi_id.weight=0"],
     "no-w-norm": ["loss.adaptive_w_norm.weight=0"],
+    "w-norm-alone": [
+        "loss.nearest_id.weight=0",
+        "loss.contrastive_id.weight=0",
+        "loss.roi_id.weight=0",
+    ],
 }
 
 
