@@ -15,6 +15,7 @@ from engine.losses.face.context import LossContext
 from engine.losses.face.inputs import Direction, LossInputs, When
 from engine.losses.terms import Term
 from engine.schedules import ScheduleValue
+from engine.schedules.constant import Constant
 
 FACE_LOSSES: Registry["FaceLoss"] = Registry("loss", package="engine.losses.face")
 
@@ -56,6 +57,11 @@ class FaceLoss(Table, ABC):
         if not on or len(set(on)) < len(on):
             raise ValueError("name each pass once: `real`, `cycle` or both")
         return on
+
+    @property
+    def off(self) -> bool:
+        """Whether it weighs nothing at any step, so that nothing need be there to compute it."""
+        return isinstance(self.weight, Constant) and self.weight.value == 0
 
     @property
     def name(self) -> str:

@@ -97,8 +97,8 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
     @field_validator("loss")
     @classmethod
     def _any(cls, loss: tuple[LossChoice, ...]) -> tuple[LossChoice, ...]:
-        if not loss:
-            raise ValueError("a training needs at least one `[[loss]]`")
+        if all(one.off for one in loss):
+            raise ValueError("a training needs at least one `[[loss]]` with a weight")
         return loss
 
     @model_validator(mode="after")
@@ -124,8 +124,14 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
         return {"photos": Path(self.require("photos"))}
 
     def missing_data(self) -> Sequence[str]:
-        needed = ["photos"] if self.miner is None else ["photos", "bank"]
+        needed = ["photos", "bank"] if self.mines else ["photos"]
         return [key for key in needed if getattr(self, key) is None]
+
+    @property
+    def mines(self) -> bool:
+        """Whether a loss mines impostors, so that a bank is needed."""
+        mining = any("miner" in loss.needed() and not loss.off for loss in self.loss)
+        return self.miner is not None and mining
 
     def networks_only(self) -> TrainingNetworks:
         """The model; of the published size where its weights are missing."""
@@ -173,8 +179,8 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
             _with_own_tensors(machine),
             photos,
             context,
-            self.model_copy(update={"loss": self._computable_losses()}),
-            left_out=[loss.name for loss in self.loss if loss not in self._computable_losses()],
+            self.model_copy(update={"loss": self._computed_losses()}),
+            remarks=self._remarks(),
             impostors=impostors,
             evaluator=evaluator,
             networks=networks,
@@ -190,11 +196,23 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
             machine.with_trained_encoder()
         return machine
 
-    def _computable_losses(self) -> tuple[LossChoice, ...]:
-        """The losses without those that need the distance which `none` leaves out."""
-        if self.networks.perceptual != NO_DISTANCE:
-            return self.loss
-        return tuple(loss for loss in self.loss if "perceptual" not in loss.needed())
+    def _computed_losses(self) -> tuple[LossChoice, ...]:
+        """The losses that weigh something, without those whose distance is `none`."""
+        return tuple(loss for loss in self.loss if not loss.off and not self._lacks_distance(loss))
+
+    def _lacks_distance(self, loss: LossChoice) -> bool:
+        return self.networks.perceptual == NO_DISTANCE and "perceptual" in loss.needed()
+
+    def _remarks(self) -> list[str]:
+        """What of the recipe is not used, and why."""
+        remarks = [
+            f"the loss `{loss.name}` is left out: the recipe has no `perceptual` network"
+            for loss in self.loss
+            if not loss.off and self._lacks_distance(loss)
+        ]
+        if self.bank is not None and not self.mines:
+            remarks.append("the bank is not used: no loss that mines impostors has a weight")
+        return remarks
 
     def _prior(self, start: Path) -> dict[str, Any]:
         """Where the frozen prior is: the start itself, or the prior of the start."""
@@ -217,7 +235,7 @@ class PersonalRecipe(PersonalSettings, TrainingRecipe):
 
     def _impostors(self, context: LossContext) -> tuple[MinerChoice, Bank] | None:
         """The miner and its bank, which must have been embedded by the same identity network."""
-        if self.miner is None:
+        if self.miner is None or not self.mines:
             return None
         if self.bank is None:
             raise RecipeError("the `miner` needs a `bank`", hint="build one with `tm bank build`")

@@ -62,8 +62,8 @@ class PersonalSettings(Table):
 class PersonalTask(TaskInPasses):
     """The trained parts are `trained_encoder` (where the model has one), `adapter`, `decoder`.
 
-    left_out: losses of the recipe that cannot be computed without a distance; impostors: miner and
-    bank; evaluator: estimates ages in the validation; networks: frozen, by role; facts: of the
+    remarks: what of the recipe is not used, and why; impostors: miner and bank, where a loss mines;
+    evaluator: estimates ages in the validation; networks: frozen, by role; facts: of the
     delivered checkpoint, such as where the frozen prior is.
     """
 
@@ -76,7 +76,7 @@ class PersonalTask(TaskInPasses):
         context: LossContext,
         settings: PersonalSettings,
         *,
-        left_out: Sequence[str] = (),
+        remarks: Sequence[str] = (),
         impostors: tuple[MinerChoice, Bank] | None,
         evaluator: AgeEstimator | None,
         networks: dict[str, nn.Module],
@@ -84,7 +84,7 @@ class PersonalTask(TaskInPasses):
     ) -> None:
         self.machine, self.folder = machine, photos
         self.loss_context, self.settings = context, settings
-        self.left_out, self.impostors = left_out, impostors
+        self.remarks, self.impostors = remarks, impostors
         self.evaluator, self.facts = evaluator, facts
         self.parts = trained_parts(machine)
         self.frozen = {"psp": machine.psp, "sam": machine.sam, **networks}
@@ -109,10 +109,8 @@ class PersonalTask(TaskInPasses):
         ages = [photos.youngest, photos.oldest, *self.facts.get("ages", ())]
         self.facts["ages"] = [min(ages), max(ages)]
         self.rows = _rows_within(photos.ages, self.settings.photo_ages)
-        for name in self.left_out:
-            progress.remark(
-                f"the loss `{name}` is left out: the recipe has no `perceptual` network"
-            )
+        for remark in self.remarks:
+            progress.remark(remark)
         for doubt in warnings_of(self.impostors[1]) if self.impostors is not None else ():
             progress.remark(doubt)
 

@@ -201,6 +201,33 @@ def test_a_weight_of_zero_is_the_same_as_no_loss(world, tmp_path):
         assert all(torch.equal(state[key], nets[1][part][key]) for key in state), part
 
 
+@pytest.mark.parametrize(
+    ("settings", "needed", "remarks"),
+    [
+        ((), ["photos", "bank"], []),
+        (("loss.contrastive_id.weight='0:0, 5:0.1'",), ["photos", "bank"], []),
+        (
+            ("loss.contrastive_id.weight=0",),
+            ["photos"],
+            ["the bank is not used: no loss that mines impostors has a weight"],
+        ),
+    ],
+)
+def test_a_bank_is_needed_where_a_loss_mines(world, settings, needed, remarks):
+    given = recipe(world, *settings)
+    bare = given.model_copy(update={"photos": None, "bank": None})
+    assert bare.missing_data() == needed
+    task = build_task(given)
+    assert (list(task.remarks), task.impostors is not None) == (remarks, "bank" in needed)
+    if "bank" not in needed:
+        assert build_task(given.model_copy(update={"bank": None})).impostors is None
+
+
+def test_losses_that_all_weigh_nothing_are_refused(world):
+    with pytest.raises(RecipeError, match=r"at least one `\[\[loss\]\]` with a weight"):
+        recipe(world, *(f"loss.{one.kind}.weight=0" for one in recipe(world).loss))
+
+
 def test_frozen_networks_do_not_change_in_a_run(world, tmp_path, monkeypatch):
     from engine.training import launch
 
