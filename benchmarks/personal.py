@@ -84,6 +84,7 @@ ABLATIONS = {
     "no-contrastive": ["loss.contrastive_id.weight=0"],
     "no-roi": ["loss.roi_id.weight=0"],
     "no-w-norm": ["loss.adaptive_w_norm.weight=0"],
+    "no-nearest-no-contrastive": ["loss.nearest_id.weight=0", "loss.contrastive_id.weight=0"],
     "w-norm-alone": [
         "loss.nearest_id.weight=0",
         "loss.contrastive_id.weight=0",
@@ -379,6 +380,13 @@ def main() -> None:
     for person in range(chosen.first, chosen.first + chosen.people):
         rows += examine_person(person, chosen, evaluators)
         write_json(chosen.out / "rows.json", rows)
+    report: dict[str, Any] = {
+        "made_by": "python benchmarks/personal.py",
+        "people": chosen.people,
+        "seeds": chosen.seeds,
+        "of": chosen.recipe,
+        "prior": file_sha256(find_weights("nano")),
+    }
     for name, targets in (
         ("held-out ages 25, 35, 45", HELD_AGES),
         ("38 to 42", (38.0, 40.0, 42.0)),
@@ -386,9 +394,9 @@ def main() -> None:
     ):
         print(f"\n{name}\n{row_table(table_of(rows, targets, ['method']))}")
         print(row_table(table_of(rows, targets, ["method", "person"])))
+        report[f"means, {name}"] = table_of(rows, targets, ["method"])
     compared = [("personal", "prior"), ("oneshot", "personal")]
     compared += [(name, "personal") for name in ("full", *ABLATIONS)]
-    report: dict[str, Any] = {"people": chosen.people, "seeds": chosen.seeds, "of": chosen.recipe}
     for method, than in compared:
         if not {method, than} <= {"prior", *chosen.variants}:
             continue
