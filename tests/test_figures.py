@@ -2,7 +2,8 @@
 
 import figures
 import pytest
-from figures import SOURCES, differences, report
+from evaluation.sources import SOURCES, report
+from figures import differences
 
 from engine.core.digest import file_sha256
 from engine.weights.find import shipped_weights
