@@ -37,9 +37,7 @@ demo: $(READY)
 	@$(BIN)/tm prep filter $(D)/aligned
 	@$(BIN)/tm prep split $(D)/aligned --test 0.1
 	@$(BIN)/tm prep sheet $(D)/aligned --out $(D)/sheet.png
-	@$(BIN)/tm prep synth $(D)/impostors --people 200 --seed 450000 --ages 5..90 --per-person 18 --size 128
-	@$(BIN)/tm bank build $(D)/impostors $(D)/bank.safetensors
-	@$(BIN)/tm train --recipe nano/short --photos $(D)/aligned --bank $(D)/bank.safetensors --out $(D)/runs/personal
+	@$(BIN)/tm train --recipe nano/short --photos $(D)/aligned --out $(D)/runs/personal
 	@$(BIN)/tm oneshot --age 40 --jitter 2 --from $(D)/runs/personal --out $(D)/runs/at_40 \
 		--set phase.0.steps=60 --set phase.0.rate.steps=60
 	@$(BIN)/tm prep synth $(D)/inputs $(ME) --ages 25..45 --per-person 3 --size 128 --same-scene

@@ -9,8 +9,10 @@ the way of ageing that the photos tell: nobody can know more. Runs and judgement
 `gains.json` has what each method is nearer to the truth than what it is compared with; the variants
 without a loss are compared with all losses, by the same people and seeds.
 
-    python benchmarks/personal.py --out DIR [--first 900001] [--people 5] [--seeds 3]
-        [--variants personal,oneshot,full,no-nearest,...] [--threads 2] [--set KEY=VALUE ...]
+    python benchmarks/personal.py --out DIR [--first 900001] [--people 12] [--seeds 2]
+        [--variants personal,oneshot,full] [--threads 2] [--recipe nano/short] [--set KEY=VALUE ...]
+    python benchmarks/personal.py --out DIR --people 4 --set loss.nearest_id.weight=0.2
+        --set loss.contrastive_id.weight=0.02 --variants personal,no-nearest,no-contrastive,...
 """
 
 import argparse
@@ -353,11 +355,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/personal_proof"))
     parser.add_argument("--first", type=int, default=900_001)
-    parser.add_argument("--people", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--people", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--recipe", default="nano/two_stage")
-    parser.add_argument("--variants", default=f"personal,oneshot,full,{','.join(ABLATIONS)}")
+    parser.add_argument("--recipe", default="nano/short")
+    parser.add_argument("--variants", default="personal,oneshot")
     parser.add_argument("--set", dest="settings", action="append", default=[])
     chosen = parser.parse_args()
     chosen.variants = [name for name in chosen.variants.split(",") if name]

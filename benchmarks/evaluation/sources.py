@@ -125,6 +125,8 @@ def personal_photos() -> Iterator[Sentence]:
     yield f"| at 25, 35 and 45, than by the general model | 60{cells}", lower(held, 60, "prior")
     yield f"| | 20{cells}", lower(held, 20, "prior")
     yield f"| | 10{cells}", lower(held, 10, "prior")
+    nearer = lower(held, 60, "prior")
+    yield "`photo/personal`: # to # % nearer to the truth than the general", [nearer[0], nearer[3]]
     bare = lower(held, 60, "prior, no gain")
     yield f"| than by the general model without its gains | 60{cells}", bare
     yield f"| than doing nothing | 60{cells}", lower(held, 60, "nothing")
@@ -135,6 +137,54 @@ def personal_photos() -> Iterator[Sentence]:
     mean, low, high = (-float(number) for number in worse)
     yield "if nothing is done), # % (# to #):", [mean, high, low]
     yield "has the age right (# years)", [held["means"]["nearest"]["age_error"]]
+
+
+def personal() -> Iterator[Sentence]:
+    """`python benchmarks/personal.py`: personal models of the deep line on twelve drawn people."""
+    found = report("personal")
+    rows = {row["method"]: row for row in found["means, held-out ages 25, 35, 45"]}
+    methods = [
+        rows[name] for name in ("prior", "personal", "input copied", "nearest photo", "oracle")
+    ]
+    for text, name in (
+        ("| identity by dlib (`1 - d/d0`) | # | # | # | # | # | | age off", "identity"),
+        ("| age off by, years | # | # | # | # | # |", "age_error"),
+        ("| age and identity together | # | # | # | # | # |", "age_and_identity"),
+        ("to the truth (age evaluator) | # | # | # | # | # |", "judge features"),
+        ("| distance of gradients | # | # | # | # | # |", "gradients"),
+    ):
+        yield text, [row[name] for row in methods]
+    held, beyond = (
+        found[f"personal lower than prior, {when}"]
+        for when in ("held-out ages", "beyond the photos")
+    )
+    features = [100 * value for value in held["judge features"]]
+    yield "is nearer to the truth than the prior by # % (# to #) in features", features
+    alike = [100 * value for value in held["1 - identity"]]
+    yield "more the person (1 - identity # % lower, # to #)", alike
+    yield (
+        "At 60 and 70, beyond the photos, the features are # % (# to #) nearer",
+        [100 * value for value in beyond["judge features"]],
+    )
+
+
+def personal_losses() -> Iterator[Sentence]:
+    """The same proof with losses left out."""
+    found = report("personal-losses")
+    for text, name in (
+        ("NN-ID", "no-nearest"),
+        ("contrastive", "no-contrastive"),
+        ("NN-ID and contrastive", "no-nearest-no-contrastive"),
+        ("ROI-ID", "no-roi"),
+        ("all three", "w-norm-alone"),
+        ("adaptive w-norm", "no-w-norm"),
+    ):
+        held, beyond = (
+            found[f"{name} lower than personal, {when}"]
+            for when in ("held-out ages", "beyond the photos")
+        )
+        shares = [*held["1 - identity"], *held["judge features"], *beyond["judge features"]]
+        yield f"| {text} |" + " # % (# to #) |" * 3, [100 * share for share in shares]
 
 
 def sizes() -> Iterator[Sentence]:
@@ -297,6 +347,8 @@ SOURCES = (
     photo,
     networks,
     prior,
+    personal,
+    personal_losses,
     personal_photos,
     sizes,
     relabelled,

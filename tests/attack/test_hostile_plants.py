@@ -53,7 +53,10 @@ READ = {
     "search": ("bank", "search", "FILE.safetensors", "IN/20_0.png"),
     "calibration": ("relabel", "IN", "--out", "OUT/l.json", "--set", "calibration='FILE.json'"),
     "gan": ("gan", "--va", "0.5,0.5", "--weights", "FILE.pt", "--out", "OUT/g.png"),
-    "train": ("train", "--recipe", "nano/stage1", "--photos", "IN", "--bank", "FILE.pt"),
+    "train": (
+        *("train", "--recipe", "nano/stage1", "--photos", "IN", "--bank", "FILE.pt"),
+        *("--set", "loss.contrastive_id.weight=0.02"),
+    ),
     "from": ("train", "--recipe", "nano/stage1", "--photos", "IN", "--from", "FILE.safetensors"),
     "run": ("resume", "RUN"),
     "export": ("weights", "export", "RUN", "OUT/e.safetensors"),

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+MINED = "--set loss.contrastive_id.weight=0.02"
+"""With a loss that needs a bank."""
 ROWS = {
     "align, an empty folder": "prep align EMPTY OUT",
     "align, OUT is a file": "prep align WORLD FILE --workers 1",
@@ -43,8 +45,9 @@ ROWS = {
     "enhance, no GPU": "enhance WORLD OUT --device cuda",
     "train, no photos": "train --recipe nano/stage1 --out OUT",
     "train, an empty folder": "train --recipe nano/stage1 --photos EMPTY --bank BANK --out OUT",
-    "train, no bank": "train --recipe nano/stage1 --photos WORLD --out OUT",
-    "train, a damaged bank": "train --recipe nano/stage1 --photos WORLD --bank DAMAGED --out OUT",
+    "train, no bank": f"train --recipe nano/stage1 --photos WORLD {MINED} --out OUT",
+    "train, a damaged bank": "train --recipe nano/stage1 --photos WORLD --bank DAMAGED "
+    f"{MINED} --out OUT",
     "train, no prior": "train --recipe nano/stage1 --from GONE --out OUT",
     "train, no photographs": "train --recipe photo/personal --photos EMPTY --out OUT",
     "train, OUT is a file": "train --recipe nano/landmarks --out FILE",

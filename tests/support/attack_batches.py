@@ -32,6 +32,7 @@ TRAININGS = {
         *("--recipe", "nano/two_stage", "--photos", "IN", "--bank", "BANK"),
         *("phase.0.steps=3", "phase.1.steps=3", "batch=1", "validate_every=4"),
         *("validation.photos=2", "validation.targets=1"),
+        *("loss.contrastive_id.weight=0.02", "loss.nearest_id.weight=0.2"),
     ),
     "landscape": (
         *("--recipe", "gan/tiny"),
