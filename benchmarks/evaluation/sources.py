@@ -162,13 +162,11 @@ def personal() -> Iterator[Sentence]:
         for when in ("held-out ages", "beyond the photos")
     )
     features = [100 * value for value in held["judge features"]]
-    yield "is nearer to the truth than the prior by # % (# to #) in features", features
+    yield "personal model is nearer to the truth than the prior by # % (# to #)", features
     alike = [100 * value for value in held["1 - identity"]]
-    yield "more the person (1 - identity # % lower, # to #)", alike
-    yield (
-        "At 60 and 70, beyond the photos, the features are # % (# to #) nearer",
-        [100 * value for value in beyond["judge features"]],
-    )
+    yield "more the person (1 - identity # % lower, # to #;", alike
+    features = [100 * value for value in beyond["judge features"]]
+    yield "At 60 and 70, beyond the photos, the features are # % (# to #) nearer:", features
 
 
 def personal_losses() -> Iterator[Sentence]:
@@ -292,7 +290,10 @@ def enhanced() -> Iterator[Sentence]:
         return [row[name] for row in rows]
 
     yield "| PSNR to the truth | # dB | # dB | # dB |", of("psnr")
-    yield "feature distance to the truth (age evaluator) | # | # | # |", of("perceptual")
+    yield (
+        "feature distance to the truth (age evaluator) | # | # | # | | high-frequency",
+        of("perceptual"),
+    )
     yield "off the truth's, mean \\|ln\\| | # | # | # |", of("energy_off")
     shares = [row["energy_of_truth"][f"skin {band}"] for row in rows for band in ("fine", "finest")]
     yield "fine / finest, share of the truth's | # / # | # / # | # / # |", shares
