@@ -19,9 +19,7 @@ HELP = "Train from a recipe: networks, an ageing prior, a person."
 EXAMPLE = "tm train --recipe nano/identity --out runs/identity"
 FROM_NOTHING = (
     "tm prep synth me --people 1 --seed 900010 --ages 20..50 --per-person 60 --size 128 &&"
-    " tm prep synth others --people 200 --seed 450000 --ages 5..90 --per-person 18"
-    " --size 128 && tm bank build others bank.safetensors &&"
-    " tm train --recipe nano/two_stage --photos me --bank bank.safetensors"
+    " tm train --recipe nano/two_stage --photos me"
 )
 MEBIBYTE = 1 << 20
 PLACES = {"photos": "DIR", "bank": "FILE"}
@@ -117,7 +115,7 @@ def _explain(error: "TmError", recipe: str, overrides: Sequence[str]) -> None:
     lines = [error.hint, f"type `tm train --recipe {needs.recipe} {missing}`"]
     if needs.free is not None:
         lines.append(f"`{needs.free}` is the same on networks in the package")
-    if "bank" in needs.data:
+    if needs.kind == "personal":
         lines.append(f"with nothing at hand, `{FROM_NOTHING}`")
     error.hint = "\n".join(line for line in lines if line)
 

@@ -106,11 +106,13 @@ def compute_of(recipe: str | Path, settings: Sequence[str] = ()) -> str:
 class Needs:
     """What a recipe needs beside what was given.
 
-    recipe: its full name, or its path; data: keys of data that it lacks; free: the recipe of the
-    same training on the networks in the package, which needs no weights, None if there is none.
+    recipe: its full name, or its path; kind: of training; data: keys of data that it lacks; free:
+    the recipe of the same training on the networks in the package, which needs no weights, None if
+    there is none.
     """
 
     recipe: str
+    kind: str
     data: tuple[str, ...]
     free: str | None
 
@@ -125,7 +127,8 @@ def needs_of(recipe: str | Path, settings: Sequence[str] = ()) -> Needs:
     name = next((full for full, file in shipped.items() if file == path), str(path))
     data = loaded.missing_data() if isinstance(loaded, TrainingRecipe) else ()
     twin = f"nano/{path.stem}"
-    return Needs(name, tuple(data), twin if twin in shipped and name != twin else None)
+    free = twin if twin in shipped and name != twin else None
+    return Needs(name, loaded.kind, tuple(data), free)
 
 
 def forecast_training(

@@ -65,3 +65,17 @@ def test_data_that_is_not_there_is_a_fault_before_anything_is_shown(tm, tmp_path
     result = tm(*argv)
     assert "stage1" in result.out, "what it costs is shown"
     assert result.code in (2, 3, 4), "and that it would not begin"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "from_nothing"),
+    [
+        ("nano/two_stage", "--photos DIR", True),
+        ("nano/person_classifier", "--photos DIR --set impostors=", False),
+    ],
+)
+def test_what_is_missing_is_said_with_what_to_type(tm, recipe, options, from_nothing):
+    result = tm("train", "--recipe", recipe)
+    assert result.code == 2
+    assert f"type `tm train --recipe {recipe} {options}" in result.err
+    assert ("with nothing at hand, `tm prep synth me" in result.err) == from_nothing
