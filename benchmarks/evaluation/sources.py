@@ -137,6 +137,10 @@ def personal_photos() -> Iterator[Sentence]:
     mean, low, high = (-float(number) for number in worse)
     yield "if nothing is done), # % (# to #):", [mean, high, low]
     yield "has the age right (# years)", [held["means"]["nearest"]["age_error"]]
+    parts = report("personal-photos-parts")["held-out ages 25, 35, 45"]
+    costs = [lower(parts, 60, f"without {part}")[::3] for part in ("shape", "colour", "hair")]
+    text = "the two columns: shape # and # %, colour # and # %, hair # and # %,"
+    yield text, [value for cost in costs for value in cost]
     noisy = report("personal-photos-noise")["held-out ages 25, 35, 45"]
     text = "60 photographs still win # % (# to #) and # % (# to #); the strangers'"
     yield text, lower(noisy, 60, "prior")
