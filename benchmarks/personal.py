@@ -20,7 +20,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from evaluation.personal import (
     evaluate_method,
     measure_truth,
 )
+from evaluation.personal_gains import WAYS, gains, said, table_of
 from evaluation.report import row_table
 from scipy.optimize import least_squares
 from torch import Tensor
@@ -49,7 +50,6 @@ from engine.data.portraits import PortraitPlan, view_of
 from engine.evaluators.photographs import DRAWN_IMPOSTOR_DISTANCE
 from engine.images.saving import save_png
 from engine.images.srgb import Pixels
-from engine.metrics.bootstrap import Interval, ratio_interval
 from engine.metrics.gradients import gradient_distance
 from engine.nets.assemble import time_machine
 from engine.nets.loading import frozen
@@ -80,7 +80,6 @@ FITTED, FIT_SIZE = 12, 64
 AWAY = 4.0
 """Added to what is fitted, since steps are shares of it: nothing then lies near 0."""
 AGES = {"held-out ages": HELD_AGES, "beyond the photos": (60.0, 70.0)}
-WAYS = {"judge features": "nano-evaluator-features"}
 ABLATIONS = {
     "no-nearest": ["loss.nearest_id.weight=0"],
     "no-contrastive": ["loss.contrastive_id.weight=0"],
@@ -291,64 +290,6 @@ def examine_person(
             rows = judged(run / "exam.json", against, evaluators, None, str(run))
             methods.setdefault(variant, []).extend({**row, "seed": seed} for row in rows)
     return [{"method": method, **row} for method, rows in methods.items() for row in rows]
-
-
-def table_of(
-    rows: Sequence[dict[str, Any]], targets: Sequence[float], by: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Means over photographs, targets and seeds."""
-    chosen = [row for row in rows if row["target"] in targets]
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in chosen:
-        groups.setdefault(tuple(row[key] for key in by), []).append(row)
-    measures = ("identity", "age_error", "age_and_identity", "correct", *WAYS, "gradients")
-    return [
-        {
-            **dict(zip(by, key, strict=True)),
-            **{name: float(np.mean([row[name] for row in own])) for name in measures},
-        }
-        for key, own in groups.items()
-    ]
-
-
-def gains(
-    rows: Sequence[dict[str, Any]], method: str, than: str, targets: Sequence[float]
-) -> dict[str, Interval]:
-    """How much nearer to the truth one method is than another, in shares, with 95 % over people.
-
-    Paired by photograph, target and, where both were trained, seed.
-    """
-    chosen = [row for row in rows if row["target"] in targets]
-
-    def values(which: str, name: str) -> dict[tuple[Any, ...], list[float]]:
-        found: dict[tuple[Any, ...], list[float]] = {}
-        for row in chosen:
-            if row["method"] == which:
-                value = 1 - row[name] if name == "identity" else row[name]
-                key = (row["person"], row["photo"], row["target"], row.get("seed", 0))
-                found.setdefault(key, []).append(value)
-        return found
-
-    told: dict[str, Interval] = {}
-    for name in ("identity", *WAYS, "gradients"):
-        ours, theirs = values(method, name), values(than, name)
-        pairs = [
-            (key, np.mean(own), np.mean(theirs[key] if key in theirs else theirs[(*key[:3], 0)]))
-            for key, own in ours.items()
-        ]
-        label = "1 - identity" if name == "identity" else name
-        told[label] = ratio_interval(
-            [other - own for _, own, other in pairs],
-            [other for *_, other in pairs],
-            groups=[key[0] for key, *_ in pairs],
-            within=[key[1] for key, *_ in pairs],
-        )
-    return told
-
-
-def said(lower: Mapping[str, Interval]) -> str:
-    """Gains in a line."""
-    return ", ".join(f"{k} {v.mean:+.1%} ({v.low:+.1%}..{v.high:+.1%})" for k, v in lower.items())
 
 
 def arguments() -> argparse.Namespace:

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-import personal
 import personal_photos
 import pytest
 from evaluation.networks import evaluate_age, evaluate_landmarks
+from evaluation.personal_gains import WAYS, gains
 
 from engine.scoring.paired import paired
 from engine.scoring.summary import figures
@@ -75,7 +75,7 @@ def of_shares(copies):
 
 def table(copies):
     """Rows of a benchmark: a method whose gain differs between people, and a base."""
-    measures = {*personal.WAYS, *personal_photos.MEASURES, "identity", "gradients"}
+    measures = {*WAYS, *personal_photos.MEASURES, "identity", "gradients"}
     return [
         {"method": method, "person": person, "photo": copy, "target": 25.0, "seed": 0,
          **dict.fromkeys(measures, 0.5 + gain * off / 50)}
@@ -91,7 +91,7 @@ def edges(text):
 
 
 def of_personal(copies):
-    return personal.gains(table(copies), "own", "base", (25.0,))["gradients"][1:]
+    return gains(table(copies), "own", "base", (25.0,))["gradients"][1:]
 
 
 def of_personal_photos(copies):

@@ -20,7 +20,7 @@ DIGITS = 6
 RESERVED = (
     "kind", "name", "methods", "subject", "people", "minutes", "device", "domain", "evaluators",
     "controls", "paired", "rows", "real_pairs", "photos", "null", "same_tasks",
-    "targets_estimated", "unused", "reference", "made_by", "same_pictures",
+    "targets_estimated", "unused", "reference", "made_by", "same_pictures", "unnamed_photos",
 )  # fmt: skip
 """Keys of a report that no method may be named by."""
 
@@ -74,6 +74,7 @@ def evaluate_methods(
         "name": material.name,
         **{name: by_method[name] for name in top},
         "people": material.people,
+        "unnamed_photos": material.unnamed,
         "device": device,
         "domain": suite.domain,
         "methods": names,

@@ -185,6 +185,11 @@ class Material:
         """Number of people in the photos; photos of unknown people count as one person."""
         return len({source.person for source in self.sources.values()})
 
+    @property
+    def unnamed(self) -> int:
+        """Number of photos of which nothing says whom they show."""
+        return sum(source.person is None for source in self.sources.values())
+
     def gap(self, task: Task) -> float | None:
         """Years from the photo to the target."""
         age = self.sources[task.source].age

@@ -82,7 +82,7 @@ def _header(report: dict[str, Any]) -> Html:
     portraits = sum(report[method]["portraits"] for method in report["methods"])
     facts: list[tuple[str, object]] = [
         ("methods", ", ".join(methods)),
-        ("people", report["people"]),
+        ("people", "not named" if report["unnamed_photos"] else report["people"]),
         ("photos aged" if report["reference"] is None else "photos compared with", photos),
         ("portraits", portraits),
     ]

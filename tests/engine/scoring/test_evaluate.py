@@ -120,6 +120,19 @@ def test_one_of_the_same_pictures_wins_nothing(world):
     assert "than the unchanged photo: " in shown
 
 
+def test_photos_of_whom_nothing_says_whom_they_show_are_not_counted_as_one_person(evaluation):
+    assert "<dd>1</dd>" in page(evaluation, "tm eval", "tm 1")
+    unnamed = replace(evaluation, report=evaluation.report | {"unnamed_photos": 2})
+    assert "<dd>not named</dd>" in page(unnamed, "tm eval", "tm 1")
+
+
+def test_photos_without_a_person_are_unnamed(world):
+    sources = world.known.sources
+    assert world.known.unnamed == 0
+    nameless = {key: replace(source, person=None) for key, source in sources.items()}
+    assert replace(world.known, sources=nameless).unnamed == len(sources)
+
+
 def test_portraits_of_the_person_are_verified_against_impostors(evaluation):
     figures = evaluation.report["perfect"]["verification"]
     assert (figures["true_accept_rate"], figures["impostor_pairs"]) == (1.0, 24)
