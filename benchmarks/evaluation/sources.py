@@ -169,6 +169,10 @@ def personal() -> Iterator[Sentence]:
     yield "personal model is nearer to the truth than the prior by # % (# to #)", features
     alike = [100 * value for value in held["1 - identity"]]
     yield "more the person (1 - identity # % lower, # to #;", alike
+    eight = found["of --first 900005 --people 8, who chose no loss"]
+    held = eight["personal lower than prior, held-out ages"]
+    both = [100 * value for name in ("judge features", "1 - identity") for value in held[name]]
+    yield "had no say in which losses are off, below, by # % (# to #) and # % (# to #)", both
     features = [100 * value for value in beyond["judge features"]]
     yield "At 60 and 70, beyond the photos, the features are # % (# to #) nearer:", features
 
