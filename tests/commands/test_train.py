@@ -305,7 +305,10 @@ def test_a_recipe_is_required_and_must_train(tm):
 def test_photos_are_for_recipes_that_take_them(tm, recipe, tmp_path):
     result = tm("train", "--recipe", str(recipe), "--photos", tmp_path, "--dry-run")
     assert (result.code, "photos: unknown key" in result.err) == (2, True)
-    result = tm("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
+    argv = ("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
+    result = tm(*argv)
+    assert (result.code, "none` does not exist" in result.err) == (2, True)
+    result = tm(*argv, "--set", "loss.contrastive_id.weight=0.02")
     assert (result.code, "the `miner` needs a `bank`" in result.err) == (2, True)
 
 
