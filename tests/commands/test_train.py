@@ -307,7 +307,7 @@ def test_photos_are_for_recipes_that_take_them(tm, recipe, tmp_path):
     assert (result.code, "photos: unknown key" in result.err) == (2, True)
     argv = ("train", "--recipe", "nano/stage1", "--photos", tmp_path / "none")
     result = tm(*argv)
-    assert (result.code, "none` does not exist" in result.err) == (2, True)
+    assert (result.code, "none` is not a folder of photos" in result.err) == (2, True)
     result = tm(*argv, "--set", "loss.contrastive_id.weight=0.02")
     assert (result.code, "the `miner` needs a `bank`" in result.err) == (2, True)
 
