@@ -91,7 +91,7 @@ def on_its_prior(checkpoint: Checkpoint) -> Checkpoint:
     if file_sha256(path) != named["sha256"]:
         raise WeightsError(
             f"these weights need the prior `{named['name']}`, and `{path}` is another file now",
-            hint="put the old file back, or use `tm weights export`, which keeps both in one",
+            hint="put the old file back, or train again; `tm weights export` keeps both in one",
         )
     prior = read_checkpoint(path)
     parts = {**prior.parts, **checkpoint.parts}
