@@ -173,8 +173,9 @@ def personal() -> Iterator[Sentence]:
     held = eight["personal lower than prior, held-out ages"]
     both = [100 * value for name in ("judge features", "1 - identity") for value in held[name]]
     yield "had no say in which losses are off, below, by # % (# to #) and # % (# to #)", both
-    features = [100 * value for value in beyond["judge features"]]
-    yield "At 60 and 70, beyond the photos, the features are # % (# to #) nearer:", features
+    mean, low, high = (-100 * value for value in beyond["judge features"])
+    yield "beyond the photos, its features are # % (# to #) farther", [mean, high, low]
+    yield "`nano/*`: # % on twelve, but # % farther beyond", [features[0], mean]
 
 
 def personal_losses() -> Iterator[Sentence]:

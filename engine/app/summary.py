@@ -42,9 +42,8 @@ def _portraits(report: Mapping[str, Any]) -> Summary:
     comparisons = [
         f"{title(one)} made the same pictures as {title(of)}" for one, of in same.items()
     ]
-    compared = set(report["methods"]) - same.keys()
     for row in report["paired"]:
-        if row["better"] is not None and {row["one"], row["other"]} <= compared:
+        if row["better"] is not None and {row["one"], row["other"]} <= set(report["methods"]):
             worse = row["other"] if row["better"] == row["one"] else row["one"]
             amount = format_difference(row["figure"], abs(row["difference"]))
             comparisons.append(

@@ -68,6 +68,8 @@ def evaluate_methods(
         rows[method.name], by_method[method.name] = own, result
     names = [method.name for method in material.methods]
     top = [*names, *([COPIED] if COPIED in by_method else [])]
+    same = same_pictures(material.methods)
+    compared = [name for name in (*top, NOTHING) if name not in same]
     report: dict[str, Any] = {
         "made_by": f"tm {version('tm-toolkit')}",
         "kind": "portraits",
@@ -84,8 +86,8 @@ def evaluate_methods(
         "reference": material.reference,
         "targets_estimated": len(material.estimated),
         "evaluators": _evaluators(suite, material),
-        "same_pictures": same_pictures(material.methods),
-        "paired": paired({name: rows[name] for name in (*top, NOTHING)}, suite),
+        "same_pictures": same,
+        "paired": paired({name: rows[name] for name in compared}, suite),
         "real_pairs": real_pairs(references, suite.identity),
         "controls": {name: value for name, value in by_method.items() if name not in top},
         "rows": rows,

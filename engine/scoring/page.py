@@ -82,7 +82,7 @@ def _header(report: dict[str, Any]) -> Html:
     portraits = sum(report[method]["portraits"] for method in report["methods"])
     facts: list[tuple[str, object]] = [
         ("methods", ", ".join(methods)),
-        ("people", "not named" if report["unnamed_photos"] else report["people"]),
+        ("people", "not all named" if report["unnamed_photos"] else report["people"]),
         ("photos aged" if report["reference"] is None else "photos compared with", photos),
         ("portraits", portraits),
     ]
@@ -224,12 +224,11 @@ def _figure(figures: dict[str, Any], name: str, best: bool) -> Html:
 
 def _is_best(report: dict[str, Any], method: str, name: str) -> bool:
     """Whether a method is significantly better than every other by a figure."""
-    others = {other for other in report["methods"] if other != method}
-    beaten = {
-        row["one"] if row["other"] == method else row["other"]
-        for row in report["paired"]
-        if row["figure"] == name and row["better"] == method
-    }
+    same = report["same_pictures"]
+    own = same.get(method, method)
+    others = {other for other in report["methods"] if other != own and other not in same}
+    won = (r for r in report["paired"] if r["figure"] == name and r["better"] == own)
+    beaten = {row["one"] if row["other"] == own else row["other"] for row in won}
     return bool(others) and others <= beaten
 
 

@@ -45,14 +45,13 @@ def headline(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def beside_nothing(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The comparisons of identity with the unchanged photo, of methods that are one result each."""
+    """The comparisons of identity with the unchanged photo."""
     return [
         row
         for row in report["paired"]
         if row["other"] == "nothing"
         and row["figure"] == "identity"
         and row["one"] in report["methods"]
-        and row["one"] not in report["same_pictures"]
         and not row["too_few"]
     ]
 

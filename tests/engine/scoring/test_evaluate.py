@@ -8,7 +8,7 @@ import pytest
 from engine.app.summary import summarise
 from engine.core.progress import Silence
 from engine.scoring.evaluate import RESERVED, evaluate_methods, same_pictures
-from engine.scoring.page import page
+from engine.scoring.page import _is_best, page
 
 
 def test_the_truth_is_itself_at_no_distance(evaluation):
@@ -108,6 +108,12 @@ def test_one_of_the_same_pictures_wins_nothing(world):
     chosen = [methods["impostor"], methods["perfect"], replace(methods["perfect"], name="again")]
     material = replace(world.known, methods=tuple(chosen))
     evaluation = evaluate_methods(material, world.suite, Silence(), subject=None, device="cpu")
+    compared = {name for row in evaluation.report["paired"] for name in (row["one"], row["other"])}
+    assert "again" not in compared
+    # Both rows of what is best are bold: the same pictures do not keep each other from it.
+    assert _is_best(evaluation.report, "perfect", "identity")
+    assert _is_best(evaluation.report, "again", "identity")
+    assert not _is_best(evaluation.report, "impostor", "identity")
     said = summarise(evaluation.report).comparisons
     assert said[0] == "again made the same pictures as perfect"
     assert not any(line.startswith("again is") or "than again" in line for line in said)
@@ -123,7 +129,7 @@ def test_one_of_the_same_pictures_wins_nothing(world):
 def test_photos_of_whom_nothing_says_whom_they_show_are_not_counted_as_one_person(evaluation):
     assert "<dd>1</dd>" in page(evaluation, "tm eval", "tm 1")
     unnamed = replace(evaluation, report=evaluation.report | {"unnamed_photos": 2})
-    assert "<dd>not named</dd>" in page(unnamed, "tm eval", "tm 1")
+    assert "<dd>not all named</dd>" in page(unnamed, "tm eval", "tm 1")
 
 
 def test_photos_without_a_person_are_unnamed(world):
