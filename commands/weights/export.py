@@ -43,4 +43,5 @@ def run(
     for words in export.biometric:
         warn(f"it holds biometric data: {words}")
     for name, value in export.card["metrics"].items():
-        say(f"  {escape(name)}: {value:.4g}")
+        said = "not measured" if value is None else f"{value:.4g}"
+        say(f"  {escape(name)}: {said}")

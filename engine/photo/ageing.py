@@ -19,6 +19,7 @@ from engine.photo.features import rgb_of
 from engine.photo.frame import HEIGHT, WIDTH, Floats, Pixels, coordinate_map, identity_map, sampled
 from engine.photo.hair import hair_change
 from engine.photo.model import PhotoModel, age_terms
+from engine.photo.refining import refined
 from engine.photo.subject import PhotoSubject, frame_to_work, prepare_subject
 from engine.photo.wrinkles import line_field, missing_creases, zone_share
 
@@ -191,6 +192,8 @@ def _changes(
     if work.colourful < 1:
         grey = change.mean(axis=-1, keepdims=True)
         change = grey + (change - grey) * work.colourful
+    if subject.model.refiner is not None:
+        change = refined(subject.model.refiner, work, change, ages)
     return change, np.exp(finest).astype(np.float32)
 
 
@@ -320,6 +323,18 @@ def _at_work(subject: PhotoSubject, field: Floats) -> Floats:
 
 def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float) -> Floats:
     """Where the working copy's pixels come from: offsets (h, w, 2) in pixels of the photograph."""
+    offsets, _ = frame_offsets(subject, ages, gain)
+    back = subject.view.to_frame.inverse().matrix[:, :2]
+    moved = frame_to_work(offsets, subject.work.to_frame, subject.work.size)
+    return (moved @ back.T).astype(np.float32)
+
+
+def frame_offsets(
+    subject: PhotoSubject, ages: tuple[float, float], gain: float
+) -> tuple[Floats, Floats]:
+    """Whence each pixel of the aligned frame comes, offsets (320, 256, 2), and where the points
+    (73, 2) of the face go.
+    """
     points = subject.view.points
     step = subject.model.difference("shape", *ages, subject.code) * gain
     if subject.from_mean is None:
@@ -329,10 +344,7 @@ def _displacement(subject: PhotoSubject, ages: tuple[float, float], gain: float)
         offsets = sampled(coordinate_map(mean + step, mean) - identity_map(), subject.from_mean)
     offsets = cv2.GaussianBlur(offsets, (0, 0), 4.0)
     offsets = _rigid_where_glasses_are(offsets, subject)
-    offsets = np.asarray(offsets * subject.movable[..., None], np.float32)
-    back = subject.view.to_frame.inverse().matrix[:, :2]
-    moved = frame_to_work(offsets, subject.work.to_frame, subject.work.size)
-    return (moved @ back.T).astype(np.float32)
+    return np.asarray(offsets * subject.movable[..., None], np.float32), points + step
 
 
 def _rigid_where_glasses_are(offsets: Floats, subject: PhotoSubject) -> Floats:

@@ -6,7 +6,7 @@ appearance code. Only differences between two ages are ever applied (Burt and Pe
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from engine.core.errors import WeightsError
 from engine.photo.bands import COUNT as BANDS
 from engine.photo.features import CELLS, CODE_GRID, COLOUR_SIZE
 from engine.photo.frame import HEIGHT, POINTS, WIDTH, Floats
+from engine.photo.refiner import RefinerNet
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import read_native, save_native
 
-KIND = "photo"
+KIND, REFINER = "photo", "refiner"
 CENTRE, SPREAD = 57.0, 15.0
 """Ages are (age - 57) / 15 in the fit: median and about the spread of the portraits."""
 KNOTS = (30.0, 80.0)
@@ -61,7 +62,7 @@ class PhotoModel:
     mean_points (73, 2); shape (6, 73, 2); colour (6, 160, 128, 3) less that of the cheeks; detail
     (6, 80, 64, 4) log energies; hair (6, 3); code (467,): weights and offset of the appearance
     code; gain (2, 6, 2): factors of the difference towards older and younger, of each of PARTS, for
-    appearance codes of -1 and 1.
+    appearance codes of -1 and 1; refiner: the network on top, if there is one.
     """
 
     mean_points: Floats
@@ -71,6 +72,7 @@ class PhotoModel:
     hair: Floats
     code: Floats
     gain: Floats
+    refiner: RefinerNet | None = field(default=None, kw_only=True)
 
     def appearance(self, inputs: Floats) -> float:
         """The person's own code, -1..1, from `features.code_inputs`; it replaces a sex label."""
@@ -119,9 +121,12 @@ def photo_checkpoint(model: PhotoModel, card: Mapping[str, Any]) -> Checkpoint:
         name: torch.from_numpy(np.ascontiguousarray(getattr(model, name), np.float32))
         for name in SHAPES
     }
+    parts = {"photo": state}
+    if model.refiner is not None:
+        parts[REFINER] = model.refiner.state_dict()
     return Checkpoint(
         kind=KIND,
-        parts={"photo": state},
+        parts=parts,
         latent_avg=None,
         step=None,
         ema=False,
@@ -159,7 +164,7 @@ def photo_model_of(
 
     beside: other parts that the file may have.
     """
-    if set(checkpoint.parts) - set(beside) != {"photo"}:
+    if set(checkpoint.parts) - set(beside) - {REFINER} != {"photo"}:
         raise WeightsError(f"`{path}` holds no photo model")
     facts = {"frame": [WIDTH, HEIGHT], "knots": list(KNOTS), "centre": CENTRE, "spread": SPREAD}
     if dict(checkpoint.facts) != facts:
@@ -180,4 +185,6 @@ def photo_model_of(
     points, gain = arrays["mean_points"], arrays["gain"]
     if points.min() < 0 or (points.max(axis=0) > (WIDTH, HEIGHT)).any() or gain.min() < 0:
         raise WeightsError(f"the mean shape or the gain in `{path}` is out of bounds")
-    return PhotoModel(**arrays)
+    weights = checkpoint.parts.get(REFINER)
+    net = None if weights is None else RefinerNet.from_state(weights, str(path))
+    return PhotoModel(**arrays, refiner=net)

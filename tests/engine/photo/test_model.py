@@ -11,8 +11,10 @@ from engine.photo.model import (
     SHAPES,
     age_terms,
     load_photo_model,
+    photo_checkpoint,
     save_photo_model,
 )
+from engine.photo.refiner import RefinerNet
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.native import read_card, save_native
 from engine.weights.tensors import write_safetensors
@@ -20,10 +22,7 @@ from engine.weights.tensors import write_safetensors
 
 def damaged(path: Path, model, **arrays):
     """Write the model with some arrays replaced, unchecked, as a hostile file would have them."""
-    state = {
-        field.name: torch.from_numpy(np.array(getattr(model, field.name)))
-        for field in dataclasses.fields(model)
-    }
+    state = {name: torch.from_numpy(np.array(getattr(model, name))) for name in SHAPES}
     state |= {name: torch.as_tensor(value) for name, value in arrays.items()}
     facts = {"frame": [256, 320], "knots": [30.0, 80.0], "centre": 57.0, "spread": 15.0}
     save_native(path, Checkpoint(kind="photo", parts={"photo": state}, facts=facts))
@@ -63,6 +62,37 @@ def test_missing_and_additional_arrays_are_refused(tmp_path, model):
     path = damaged(tmp_path / "more.safetensors", model, patches=np.zeros(3, np.float32))
     with pytest.raises(WeightsError, match="patches"):
         load_photo_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("last.weight", torch.full((1, 12, 3, 3), float("nan")), "numbers that no refiner has"),
+        ("last.weight", torch.full((1, 12, 3, 3), 1e9), "numbers that no refiner has"),
+        ("last.weight", torch.zeros(1, 12, 5, 5), "not \\(1, 12, 3, 3\\)"),
+        ("last.weight", torch.zeros(1, 12, 3, 3, dtype=torch.int32), "`last.weight` in"),
+        ("more", torch.zeros(3), "lacks or adds arrays of a refiner"),
+    ],
+)
+def test_hostile_refiners_are_refused(tmp_path, model, name, value, message):
+    path = tmp_path / "bad.safetensors"
+    whole = photo_checkpoint(dataclasses.replace(model, refiner=RefinerNet()), {})
+    parts = {"photo": whole.parts["photo"], "refiner": {**whole.parts["refiner"], name: value}}
+    save_native(path, dataclasses.replace(whole, parts=parts))
+    with pytest.raises(WeightsError, match=message):
+        load_photo_model(path)
+
+
+def test_a_file_gives_the_refiner_back(tmp_path, model):
+    path, net = tmp_path / "photo.safetensors", RefinerNet()
+    torch.nn.init.constant_(net.last.weight, 0.25)
+    save_photo_model(path, dataclasses.replace(model, refiner=net), {})
+    again = load_photo_model(path).refiner
+    assert again is not None
+    assert all(
+        torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+        for a, b in zip(again.state_dict().values(), net.state_dict().values(), strict=True)
+    )
 
 
 def test_other_files_are_refused(tmp_path):
