@@ -44,7 +44,7 @@ from evaluation.photos.speed import FOLDER, speed
 
 from engine.images.saving import save_png
 from engine.photo.ageing import age_subject
-from engine.photo.model import load_photo_model, save_photo_model
+from engine.photo.model import PhotoModel, load_photo_model, save_photo_model
 from engine.photo.subject import prepare_subject
 
 SHIPPED = Path(__file__).parents[1] / "engine/shipped"
@@ -103,7 +103,10 @@ class Task:
         train = self.first("train")
         if self.chosen.people == "train":
             judged = judge_across(train, self.fits(), self.networks, self.cache, self.chosen.most)
-            how = "five folds over train people; no fit or calibration saw the judged fold"
+            how = (
+                "five folds over train people; no fit or calibration saw the judged fold; without "
+                "the refiner, which saw these people"
+            )
         else:
             people = self.first("test")[: self.chosen.most]
             model = load_photo_model(self.chosen.weights)
@@ -114,11 +117,17 @@ class Task:
     def pairs(self) -> Figures:
         """The earlier photograph, aged, against the true later one."""
         fits = self.fits()
+        shipped = load_photo_model(self.chosen.weights)
+        ways: dict[str, tuple[Fits, PhotoModel | None]] = {
+            "gain 1": (fits.without_gain(), None),
+            "shipped gain": (fits, None),
+            "shipped model, test people": (fits, shipped),
+        }
         return {
             name: pair_figures(
-                pair_rows(self.everyone, one, self.networks, self.cache, self.chosen.most)
+                pair_rows(self.everyone, one, self.networks, self.cache, self.chosen.most, whole)
             )
-            for name, one in (("gain 1", fits.without_gain()), ("shipped gain", fits))
+            for name, (one, whole) in ways.items()
         }
 
     def sheet(self) -> Figures:

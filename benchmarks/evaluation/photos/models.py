@@ -14,7 +14,7 @@ from engine.photo.features import FaceFeatures, features_of, view_of
 from engine.photo.fit import fit_photo_model
 from engine.photo.frame import Floats, extended, mean_shape
 from engine.photo.gains import calibrate_gains
-from engine.photo.model import PhotoModel
+from engine.photo.model import SHAPES, PhotoModel
 from engine.photo.subject import prepare_subject
 from evaluation.photos.networks import Networks
 from evaluation.photos.portraits import FITTED, Arrays, Cache, Portrait
@@ -38,10 +38,12 @@ def code_digest(sources: Sequence[Path] = SOURCES) -> str:
 
 
 def model_digest(model: PhotoModel) -> str:
-    """A digest of a model's arrays and of the code that applies them."""
+    """A digest of a model's arrays, of its refiner, and of the code that applies them."""
     digest = hashlib.sha256(code_digest().encode())
-    for field in dataclasses.fields(model):
-        digest.update(np.ascontiguousarray(getattr(model, field.name)).tobytes())
+    for name in SHAPES:
+        digest.update(np.ascontiguousarray(getattr(model, name)).tobytes())
+    for tensor in () if model.refiner is None else model.refiner.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()[:12]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.photo.ageing import age_subject
 from engine.photo.bands import COUNT as BANDS
 from engine.photo.features import FaceFeatures, features_of, view_of
+from engine.photo.model import PhotoModel
 from engine.photo.subject import prepare_subject
 from evaluation.photos.models import FOLDS, Fits, fold_of, model_digest
 from evaluation.photos.networks import Networks, Seen
@@ -87,10 +88,12 @@ def pair_rows(
     networks: Networks,
     cache: Cache,
     most: int | None = None,
+    shipped: PhotoModel | None = None,
 ) -> PairRows:
     """Judge every pair by the fit of the other four fifths of people.
 
-    most: at most so many pairs, evenly from all folds.
+    most: at most so many pairs, evenly from all folds; shipped: judge by it the pairs of `test`
+    people instead, whom it did not see.
     """
     pairs = true_pairs(people)
     offset = _offset(people, pairs, fits, networks, cache)
@@ -99,7 +102,10 @@ def pair_rows(
     rows: list[Arrays] = []
     for fold in range(FOLDS):
         held = [pair for pair, at in zip(pairs, folds, strict=True) if at == fold]
-        model = fits.without({pair.earlier.person for pair in held}, train_only=False)
+        if shipped is not None:
+            held = [pair for pair in held if pair.earlier.split == "test"]
+        without = {pair.earlier.person for pair in held}
+        model = fits.without(without, train_only=False) if shipped is None else shipped
         digest = model_digest(model)
         for pair in held[: None if most is None else most // FOLDS]:
             key = f"pair_{pair.earlier.key}_{digest}_{len(networks.names)}"
