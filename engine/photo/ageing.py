@@ -193,7 +193,8 @@ def _changes(
         grey = change.mean(axis=-1, keepdims=True)
         change = grey + (change - grey) * work.colourful
     if subject.model.refiner is not None:
-        change = refined(subject.model.refiner, work, change, ages)
+        until = subject.model.refined_until(*ages)
+        change = refined(subject.model.refiner, work, change, (ages[0], until))
     return change, np.exp(finest).astype(np.float32)
 
 

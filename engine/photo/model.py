@@ -89,6 +89,10 @@ class PhotoModel:
         share = (float(np.clip(code, -1, 1)) + 1) / 2
         return dict(zip(PARTS, (low + share * (high - low)).tolist(), strict=True))
 
+    def refined_until(self, start: float, goal: float) -> float:
+        """The age up to which the refiner changes a face of an age `start`."""
+        return goal
+
     def hair_known(self, start: float, goal: float) -> float:
         """How far the change of the hair is this person's own and not that of most people, 0..1."""
         return 0.0

@@ -126,6 +126,15 @@ class PersonalModel(PhotoModel):
         """Mean Lab of the person's hair at an age, but for a constant."""
         return PhotoModel.hair_at(self, age, code) + self.own.at("hair", age)
 
+    def refined_until(self, start: float, goal: float) -> float:
+        """The age up to which the refiner changes a face of an age `start`.
+
+        It makes up for what means over people lack, as the gains do: between the ages of the
+        photographs it gives way to the person's own detail, as far as they settle that.
+        """
+        first, last = np.clip([start, goal], *self.ages).tolist()
+        return goal - float(self.own.certainty[PARTS.index("detail")]) * (last - first)
+
     def hair_known(self, start: float, goal: float) -> float:
         """As far as the photographs settle it, and the ages lie between theirs."""
         first, last = np.clip([start, goal], *self.ages).tolist()

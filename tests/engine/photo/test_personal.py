@@ -20,6 +20,7 @@ from engine.photo.personal import (
     prediction_errors,
     with_deviation,
 )
+from engine.photo.refiner import RefinerNet
 from engine.weights.native import save_native
 
 ANCHOR = 40.0
@@ -127,6 +128,33 @@ def test_beyond_the_photographs_the_gain_holds(model, fitted):
         assert person.difference(part, last, last + 20, 0.3) == pytest.approx(expected, abs=1e-5)
     assert person.hair_known(last, last + 20) == 0
     assert person.hair_known(42, 62) == pytest.approx(fitted.deviation.certainty[-1])
+
+
+@pytest.mark.parametrize(
+    ("settled", "ages", "until"),
+    [
+        (0.0, (45, 75), 75),
+        (1.0, (45, 60), 45),
+        (1.0, (60, 45), 60),
+        (1.0, (45, 75), 55),  # ten years lie beyond the photographs of 30 to 65
+        (0.5, (45, 60), 52.5),
+        (1.0, (70, 80), 80),
+    ],
+)
+def test_the_refiner_gives_way_to_what_the_photographs_settle(model, settled, ages, until):
+    own = fit_person(*photographs(model, 8), np.zeros(8), model).deviation
+    certainty = np.full(len(PARTS), settled, np.float32)
+    span = np.array([30, 65], np.float32)
+    person = with_deviation(model, replace(own, certainty=certainty, span=span))
+    assert person.refined_until(*ages) == pytest.approx(until)
+    assert model.refined_until(*ages) == ages[1]
+
+
+def test_a_persons_file_keeps_the_refiner(model, tmp_path):
+    own = fit_person(*photographs(model, 8), np.zeros(8), model).deviation
+    whole = with_deviation(replace(model, refiner=RefinerNet()), own)
+    save_native(tmp_path / "person.safetensors", personal_checkpoint(whole, {}))
+    assert load_model(tmp_path / "person.safetensors").refiner is not None
 
 
 def test_more_photographs_settle_more(model):
