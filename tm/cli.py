@@ -1,5 +1,7 @@
 """Assemble the subcommands; the only place that prints errors and exits."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -51,6 +53,8 @@ def build() -> typer.Typer:
 
 def program() -> None:
     """`tm` as a process of its own: after `main` a signal ends it by the code that it has."""
+    # Else Python looks through all that torch made for cycles, half a second after the last line.
+    atexit.register(gc.freeze)
     code: Any = 0
     try:
         main()

@@ -11,7 +11,7 @@ from engine.data.domains import Domain
 from engine.nets.nano.encoder import NanoEncoder
 from engine.nets.timemachine import TimeMachine
 from engine.weights.checkpoint import Checkpoint
-from engine.worlds.portraits import VERSION
+from engine.worlds.versions import PORTRAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class TrainingDomain:
     def of(cls, checkpoint: Checkpoint) -> "TrainingDomain":
         """By the facts of a checkpoint; WeightsError for another version of the portrait world."""
         facts = checkpoint.facts
-        made_on = checkpoint.card.get("portraits", {}).get("version", VERSION)
-        if made_on != VERSION:
+        made_on = checkpoint.card.get("portraits", {}).get("version", PORTRAITS)
+        if made_on != PORTRAITS:
             raise WeightsError(
                 f"these weights were trained on version {made_on} of the portrait world, "
-                f"and this is version {VERSION}",
+                f"and this is version {PORTRAITS}",
                 hint="use weights of this version of tm",
             )
         ages = facts.get("ages")

@@ -81,7 +81,7 @@ class RefinerNet(nn.Module):
             if not bool((tensor.float().abs() < LARGEST_NUMBER).all()):
                 raise WeightsError(f"`{key}` in `{name}` holds numbers that no refiner has")
         net.load_state_dict({key: tensor.float() for key, tensor in state.items()})
-        return net.eval().requires_grad_(False)
+        return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def lit(picture: Tensor, light: Tensor) -> Tensor:

@@ -30,6 +30,23 @@ def test_an_empty_argument_is_not_the_current_folder(tm, tmp_path, monkeypatch, 
     assert "is empty" in result.err
 
 
+def test_a_process_does_not_look_for_cycles_once_more_at_its_end():
+    """An object in a cycle would be told of its end: with 1 GiB of torch that takes long."""
+    program = (
+        "import atexit, sys\n"
+        "class Cycle:\n"
+        "    def __del__(self): print('collected')\n"
+        "one = Cycle(); one.self = one\n"
+        "sys.argv = ['tm', '--version']\n"
+        "atexit.register(print, 'other handlers run')\n"
+        "from tm.cli import program\n"
+        "program()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.split("\n")[1:] == ["other handlers run", ""]
+
+
 def test_a_failure_is_an_object_with_json(tm, tmp_path):
     result = tm("prep", "align", tmp_path / "nowhere", tmp_path / "out", "--json")
     assert result.code == result.json["code"] == 2

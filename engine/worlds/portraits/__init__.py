@@ -3,9 +3,7 @@
 from engine.worlds.portraits.render import Portrait, render
 from engine.worlds.portraits.scene import Scene, scene
 from engine.worlds.portraits.traits import STYLE_TRAITS, Identity, identity
-
-# Stands in the card of every network trained here: any change of the pictures is a new version.
-VERSION = "1"
+from engine.worlds.versions import PORTRAITS as VERSION
 
 __all__ = [
     "STYLE_TRAITS",
