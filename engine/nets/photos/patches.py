@@ -12,6 +12,8 @@ SCALES = 2
 CENTRE, SPREAD = 57.0, 20.0
 DARKEST_SPREAD = 0.03
 """The least spread of light by which skin is standardised."""
+GAIN = 1.8
+"""What each layer amplifies, or spectral normalisation would let too little through."""
 PROJECTION = 0.1
 """Weight of the age's projection beside the plain logit."""
 FINER_THAN = 2.0
@@ -75,11 +77,18 @@ def smoothed(picture: Tensor, sigma: float | Tensor) -> Tensor:
     return F.conv2d(rows, kernel[:, None, :, None], groups=len(kernel)).reshape(picture.shape)
 
 
+class _Amplified(nn.Module):
+    """A leaky ReLU, stronger by GAIN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return GAIN * F.leaky_relu(x, 0.2)
+
+
 def _stack() -> nn.Sequential:
     layers: list[nn.Module] = []
     planes = PLANES
     for width, stride in zip(WIDTHS, STRIDES, strict=True):
         side = 4 if stride == 2 else 3
-        layers += [spectral_norm(nn.Conv2d(planes, width, side, stride, 1)), nn.LeakyReLU(0.2)]
+        layers += [spectral_norm(nn.Conv2d(planes, width, side, stride, 1)), _Amplified()]
         planes = width
     return nn.Sequential(*layers)

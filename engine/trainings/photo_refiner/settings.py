@@ -21,12 +21,14 @@ class RefinerWeights(Table):
     """Weights of the losses."""
 
     age: Real = Field(default=1.5, ge=0)
-    identity: Real = Field(default=4.0, ge=0)
-    adversarial: Real = Field(default=0.08, ge=0)
-    size: Real = Field(default=0.3, ge=0)
+    identity: Real = Field(default=3.0, ge=0)
+    adversarial: Real = Field(default=0.25, ge=0)
+    size: Real = Field(default=0.5, ge=0)
     """Of the mean log factor of light: a change that nobody asks for costs."""
-    roughness: Real = Field(default=0.3, ge=0)
+    roughness: Real = Field(default=1.0, ge=0)
     """Of its total variation."""
+    texture: Real = Field(default=3.0, ge=0)
+    """Of the energy of detail that it adds to the skin beyond `added_energy`."""
 
 
 class DistanceLimits(Table):
@@ -56,9 +58,11 @@ class RefinerSettings(MeasuringSettings):
 
     targets: tuple[Real, ...] = (28.0, 38.0, 48.0, 58.0, 68.0, 78.0, 88.0)
     """Edges of the bins of ages, from each of which every face gets one target."""
-    share: Real = Field(default=1.25, gt=0, le=2)
+    share: Real = Field(default=1.15, gt=0, le=2)
     """Of the change asked for that the age network shall see, in shares of what it sees of true
     years: more than all of it, since the discriminator and the costs hold it back."""
+    added_energy: Real = Field(default=0.1, ge=0)
+    """Log energy of detail that may be added about every spot of the skin at no cost."""
     networks: RefinerNetworks = RefinerNetworks()
     weights: RefinerWeights = RefinerWeights()
     distance: DistanceLimits = DistanceLimits()

@@ -32,6 +32,7 @@ from engine.trainings.photo_prior.task import here
 from engine.trainings.photo_refiner.crops import aged_at, crops_of, masks, pictures
 from engine.trainings.photo_refiner.figures import Compared, compared, shares
 from engine.trainings.photo_refiner.settings import RefinerSettings
+from engine.trainings.photo_refiner.texture import added_energy
 from engine.trainings.photo_refiner.views import Light, View, warped
 
 REFINER, DISCRIMINATOR = "refiner", "discriminator"
@@ -175,6 +176,10 @@ class RefinerTask(Task):
         made, mask, light = self._made(batch)
         weights = self.settings.weights
         logits = self.parts[DISCRIMINATOR](skin_planes(made, mask), batch["target"])
+        lit_skin = lit(batch["picture"], light)
+        texture = added_energy(
+            batch["picture"], lit_skin, batch["mask"], self.settings.added_energy
+        )
         total = batch["mask"].sum((1, 2, 3)).clamp(min=1.0)
         view = View(*(batch[f"view/{key}"] for key in View._fields))
         seen, points = view.of(made), view.points(batch["points"])
@@ -186,6 +191,7 @@ class RefinerTask(Task):
             ),
             "size": Term((light.abs().sum((1, 2, 3)) / total).mean(), weights.size),
             "roughness": Term(_roughness(light), weights.roughness),
+            "texture": Term(texture, weights.texture),
         }
 
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
