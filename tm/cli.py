@@ -53,8 +53,7 @@ def build() -> typer.Typer:
 
 def program() -> None:
     """`tm` as a process of its own: after `main` a signal ends it by the code that it has."""
-    # Else Python looks through all that torch made for cycles, half a second after the last line.
-    atexit.register(gc.freeze)
+    atexit.register(_end_without_last_collection)
     code: Any = 0
     try:
         main()
@@ -82,6 +81,15 @@ def main() -> None:
         _fail(interrupted())
     except Exception as error:  # a mistake of ours
         _fail(unexpected(error))
+
+
+def _end_without_last_collection() -> None:
+    """Else Python looks through all that torch made for cycles, half a second after the last line.
+
+    Triton's bindings (nanobind) report on stderr whatever is not collected then.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 def _fail(error: TmError) -> NoReturn:
