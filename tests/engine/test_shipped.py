@@ -62,10 +62,14 @@ def test_the_digest_in_a_card_is_that_of_its_tensors(name):
     assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(tensors)
 
 
-def test_the_landscapes_were_trained_on_this_world_and_follow_valence_and_arousal():
+@pytest.mark.xfail(strict=True, reason="gan/landscapes is to be trained on version 2 of the world")
+def test_the_landscapes_were_trained_on_this_world():
     card = read_card(SHIPPED["landscapes"])["card"]
     assert card["landscapes"] == {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)}
-    assert card["metrics"]["red_flags"] == 0
+
+
+def test_the_landscapes_follow_valence_and_arousal():
+    assert read_card(SHIPPED["landscapes"])["card"]["metrics"]["red_flags"] == 0
     renderer = LandscapeRenderer.of("landscapes", torch.device("cpu"))
     for seed in range(4):
         samples = [LandscapeSample(v, 0.5, seed) for v in (0.1, 0.5, 0.9)]

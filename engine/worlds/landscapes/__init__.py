@@ -4,6 +4,6 @@ from engine.worlds.landscapes.render import Landscape, render
 from engine.worlds.landscapes.scene import KINDS, Scene, scene, scene_va
 
 # Stands in the card of every network trained on it: any change of the pictures is a new version.
-VERSION = "1"
+VERSION = "2"
 
 __all__ = ["KINDS", "VERSION", "Landscape", "Scene", "render", "scene", "scene_va"]

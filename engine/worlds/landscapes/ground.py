@@ -124,5 +124,8 @@ def _texture(across: np.ndarray, distance: np.ndarray, view: Scene, mood: Mood) 
     if view.kind == "snow":
         grain, coarse = 0.25 * grain, 0.35 * coarse
     near = ramp(distance, 22, 3)
-    strength = 0.10 + 0.09 * mood.arousal
-    return single(1 + near * strength * (grain + 0.8 * coarse))
+    strength = 0.05 + 0.15 * mood.arousal
+    dry = float(ramp(mood.valence, 0.45, 0.10)) * (view.kind != "snow")
+    cracks = sample_tile("ridged", view.variant, across * 34, distance * 34 + view.offsets[6])
+    cracked = 1 - 0.5 * dry * ramp(cracks, 0.48, 0.66) * ramp(distance, 9, 2.5)
+    return single((1 + near * strength * (grain + 0.8 * coarse)) * cracked)

@@ -1,7 +1,9 @@
 """From valence and arousal to colours, light and weather.
 
-High valence: sun, warmth, saturation and growth; high arousal: contrast, wind and storm. This is a
-design of the world, not a model of people's ratings of photographs.
+High valence: sun, warmth, saturation and growth; high arousal: contrast, wind and storm. What is
+drawn changes with it: `composition` (mountains and hills), `population` (houses, boats, flowers or
+dead trees and rocks, and how far the wind bends them) and `air` (beams, lightning, birds). This is
+a design of the world, not a model of people's ratings of photographs.
 """
 
 from dataclasses import dataclass
@@ -72,7 +74,7 @@ def mood_of(valence: float, arousal: float, seed: int) -> Mood:
         clouds=float(np.clip(0.78 - 0.62 * v + 0.12 * a + random.normal(0, 0.08), 0.06, 0.95)),
         mist=float((1 - v) ** 1.2 * (1 - a) ** 1.2),
         wind=a,
-        rain=float(ramp(v, 0.42, 0.12) * ramp(a, 0.5, 0.85)),
+        rain=float(ramp(v, 0.50, 0.15) * ramp(a, 0.45, 0.85)),
         bloom=v,
     )
 

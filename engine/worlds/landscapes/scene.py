@@ -1,4 +1,4 @@
-"""The geometry of a scene: everything that does not depend on valence and arousal."""
+"""The geometry of a scene as its seed has it; `composition` gives it its mood."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -45,6 +45,8 @@ class Scene:
     flower: tuple[float, float, float]
     offsets: tuple[float, ...]
     variant: int
+    jagged: float = 0.5
+    """Shape of the mountains: 0 round, 1 torn."""
 
 
 def scene(seed: int) -> Scene:

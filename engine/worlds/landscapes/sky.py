@@ -49,18 +49,23 @@ def _clouds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cover and brightness of clouds on a plane overhead, 0..1."""
     depth = 1 / np.maximum(view.horizon + 0.07 - y, 0.03)
-    u = (x - 0.5) * depth * 20 + view.offsets[0]
-    v = depth * 20 + view.offsets[1] + 0 * x
+    # Calm air lays clouds in long strips, storm heaps them up.
+    u = (x - 0.5) * depth * (7 + 17 * mood.wind) + view.offsets[0]
+    v = depth * (30 - 8 * mood.wind) + view.offsets[1] + 0 * x
     drift = np.sign(sun_x - 0.5) * 5
 
     def thickness(shift: float) -> np.ndarray:
         heaps = sample_tile("smooth", view.variant, u + shift, v)
         puffs = sample_tile("rough", view.variant, (u + shift) * 1.9, v * 1.9)
-        return heaps + (0.22 + 0.22 * mood.wind) * puffs
+        return heaps + (0.06 + 0.52 * mood.wind) * puffs
 
     here = thickness(0.0)
     edge = 0.45 + 1.0 * mood.wind
     cover = unit((here + 2.3 * mood.clouds - 1.15) * edge)
     cover = cover * ramp(view.horizon - y, -0.02, 0.10) * (0.72 + 0.28 * mood.wind)
-    bright = unit(0.62 - 0.50 * (thickness(drift) - here) - (0.34 - 0.2 * mood.valence) * cover)
+    bright = unit(
+        0.62
+        - (0.30 + 0.45 * mood.wind) * (thickness(drift) - here)
+        - (0.34 - 0.2 * mood.valence) * cover
+    )
     return single(cover), single(bright)

@@ -1,14 +1,14 @@
-"""Shapes of trees: leafy ones, conifers and bare ones, drawn once and kept."""
+"""Shapes of trees: leafy ones, conifers, bare ones and dead trunks, drawn once and kept."""
 
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
 
 from engine.worlds.landscapes.noise import TILE, VARIANTS, ramp, single, tile, unit
 
-Growth = Literal["leafy", "conifer", "bare"]
+Growth = Literal["leafy", "conifer", "bare", "snag"]
 SIDE = 128
 SORTS = 6
 FINER = 4
@@ -25,9 +25,9 @@ class Sprite(NamedTuple):
 @cache
 def sprite(growth: Growth, sort: int) -> Sprite:
     """One of the trees of a kind."""
-    random = np.random.default_rng([61, ("leafy", "conifer", "bare").index(growth), sort])
-    if growth == "bare":
-        return _bare(random)
+    random = np.random.default_rng([61, get_args(Growth).index(growth), sort])
+    if growth in ("bare", "snag"):
+        return _bare(random) if growth == "bare" else _snag(random)
     return _conifer(random, sort) if growth == "conifer" else _leafy(random, sort)
 
 
@@ -86,5 +86,25 @@ def _bare(random: np.random.Generator) -> Sprite:
                 grow(*tip, angle + turn, length * shorter, width * 0.62)
 
     grow(0.5, 0.99, 1.57 + random.normal(0, 0.08), 0.26, 13)
+    return _wooden(drawn)
+
+
+def _snag(random: np.random.Generator) -> Sprite:
+    """A conifer that died: a broken trunk with stubs that hang."""
+    drawn, full = np.zeros((FINER * SIDE, FINER * SIDE), np.uint8), FINER * SIDE
+    lean, tip = random.uniform(-0.04, 0.04), random.uniform(0.06, 0.22)
+    trunk = [(0.476, 1.0), (0.488 + lean, tip), (0.500 + lean, tip + 0.03), (0.524, 1.0)]
+    cv2.fillPoly(drawn, [np.rint(np.array(trunk) * full).astype(np.int32)], 255, cv2.LINE_AA)
+    for height in np.arange(tip + 0.06, 0.84, 0.045):
+        for way in (-1, 1):
+            reach = random.uniform(0.02, 0.05) + 0.20 * (height - tip) * random.random()
+            x, y = 0.5 + lean * (1 - height), height + random.normal(0, 0.012)
+            ends = ((x, y), (x + way * reach, y + 0.4 * reach))
+            start, end = (tuple(round(c * full) for c in end) for end in ends)
+            cv2.line(drawn, start, end, 255, 4, cv2.LINE_AA)
+    return _wooden(drawn)
+
+
+def _wooden(drawn: np.ndarray) -> Sprite:
     cover = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA) / np.float32(255)
     return Sprite(single(cover), single(np.full_like(cover, 0.45)), single(np.ones_like(cover)))

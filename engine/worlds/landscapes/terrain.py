@@ -71,7 +71,9 @@ def heights(view: Scene, across: np.ndarray, distance: np.ndarray) -> np.ndarray
 
     rolling = view.hills * (noise("smooth", 0.9, 0) * 0.5 + 0.25 * noise("smooth", 3.0, 2))
     rolling = rolling * ramp(z, 1.5, 9.0) + view.tilt * x
-    crests = noise("ridged", 0.8, 4) * 0.62 + 0.38 * (noise("smooth", 0.7, 6) + 0.5)
+    round_ones = 0.42 + 0.22 * noise("smooth", 0.5, 6)
+    torn = 0.78 * noise("ridged", 0.8, 4) + 0.42 * noise("ridged", 2.3, 2)
+    crests = round_ones + (torn - round_ones) * view.jagged
     rise = ramp(z, view.start, 2.4 * view.start)
     open_middle = ramp(
         np.abs(x - 0.2 * view.side * z), view.valley * 0.5, view.valley * 3 + 0.2 * z

@@ -6,7 +6,7 @@ from engine.worlds.landscapes.mood import Mood
 from engine.worlds.landscapes.noise import colour, mixed, ramp, sample_tile, unit
 from engine.worlds.landscapes.scene import Scene
 
-STREAK = colour(0.76, 0.80, 0.84)
+STREAK, DUST, FLAKE = colour(0.76, 0.80, 0.84), colour(0.70, 0.58, 0.40), colour(0.95, 0.96, 1.0)
 
 
 def add_weather(picture: np.ndarray, view: Scene, mood: Mood) -> np.ndarray:
@@ -19,8 +19,14 @@ def add_weather(picture: np.ndarray, view: Scene, mood: Mood) -> np.ndarray:
         layer = np.exp(-np.abs(y - view.horizon - 0.04) / 0.17) * (0.75 + 0.25 * banks)
         picture = mixed(picture, mood.horizon, unit(0.85 * mood.mist * layer))
     if mood.rain > 0.02:
-        slant = x * 620 + y * (60 + 130 * mood.wind)
-        drops = sample_tile("fine", view.variant, slant, y * 22 + x * 4)
-        veil = ramp(drops, 0.9, 2.6) * mood.rain * 0.45
-        picture = mixed(picture, STREAK * (0.6 + 0.3 * mood.valence), unit(veil))
+        tone, opaque = STREAK, 0.60
+        slant = x * 430 + view.side * y * (60 + 170 * mood.wind)
+        down = y * 20 - view.side * x * 5
+        if view.kind == "snow":
+            tone, opaque, slant, down = FLAKE, 0.85, x * 150 + view.side * y * 60, y * 110
+        elif view.kind == "dunes":
+            tone, opaque, slant, down = DUST, 0.70, x * 26, y * 200 + view.side * x * 20
+        drops = sample_tile("fine", view.variant, slant, down)
+        veil = ramp(drops, 0.7, 2.3) * mood.rain * opaque
+        picture = mixed(picture, tone * (0.7 + 0.3 * mood.valence), unit(veil))
     return picture

@@ -1,11 +1,18 @@
+from collections import Counter
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from engine.landscapes.metrics.structure import equalised
 from engine.worlds.landscapes import KINDS, render, scene, scene_va
+from engine.worlds.landscapes.air import fill_air
+from engine.worlds.landscapes.composition import composed
 from engine.worlds.landscapes.grade import LUMA, fitted
+from engine.worlds.landscapes.mood import mood_of
+from engine.worlds.landscapes.population import population
 from engine.worlds.landscapes.reference import (
     LARGEST_TOLERANCE,
     MEAN_TOLERANCE,
@@ -67,6 +74,55 @@ def test_arousal_brings_contrast_and_edges(seed):
     assert spread == sorted(spread)
     assert edges[0] < edges[2]
     assert spread[2] > 1.2 * spread[0]
+
+
+CORNERS = {name: (v, a) for name, v, a in (
+    ("glad", 0.95, 0.05), ("wild", 0.95, 0.95), ("bleak", 0.05, 0.05), ("storm", 0.05, 0.95),
+)}  # fmt: skip
+
+
+def crowd(kind, corner):
+    """How many of each shape the first scene of a kind has at a corner of the plane."""
+    seed = next(seed for seed in range(100, 200) if scene(seed).kind == kind)
+    return Counter(
+        being.shape for being in population(scene(seed), mood_of(*CORNERS[corner], seed))
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_glad_scenes_are_peopled_and_bleak_ones_dead(kind):
+    friendly = {"house", "tent", "boat", "sheep", "flower", "palm", "leafy"}
+    ruined = {"rock", "shard", "stump", "bare", "snag"}
+    for high, low in (("glad", "bleak"), ("wild", "storm")):
+        glad, bleak = crowd(kind, high), crowd(kind, low)
+        assert sum(glad[name] for name in friendly) >= sum(bleak[name] for name in friendly) + 5
+        assert sum(bleak[name] for name in ruined) >= sum(glad[name] for name in ruined) + 5
+        assert bleak["house"] + bleak["tent"] == 0 < glad["house"] + glad["tent"]
+
+
+def test_arousal_bends_what_stands_tears_the_mountains_and_lifts_birds():
+    calm, wild = (mood_of(*CORNERS[name], 109) for name in ("glad", "wild"))
+    still, torn = (composed(scene(109), mood) for mood in (calm, wild))
+    assert all(being.lean == 0 for being in population(still, calm))
+    leans = [being.lean for being in population(torn, wild) if being.shape == "leafy"]
+    assert leans
+    assert all(lean * torn.side > 0.2 for lean in leans)
+    assert torn.mountains > 2 * still.mountains
+    assert torn.jagged > 0.9 > 0.1 > still.jagged
+    sky = np.full((3, 64, 64), 0.5, np.float32)
+    bleak, storm = (mood_of(*CORNERS[name], 109) for name in ("bleak", "storm"))
+    assert np.array_equal(fill_air(sky, still, bleak), sky)
+    assert fill_air(sky, torn, storm).max() > 0.9
+    assert fill_air(sky, torn, storm).min() < 0.3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_mood_is_drawn_and_not_only_coloured(seed):
+    shots = [render(*va, seed, 32).picture for va in CORNERS.values()]
+    planes = equalised(torch.from_numpy(np.stack(shots)).permute(0, 3, 1, 2) / 127.5 - 1)
+    for one, other in ((0, 1), (2, 3), (0, 2), (1, 3)):
+        # Two pictures without anything in common are .67 apart.
+        assert (planes[one] - planes[other]).abs().mean() > 0.25
 
 
 def test_the_ground_truth_has_the_arguments():

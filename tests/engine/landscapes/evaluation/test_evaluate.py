@@ -84,7 +84,7 @@ def test_real_landscapes_score_well_and_noise_does_not(metrics, sides):
     real, flags = metrics.compute(lookup(sides), 6)
     noise, noisy_flags = metrics.compute(lambda noise, va: noise.new_zeros(len(noise), 3, 16, 16)
                                       + 0.3 * noise[:, :3, None, None].tanh(), 6)  # fmt: skip
-    assert real["ccc_valence"] > 0.7
+    assert real["ccc_valence"] > 0.6
     assert real["selection_score"] > noise["selection_score"] + 1
     assert real["latent_diversity"] == pytest.approx(1, abs=0.4)
     assert not {"collapse", "ignores_va"} & set(flags)
