@@ -1,10 +1,12 @@
 """The acceptance table of a landscape generator by its weights, beside recoloured scenes.
 
-    python benchmarks/landscapes.py [--weights landscapes] [--training 2000] [--out DIR]
+    python benchmarks/landscapes.py [--weights landscapes] [--structure RUN] [--training 2000]
+        [--out DIR]
 
 The table of `tm eval RUN`, where the run itself is not kept: 1,000 scenes of no training, a ridge
-regression on colours (fitted to the evaluators' range) and one on structure (to training scenes),
-and two baselines that draw nothing. Copies are looked for among the first `--training` scenes.
+regression on colours (fitted to the evaluators' range), one on structure (to training scenes) or
+the structure evaluator of `--structure`, and two baselines that draw nothing. Copies are looked for
+among the first `--training` scenes.
 """
 
 import argparse
@@ -24,7 +26,9 @@ from engine.landscapes.evaluation.evaluate import (
 )
 from engine.landscapes.evaluation.page import save_landscape_evaluation
 from engine.landscapes.inference.render import generator_of
+from engine.landscapes.inference.world import require_this_world
 from engine.landscapes.metrics.va_regression import RIDGE, ColorStatisticsRegression
+from engine.landscapes.trainings.evaluators import load_structure_evaluator
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 from engine.worlds.landscapes.seeds import TEST_START, TRAIN, VA_EVALUATOR
@@ -33,10 +37,13 @@ CPU = torch.device("cpu")
 SCENES = 1_000
 
 
-def material(weights: str, training: int) -> EvaluationMaterial:
+def material(weights: str, structure: str | None, training: int) -> EvaluationMaterial:
     """The generator, and scenes that it never saw."""
     file = find_weights(weights)
-    net = generator_of(read_checkpoint(file), CPU)
+    checkpoint = read_checkpoint(file)
+    require_this_world(checkpoint, weights)
+    net = generator_of(checkpoint, CPU)
+    reader = None if structure is None else (structure, load_structure_evaluator(structure))
     train, test, fit = (
         rendered(WorldPlan(first=first, count=count, size=net.spec.size), Silence())
         for first, count in (
@@ -46,7 +53,7 @@ def material(weights: str, training: int) -> EvaluationMaterial:
     rows = range(len(fit))
     predictor = ColorStatisticsRegression.fitted(fit.tensor(rows), fit.va_of(rows))
     run = EvaluatedRun(Path(weights).name, net, file_sha256(file), warm_start=False)
-    return EvaluationMaterial([run], train, test, predictor, RIDGE, photos=False)
+    return EvaluationMaterial([run], train, test, predictor, RIDGE, photos=False, structure=reader)
 
 
 def table(report: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +80,14 @@ def table(report: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default="landscapes")
+    parser.add_argument("--structure", help="a run, or the weights, of gan/structure_evaluator")
     parser.add_argument("--training", type=int, default=2_000)
     parser.add_argument("--out", type=Path, help="folder of the page and the pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    evaluation = evaluate_landscapes(material(options.weights, options.training), CPU, Silence())
+    evaluation = evaluate_landscapes(
+        material(options.weights, options.structure, options.training), CPU, Silence()
+    )
     if options.out is not None:
         save_landscape_evaluation(
             evaluation, options.out, command="python benchmarks/landscapes.py"

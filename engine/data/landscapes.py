@@ -24,7 +24,7 @@ from engine.images.ranges import to_tensors
 from engine.images.reading import read_picture
 from engine.runtime.draws import Draws
 from engine.runtime.pool import cores, in_processes
-from engine.worlds.landscapes import VERSION, render, scene_va
+from engine.worlds.landscapes import KINDS, VERSION, render, scene, scene_va
 
 MIN_PARALLEL, CHUNK = 200, 25
 """Scenes from which rendering uses several processes, and scenes of one task."""
@@ -70,13 +70,15 @@ class RatingPlan(Table):
 class Landscapes:
     """Pictures, uint8 RGB (n, size, size, 3), with valence and arousal, float32 (n, 2) in 0..1.
 
-    notes: how many photos were left out and why, as sentences.
+    notes: how many photos were left out and why, as sentences; kinds: those of drawn scenes,
+    int64 (n,), as places in `KINDS`.
     """
 
     pictures: np.ndarray
     va: np.ndarray
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    kinds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -94,10 +96,18 @@ class Landscapes:
         chosen = rows.tolist() if isinstance(rows, Tensor) else list(rows)
         return torch.from_numpy(self.va[chosen])
 
+    def kinds_of(self, rows: Sequence[int] | Tensor) -> Tensor:
+        """Kinds (b,) of rows; ValueError for photos, whose kinds nobody knows."""
+        if self.kinds is None:
+            raise ValueError("the kinds of photos are not known")
+        chosen = rows.tolist() if isinstance(rows, Tensor) else list(rows)
+        return torch.from_numpy(self.kinds[chosen])
+
     def subset(self, rows: np.ndarray) -> "Landscapes":
         """The rows as a set of their own."""
         names = tuple(self.names[row] for row in rows) if self.names else ()
-        return Landscapes(self.pictures[rows], self.va[rows], names, self.notes)
+        kinds = None if self.kinds is None else self.kinds[rows]
+        return Landscapes(self.pictures[rows], self.va[rows], names, self.notes, kinds)
 
 
 class BalancedSampler:
@@ -124,7 +134,7 @@ def rendered(plan: WorldPlan, progress: Progress, *, workers: int | None = None)
     fill = partial(_render_into, plan=plan, progress=progress, workers=workers)
     folder = cached("landscapes", settings, fill)
     with np.load(folder / TRUTH) as truth:
-        return Landscapes(cached_pictures(folder), truth["places"])
+        return Landscapes(cached_pictures(folder), truth["places"], kinds=truth["kinds"])
 
 
 def read_rated(folder: Path, plan: RatingPlan, size: int, progress: Progress) -> Landscapes:
@@ -259,7 +269,8 @@ def _render_into(folder: Path, plan: WorldPlan, progress: Progress, workers: int
     pictures.flush()
     seeds = range(plan.first, plan.first + plan.count)
     va = np.array([scene_va(seed) for seed in seeds], np.float32)
-    np.savez(folder / TRUTH, places=va)
+    kinds = np.array([KINDS.index(scene(seed).kind) for seed in seeds])
+    np.savez(folder / TRUTH, places=va, kinds=kinds)
 
 
 def _render_chunk(start: int, *, plan: WorldPlan) -> np.ndarray:

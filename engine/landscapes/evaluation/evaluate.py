@@ -25,10 +25,12 @@ from engine.landscapes.metrics.evaluation import (
 from engine.landscapes.metrics.features import NAME
 from engine.landscapes.metrics.recoloured import Recolouring
 from engine.landscapes.metrics.red_flags import CAUSES
+from engine.landscapes.metrics.structure import NAME as STRUCTURE_RIDGE
 from engine.landscapes.metrics.structure import StructureMetrics
 from engine.landscapes.metrics.va_regression import VaPredictor
 from engine.landscapes.nets.eru import SCALE_HIGH
 from engine.landscapes.nets.generator import LandscapeGenerator, eru_statistics
+from engine.landscapes.nets.structure import StructureEvaluator
 from engine.scoring.evaluate import plain
 
 GRID, REPEATED = 6, 8
@@ -63,6 +65,8 @@ class EvaluationMaterial:
     evaluated_by: str
     photos: bool
     """Whether the landscapes are rated photos instead of rendered scenes."""
+    structure: tuple[str, StructureEvaluator] | None = None
+    """The network that reads structure and its name; a ridge regression if absent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +103,8 @@ class Limits(NamedTuple):
     structure: float = 0.5
     """Least share of the concordance that the structure of real landscapes has with their mood."""
     structure_diversity: float = 0.6
+    kinds: float = 0.5
+    """Least share of the real scenes' kinds that a generator draws at one mood."""
 
 
 COLOURS = {"valence_luma": 0.95, "valence_chroma": 0.85, "valence_warmth": 0.85}
@@ -122,7 +128,8 @@ def evaluate_landscapes(
     metrics = LandscapeMetrics.of(material.train, material.test, material.predictor, effort)
     size = material.runs[0].generator.spec.size
     limits = PHOTOS if material.photos else FINE if size >= LARGE else SMALL
-    structure = StructureMetrics.of(material.train, material.test, effort)
+    read_by, evaluator = material.structure or (STRUCTURE_RIDGE, None)
+    structure = StructureMetrics.of(material.train, material.test, effort, evaluator)
     results: dict[str, dict[str, Any]] = {}
     sheets = {"real": tiled(_real_grid(material.test), GRID)}
     with reported(progress, "Evaluating", len(material.runs)):
@@ -145,7 +152,11 @@ def evaluate_landscapes(
         "images": len(metrics.va),
         "size": size,
         "device": device.type,
-        "evaluated_by": {"valence_arousal": material.evaluated_by, "features": NAME},
+        "evaluated_by": {
+            "valence_arousal": material.evaluated_by,
+            "structure": read_by,
+            "features": NAME,
+        },
         "baselines": _baselines(material.train, metrics, structure, limits),
         "ceiling": metrics.ceiling | structure.ceiling,
         "floor": metrics.floor,
@@ -182,6 +193,7 @@ def acceptance(
     rows.append(Row(12, "same seed, same image", float(same), ">= 1", same))
     rows += [_structure(name, result, structure, limits) for name in ("valence", "arousal")]
     rows.append(_at_least(14, "structure_diversity", result, limits.structure_diversity))
+    rows.append(_kinds(result, limits))
     return sorted(rows, key=lambda row: row.row)
 
 
@@ -288,6 +300,14 @@ def _structure(
         why = f"the structure of real landscapes hardly shows it: {ceiling:.2f}"
         return Row(13, name, result[name], "as the real ones", None, why)
     return _at_least(13, name, result, limits.structure * ceiling)
+
+
+def _kinds(result: Mapping[str, Any], limits: Limits) -> Row:
+    name = "kinds_at_a_mood"
+    if name not in result:
+        why = "no structure evaluator was named: `networks.structure_evaluator`"
+        return Row(15, name, None, f">= {limits.kinds:g}", None, why)
+    return _at_least(15, name, result, limits.kinds)
 
 
 def _gamma(result: Mapping[str, Any]) -> Row:

@@ -31,7 +31,9 @@ MEANINGS = (
                          "landscapes, per feature; comparable between these runs only, not an FID"),
     ("kernel_distance", "the same by an unbiased kernel estimate, about 0 for equal distributions"),
     ("structure_...", "the same by the order of lights alone, which no recolouring changes: what "
-                      "is drawn, by a ridge regression on energies of equalised luma"),
+                      "is drawn, by a ridge regression on equalised luma or by a network"),
+    ("kinds_at_a_mood", "effective number of kinds of scenes that the structure evaluator finds at "
+                        "one mood, relative to that among all real ones"),
     ("... recoloured", "training scenes in the colours of the mood: what needs no drawing"),
     ("latent_diversity", "difference of images of one valence and arousal, relative to real ones"),
     ("va_diversity", "difference of one latent at the corners of the plane, relative to real ones"),

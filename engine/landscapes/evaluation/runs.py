@@ -20,14 +20,17 @@ from engine.landscapes.evaluation.expected import expected_curves
 from engine.landscapes.evaluation.page import save_landscape_evaluation
 from engine.landscapes.inference.batches import in_batches
 from engine.landscapes.inference.render import generator_of
+from engine.landscapes.inference.world import require_this_world
 from engine.landscapes.metrics.va_regression import RIDGE, ColorStatisticsRegression, VaPredictor
-from engine.landscapes.nets.evaluator import VaEvaluator
+from engine.landscapes.nets.structure import StructureEvaluator
 from engine.landscapes.trainings.adversarial.recipe import LandscapeRecipe
 from engine.landscapes.trainings.autoencoder.recipe import LandscapeVaeRecipe
 from engine.landscapes.trainings.base import GeneratorRecipe
 from engine.landscapes.trainings.data import LandscapeSource
-from engine.landscapes.trainings.va_evaluator.task import PART as VA_EVALUATOR
-from engine.nets.named import frozen_net
+from engine.landscapes.trainings.evaluators import (
+    load_structure_evaluator,
+    load_va_evaluator,
+)
 from engine.training.run_folder import RECIPE
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
@@ -96,7 +99,10 @@ def read_runs(
     scenes = SCENES if scenes is None else scenes
     train, test, fit = _landscapes(first.source, scenes, progress)
     predictor, evaluated_by = _predictor(first, fit, device)
-    return EvaluationMaterial(runs, train, test, predictor, evaluated_by, first.photos is not None)
+    structure = _structure_evaluator(first, device)
+    return EvaluationMaterial(
+        runs, train, test, predictor, evaluated_by, first.photos is not None, structure
+    )
 
 
 def _recipe(folder: Path) -> GeneratorRecipe:
@@ -108,7 +114,10 @@ def _recipe(folder: Path) -> GeneratorRecipe:
 
 def _run(folder: Path, recipe: GeneratorRecipe, device: torch.device) -> EvaluatedRun:
     file = find_weights(str(folder))
-    net = generator_of(read_checkpoint(file), device)
+    checkpoint = read_checkpoint(file)
+    if recipe.photos is None:
+        require_this_world(checkpoint, folder.name)
+    net = generator_of(checkpoint, device)
     warm_start = isinstance(recipe, LandscapeVaeRecipe)
     return EvaluatedRun(folder.resolve().name, net, file_sha256(file), warm_start)
 
@@ -135,7 +144,17 @@ def _predictor(
 ) -> tuple[VaPredictor, str]:
     """The VA evaluator of the recipe and its name, else a ridge regression on colours."""
     if isinstance(recipe, LandscapeRecipe) and (name := recipe.networks.va_evaluator) is not None:
-        net = frozen_net(VaEvaluator.from_state, name, VA_EVALUATOR).to(device)
+        net = load_va_evaluator(name, drawn=recipe.photos is None).to(device)
         return lambda pictures: in_batches(net, device, pictures), name
     rows = range(len(fit))
     return ColorStatisticsRegression.fitted(fit.tensor(rows), fit.va_of(rows)), RIDGE
+
+
+def _structure_evaluator(
+    recipe: GeneratorRecipe, device: torch.device
+) -> tuple[str, StructureEvaluator] | None:
+    """The structure evaluator of the recipe under its name, if it names one."""
+    if not isinstance(recipe, LandscapeRecipe) or recipe.photos is not None:
+        return None
+    name = recipe.networks.structure_evaluator
+    return None if name is None else (name, load_structure_evaluator(name).to(device))

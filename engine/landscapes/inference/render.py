@@ -18,6 +18,7 @@ from engine.images.plausible import BLANK
 from engine.images.ranges import to_pixels
 from engine.images.saving import save_png, tool_version
 from engine.landscapes.inference.batches import sheet
+from engine.landscapes.inference.world import world_of
 from engine.landscapes.nets.generator import LandscapeGenerator
 from engine.nets.loading import frozen
 from engine.weights.checkpoint import Checkpoint
@@ -57,6 +58,8 @@ class LandscapeRenderer:
         checkpoint = read_checkpoint(file)
         weights = {"weights": name, "sha256": file_sha256(file)}
         weights["scale"] = str(checkpoint.facts.get("scale"))
+        if (world := world_of(checkpoint)) is not None:
+            weights["world"] = f"landscapes {world}"
         return cls(generator_of(checkpoint, device), weights)
 
     @torch.no_grad()

@@ -3,18 +3,21 @@
 Every picture is reduced to the order of its lights, its luma equalised, so that a new palette,
 exposure or contrast leaves it as it is. What remains is what is drawn: waves, rain, branches,
 clouds, flowers, and where. The statistics are energies of gradients by direction, scale and height
-in the picture; a ridge regression on them reads the mood.
+in the picture; a ridge regression on them reads the mood. A trained structure evaluator, where one
+is named, reads it instead, and the kinds of scenes as well.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.core.luma import REC_709
 from engine.data.landscapes import Landscapes
+from engine.landscapes.inference.batches import in_batches
 from engine.landscapes.metrics.evaluation import (
     FEWEST,
     Effort,
@@ -24,31 +27,17 @@ from engine.landscapes.metrics.evaluation import (
     spread_over,
     va_agreement,
 )
+from engine.landscapes.nets.structure import StructureEvaluator, equalised
 
-SIDE, SCALES, BANDS, COARSE = 64, 4, 4, 16
+SCALES, BANDS, COARSE = 4, 4, 16
 FITTED = 1_500
 """Most training images that the regression is fitted to."""
-HALF = 127.5
 NAME = "structure of equalised luma"
 STRENGTHS = (1e-2, 1e-1, 1.0)
 """Ridges, of which folds choose one."""
 FOLDS = 5
-
-
-def equalised(pictures: Tensor) -> Tensor:
-    """The ranks (b, s, s) in [-1, 1] of the luma of pictures (b, 3, h, w), at most 64 px a side.
-
-    Luma is taken in 8 bits, as a file has it; equal ones have equal ranks.
-    """
-    unit = pictures.float()
-    if unit.shape[-1] > SIDE:
-        unit = F.interpolate(unit, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    luma = torch.einsum("c,bchw->bhw", unit.new_tensor(REC_709), unit)
-    flat = (luma.flatten(1) * HALF).round()
-    ordered = flat.sort(dim=1).values
-    below = torch.searchsorted(ordered, flat.contiguous())
-    upto = torch.searchsorted(ordered, flat.contiguous(), right=True)
-    return ((below + upto).float() / flat.shape[1] - 1).view_as(luma)
+MOODS = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
+"""Valence and arousal at which kinds of scenes are counted."""
 
 
 def structure(pictures: Tensor) -> Tensor:
@@ -101,32 +90,73 @@ class StructureRegression:
 class StructureMetrics:
     """What held-out landscapes show of their mood by structure, and how much it varies.
 
-    ceiling: concordance and error of the regression on them; diversity: mean distance of the ranks
-    of two of nearly equal valence and arousal.
+    ceiling: concordance and error of the reader on them; diversity: mean distance of the ranks of
+    two of nearly equal valence and arousal; evaluator: the network that reads them, if any, in
+    batches, and kinds: how many kinds of scenes it finds among the real ones.
     """
 
-    regression: StructureRegression
+    regression: Callable[[Tensor], Tensor]
     va: Tensor
     ceiling: dict[str, float]
     diversity: float
+    evaluator: Callable[[Tensor], Tensor] | None = None
+    kinds: float = 0.0
 
     @classmethod
-    def of(cls, train: Landscapes, test: Landscapes, effort: Effort) -> Self:
-        """Fit to the training side, measure the other."""
+    def of(
+        cls,
+        train: Landscapes,
+        test: Landscapes,
+        effort: Effort,
+        evaluator: StructureEvaluator | None = None,
+    ) -> Self:
+        """Fit to the training side, unless there is an evaluator; measure the other."""
         rows, held_out = spread_over(train, FITTED), spread_over(test, effort.held_out)
-        regression = StructureRegression.fitted(train.tensor(rows), train.va_of(rows))
+        read = None
+        if evaluator is None:
+            regression = StructureRegression.fitted(train.tensor(rows), train.va_of(rows))
+        else:
+            read = partial(_read, evaluator)
+            regression = lambda pictures: read(pictures)[:, :2]  # noqa: E731
         real, va = test.tensor(held_out), test.va_of(held_out)
         near, _ = distances_by_mood(_coarse(real), va)
-        return cls(regression, va, _named(va_agreement(va, regression(real))), near)
+        ceiling = _named(va_agreement(va, regression(real)))
+        return cls(regression, va, ceiling, near, read, 0.0 if read is None else _kinds(read(real)))
 
     @torch.no_grad()
     def compute(self, generate: Generate, latent: int) -> dict[str, float]:
-        """`structure_ccc_...`, `structure_mae_...`, and `structure_diversity` beside the real."""
+        """`structure_ccc_...`, `structure_mae_...`, and `structure_diversity` beside the real;
+        with an evaluator also `kinds_at_a_mood`, how many it finds at one mood beside all real.
+        """
         images = generate(fixed_noise(len(self.va), latent, 3), self.va)
         alike = _coarse(generate(fixed_noise(FEWEST, latent, 4), torch.full((FEWEST, 2), 0.5)))
         distance = float(F.pdist(alike, p=1).mean() / alike.shape[1])
         agreement = _named(va_agreement(self.va, self.regression(images)))
-        return {**agreement, "structure_diversity": distance / self.diversity}
+        metrics = {**agreement, "structure_diversity": distance / self.diversity}
+        if self.evaluator is not None:
+            found = [_kinds(self.evaluator(at_one)) for at_one in self._moods(generate, latent)]
+            metrics["kinds_at_a_mood"] = sum(found) / len(found) / self.kinds
+        return metrics
+
+    def _moods(self, generate: Generate, latent: int) -> Iterator[Tensor]:
+        """Pictures of each of five moods, the middle and towards the corners."""
+        for index, mood in enumerate(MOODS):
+            noise = fixed_noise(FEWEST, latent, 20 + index)
+            yield generate(noise, torch.tensor([mood]).expand(FEWEST, 2))
+
+
+@torch.no_grad()
+def _read(evaluator: StructureEvaluator, pictures: Tensor) -> Tensor:
+    """Mood and logits of the kinds (n, 2 + k), in batches."""
+    device = next(evaluator.parameters()).device
+    return in_batches(lambda part: torch.cat(evaluator(part), dim=1), device, pictures)
+
+
+def _kinds(read: Tensor) -> float:
+    """The effective number of kinds: the exponential of the entropy of those found."""
+    counts = torch.bincount(read[:, 2:].argmax(dim=1), minlength=read.shape[1] - 2).double()
+    shares = counts / counts.sum()
+    return float(torch.special.entr(shares).sum().exp())
 
 
 def _named(agreement: dict[str, float]) -> dict[str, float]:

@@ -102,8 +102,12 @@ class LandscapeSource:
             )
         return landscapes.subset(rows)
 
-    def batch(self, sets: LandscapeSets, draws: Draws, batch: int) -> dict[str, Tensor]:
-        """`real` images (b, 3, s, s) and their valence and arousal `va` (b, 2)."""
+    def batch(
+        self, sets: LandscapeSets, draws: Draws, batch: int, *, kinds: bool = False
+    ) -> dict[str, Tensor]:
+        """`real` images (b, 3, s, s), their valence and arousal `va` (b, 2), and with `kinds` the
+        `kind` (b,) of drawn scenes.
+        """
         if sets.sampler is None:
             rows = draws.shuffled(len(sets.train), batch=batch)
         else:
@@ -112,4 +116,5 @@ class LandscapeSource:
         va = sets.train.va_of(rows)
         if self.settings.label_noise:
             va = (va + self.settings.label_noise * draws.normal("label", 2)).clamp(0, 1)
-        return {"real": sets.train.tensor(rows, mirrored), "va": va}
+        known = {"kind": sets.train.kinds_of(rows)} if kinds else {}
+        return {"real": sets.train.tensor(rows, mirrored), "va": va, **known}

@@ -13,14 +13,14 @@ from engine.core.errors import RecipeError
 from engine.core.table import Table, fault_of
 from engine.landscapes.losses.affective_features import AffectiveFeatures
 from engine.landscapes.losses.inputs import LandscapeNetworks
-from engine.landscapes.nets.evaluator import VaEvaluator
 from engine.landscapes.trainings.adversarial.settings import AdversarialTable
 from engine.landscapes.trainings.adversarial.task import LandscapeTask
 from engine.landscapes.trainings.base import GeneratorRecipe
+from engine.landscapes.trainings.evaluators import load_va_evaluator
 from engine.landscapes.trainings.networks import multiscale_l1
 from engine.landscapes.trainings.va_evaluator.task import PART as VA_EVALUATOR
 from engine.nets.loading import frozen
-from engine.nets.named import frozen_net, load_lpips
+from engine.nets.named import load_lpips
 from engine.weights.find import find_weights
 
 
@@ -29,6 +29,8 @@ class FrozenNetworks(Table):
 
     va_evaluator: str | None = None
     """Weights of the VA evaluator for the validation; a ridge regression on colours if absent."""
+    structure_evaluator: str | None = None
+    """Weights of the structure evaluator for `tm eval`; a ridge regression on luma if absent."""
     perceptual: Literal["lpips-alex"] | None = None
     """The network of the loss `perceptual`; multi-scale L1 of pixels and gradients if absent."""
 
@@ -90,7 +92,7 @@ class LandscapeRecipe(GeneratorRecipe):
                 return net(one.float(), other.float()).mean()
 
         if (name := self.networks.va_evaluator) is not None:
-            networks[VA_EVALUATOR] = frozen_net(VaEvaluator.from_state, name, VA_EVALUATOR)
+            networks[VA_EVALUATOR] = load_va_evaluator(name, drawn=self.photos is None)
         return LandscapeTask(
             LandscapeNetworks(generator, discriminator, encoder, perceptual),
             self.source,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.core.errors import WeightsError
 from engine.core.progress import Silence
 from engine.data.landscapes import Landscapes
 from engine.landscapes.evaluation.evaluate import (
@@ -22,6 +23,7 @@ from engine.landscapes.metrics.recoloured import Recolouring
 from engine.landscapes.metrics.structure import StructureMetrics, equalised
 from engine.landscapes.metrics.va_regression import ColorStatisticsRegression
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator
+from engine.landscapes.nets.structure import StructureEvaluator, StructureEvaluatorSpec
 from engine.worlds.landscapes import render, scene_va
 
 EFFORT = Effort(held_out=32, training=48, sweeps=3, steps=4)
@@ -127,7 +129,7 @@ def test_the_report_has_every_row_and_reasons_for_missing_values(material):
     )  # fmt: skip
     table = report["gan"]["acceptance"]
     assert [row["row"] for row in table] == sorted(row["row"] for row in table)
-    assert {row["row"] for row in table} == set(range(1, 15))
+    assert {row["row"] for row in table} == set(range(1, 16))
     assert all((row["passed"] is None) == (row["why_null"] is not None) for row in table)
     assert report["gan"]["failed"] == sum(row["passed"] is False for row in table)
     share = next(row for row in table if row["row"] == 3)
@@ -210,6 +212,19 @@ def test_recoloured_scenes_win_by_colours_and_not_by_structure(metrics, structur
     assert abs(flat["structure_ccc_arousal"]) < 0.1
     assert drawn["structure_diversity"] > 0.6
     assert shuffled["structure_ccc_arousal"] < 0.5 * drawn["structure_ccc_arousal"]
+
+
+def test_a_structure_evaluator_counts_the_kinds_that_are_drawn_at_one_mood(sides):
+    torch.manual_seed(4)
+    net = StructureEvaluator(StructureEvaluatorSpec(16, (6, 8), 3)).eval()
+    structure = StructureMetrics.of(*sides, EFFORT, net)
+    assert 1 <= structure.kinds <= 3
+    still = structure.compute(lambda noise, va: sides[1].tensor([3]).expand(len(va), -1, -1, -1), 6)
+    assert still["kinds_at_a_mood"] == pytest.approx(1 / structure.kinds)
+    one, two = sides[1].tensor(range(4)), 0.3 * sides[1].tensor(range(4)) - 0.4
+    assert (net(one).va - net(two).va).abs().max() < 0.1
+    with pytest.raises(WeightsError, match="a structure evaluator"):
+        StructureEvaluator.from_state({})
 
 
 def test_the_page_is_one_file_with_verdicts_and_pictures(material):

@@ -25,13 +25,13 @@ def scenes(plan):
 def test_all_recipes_of_the_folder_are_known():
     assert {"gan/tiny", "gan/tiny_vae", "gan/vae", "gan/classic", "gan/fallback", "gan/fixed",
             "gan/fixed_plus", "gan/ada", "gan/r3", "gan/va_evaluator", "gan/landscapes",
-            "gan/grown"} == set(NAMES)  # fmt: skip
+            "gan/grown", "gan/structure_evaluator"} == set(NAMES)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_and_validation_scenes_come_from_their_own_ranges(name):
     recipe = load_recipe(name)
-    own = VA_EVALUATOR if name == "gan/va_evaluator" else TRAIN
+    own = VA_EVALUATOR if name.endswith("_evaluator") else TRAIN
     assert set(scenes(recipe.data.train)) <= set(own)
     assert set(scenes(recipe.data.validation)) <= set(VALIDATION)
 

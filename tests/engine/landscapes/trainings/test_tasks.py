@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.core.errors import InputError
+from engine.config.load import load_recipe
+from engine.core.errors import InputError, RecipeError
 from engine.core.progress import Silence
 from engine.data.landscapes import Landscapes, WorldPlan
 from engine.landscapes.losses.base import LANDSCAPE_LOSSES
@@ -13,16 +14,20 @@ from engine.landscapes.nets.discriminator import DiscriminatorSpec, LandscapeDis
 from engine.landscapes.nets.encoder import EncoderSpec, LandscapeEncoder
 from engine.landscapes.nets.evaluator import VaEvaluator, VaEvaluatorSpec
 from engine.landscapes.nets.generator import GeneratorSpec, LandscapeGenerator, eru_statistics
+from engine.landscapes.nets.structure import StructureEvaluator, StructureEvaluatorSpec
 from engine.landscapes.trainings.adversarial.settings import AdversarialTable
 from engine.landscapes.trainings.adversarial.task import LandscapeTask, RedFlagError
 from engine.landscapes.trainings.autoencoder.task import LandscapeVaeTask
 from engine.landscapes.trainings.data import LandscapeData, LandscapeSource
 from engine.landscapes.trainings.networks import multiscale_l1
+from engine.landscapes.trainings.structure_evaluator.task import StructureEvaluatorTask
 from engine.landscapes.trainings.va_evaluator.task import VaEvaluatorTask
 from engine.nets.loading import frozen
 from engine.runtime.draws import Draws
 from engine.schedules import parse_schedule
 from engine.training.task import StepContext
+from engine.worlds.landscapes import KINDS as SCENES
+from engine.worlds.landscapes import render, scene, scene_va
 
 CPU = torch.device("cpu")
 TRAIN, VALIDATION = (WorldPlan(first=first, count=20, size=16) for first in (0, 400_000))
@@ -283,3 +288,29 @@ def test_the_va_evaluator_learns_and_reports_its_errors(nets):
     metrics = task.validate(nets(task), CPU)
     assert metrics["mae"] == pytest.approx((metrics["mae_valence"] + metrics["mae_arousal"]) / 2)
     assert "va_evaluator" in task.checkpoint(nets(task)).parts
+
+
+def test_the_structure_evaluator_learns_mood_and_kind(nets):
+    torch.manual_seed(2)
+    net = StructureEvaluator(StructureEvaluatorSpec(16, (6, 8), len(SCENES)))
+    task = prepared(StructureEvaluatorTask(net, SOURCE))
+    batch = task.batch(context(), 6)
+    seeds = [render(*scene_va(seed), seed, 16).picture for seed in range(20)]
+    for shot, kind in zip(batch["real"], batch["kind"], strict=True):
+        away = [np.abs(shot.permute(1, 2, 0).numpy() * 127.5 + 127.5 - picture).mean()
+                for one in seeds for picture in (one, one[:, ::-1])]  # fmt: skip
+        assert SCENES[int(kind)] == scene(int(np.argmin(away)) // 2).kind
+    assert set(run_step(task, "main", batch, context())) == {"valence", "arousal", "kind"}
+    assert has_gradient(task.parts["structure_evaluator"])
+    metrics = task.validate(nets(task), CPU)
+    assert metrics["mae"] == pytest.approx((metrics["mae_valence"] + metrics["mae_arousal"]) / 2)
+    assert 0 <= metrics["kinds"] <= 1
+    again = StructureEvaluator.from_state(task.checkpoint(nets(task)).part("structure_evaluator"))
+    assert again.spec == net.spec
+
+
+def test_the_kinds_of_photos_are_not_known():
+    with pytest.raises(RecipeError, match="leave out `photos`"):
+        load_recipe("gan/structure_evaluator", ["photos=here"])
+    with pytest.raises(ValueError, match="not known"):
+        Landscapes(np.zeros((1, 4, 4, 3), np.uint8), np.zeros((1, 2), np.float32)).kinds_of([0])
