@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from engine.nets.assemble import on_its_prior
 from engine.training.checkpoint import read_delivered, read_snapshot
 from engine.training.launch import last_step
 from engine.training.recipe import TrainingRecipe
-from engine.training.run_folder import COMMAND, RECIPE, RunFolder, holds_run
+from engine.training.run_folder import COMMAND, RECIPE, Environment, RunFolder, holds_run
 from engine.weights.check import check_folder
 from engine.weights.checkpoint import Checkpoint
 from engine.weights.fetch import fetch, require_fetchable
@@ -44,6 +44,10 @@ from engine.worlds.portraits import VERSION as PORTRAITS
 from engine.worlds.portraits.reference import REFERENCE_DIGESTS as PORTRAIT_DIGESTS
 
 LICENCE = "that of tm"
+WORLDS = {
+    "portraits": (PORTRAITS, PORTRAIT_DIGESTS),
+    "landscapes": (LANDSCAPES, LANDSCAPE_DIGESTS),
+}
 BIOMETRIC = {("personal", "identity"): "the mean descriptor of the person's face (dlib, 128-D)"}
 """Tensors that identify a person, by part and key."""
 PATHS = re.compile(r"""[^=,'"\[\]]*[/\\]([^/\\=,'"\[\]]+)/?""")
@@ -315,9 +319,20 @@ def _card_of(run: Path, best: Path) -> dict[str, Any]:
         f"{environment.devices} x {environment.threads} threads, {environment.precision}",
         "packages": dict(environment.packages),
         "began_from": dict(environment.weights),
-        "portraits": {"version": PORTRAITS, "references": list(PORTRAIT_DIGESTS)},
-        "landscapes": {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)},
-    }
+    } | _worlds(environment, recipe.worlds())
+
+
+def _worlds(environment: Environment, rendered: Mapping[str, str]) -> dict[str, Any]:
+    """The drawn worlds of a card: the version a run rendered, this one where it rendered none.
+
+    The digests of reference pictures are those of this version, so only it has them.
+    """
+    found: dict[str, Any] = {}
+    for name, (version_now, digests) in WORLDS.items():
+        drawn = environment.world(name) if name in rendered else version_now
+        references = list(digests) if drawn == version_now else []
+        found[name] = {"version": drawn, "references": references}
+    return found
 
 
 def command_without_folders(command: str) -> str:

@@ -43,6 +43,8 @@ class Table(BaseModel):
 
     unused: ClassVar[frozenset[str]] = frozenset()
     """Keys that a kind shares with others and has no use for: they are not written out."""
+    drawn_world: ClassVar[tuple[str, str] | None] = None
+    """The name and version of the drawn world that the table asks for pictures of, if it does."""
 
     def dump(self) -> dict[str, Any]:
         """Everything the table holds, ready for TOML or JSON.
@@ -50,6 +52,16 @@ class Table(BaseModel):
         A field typed by a base class must say `SerializeAsAny`, or its subclass' keys are lost.
         """
         return self.model_dump(mode="json", exclude_none=True, exclude={*self.unused})
+
+    def worlds(self) -> dict[str, str]:
+        """The versions of all drawn worlds that this table and those within it ask for, by name."""
+        found = {} if self.drawn_world is None else dict([self.drawn_world])
+        for _, value in self:
+            within = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+            for table in within:
+                if isinstance(table, Table):
+                    found |= table.worlds()
+        return found
 
     @model_validator(mode="wrap")
     @classmethod

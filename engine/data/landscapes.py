@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ Fit = Literal["crop", "stretch"]
 class WorldPlan(Table):
     """A set of scenes of the landscape world."""
 
+    drawn_world: ClassVar[tuple[str, str] | None] = "landscapes", VERSION
     first: Count = Field(ge=0)
     """Seed of the first scene; each has its own valence and arousal."""
     count: Count = Field(ge=1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ WORTH_PROCESSES = 400
 class PortraitPlan(Table):
     """Which people, photographs and ages of the portrait world make up a set."""
 
+    drawn_world: ClassVar[tuple[str, str] | None] = "portraits", VERSION
     first: Count = Field(ge=0)
     """Identity seed of the first person."""
     people: Count = Field(ge=1)

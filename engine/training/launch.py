@@ -116,13 +116,14 @@ def resume_run(
     device: another device; devices, nodes: other processes, where torchrun or SLURM did not start
     them; extension: further steps after the last one. Of threads only as many are taken as there
     are cores; every difference is remarked. UsageError if the folder holds no run, or if its
-    weights or photos have changed; RecipeError that lists what was edited in its recipe, unless
-    `accept_changes`; LostProcessError if another process ends before.
+    weights, photos or drawn world have changed; RecipeError that lists what was edited in its
+    recipe, unless `accept_changes`; LostProcessError if another process ends before.
     """
     # Nothing is written before all processes have come here and read the same recipe.
     run = RunFolder(folder)
     before = run.environment()
     recipe = load_recipe_as(TrainingRecipe, folder / RECIPE)
+    before.require_worlds(recipe.worlds(), folder)
     edits = before.edits_of(recipe.dump(), read_toml(folder / RECIPE))
     if edits and not accept_changes:
         raise RecipeError(
@@ -183,6 +184,7 @@ def _environment(
         threads=torch.get_num_threads(),
         weights=weights,
         recipe=recipe.dump(),
+        worlds=recipe.worlds(),
     )
 
 

@@ -40,6 +40,8 @@ OF_MACHINE = {"device", "recompute", "threads", "timeout", "workers"}
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "lightning-fabric")
 
 
+FIRST_WORLD = "1"
+"""Version of the drawn worlds of runs that do not say it."""
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -47,7 +49,8 @@ Positive = Annotated[int, Field(gt=0)]
 class Environment:
     """Where a run was started; resuming it elsewhere may change its last bits.
 
-    weights: SHA-256 of every weights file that went into it, by role; recipe: its keys, flat.
+    weights: SHA-256 of every weights file that went into it, by role; recipe: its keys, flat;
+    worlds: the versions of the drawn worlds that it renders, None of a tm that knew one of each.
     """
 
     tm: str
@@ -63,6 +66,7 @@ class Environment:
     weights: Mapping[str, str]
     started: str
     recipe: Mapping[str, str] | None = None
+    worlds: Mapping[str, str] | None = None
 
     @classmethod
     def now(
@@ -74,6 +78,7 @@ class Environment:
         threads: int,
         weights: Mapping[str, str],
         recipe: Mapping[str, Any],
+        worlds: Mapping[str, str],
     ) -> "Environment":
         """The environment of this process."""
         return cls(
@@ -90,7 +95,22 @@ class Environment:
             weights=dict(weights),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             recipe=flat(recipe),
+            worlds=dict(worlds),
         )
+
+    def world(self, name: str) -> str:
+        """The version of a drawn world in this run."""
+        return (self.worlds or {}).get(name, FIRST_WORLD)
+
+    def require_worlds(self, worlds: Mapping[str, str], folder: Path) -> None:
+        """UsageError if a run learned from another version of a drawn world than these."""
+        for name, version_now in worlds.items():
+            if (before := self.world(name)) != version_now:
+                raise UsageError(
+                    f"`{folder}` learned from version {before} of the drawn {name}, and this is "
+                    f"version {version_now}",
+                    hint="train it again, or use it with the tm that began it",
+                )
 
     def differs(self, other: "Environment") -> list[str]:
         """The differences to another environment that may change a run's last bits."""

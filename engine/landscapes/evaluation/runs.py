@@ -20,7 +20,6 @@ from engine.landscapes.evaluation.expected import expected_curves
 from engine.landscapes.evaluation.page import save_landscape_evaluation
 from engine.landscapes.inference.batches import in_batches
 from engine.landscapes.inference.render import generator_of
-from engine.landscapes.inference.world import require_this_world
 from engine.landscapes.metrics.va_regression import RIDGE, ColorStatisticsRegression, VaPredictor
 from engine.landscapes.nets.structure import StructureEvaluator
 from engine.landscapes.trainings.adversarial.recipe import LandscapeRecipe
@@ -31,7 +30,7 @@ from engine.landscapes.trainings.evaluators import (
     load_structure_evaluator,
     load_va_evaluator,
 )
-from engine.training.run_folder import RECIPE
+from engine.training.run_folder import RECIPE, RunFolder
 from engine.weights.find import find_weights
 from engine.weights.load import read_checkpoint
 from engine.worlds.landscapes.seeds import TEST_START
@@ -114,9 +113,8 @@ def _recipe(folder: Path) -> GeneratorRecipe:
 
 def _run(folder: Path, recipe: GeneratorRecipe, device: torch.device) -> EvaluatedRun:
     file = find_weights(str(folder))
+    RunFolder(folder).environment().require_worlds(recipe.worlds(), folder)
     checkpoint = read_checkpoint(file)
-    if recipe.photos is None:
-        require_this_world(checkpoint, folder.name)
     net = generator_of(checkpoint, device)
     warm_start = isinstance(recipe, LandscapeVaeRecipe)
     return EvaluatedRun(folder.resolve().name, net, file_sha256(file), warm_start)

@@ -50,6 +50,10 @@ class LandscapeTrainingRecipe(TrainingRecipe):
         """Where the landscapes come from."""
         return LandscapeSource(self.data, None if self.photos is None else Path(self.photos))
 
+    def worlds(self) -> dict[str, str]:
+        """That of landscapes, unless rated photos take its place."""
+        return super().worlds() if self.photos is None else {}
+
     def albums(self) -> Mapping[str, Path]:
         """The folder of rated photos."""
         return {} if self.photos is None else {"photos": Path(self.photos)}

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from typing import Annotated, Literal
@@ -223,3 +224,15 @@ def test_a_recipe_of_a_known_kind_imports_no_other_kinds():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_says_which_drawn_worlds_it_renders(name):
+    recipe = load_recipe(name)
+    counted = {"portraits": '"scenes":', "landscapes": '"count":'}
+    text = json.dumps(recipe.dump())
+    assert recipe.worlds().keys() == {world for world, key in counted.items() if key in text}
+
+
+def test_rated_photos_take_the_place_of_the_drawn_landscapes():
+    assert load_recipe("gan/tiny", ["photos=mine"]).worlds() == {}

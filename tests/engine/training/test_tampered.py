@@ -91,7 +91,7 @@ def test_an_environment_that_is_none_is_a_sentence(tmp_path, junk):
 )
 def test_an_environment_of_other_types_is_a_sentence(tmp_path, key, value):
     good = Environment.now(
-        device="cpu", devices=1, precision="auto", threads=1, weights={}, recipe={}
+        device="cpu", devices=1, precision="auto", threads=1, weights={}, recipe={}, worlds={}
     )
     content = {name: getattr(good, name) for name in Environment.__dataclass_fields__}
     (tmp_path / ENVIRONMENT).write_text(json.dumps(content))

@@ -15,6 +15,8 @@ from PIL import Image
 
 from engine.landscapes.evaluation.runs import Scenes
 from engine.training.checkpoint import read_snapshot
+from engine.weights.native import read_card
+from engine.worlds.landscapes import VERSION
 
 ROOT = Path(__file__).parents[3]
 LAST = 14
@@ -88,7 +90,29 @@ def test_a_run_trains_both_phases_and_resumes_bit_for_bit(tm, tmp_path, monkeypa
         assert_same(states(cut), states("whole"))
         assert rows(cut)[-1]["val/selection_score"] == last["val/selection_score"]
     evaluated(tm, monkeypatch)
+    of_another_world(tm)
     grown(tm)
+
+
+def of_another_world(tm):
+    """A run of a version of the drawn world that is no more is not gone on with, nor evaluated."""
+    shutil.copytree("whole", "old")
+    path = Path("old/environment.json")
+    now = json.loads(path.read_text())
+    assert now["worlds"] == {"landscapes": VERSION}
+    for worlds in ({"landscapes": "0"}, None):
+        path.write_text(json.dumps({**now, "worlds": worlds}))
+        for command in (("resume", "old"), ("resume", "old", "-n"), ("eval", "old")):
+            refused = tm(*command)
+            version = "1" if worlds is None else "0"
+            assert (refused.code, f"version {version} of the drawn landscapes" in refused.err) == (
+                2,
+                True,
+            ), (command, refused.err)
+        exported = tm("weights", "export", "old", f"old_{version}.safetensors", "-q")
+        assert exported.code == 0, exported.err
+        card = read_card(Path(f"old_{version}.safetensors"))["card"]
+        assert card["landscapes"] == {"version": version, "references": []}
 
 
 def grown(tm):
