@@ -1,12 +1,12 @@
 """The acceptance table of a landscape generator by its weights, beside recoloured scenes.
 
-    python benchmarks/landscapes.py [--weights landscapes] [--structure RUN] [--training 2000]
-        [--out DIR]
+    python benchmarks/landscapes.py [--weights landscapes] [--structure landscapes-structure]
+        [--warm-start RUN] [--training 2000] [--out DIR]
 
 The table of `tm eval RUN`, where the run itself is not kept: 1,000 scenes of no training, a ridge
 regression on colours (fitted to the evaluators' range), one on structure (to training scenes) or
-the structure evaluator of `--structure`, and two baselines that draw nothing. Copies are looked for
-among the first `--training` scenes.
+the structure evaluator of `--structure`, and two baselines that draw nothing; `--warm-start` is
+measured beside it. Copies are looked for among the first `--training` scenes.
 """
 
 import argparse
@@ -37,35 +37,49 @@ CPU = torch.device("cpu")
 SCENES = 1_000
 
 
-def material(weights: str, structure: str | None, training: int) -> EvaluationMaterial:
-    """The generator, and scenes that it never saw."""
+def generator(weights: str, *, warm_start: bool) -> EvaluatedRun:
+    """A generator by its weights or run."""
     file = find_weights(weights)
     checkpoint = read_checkpoint(file)
     require_this_world(checkpoint, weights)
+    name = "warm start" if warm_start else Path(weights).name
     net = generator_of(checkpoint, CPU)
+    return EvaluatedRun(name, net, file_sha256(file), warm_start=warm_start)
+
+
+def material(
+    weights: str, warm_start: str | None, structure: str | None, training: int
+) -> EvaluationMaterial:
+    """The generators, and scenes that they never saw."""
+    runs = [generator(weights, warm_start=False)]
+    if warm_start is not None:
+        runs.append(generator(warm_start, warm_start=True))
+    size = runs[0].generator.spec.size
     reader = None if structure is None else (structure, load_structure_evaluator(structure))
     train, test, fit = (
-        rendered(WorldPlan(first=first, count=count, size=net.spec.size), Silence())
+        rendered(WorldPlan(first=first, count=count, size=size), Silence())
         for first, count in (
             (TRAIN.start, training), (TEST_START, SCENES), (VA_EVALUATOR.start, SCENES),
         )
     )  # fmt: skip
     rows = range(len(fit))
     predictor = ColorStatisticsRegression.fitted(fit.tensor(rows), fit.va_of(rows))
-    run = EvaluatedRun(Path(weights).name, net, file_sha256(file), warm_start=False)
-    return EvaluationMaterial([run], train, test, predictor, RIDGE, photos=False, structure=reader)
+    return EvaluationMaterial(runs, train, test, predictor, RIDGE, photos=False, structure=reader)
 
 
 def table(report: dict[str, Any]) -> dict[str, Any]:
-    """The rows of every generator, `failed` of `measured`, and the ceiling."""
-    results = {report["subject"]: report[report["subject"]], **report["baselines"]}
+    """The rows of every generator, `failed` of `measured`, the ceiling and the floor."""
+    results = {name: report[name] for name in report["methods"]} | report["baselines"]
     return {
         "weights_sha256": report[report["subject"]]["sha256"],
         "images": report["images"],
+        "evaluated_by": report["evaluated_by"],
         "ceiling": report["ceiling"],
+        "floor": report["floor"],
         **{
             name: {
                 "failed": result["failed"],
+                "frechet_distance": result["frechet_distance"],
                 "measured": sum(row["passed"] is not None for row in result["acceptance"]),
                 "rows": {
                     row["measure"]: {key: row[key] for key in ("value", "limit", "passed")}
@@ -81,12 +95,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default="landscapes")
     parser.add_argument("--structure", help="a run, or the weights, of gan/structure_evaluator")
+    parser.add_argument("--warm-start", help="a run of the warm start alone, to compare with")
     parser.add_argument("--training", type=int, default=2_000)
     parser.add_argument("--out", type=Path, help="folder of the page and the pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)
     evaluation = evaluate_landscapes(
-        material(options.weights, options.structure, options.training), CPU, Silence()
+        material(options.weights, options.warm_start, options.structure, options.training),
+        CPU,
+        Silence(),
     )
     if options.out is not None:
         save_landscape_evaluation(
