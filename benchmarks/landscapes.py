@@ -1,7 +1,7 @@
 """The acceptance table of a landscape generator by its weights, beside recoloured scenes.
 
     python benchmarks/landscapes.py [--weights landscapes] [--structure landscapes-structure]
-        [--warm-start RUN] [--training 2000] [--out DIR]
+        [--warm-start RUN] [--training 5000] [--out DIR]
 
 The table of `tm eval RUN`, where the run itself is not kept: 1,000 scenes of no training, a ridge
 regression on colours (fitted to the evaluators' range), one on structure (to training scenes) or
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--weights", default="landscapes")
     parser.add_argument("--structure", help="a run, or the weights, of gan/structure_evaluator")
     parser.add_argument("--warm-start", help="a run of the warm start alone, to compare with")
-    parser.add_argument("--training", type=int, default=2_000)
+    parser.add_argument("--training", type=int, default=5_000)
     parser.add_argument("--out", type=Path, help="folder of the page and the pictures")
     options = parser.parse_args()
     torch.set_num_threads(1)

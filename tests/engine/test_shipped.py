@@ -31,7 +31,7 @@ def test_what_the_commands_name_is_there():
     assert {"nano", "nano-identity", "nano-age", "nano-age-evaluator", "nano-landmarks"} <= set(
         SHIPPED
     )
-    assert "landscapes" in SHIPPED
+    assert {"landscapes", "landscapes-structure"} <= set(SHIPPED)
     assert {"nano-age-ordinal", "nano-age-tokens", "agetransformer"} <= set(SHIPPED)
 
 
@@ -62,9 +62,9 @@ def test_the_digest_in_a_card_is_that_of_its_tensors(name):
     assert read_card(SHIPPED[name])["card"]["tensors_sha256"] == tensors_sha256(tensors)
 
 
-@pytest.mark.xfail(strict=True, reason="gan/landscapes is to be trained on version 2 of the world")
-def test_the_landscapes_were_trained_on_this_world():
-    card = read_card(SHIPPED["landscapes"])["card"]
+@pytest.mark.parametrize("name", ["landscapes", "landscapes-structure"])
+def test_the_landscapes_were_trained_on_this_world(name):
+    card = read_card(SHIPPED[name])["card"]
     assert card["landscapes"] == {"version": LANDSCAPES, "references": list(LANDSCAPE_DIGESTS)}
 
 

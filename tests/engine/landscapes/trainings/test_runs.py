@@ -144,6 +144,8 @@ def evaluated(tm, monkeypatch):
     assert result.code == 0
     report = result.json
     assert report["methods"] == ["whole", "cut_8"]
+    assert report["evaluated_by"]["structure"] == "landscapes-structure"
+    assert "kinds_at_a_mood" in report["whole"]
     assert report["whole"]["selection_score"] == report["cut_8"]["selection_score"]
     assert report["whole"]["sha256"] == report["cut_8"]["sha256"]
     assert json.loads(Path("report/report.json").read_text()) == report
