@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.sources import NUMBER, ROOT, SOURCES, Sentence
+from evaluation.sources import SOURCES
+from evaluation.stored import NUMBER, ROOT, Sentence
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 

@@ -2,7 +2,8 @@
 
 import figures
 import pytest
-from evaluation.sources import SOURCES, report
+from evaluation.sources import SOURCES
+from evaluation.stored import report
 from figures import differences
 
 from engine.core.digest import file_sha256

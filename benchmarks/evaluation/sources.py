@@ -3,29 +3,13 @@
 A source is one benchmark. It yields sentences with `#` in place of their numbers, and the numbers.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.metrics.bootstrap import mean_interval
-from engine.weights.find import shipped_weights
-from engine.weights.native import read_card
-
-ROOT = Path(__file__).parents[2]
-NUMBER = r"([-+]?\d+(?:\.\d+)?)"
-Sentence = tuple[str, Iterable[float]]
-
-
-def report(name: str) -> Any:
-    """A report of `docs/reports/`."""
-    return json.loads((ROOT / f"docs/reports/{name}.json").read_text(encoding="utf-8"))
-
-
-def card(name: str) -> dict[str, Any]:
-    """The card of a file in the package."""
-    return read_card(shipped_weights()[name])["card"]
+from evaluation.landscape_sources import landscapes
+from evaluation.stored import NUMBER, Sentence, card, report
 
 
 def photo() -> Iterator[Sentence]:
@@ -60,6 +44,11 @@ def photo() -> Iterator[Sentence]:
     yield "distance by dlib # (# to #), by FaceRes # (# to #);", dlib + faceres
     wrong = [-gained[name]["aged_less_wrong"][0] for name in ("dlib", "faceres")]
     yield "the wrong way is farther still, by # and #.", wrong
+    seen = [pairs["shipped model, test people"]["all"][name] for name in ("dlib", "faceres")]
+    yield (
+        "is farther by dlib # (# to #), by FaceRes # (# to #):",
+        [value for one in seen for value in one["aged_less_left"]],
+    )
     detail = gained["band 0"]
     yield "detail grows by #, in truth by #.", [detail["made"][0], detail["true"][0]]
     nearer = [fitted["hair lightness"]["error_less_left"][0], *fitted["band 0"]["error_less_left"]]
@@ -109,6 +98,30 @@ def prior() -> Iterator[Sentence]:
     yield "age within 8 years and identity right | # % | # % | # % |", both
     gain = rows["gain over doing nothing, dlib verification rate"]
     yield "rate is # higher than that of doing nothing (# to #, 95 %", gain["interval"]
+
+
+def unpaired() -> Iterator[Sentence]:
+    """`python benchmarks/nano.py --model RUN` on `nano/prior_unpaired`, beside `nano`."""
+    ways = [
+        {row["name"].removeprefix("ageing: "): row for row in report(name)["metrics"]}
+        for name in ("nano", "nano-unpaired")
+    ]
+
+    def both(name: str, scale: float = 1) -> list[float]:
+        values = [*(rows[name]["value"] for rows in ways), ways[0][name]["unchanged"]]
+        return [scale * value for value in values]
+
+    yield "| age error, years | # | # | # |", both("age MAE in years")
+    yield "| PSNR to the truth, 20 years or more | # dB | # dB | # dB |", both("PSNR, gaps >= 20 y")
+    rate = "verification rate at the equal-error threshold of the truth"
+    yield "| verification rate by dlib | # | # | # |", both(rate)
+    gains = [rows["gain over doing nothing, dlib verification rate"]["interval"] for rows in ways]
+    text = "| that rate less doing nothing's | # (# to #) | # (# to #) | 0 |"
+    yield text, [value for gain in gains for value in gain]
+    right = both("age within 8 y and identity verified", 100)
+    yield "| both the age within 8 years and the person right | # % | # % | # % |", right
+    finest = [rows["energy of skin finest, output / truth"]["value"] for rows in ways]
+    yield "| finest detail of skin, of the truth's | # | # | 1 |", finest
 
 
 def personal_photos() -> Iterator[Sentence]:
@@ -247,58 +260,6 @@ def ten_ages() -> Iterator[Sentence]:
     yield "they are drawn too young by # years in the mean", [-worst["output"]["bias"][0]]
 
 
-def landscapes() -> Iterator[Sentence]:
-    """`python benchmarks/landscapes.py`: the generator, its warm start and recoloured scenes."""
-    found = report("landscapes")
-    ours = ("landscapes", "warm start")
-    all_three = ("landscapes", "one scene recoloured", "scenes recoloured")
-
-    def of(names: Iterable[str], *measures: str) -> list[float]:
-        return [found[name]["rows"][m]["value"] for name in names for m in measures]
-
-    def both(figure: str) -> tuple[str, str]:
-        return f"{figure}_valence", f"{figure}_arousal"
-
-    for text, figure in (
-        ("concordance of valence / arousal | # / # | # / # | 0.80 / 0.70 | # / # |", "ccc"),
-        ("valence / arousal, on 0..1 | # / # | # / # | 0.10 / 0.12 | # / # |", "mae"),
-    ):
-        yield text, of(ours, *both(figure)) + [found["ceiling"][m] for m in both(figure)]
-    yield (
-        "of simple statistics | # | # | a quarter of a warm start's | # |",
-        [found[name]["frechet_distance"] for name in ours] + [found["floor"]["frechet_distance"]],
-    )
-    for text, measures in (
-        ("beside the real one's | # / # | # / # | 0.7 / 0.5", ("va_diversity", "latent_diversity")),
-        (
-            "valence to luma, chroma, warmth | #, #, # | #, #, # |",
-            ("valence_luma", "valence_chroma", "valence_warmth"),
-        ),
-        ("arousal to contrast, edges | #, # | #, # |", ("arousal_contrast", "arousal_edges")),
-        ("red flags / largest scaled gamma | # / # | # / # |", ("red_flags", "gamma_max")),
-    ):
-        yield text, of(ours, *measures)
-    yield "| copies | # % | # % |", [100 * value for value in of(ours, "copies")]
-    by_colours, by_structure = (of(all_three, *both(name)) for name in ("ccc", "structure_ccc"))
-    pairs = "# / # | # / # | # / # |"
-    yield f"concordance by colours, valence / arousal | {pairs} 0.80 / 0.70", by_colours
-    yield (
-        f"**by structure**, valence / arousal | {pairs} half of the real | # / # |",
-        by_structure + [found["ceiling"][m] for m in both("structure_ccc")],
-    )
-    for text, measure in (
-        ("variety of structure at one mood | # | # | # |", "structure_diversity"),
-        ("kinds of scenes drawn at one mood | # | # | # |", "kinds_at_a_mood"),
-    ):
-        yield text, of(all_three, measure)
-    counts = [found[name][key] for name in all_three for key in ("failed", "measured")]
-    yield "measures failed | # of # | # of # | # of # |", counts
-    yield (
-        "mood # and # by colours, # and # by structure (recoloured scenes at most #)",
-        [*by_colours[:2], *by_structure[:2], max(by_structure[2:])],
-    )
-
-
 def enlarger() -> Iterator[Sentence]:
     """`python benchmarks/enlarger.py`: gain over bicubic, by damage and world."""
     found = report("enlarger")
@@ -370,7 +331,7 @@ def cards() -> Iterator[Sentence]:
     yield "64 px from nothing, # minutes of one core", [card("landscapes")["minutes"]]
     yield "Photographs are calibrated on # official portraits", [card("photo")["people"]]
     women = 100 * card("photo")["women"] / card("photo")["people"]
-    for text in ("mostly white, # % women. It ages", "mostly white and # % women. Targets"):
+    for text in ("mostly white, # % women. On", "mostly white and # % women. Targets"):
         yield text, [women]
 
 
@@ -378,6 +339,7 @@ SOURCES = (
     photo,
     networks,
     prior,
+    unpaired,
     personal,
     personal_losses,
     personal_photos,

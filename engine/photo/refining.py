@@ -12,6 +12,9 @@ SIDE, LEFT, TOP = 192, 32, 64
 """The square of the frame that the network sees, in px, and where it begins."""
 RIM = 8
 """Pixels at its rim over which the change ends."""
+HIGHLIGHTS = 0.5
+"""Share of what the refiner makes lighter: on smooth skin, which the portraits hardly have, all of
+it looks wet."""
 IN_BROWS = 0.5
 """Share of the change on brows."""
 
@@ -46,6 +49,7 @@ def refined(
         source,
         target,
     )[0, 0].numpy()
+    light = np.where(light > 0, HIGHLIGHTS * light, light)
     frame = np.zeros((HEIGHT, WIDTH), np.float32)
     frame[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = light * _rim()
     factor = cv2.exp(frame_to_work(frame, work.to_frame, work.size) * allowed)

@@ -48,7 +48,7 @@ def test_a_card_says_how_its_weights_were_made(name):
         card
     )
     assert card["portraits"] == {"version": VERSION, "references": list(REFERENCE_DIGESTS)}
-    small = {"agetransformer": "agetransformer"}
+    small = {"agetransformer": "agetransformer", "photo": "photo"}
     family = small.get(name, "nano" if name.startswith("nano") else "gan")
     recipe = load_recipe(shipped_recipes()[f"{family}/{card['recipe']}"])
     assert card["what"] == recipe.about
