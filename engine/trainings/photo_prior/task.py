@@ -273,7 +273,8 @@ def _require_enough(ages: Sequence[float]) -> None:
 
 def _model(net: nn.Module) -> PhotoModel:
     assert isinstance(net, ModelArrays)
-    return PhotoModel(**net.arrays())
+    arrays: dict[str, Any] = net.arrays()
+    return PhotoModel(**arrays)
 
 
 def _set(net: nn.Module, model: PhotoModel) -> None:
