@@ -2,8 +2,8 @@
 
 The prior holds means over people, and a mean of creases that lie elsewhere in every face is flat.
 The refiner sees the face as the prior has changed it, and multiplies its light (as re-ageing
-networks add a residual: Zoss et al. 2022, FRAN). It begins as no change, does not lighten the skin
-as a whole, and leaves eyes, lips, teeth, glasses, hair and background alone.
+networks add a residual: Zoss et al. 2022, FRAN). It begins as no change, never lightens the skin as
+a whole, and leaves eyes, lips, teeth, glasses, hair and background alone.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,9 @@ from engine.core.errors import WeightsError
 
 STRONGEST = 0.35
 """Bound of the log factor of light."""
+HIGHLIGHTS = 0.5
+"""Share of what the refiner makes lighter: on smooth skin, which the portraits hardly have, all of
+it looks wet."""
 FULL_YEARS = 15.0
 """Years of change from which the refiner has its whole strength, about."""
 CENTRE, SPREAD, YEARS = 57.0, 20.0, 30.0
@@ -82,6 +85,11 @@ class RefinerNet(nn.Module):
                 raise WeightsError(f"`{key}` in `{name}` holds numbers that no refiner has")
         net.load_state_dict({key: tensor.float() for key, tensor in state.items()})
         return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def softened(light: Tensor) -> Tensor:
+    """The log factor of light as it is shown: what grows lighter, by HIGHLIGHTS alone."""
+    return torch.where(light > 0, HIGHLIGHTS * light, light)
 
 
 def lit(picture: Tensor, light: Tensor) -> Tensor:

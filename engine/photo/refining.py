@@ -5,16 +5,13 @@ import numpy as np
 import torch
 
 from engine.photo.frame import HEIGHT, WIDTH, Floats, aligned
-from engine.photo.refiner import RefinerNet
+from engine.photo.refiner import RefinerNet, softened
 from engine.photo.subject import Layers, WorkingCopy, frame_to_work
 
 SIDE, LEFT, TOP = 192, 32, 64
 """The square of the frame that the network sees, in px, and where it begins."""
 RIM = 8
 """Pixels at its rim over which the change ends."""
-HIGHLIGHTS = 0.5
-"""Share of what the refiner makes lighter: on smooth skin, which the portraits hardly have, all of
-it looks wet."""
 IN_BROWS = 0.5
 """Share of the change on brows."""
 
@@ -43,13 +40,13 @@ def refined(
     mask = square_of(allowed, work)
     picture = np.clip(square_of(changed, work), 0, 255) / 127.5 - 1
     source, target = (torch.tensor([age], dtype=torch.float32) for age in ages)
-    light = net(
+    raw = net(
         torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32))[None],
         torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None],
         source,
         target,
-    )[0, 0].numpy()
-    light = np.where(light > 0, HIGHLIGHTS * light, light)
+    )
+    light = softened(raw)[0, 0].numpy()
     frame = np.zeros((HEIGHT, WIDTH), np.float32)
     frame[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = light * _rim()
     factor = cv2.exp(frame_to_work(frame, work.to_frame, work.size) * allowed)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.core.errors import InputError
 from engine.core.progress import Progress, reported
 from engine.geometry.landmarks import COUNT, FLIP
 from engine.photo.ageing import age_change, frame_offsets
@@ -123,6 +124,8 @@ def crops_of(
             except FAULTS as error:
                 progress.remark(f"`{dated.path.name}` {fault_record(error)['reason']}: left out")
             progress.advance(dated.path.name)
+    if not rows:
+        raise InputError("none of the faces can be aged by the prior", hint="see the remarks above")
     stacks = [np.stack(column) for column in zip(*rows, strict=True)]
     return AgedCrops(*stacks), kept
 

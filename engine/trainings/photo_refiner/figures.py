@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.photo.frame import Floats, Pixels
-from engine.photo.refiner import RefinerNet, lit
+from engine.photo.refiner import RefinerNet, lit, softened
 from engine.trainings.photo_refiner.crops import AgedCrops, aged_at
 from engine.trainings.photo_refiner.views import warped
 
@@ -40,7 +40,8 @@ def compared(
         for column in every:
             one = aged_at(crops, torch.tensor([row]), torch.tensor([column]), torch.tensor([False]))
             picture, mask = one.picture.to(device), one.mask.to(device)
-            light = net(picture, mask, one.age.to(device), one.target.to(device)) * mask
+            raw = net(picture, mask, one.age.to(device), one.target.to(device))
+            light = softened(raw) * mask
             offsets = one.offsets.to(device)
             plain, refined = (
                 _pixels(warped(each, offsets)) for each in (picture, lit(picture, light))

@@ -56,9 +56,9 @@ class PhotoRefinerRecipe(RefinerSettings, TrainingRecipe):
     def networks_only(self) -> TrainingNetworks:
         """The networks; those of the losses are not counted where they are not here."""
         try:
-            return TrainingNetworks(parts_of_refiner(), self._frozen())
+            return TrainingNetworks(parts_of_refiner(), self._frozen(), self._remarks())
         except MissingWeightsError as error:
-            return TrainingNetworks(parts_of_refiner(), {}, [str(error)])
+            return TrainingNetworks(parts_of_refiner(), {}, [str(error), *self._remarks()])
 
     def preview(self) -> Sequence[str]:
         """The dated faces by decade, and how many people are held out."""
@@ -77,7 +77,17 @@ class PhotoRefinerRecipe(RefinerSettings, TrainingRecipe):
         file = self.prior_file()
         checkpoint = read_photo_checkpoint(file)
         prior = photo_model_of(file, checkpoint), checkpoint.card
-        return RefinerTask(self.listed, self, prior, self._frozen())
+        return RefinerTask(self.listed, self, prior, self._frozen(), self._remarks())
+
+    def _remarks(self) -> list[str]:
+        """Evaluators that are not here."""
+        remarks: list[str] = []
+        for name in self.evaluation.evaluators:
+            try:
+                expert_table(name).path()
+            except MissingWeightsError:
+                remarks.append(f"`{name}` is not here (`tm weights pull {name}`): no figures by it")
+        return remarks
 
     def _frozen(self) -> dict[str, nn.Module]:
         return {AGE: frozen(load_face_api()), IDENTITY: frozen(load_dlib_resnet())}

@@ -75,10 +75,10 @@ class RefinerTask(Task):
         settings: RefinerSettings,
         prior: tuple[PhotoModel, Mapping[str, Any]],
         frozen: Mapping[str, nn.Module],
-        remarks: Sequence[str] = (),
+        remarks: Sequence[str],
     ) -> None:
         """listed: lists the faces; prior: the model it stands on, without a refiner, and its card;
-        frozen: the networks `age` and `identity` of the losses.
+        frozen: the networks `age` and `identity` of the losses; remarks: on those that are missing.
         """
         self.listed, self.settings, self.remarks = listed, settings, remarks
         self.prior, self.prior_card = replace(prior[0], refiner=None), prior[1]
@@ -97,21 +97,14 @@ class RefinerTask(Task):
         paths = [face.path for face in listed.faces]
         found = find_faces(paths, settings.limits, progress, workers=settings.processes)
         faces = [(d, f) for d, f in zip(listed.faces, found, strict=True) if f is not None]
-        if len(faces) >= FEWEST:
-            self.crops, dated = crops_of(
-                faces, self.prior, settings.bins, progress, person_masks=settings.person_masks
-            )
-        else:
-            dated = [face for face, _ in faces]
+        _require_enough(len(faces))
+        self.crops, dated = crops_of(
+            faces, self.prior, settings.bins, progress, person_masks=settings.person_masks
+        )
         held_out = [is_validation(face, settings.validation) for face in dated]
         self.known = [row for row, held in enumerate(held_out) if not held]
         self.unseen = [row for row, held in enumerate(held_out) if held]
-        if len(self.known) < FEWEST:
-            raise InputError(
-                f"{len(self.known)} usable faces are left to learn from: at least {FEWEST} are "
-                "needed",
-                hint="give more dated faces; `tm train --dry-run` lists what is used",
-            )
+        _require_enough(len(self.known))
         self.dated = dated
         self.by_age = sorted(self.known, key=lambda row: self.crops.ages[row])
 
@@ -135,7 +128,7 @@ class RefinerTask(Task):
         if not np.isfinite(slope):
             raise InputError(
                 f"`{self.settings.networks.age}` does not see age in these faces",
-                hint="are the ages right? The faces need to be at least 60 px wide",
+                hint="are the ages right, and the faces large and sharp enough to show them?",
             )
         self.own = OwnFigures(seen, slope, torch.cat(descriptors))
 
@@ -197,7 +190,8 @@ class RefinerTask(Task):
     def validate(self, nets: Nets, device: torch.device) -> dict[str, float]:
         """What the networks see in held-out faces aged with and without the refiner.
 
-        `.../share`: of the change asked for, in shares of what the same network sees of true ages.
+        `.../older`, `.../younger`: of the change asked for, in shares of what the same network sees
+        of true ages, `plain` by the prior alone and `refined` as users get it; NaN without any.
         """
         chosen = self._evaluated()
         if len(chosen) < FEWEST_HELD_OUT:
@@ -344,6 +338,14 @@ class RefinerTask(Task):
 def parts_of_refiner() -> dict[str, nn.Module]:
     """The refiner and its discriminator."""
     return {REFINER: RefinerNet(), DISCRIMINATOR: AgePatchDiscriminator()}
+
+
+def _require_enough(count: int) -> None:
+    if count < FEWEST:
+        raise InputError(
+            f"{count} usable faces are left to learn from: at least {FEWEST} are needed",
+            hint="give more dated faces; `tm train --dry-run` lists what is used",
+        )
 
 
 def _net(nets: Nets) -> RefinerNet:

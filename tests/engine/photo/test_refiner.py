@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.photo.ageing import age_change, age_subject
-from engine.photo.refiner import STRONGEST, RefinerNet, lit
+from engine.photo.refiner import STRONGEST, RefinerNet, lit, softened
 from engine.photo.refining import refinable, refined
 from engine.photo.subject import prepare_subject
 
@@ -61,6 +61,11 @@ def test_it_keeps_the_light_of_the_face_as_a_whole(target):
     assert mean.abs().max() < 1e-5
     assert 0.05 < light.abs().max() <= 2 * STRONGEST
     assert lit(picture, light).abs().max() <= 1
+
+
+def test_what_grows_lighter_is_shown_by_half():
+    light = torch.tensor([-0.3, 0.0, 0.2])
+    assert torch.allclose(softened(light), torch.tensor([-0.3, 0.0, 0.1]))
 
 
 def test_no_years_are_no_change_and_few_are_little():
